@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+# make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
+#
+# demo and test install what is missing first (scripts/install-dependencies.sh); the others only
+# build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
+
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+SANITIZE ?=
+BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
+VERSION  := 0.1.0
+
+WARNINGS := -Wall -Wextra -Wshadow -Werror
+CPPFLAGS += -Ishim -D_GNU_SOURCE -DPIPESHIM_VERSION='"$(VERSION)"'
+CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
+# The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
+# -fexceptions: the cleanup of a wrapper must run when a blocked thread is cancelled.
+# initial-exec: the slot pointer is read on every call and must never allocate.
+SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden -fexceptions \
+               -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
+               -fno-stack-protector -U_FORTIFY_SOURCE
+SHIM_LDFLAGS := -shared -Wl,-soname,libpipeshim.so -Wl,-z,now -Wl,-z,nodelete -Wl,-z,defs \
+                -Wl,--build-id -Wl,--version-script=$(BUILD)/exports.map
+
+# shim/cli is the command-line tool; all other folders make the library.
+SHIM_SOURCES := $(filter-out shim/cli/%,$(wildcard shim/*/*.c shim/*/*/*.c))
+SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(BUILD)/pic/%.o)
+# What unit tests and the tool link: the library's code without its doors (which export libc names).
+CORE_SOURCES := $(filter-out shim/doors/%,$(SHIM_SOURCES))
+CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
+CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
+CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
+CLI_PACKAGES := jansson libdw libelf
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+
+UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+INTEGRATION_TESTS := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/test_*.c))
+VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
+                     $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
+TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
+
+.PHONY: all demo test bench lint format install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/libpipeshim.so $(if $(CLI_SOURCES),$(BUILD)/pipeshim)
+
+$(BUILD)/exports.map: shim/doors/calls.def scripts/make-exports.sh
+	@mkdir -p $(@D)
+	sh scripts/make-exports.sh shim/doors/calls.def > $@
+
+$(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
+	$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/core/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcore.a: $(CORE_OBJECTS)
+	rm -f $@
+	ar rcs $@ $(CORE_OBJECTS)
+
+$(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
+	$(CC) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(BUILD)/libcore.a $(CLI_LIBS)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -pthread
+
+$(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
+
+# Victims are ordinary programs: no project header, no sanitizer of ours.
+$(BUILD)/victims/%: tests/victims/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -o $@ $< -pthread
+
+$(BUILD)/victims/%: tests/victims/%.cc
+	@mkdir -p $(@D)
+	$(CXX) -O1 -g $(WARNINGS) -o $@ $< -pthread
+
+demo:
+	sh scripts/install-dependencies.sh demo
+	$(MAKE) all $(BUILD)/victims/engine
+	sh scripts/demo.sh $(BUILD)
+
+test:
+	sh scripts/install-dependencies.sh test
+	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(VICTIMS)
+	sh scripts/run-tests.sh $(BUILD)
+
+bench: all $(VICTIMS)
+	sh scripts/bench.sh $(BUILD)
+
+lint:
+	sh scripts/lint.sh
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/libpipeshim.so $(DESTDIR)$(PREFIX)/lib/
+	$(if $(CLI_SOURCES),install -m 755 $(BUILD)/pipeshim $(DESTDIR)$(PREFIX)/bin/)
+
+clean:
+	rm -rf build
+
+-include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

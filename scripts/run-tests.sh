@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs every test executable under BUILD/tests, one after the other; each has a deadline of its own.
+# The last line is "N passed, N failed"; the exit status says the same.
+#   run-tests.sh BUILD [NAME...]
+set -u
+build=$1
+shift
+export PIPESHIM_BUILD="$PWD/$build"
+passed=0
+failed=0
+for test in "$build"/tests/unit/test_* "$build"/tests/integration/test_* tests/integration/test_*.py; do
+    case "$test" in *.d | *'*'*) continue ;; esac
+    name=$(basename "$test")
+    if [ $# -gt 0 ]; then
+        case " $* " in *" $name "*) ;; *) continue ;; esac
+    fi
+    log="$build/tests/$name.log"
+    start=$(date +%s)
+    case "$test" in *.py) set_run="/usr/bin/python3" ;; *) set_run="" ;; esac
+    # shellcheck disable=SC2086 # empty means: run the file itself
+    if timeout --kill-after=5 300 $set_run "$test" >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        echo "ok     $name ($(($(date +%s) - start)) s)"
+    else
+        failed=$((failed + 1))
+        echo "FAILED $name, exit status $?; its output:"
+        sed 's/^/    /' "$log"
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
