@@ -51,13 +51,13 @@ static inline long raw_syscall6(long number, long a, long b, long c, long d, lon
 #endif
 
 #define RAW_SYSCALL_PICK(_0, _1, _2, _3, _4, _5, _6, count, ...) count
-#define RAW_SYSCALL_COUNT(...) RAW_SYSCALL_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
-#define RAW_SYSCALL_JOIN_(a, b) a##b
-#define RAW_SYSCALL_JOIN(a, b) RAW_SYSCALL_JOIN_(a, b)
-#define RAW_SYSCALL_0(n) raw_syscall6(n, 0, 0, 0, 0, 0, 0)
-#define RAW_SYSCALL_1(n, a) raw_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
-#define RAW_SYSCALL_2(n, a, b) raw_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
-#define RAW_SYSCALL_3(n, a, b, c) raw_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define RAW_SYSCALL_COUNT(...)                                   RAW_SYSCALL_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define RAW_SYSCALL_JOIN_(a, b)                                  a##b
+#define RAW_SYSCALL_JOIN(a, b)                                   RAW_SYSCALL_JOIN_(a, b)
+#define RAW_SYSCALL_0(n)                                         raw_syscall6(n, 0, 0, 0, 0, 0, 0)
+#define RAW_SYSCALL_1(n, a)                                      raw_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
+#define RAW_SYSCALL_2(n, a, b)                                   raw_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define RAW_SYSCALL_3(n, a, b, c)                                raw_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define RAW_SYSCALL_4(n, a, b, c, d)                                                               \
     raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define RAW_SYSCALL_5(n, a, b, c, d, e)                                                            \
@@ -65,8 +65,8 @@ static inline long raw_syscall6(long number, long a, long b, long c, long d, lon
 #define RAW_SYSCALL_6(n, a, b, c, d, e, f)                                                         \
     raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-/* raw_syscall(SYS_read, fd, buffer, size): the kernel call of that number with up to 6 arguments. */
-#define raw_syscall(...)                                                                           \
-    RAW_SYSCALL_JOIN(RAW_SYSCALL_, RAW_SYSCALL_COUNT(__VA_ARGS__))(__VA_ARGS__)
+/* raw_syscall(SYS_read, fd, buffer, size): the kernel call of that number with up to 6 arguments.
+ */
+#define raw_syscall(...) RAW_SYSCALL_JOIN(RAW_SYSCALL_, RAW_SYSCALL_COUNT(__VA_ARGS__))(__VA_ARGS__)
 
 #endif

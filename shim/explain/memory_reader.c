@@ -46,11 +46,8 @@ struct memory_reader memory_reader_file(int fd)
 
 struct memory_reader memory_reader_image(const void *image, uintptr_t address, size_t size)
 {
-    return (struct memory_reader){.read = read_image,
-                                  .fd = -1,
-                                  .image = image,
-                                  .image_address = address,
-                                  .image_size = size};
+    return (struct memory_reader){
+        .read = read_image, .fd = -1, .image = image, .image_address = address, .image_size = size};
 }
 
 bool memory_read_string(const struct memory_reader *reader, uintptr_t address, char *to,

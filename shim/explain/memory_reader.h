@@ -14,11 +14,12 @@
 #include <stdint.h>
 
 struct memory_reader {
-    /* Copies up to `size` bytes at `address`; returns the bytes copied from the start, 0 if none. */
+    /* Copies up to `size` bytes at `address`; returns the bytes copied from the start, 0 if none.
+     */
     size_t (*read)(const struct memory_reader *reader, uintptr_t address, void *to, size_t size);
-    int pid;           /* process_vm_readv: the process */
-    int fd;            /* /proc/PID/mem: the open file */
-    const void *image; /* an image of memory (tests, fuzzing): its bytes, */
+    int pid;                 /* process_vm_readv: the process */
+    int fd;                  /* /proc/PID/mem: the open file */
+    const void *image;       /* an image of memory (tests, fuzzing): its bytes, */
     uintptr_t image_address; /* the address they stand for */
     size_t image_size;       /* and how many there are */
 };
