@@ -305,3 +305,20 @@ bool parse_inet(const char *text, struct inet_line *line)
         skip_word(&at);
     return take_unsigned(&at, 10, &line->inode);
 }
+
+bool parse_map(const char *text, struct map_line *line)
+{
+    /* 7f21a000-7f21c000 rw-p 00000000 00:00 0 */
+    const char *at = text;
+    memset(line, 0, sizeof *line);
+    if (!take_unsigned(&at, 16, &line->start) || !take_text(&at, "-") ||
+        !take_unsigned(&at, 16, &line->end))
+        return false;
+    skip_blanks(&at);
+    for (int i = 0; i < 3; i++, at++) {
+        if (*at == '\0')
+            return false;
+    }
+    line->shared = *at == 's';
+    return *at == 's' || *at == 'p';
+}
