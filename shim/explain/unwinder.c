@@ -3,10 +3,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "base/raw_syscall.h"
-#include "explain/capture_registers.h"
 #include "explain/libunwind_loader.h"
 #include "explain/modules.h"
 #include "explain/return_address.h"
@@ -399,26 +396,7 @@ void unwind_snapshot(struct stack_snapshot *snapshot, const struct memory_reader
 /* --- Start
  * ---------------------------------------------------------------------------------------- */
 
-/* One unwind of one's own stack: libunwind sets up its memory pools at its first. */
-static void warm_up(const struct memory_reader *reader)
-{
-    struct {
-        struct stack_snapshot snapshot;
-        struct stack_trace trace;
-    } * memory;
-    long mapped = raw_syscall(SYS_mmap, 0, sizeof(*memory), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped < 0 && mapped > -4096)
-        return;
-    memory = (void *)mapped;
-    struct saved_registers registers;
-    capture_registers(&registers);
-    if (stack_snapshot_take(reader, &registers, &memory->snapshot))
-        unwind_snapshot(&memory->snapshot, reader, STACK_DEPTH_LIMIT, &memory->trace);
-    raw_syscall(SYS_munmap, mapped, sizeof(*memory));
-}
-
-bool unwinder_init(const struct memory_reader *reader)
+bool unwinder_init(void)
 {
     modules_init();
     if (!libunwind_load(&libunwind))
@@ -427,7 +405,6 @@ bool unwinder_init(const struct memory_reader *reader)
     if (address_space == NULL)
         return false;
     libunwind.set_caching_policy(address_space, UNW_CACHE_GLOBAL);
-    warm_up(reader);
     return true;
 }
 

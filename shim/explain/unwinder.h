@@ -16,11 +16,11 @@
 #include "explain/stack_snapshot.h"
 
 /*
- * Loads libunwind and has it allocate all it ever allocates with malloc. Calls modules_init() too.
+ * Loads libunwind and has it allocate all that it ever takes from malloc. Calls modules_init() too.
  * In a thread of the program (the library's constructor), once. False: there is no libunwind,
- * unwind_snapshot() then knows frame pointers only. `reader`: this process's memory.
+ * unwind_snapshot() then knows frame pointers only.
  */
-bool unwinder_init(const struct memory_reader *reader);
+bool unwinder_init(void);
 
 /*
  * In the child of a fork, before its first unwind_snapshot(). If the fork fell into an unwind of
@@ -40,6 +40,9 @@ void unwinder_after_fork(void);
  * to a few milliseconds for garbage, usually 20 to 100 us. Not async-signal-safe in the program's
  * threads: libunwind has locks (a mutex around its pools, with all signals blocked). It keeps
  * nothing from one unwind to the next but free memory.
+ *
+ * The very first unwind makes libunwind open a pipe that it never uses here (it belongs to its
+ * local interface) and never closes: the thread should have an fd table of its own by then.
  */
 void unwind_snapshot(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                      unsigned depth, struct stack_trace *trace);

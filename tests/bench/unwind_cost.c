@@ -113,7 +113,7 @@ int main(void)
 {
     struct memory_reader reader = memory_reader_process(getpid());
     double start = now_us();
-    bool loaded = unwinder_init(&reader);
+    bool loaded = unwinder_init();
     printf("unwinder_init: %.2f ms, libunwind %s\n", (now_us() - start) / 1000,
            loaded ? "loaded" : "missing");
     measure(11, &reader);
