@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 
 #include "base/raw_syscall.h"
+#include "base/text_buffer.h"
 #include "explain/mapped_file.h"
 
 /* Weak: an older glibc lacks it, and the library must load there too. */
@@ -100,17 +101,16 @@ bool module_is_vdso(const struct module *module)
 void module_path(const struct memory_reader *reader, const struct module *module, char *path,
                  size_t capacity)
 {
-    path[0] = '\0';
+    struct text_buffer text;
+    text_init(&text, path, capacity);
     if (module_is_vdso(module))
-        strcpy(path, "[vdso]");
+        text_string(&text, "[vdso]");
     else if (module_is_executable(module))
-        strcpy(path, executable_path); /* the loader's own name for it is empty */
+        text_string(&text, executable_path); /* the loader's own name for it is empty */
     else if (module->name != 0)
         memory_read_string(reader, module->name, path, capacity);
     else
-        memcpy(path, module->path,
-               capacity < sizeof(module->path) ? capacity : sizeof(module->path));
-    path[capacity - 1] = '\0';
+        text_string(&text, module->path);
 }
 
 bool module_has_code_at(const struct memory_reader *reader, const struct module *module,

@@ -8,7 +8,7 @@ enum {
     SECTION_BATCH = 32,
     DYNAMIC_LIMIT = 512,
 };
-static const uint64_t symbol_limit = 16 * 1024 * 1024; /* of a file that claims more, the first */
+static const uint64_t symbol_limit = 1 << 24; /* of a file that claims more, the first */
 
 /* --- Where the table is -------------------------------------------------------------------------
  */
