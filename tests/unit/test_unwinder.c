@@ -372,11 +372,11 @@ static NOINLINE void write_to_full_pipe(struct sleeper *sleeper)
 static NOINLINE __attribute__((optimize("O0"))) void
 write_through_frame_pointer(struct sleeper *sleeper)
 {
-    volatile uintptr_t false_record[2] = {1, (uintptr_t)__builtin_return_address(0)};
+    __attribute__((unused)) volatile uintptr_t false_record[2] = {
+        1, (uintptr_t)__builtin_return_address(0)};
     char byte = 0;
     if (write(sleeper->ready[1], &byte, 1) != 1 || write(full_pipe[1], &byte, 1) != 1)
         abort();
-    false_record[0] = 2;
 }
 
 static NOINLINE void call_not_optimized(struct sleeper *sleeper)
