@@ -47,6 +47,18 @@ static bool follows_call(struct stack_snapshot *snapshot, const struct memory_re
     return false;
 }
 
+bool direct_call_target(struct stack_snapshot *snapshot, const struct memory_reader *reader,
+                        uintptr_t address, uintptr_t *target)
+{
+    unsigned char code[5];
+    int32_t distance;
+    if (!stack_snapshot_read(snapshot, reader, address - 5, code, sizeof(code)) || code[0] != 0xe8)
+        return false;
+    memcpy(&distance, code + 1, sizeof(distance));
+    *target = address + (uintptr_t)(intptr_t)distance;
+    return true;
+}
+
 bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                           uintptr_t pc)
 {
@@ -78,6 +90,18 @@ static bool follows_call(struct stack_snapshot *snapshot, const struct memory_re
     return (code & 0xfc000000) == 0x94000000 || /* BL */
            (code & 0xfffffc1f) == 0xd63f0000 || /* BLR */
            (code & 0xfefff800) == 0xd63f0800;   /* BLRAA and its kin */
+}
+
+bool direct_call_target(struct stack_snapshot *snapshot, const struct memory_reader *reader,
+                        uintptr_t address, uintptr_t *target)
+{
+    uint32_t code;
+    if (!stack_snapshot_read(snapshot, reader, address - 4, &code, sizeof(code)) ||
+        (code & 0xfc000000) != 0x94000000)
+        return false;
+    int32_t distance = (int32_t)(code << 6) >> 4; /* 26 bits, in instructions */
+    *target = address - 4 + (uintptr_t)(intptr_t)distance;
+    return true;
 }
 
 bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_reader *reader,

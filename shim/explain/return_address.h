@@ -21,6 +21,11 @@ enum return_address {
 enum return_address return_address_check(struct stack_snapshot *snapshot,
                                          const struct memory_reader *reader, uintptr_t address);
 
+/* The function that the call before `address` calls, where the instruction itself says it; false if
+ * it is an indirect call. It may lead to a stub of the procedure linkage table. */
+bool direct_call_target(struct stack_snapshot *snapshot, const struct memory_reader *reader,
+                        uintptr_t address, uintptr_t *target);
+
 /* True if `pc` is the code that a signal handler returns to: mov $SYS_rt_sigreturn, syscall. */
 bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                           uintptr_t pc);

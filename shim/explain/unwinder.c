@@ -312,10 +312,35 @@ static enum stack_end walk(struct unwind *unwind)
     }
 }
 
+/* Where the function that `pc` lies in starts, by its unwind table; 0: unknown. */
+static uint64_t function_start(struct unwind *unwind, uint64_t pc)
+{
+    unw_dyn_info_t table;
+    unw_proc_info_t info = {0};
+    if (!find_table(unwind, pc, &table) ||
+        libunwind.search_unwind_table(address_space, pc, &table, &info, 0, unwind) != 0)
+        return 0;
+    return info.start_ip;
+}
+
+/* False if the call in the caller of `frame` names another function than that frame's. */
+static bool is_called_by_next(struct unwind *unwind, unsigned frame)
+{
+    const struct stack_trace *trace = unwind->trace;
+    uintptr_t target;
+    if (frame + 1 >= trace->count || trace->exact[frame + 1] ||
+        !direct_call_target(unwind->snapshot, unwind->reader, trace->pc[frame + 1], &target) ||
+        function_start(unwind, target) != target)
+        return true; /* called indirectly, or through the procedure linkage table */
+    return function_start(unwind, trace->pc[frame] - !trace->exact[frame]) == target;
+}
+
 /*
  * The walk ended at a frame that needs the frame pointer, and nobody knows it. Tries every place
  * above its stack pointer that looks like a frame record, nearest first, and takes the first from
- * which the walk reaches the thread's outermost frame.
+ * which the walk reaches the thread's outermost frame. A remnant of an earlier call just below the
+ * true record can do that too, with a frame too many: then the calls around it do not fit. (Nor do
+ * they after a tail call, but such frames seldom need a frame pointer, and are lost, not wrong.)
  */
 static enum stack_end walk_with_searched_frame_pointer(struct unwind *unwind)
 {
@@ -341,7 +366,8 @@ static enum stack_end walk_with_searched_frame_pointer(struct unwind *unwind)
         memcpy(unwind->registers, registers, sizeof(registers));
         unwind->known = known;
         set_register(unwind, LIBUNWIND_FRAME_POINTER, candidate);
-        if (restart(unwind, pc, exact) && walk(unwind) == STACK_END_COMPLETE)
+        if (restart(unwind, pc, exact) && walk(unwind) == STACK_END_COMPLETE &&
+            is_called_by_next(unwind, count - 1) && is_called_by_next(unwind, count))
             return STACK_END_COMPLETE;
         trace->count = count;
     }

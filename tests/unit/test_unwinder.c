@@ -113,6 +113,10 @@ static void assert_frames(const char *first, ...)
 
 static void assert_same_as_backtrace(const struct sleeper *sleeper)
 {
+#ifdef __SANITIZE_ADDRESS__
+    (void)sleeper; /* its backtrace() is another, with frames of its own */
+    return;
+#endif
     assert_int_equal((int)trace.count, sleeper->backtrace_count);
     for (unsigned i = 1; i < trace.count; i++) /* 0 is two places in one function */
         assert_int_equal(trace.pc[i], (uintptr_t)sleeper->backtrace[i]);
@@ -401,6 +405,8 @@ static void unwind_blocked_writer(void (*body)(struct sleeper *))
     close(full_pipe[0]);
     close(full_pipe[1]);
     assert_non_null(strstr(names[0].module, "libc.so"));
+    if (strstr(names[1].symbol, "__interceptor_write") != NULL) /* a sanitizer's */
+        memmove(&names[1], &names[2], sizeof(names) - 2 * sizeof(*names));
 }
 
 static void test_only_pc_and_sp(void **state)
