@@ -16,7 +16,31 @@ extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
 
 static char executable_path[MODULE_PATH_LIMIT];
 static uintptr_t vdso_address;
-static uintptr_t executable_headers; /* the executable's program headers in memory */
+static struct {
+    uintptr_t start, end, load_bias;
+} executable;
+
+/* The extent of the executable, by the program headers that the kernel points out. */
+static void find_executable(void)
+{
+    const Elf64_Phdr *segments = (const Elf64_Phdr *)getauxval(AT_PHDR);
+    size_t count = getauxval(AT_PHNUM);
+    if (segments == NULL || getauxval(AT_PHENT) != sizeof(Elf64_Phdr))
+        return;
+    executable.start = UINTPTR_MAX;
+    executable.end = 0;
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t start = segments[i].p_vaddr, end = start + segments[i].p_memsz;
+        if (segments[i].p_type == PT_PHDR)
+            executable.load_bias = (uintptr_t)segments - start;
+        if (segments[i].p_type != PT_LOAD)
+            continue;
+        executable.start = start < executable.start ? start : executable.start;
+        executable.end = end > executable.end ? end : executable.end;
+    }
+    executable.start = (executable.start & ~(uintptr_t)4095) + executable.load_bias;
+    executable.end += executable.load_bias;
+}
 
 void modules_init(void)
 {
@@ -24,7 +48,7 @@ void modules_init(void)
                               sizeof(executable_path) - 1);
     executable_path[length > 0 ? length : 0] = '\0';
     vdso_address = getauxval(AT_SYSINFO_EHDR);
-    executable_headers = getauxval(AT_PHDR);
+    find_executable();
 }
 
 size_t module_segments(const struct memory_reader *reader, const struct module *module,
@@ -85,12 +109,18 @@ bool module_find(const struct memory_reader *reader, uintptr_t address, struct m
     module->eh_frame_hdr = (uintptr_t)found.dlfo_eh_frame;
     module->name = (uintptr_t)loaded.l_name;
     module->path[0] = '\0';
+    if (module->load_bias == executable.load_bias && address >= executable.start &&
+        address < executable.end) {
+        /* Of an executable with gaps between its segments (node) the loader gives one segment. */
+        module->map_start = executable.start;
+        module->map_end = executable.end;
+    }
     return true;
 }
 
 bool module_is_executable(const struct module *module)
 {
-    return executable_headers >= module->map_start && executable_headers < module->map_end;
+    return executable.end != 0 && module->map_start == executable.start;
 }
 
 bool module_is_vdso(const struct module *module)

@@ -10,7 +10,7 @@
 
 enum {
     FRAME_SIZE_LIMIT = 1024 * 1024,           /* a frame pointer that points farther up is none */
-    SEARCH_LIMIT = 48,                        /* frame pointers that are tried when it is unknown */
+    SEARCH_DISTANCE = 4096,                   /* a frame pointer that is searched lies this near */
     STEP_LIMIT = 2 * STACK_DEPTH_LIMIT + 256, /* of all tries of one unwind together */
     NO_REGISTER = -1,
 };
@@ -323,24 +323,39 @@ static uint64_t function_start(struct unwind *unwind, uint64_t pc)
     return info.start_ip;
 }
 
-/* False if the call in the caller of `frame` names another function than that frame's. */
-static bool is_called_by_next(struct unwind *unwind, unsigned frame)
+enum call_link {
+    CALL_CONTRADICTS, /* the call before the return address is to another function */
+    CALL_UNKNOWN,     /* it is indirect, or goes through the procedure linkage table */
+    CALL_FITS,        /* it is to this function */
+};
+
+/* Whether a function that `pc` lies in can have been called by the call before `return_address`. */
+static enum call_link check_call(struct unwind *unwind, uint64_t pc, uint64_t return_address)
+{
+    uintptr_t target;
+    if (!direct_call_target(unwind->snapshot, unwind->reader, return_address, &target) ||
+        function_start(unwind, target) != target)
+        return CALL_UNKNOWN;
+    return function_start(unwind, pc) == target ? CALL_FITS : CALL_CONTRADICTS;
+}
+
+/* The same for the frame after the trace's `frame`. */
+static bool next_call_contradicts(struct unwind *unwind, unsigned frame)
 {
     const struct stack_trace *trace = unwind->trace;
-    uintptr_t target;
-    if (frame + 1 >= trace->count || trace->exact[frame + 1] ||
-        !direct_call_target(unwind->snapshot, unwind->reader, trace->pc[frame + 1], &target) ||
-        function_start(unwind, target) != target)
-        return true; /* called indirectly, or through the procedure linkage table */
-    return function_start(unwind, trace->pc[frame] - !trace->exact[frame]) == target;
+    return frame + 1 < trace->count && !trace->exact[frame + 1] &&
+           check_call(unwind, trace->pc[frame] - 1, trace->pc[frame + 1]) == CALL_CONTRADICTS;
 }
 
 /*
  * The walk ended at a frame that needs the frame pointer, and nobody knows it. Tries every place
  * above its stack pointer that looks like a frame record, nearest first, and takes the first from
- * which the walk reaches the thread's outermost frame. A remnant of an earlier call just below the
- * true record can do that too, with a frame too many: then the calls around it do not fit. (Nor do
- * they after a tail call, but such frames seldom need a frame pointer, and are lost, not wrong.)
+ * which the walk reaches the thread's outermost frame.
+ *
+ * That alone could give false stacks. A remnant of an earlier call just below the true record can
+ * lead there with a frame too many; and if the walk from the true record gets stuck, one from a
+ * record farther up skips what lies between. So the calls must fit: none to another function, and
+ * once a record was seen that is of a call of this very function, no other kind will do.
  */
 static enum stack_end walk_with_searched_frame_pointer(struct unwind *unwind)
 {
@@ -354,20 +369,24 @@ static enum stack_end walk_with_searched_frame_pointer(struct unwind *unwind)
     memcpy(registers, unwind->registers, sizeof(registers));
 
     const struct stack_snapshot *snapshot = unwind->snapshot;
-    uint64_t candidate = (registers[UNW_REG_SP] + 7) & ~7ULL;
-    for (unsigned tries = 0; tries < SEARCH_LIMIT && unwind->steps < STEP_LIMIT; candidate += 8) {
-        if (candidate < snapshot->start || candidate + 16 > snapshot->start + snapshot->size)
-            break;
+    uint64_t sp = registers[UNW_REG_SP];
+    enum call_link least = CALL_UNKNOWN;
+    for (uint64_t candidate = (sp + 7) & ~7ULL;
+         candidate >= snapshot->start && candidate - sp < SEARCH_DISTANCE &&
+         candidate + 16 <= snapshot->start + snapshot->size && unwind->steps < STEP_LIMIT;
+         candidate += 8) {
         uint64_t record[2];
-        if (!read_frame_record(unwind, candidate, registers[UNW_REG_SP], RETURN_ADDRESS_MODULE,
-                               record))
+        if (!read_frame_record(unwind, candidate, sp, RETURN_ADDRESS_MODULE, record))
             continue;
-        tries++;
+        enum call_link link = check_call(unwind, pc - !exact, record[1]);
+        if (link < least)
+            continue;
+        least = link;
         memcpy(unwind->registers, registers, sizeof(registers));
         unwind->known = known;
         set_register(unwind, LIBUNWIND_FRAME_POINTER, candidate);
         if (restart(unwind, pc, exact) && walk(unwind) == STACK_END_COMPLETE &&
-            is_called_by_next(unwind, count - 1) && is_called_by_next(unwind, count))
+            !next_call_contradicts(unwind, count))
             return STACK_END_COMPLETE;
         trace->count = count;
     }

@@ -291,7 +291,7 @@ static void test_signal_handler(void **state)
 }
 
 static char *other_stack;
-enum { OTHER_STACK_SIZE = 256 * 1024 };
+static const size_t OTHER_STACK_SIZE = 262144;
 
 static NOINLINE void raise_on_other_stack(struct sleeper *sleeper)
 {
@@ -434,7 +434,7 @@ static void test_only_pc_and_sp_frame_pointer_searched(void **state)
 static void test_stack_unmapped(void **state)
 {
     (void)state;
-    size_t size = 256 * 1024;
+    size_t size = 262144;
     char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(stack != MAP_FAILED);
     pthread_attr_t attributes;
