@@ -25,7 +25,7 @@ enum call_class {
 };
 
 #define CALL(type, name, parameters, arguments, class, fd, length, number) CALL_##name,
-#define CALL_VOID(name, parameters, arguments, class, fd, length, number) CALL_##name,
+#define CALL_VOID(name, parameters, arguments, class, fd, length, number)  CALL_##name,
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)    \
     CALL_##name,
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)     \

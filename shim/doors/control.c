@@ -86,8 +86,10 @@ DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c,
 
 /* libseccomp installs its filters through syscall(SYS_seccomp, …): called by the assembler below
  * for that number only. */
-__attribute__((used, visibility("hidden"))) void
-syscall_before_seccomp(long number, unsigned long operation, unsigned long flags, const void *program)
+__attribute__((used, visibility("hidden"))) void syscall_before_seccomp(long number,
+                                                                        unsigned long operation,
+                                                                        unsigned long flags,
+                                                                        const void *program)
 {
     (void)number;
     (void)flags;

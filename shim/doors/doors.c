@@ -27,7 +27,7 @@
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))            \
-        slot = slot_claim(call, fd, length)
+    slot = slot_claim(call, fd, length)
 
 #define CALL(type, name, parameters, arguments, class, fd_, length_, number)                       \
     DOOR(type, name, parameters)                                                                   \

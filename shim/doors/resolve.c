@@ -44,7 +44,7 @@ static any_function next_function(const char *name)
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \
     static void resolve_##name parameters                                                          \
     {                                                                                              \
-        RESOLVED(name, return);                                                                    \
+        RESOLVED(name, return );                                                                   \
         real_##name arguments;                                                                     \
     }                                                                                              \
     void(*real_##name) parameters = resolve_##name;
@@ -67,8 +67,8 @@ static any_function next_function(const char *name)
 void real_resolve_all(void)
 {
 #define CALL(type, name, parameters, arguments, class, fd, length, number) BIND(name)
-#define CALL_READINESS(type, name, parameters, arguments, number) BIND(name)
-#define CALL_VOID(name, parameters, arguments, class, fd, length, number) BIND(name)
-#define CONTROL(type, name, parameters) BIND(name)
+#define CALL_READINESS(type, name, parameters, arguments, number)          BIND(name)
+#define CALL_VOID(name, parameters, arguments, class, fd, length, number)  BIND(name)
+#define CONTROL(type, name, parameters)                                    BIND(name)
 #include "doors/calls.def"
 }

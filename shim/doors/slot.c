@@ -14,7 +14,8 @@
 
 enum {
     /* A short-lived command (ls, sh, true) makes a few calls that cannot block, and often a sandbox
-     * of its own: no second thread for it. After this many calls the test costs more than it saves. */
+     * of its own: no second thread for it. After this many calls the test costs more than it saves.
+     */
     EARLY_CALLS = 200,
     BITS = 64,
 };
@@ -32,8 +33,8 @@ struct slot *slot_none(void)
 
 struct slot *slot_at(unsigned index)
 {
-    struct slot *chunk = atomic_load_explicit(&chunks[index / SLOTS_IN_A_CHUNK],
-                                              memory_order_acquire);
+    struct slot *chunk =
+        atomic_load_explicit(&chunks[index / SLOTS_IN_A_CHUNK], memory_order_acquire);
     return chunk ? &chunk[index % SLOTS_IN_A_CHUNK] : NULL;
 }
 
@@ -47,8 +48,8 @@ static bool make_chunk(unsigned chunk)
     if (atomic_load(&chunks[chunk]))
         return true;
     size_t size = sizeof(struct slot) * SLOTS_IN_A_CHUNK;
-    long made = raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                            -1, 0);
+    long made =
+        raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made < 0 && made > -4096)
         return false;
     struct slot *expected = NULL;
@@ -141,7 +142,8 @@ static bool is_ready(enum call_id call, int fd, uint64_t length)
 {
     enum { PIPE_BUF_BYTES = 4096 }; /* what a writable pipe surely takes (pipe(7)) */
     enum call_class class = call_describe(call)->class;
-    if (fd < 0 || length > PIPE_BUF_BYTES || (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
+    if (fd < 0 || length > PIPE_BUF_BYTES ||
+        (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
         return false;
     struct pollfd look = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
     struct timespec now = {0, 0};

@@ -28,6 +28,7 @@
 #include "doors/calls.h"
 #include "explain/capture_registers.h"
 #include "explain/stack.h"
+#include "report/tell.h"
 
 enum {
     SLOTS_IN_A_CHUNK = 1024,
@@ -37,13 +38,12 @@ enum {
 
 /* The watchdog's own notes on a slot; no other thread touches them. */
 struct slot_watch {
-    uint32_t sequence;        /* the odd sequence that is being timed; 0: none */
-    uint32_t proof_failures;  /* looks at which the kernel contradicted the record */
-    uint64_t since_ns;        /* CLOCK_MONOTONIC: the call was in progress then */
-    uint64_t report;          /* seq of the `blocked` event; 0: none written */
-    uint64_t next_check_ns;   /* do not judge again before */
-    uint32_t judged;          /* enum verdict of watch/judge.h */
-    uint32_t site;            /* summary's call site of the report */
+    uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
+    uint32_t proof_failures; /* looks at which the kernel contradicted the record */
+    uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
+    struct told told;        /* the report on it */
+    uint64_t next_check_ns;  /* do not judge again before */
+    uint32_t judged;         /* enum verdict of watch/judge.h */
 };
 
 struct slot {
@@ -58,7 +58,7 @@ struct slot {
     uint64_t wait_sp;
     uint32_t wait_returns;
     /* Written by slot_claim(). */
-    int32_t tid; /* 0: free */
+    int32_t tid;             /* 0: free */
     uint64_t thread_pointer; /* the owner's TCB: what libc's FILE locks name as their owner */
     uint64_t claimed_ns;     /* CLOCK_MONOTONIC of the last claim */
     struct slot_watch watch;

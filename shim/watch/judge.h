@@ -11,6 +11,7 @@
 
 #include "doors/slot.h"
 #include "explain/memory_reader.h"
+#include "report/tell.h"
 #include "watch/task.h"
 
 enum verdict {
@@ -21,8 +22,7 @@ enum verdict {
 
 struct judgement {
     enum verdict verdict;
-    uint64_t report; /* seq of the `blocked` event; 0: held back by a rule or a limit */
-    uint32_t site;   /* the summary's call site */
+    struct told told; /* for VERDICT_REPORTED */
 };
 
 /* How the watchdog reads the program's memory: decided when it starts. */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "report/tell.h"
 #include "watch/life.h"
-#include "watch/report_line.h"
 #include "watch/thread.h"
 
 #if defined(__x86_64__)
@@ -19,12 +19,12 @@
 
 /* All that the watchdog and the log call. A test traces the library and compares. */
 static const short needed_calls[] = {
-    SYS_clone,        SYS_close,          SYS_close_range, SYS_prctl,     SYS_futex,
-    SYS_openat,       SYS_read,           SYS_pread64,     SYS_write,     SYS_mmap,
-    SYS_munmap,       SYS_mprotect,       SYS_madvise,     SYS_mincore,   SYS_getdents64,
-    SYS_clock_gettime, SYS_gettid,        SYS_getpid,      SYS_tgkill,    SYS_rt_sigprocmask,
-    SYS_exit,         SYS_nanosleep,      SYS_ppoll,       SYS_readlinkat, SYS_fcntl,
-    SYS_fstat,        SYS_newfstatat,     SYS_ioctl,       SYS_pidfd_open, SYS_pidfd_getfd,
+    SYS_clone,         SYS_close,      SYS_close_range, SYS_prctl,      SYS_futex,
+    SYS_openat,        SYS_read,       SYS_pread64,     SYS_write,      SYS_mmap,
+    SYS_munmap,        SYS_mprotect,   SYS_madvise,     SYS_mincore,    SYS_getdents64,
+    SYS_clock_gettime, SYS_gettid,     SYS_getpid,      SYS_tgkill,     SYS_rt_sigprocmask,
+    SYS_exit,          SYS_nanosleep,  SYS_ppoll,       SYS_readlinkat, SYS_fcntl,
+    SYS_fstat,         SYS_newfstatat, SYS_ioctl,       SYS_pidfd_open, SYS_pidfd_getfd,
 };
 
 enum { SCRATCH_WORDS = 16 /* BPF_MEMWORDS */ };
@@ -167,9 +167,9 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
         return;
     bool allowed = allows_the_watchdog(filter);
     if (!allowed)
-        report_line("the program installs a seccomp filter that forbids system calls which the "
-                    "watchdog needs; expected openat, read, write, futex and clone allowed; this "
-                    "process is not watched from here on");
+        tell_line("the program installs a seccomp filter that forbids system calls which the "
+                  "watchdog needs; expected openat, read, write, futex and clone allowed; this "
+                  "process is not watched from here on");
     watchdog_thread_stop(!allowed);
     if (!allowed || !allows(filter, SYS_process_vm_readv))
         atomic_store(&life->memory_by_file, 1);

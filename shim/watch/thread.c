@@ -43,7 +43,8 @@ static bool page_is_mapped(uintptr_t address)
     return raw_syscall(SYS_mincore, page, 1, resident) != -ENOMEM;
 }
 
-/* Copies what is mapped around the caller's thread pointer and makes it stand for the new thread. */
+/* Copies what is mapped around the caller's thread pointer and makes it stand for the new thread.
+ */
 static void *copy_thread_control_block(char *to)
 {
     uintptr_t from = read_thread_pointer();
@@ -75,7 +76,8 @@ static void *copy_thread_control_block(char *to)
     return pointer;
 }
 
-/* The new thread's slot pointer in its copied TLS: the creator's would be written by two threads. */
+/* The new thread's slot pointer in its copied TLS: the creator's would be written by two threads.
+ */
 static void forget_creators_slot(char *thread_pointer)
 {
     ptrdiff_t offset = (char *)&thread_slot - (char *)read_thread_pointer();
@@ -178,10 +180,10 @@ static bool clone_watchdog(void)
     uint64_t before = 0;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     atomic_store(&life->stop, 0);
-    long tid = clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                                CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
-                                CLONE_CHILD_CLEARTID,
-                            stack_top, &life->watchdog_tid, tls);
+    long tid =
+        clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                         CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+                     stack_top, &life->watchdog_tid, tls);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     return tid > 0;
 }

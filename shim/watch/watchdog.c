@@ -7,16 +7,17 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "doors/slot.h"
+#include "report/tell.h"
 #include "watch/judge.h"
 #include "watch/life.h"
 #include "watch/sampler.h"
-#include "watch/tell.h"
 
 enum {
     LOOKS_PER_THRESHOLD = 10,
     SHORTEST_LOOK_NS = NS_PER_MS,
     LONGEST_LOOK_NS = 20 * NS_PER_MS,
-    /* While a reported call lasts only its end is waited for: one look in a hundredth of its age. */
+    /* While a reported call lasts only its end is waited for: one look in a hundredth of its age.
+     */
     AGE_PER_LOOK = 100,
     LONGEST_WAIT_FOR_END_NS = 200 * NS_PER_MS,
     LONGEST_SLEEP_NS = NS_PER_S,
@@ -49,12 +50,12 @@ static void end_report(struct slot *slot)
 {
     struct slot_watch *watch = &slot->watch;
     if (watch->judged == VERDICT_REPORTED) {
-        struct judgement judgement = {VERDICT_REPORTED, watch->report, watch->site};
+        struct judgement judgement = {VERDICT_REPORTED, watch->told};
         judge_returned(slot->tid, &judgement, watch->since_ns);
     }
     watch->judged = VERDICT_OPEN;
     watch->proof_failures = 0;
-    watch->report = 0;
+    watch->told = (struct told){0, 0};
 }
 
 static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)
@@ -73,8 +74,7 @@ static void judge_again(struct slot *slot, struct look *look)
     struct slot_watch *watch = &slot->watch;
     struct judgement judgement = judge_slot(slot, watch->since_ns);
     watch->judged = judgement.verdict;
-    watch->report = judgement.report;
-    watch->site = judgement.site;
+    watch->told = judgement.told;
     if (judgement.verdict == VERDICT_OPEN) {
         if (++watch->proof_failures >= STALE_AFTER_FAILURES)
             watch->judged = VERDICT_PEACEFUL; /* what it really does, the sampler sees */
@@ -147,7 +147,7 @@ void watchdog_run(void)
         look.next = look.now + LONGEST_SLEEP_NS;
         look_at_slots(&look);
         look_again_at(&look, sampler_look(look.now, look.activity));
-        look_again_at(&look, tell_periodic(look.now));
+        tell_periodic();
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)
             slots_disarm();
@@ -156,5 +156,4 @@ void watchdog_run(void)
             look_again_at(&look, look.now + look_interval());
         sleep_until(look.next, clock_monotonic_ns());
     }
-    tell_end();
 }
