@@ -39,10 +39,9 @@ enum {
 /* The watchdog's own notes on a slot; no other thread touches them. */
 struct slot_watch {
     uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
-    uint32_t proof_failures; /* looks at which the kernel contradicted the record */
+    uint32_t proof_failures; /* looks in a row that did not prove the record */
     uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
     struct told told;        /* the report on it */
-    uint64_t next_check_ns;  /* do not judge again before */
     uint32_t judged;         /* enum verdict of watch/judge.h */
 };
 

@@ -144,7 +144,7 @@ static bool unwind_slot(const struct slot *slot, const struct slot_record *recor
 
 static struct judgement reported(const struct story *story)
 {
-    return (struct judgement){VERDICT_REPORTED, tell_blocked(story)};
+    return (struct judgement){.verdict = VERDICT_REPORTED, .told = tell_blocked(story)};
 }
 
 struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
@@ -154,15 +154,19 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
     struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
     struct slot_record record;
     struct task_call call;
-    if (!slot_copy(slot, &record))
+    if (!slot_copy(slot, &record)) {
+        open.moving = true;
         return open;
+    }
     const struct call_description *description = call_describe(record.call);
     bool loop = event_loop_thread(&record);
     if (description->class == CLASS_POLL && (!loop || event_loop_own_wait(&record)))
         return peaceful;
     if (!loop && description->class != CLASS_PIPE_WRITE)
         return peaceful;
-    if (prove(&record, &call) != PROOF_HOLDS)
+    enum proof proof = prove(&record, &call);
+    open.moving = proof != PROOF_FAILS;
+    if (proof != PROOF_HOLDS)
         return open;
 
     begin_story(&story, record.tid, since_ns, description->class);

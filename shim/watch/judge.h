@@ -23,6 +23,7 @@ enum verdict {
 struct judgement {
     enum verdict verdict;
     struct told told; /* for VERDICT_REPORTED */
+    bool moving;      /* VERDICT_OPEN: the thread was running, nothing contradicts its slot */
 };
 
 /* How the watchdog reads the program's memory: decided when it starts. */

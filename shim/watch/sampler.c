@@ -15,6 +15,8 @@
 enum {
     TRACKED_LIMIT = 4096, /* threads that sleep in a call of interest at once */
     COST_RATIO = 500,     /* at most this fraction of the time goes into looking */
+    /* Of CPU since the last look, the watchdog's own included: the process is as good as idle. */
+    IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_LOOK_NS = NS_PER_S,
     STACK_NEAR = 64 * 1024,
 };
@@ -200,23 +202,21 @@ uint64_t sampler_look(uint64_t now, bool activity)
     if (now < next_look)
         return next_look;
     uint64_t used = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-    /* Nothing ran since the last look but the watchdog itself: nothing new can be asleep. */
-    bool idle = !activity && tracked_count == 0 && used - process_time < NS_PER_MS / 2;
     reported_writes = any_report_on_slots();
-    if (!idle || reported_writes) {
-        unsigned before = tracked_count;
-        struct sample sample = {now};
-        look_number++;
-        tracked_count = 0;
-        task_for_each(sample_task, &sample);
-        if (before != 0)
-            forget_unseen();
-    }
+    bool idle =
+        !activity && tracked_count == 0 && !reported_writes && used - process_time < IDLE_CPU_NS;
+    unsigned before = tracked_count;
+    struct sample sample = {now};
+    look_number++;
+    tracked_count = 0;
+    task_for_each(sample_task, &sample);
+    if (before != 0)
+        forget_unseen();
     process_time = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t interval = judge_smallest_threshold_ns() / 2;
     uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
     if (interval < cost)
         interval = cost;
-    next_look = now + (idle && interval < IDLE_LOOK_NS / 2 ? IDLE_LOOK_NS / 2 : interval);
+    next_look = now + (idle && interval < IDLE_LOOK_NS ? IDLE_LOOK_NS : interval);
     return next_look;
 }

@@ -12,9 +12,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
 #include "doors/slot.h"
+#include "report/tell.h"
 #include "watch/life.h"
 #include "watch/watchdog.h"
 
@@ -195,16 +197,28 @@ bool watchdog_thread_start(void)
         return none == THREAD_RUNNING || none == THREAD_STARTING;
     bool made = clone_watchdog();
     atomic_store(&life->thread_state, made ? THREAD_RUNNING : THREAD_FORBIDDEN);
+    if (!made)
+        tell_line("the kernel refused a watchdog thread; expected clone() to be allowed and within "
+                  "RLIMIT_NPROC; this process is not watched");
     return made;
 }
 
+/* Returns at once when it is gone, and after two seconds in any case: a symbol file on a dead NFS
+ * server must not hang the program's setuid(). */
 static void sleep_until_gone(int tid)
 {
-    struct timespec moment = {0, 50 * 1000};
+    enum { LONGEST_STOP_S = 2 };
+    struct timespec moment = {0, 50 * NS_PER_US};
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_STOP_S * NS_PER_S;
     /* The kernel clears the tid word before it takes the thread out of its group; unshare() counts
      * the group. */
-    while (raw_syscall(SYS_tgkill, atomic_load(&life->pid), tid, 0) == 0)
+    while (raw_syscall(SYS_tgkill, atomic_load(&life->pid), tid, 0) == 0) {
+        if (clock_monotonic_ns() > deadline) {
+            tell_line("the watchdog did not stop within 2 s; it goes on as it was");
+            return;
+        }
         raw_syscall(SYS_nanosleep, &moment, 0);
+    }
 }
 
 void watchdog_thread_stop(bool for_ever)

@@ -10,6 +10,7 @@
 #include "report/tell.h"
 #include "watch/judge.h"
 #include "watch/life.h"
+#include "watch/proof.h"
 #include "watch/sampler.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     LONGEST_SLEEP_NS = NS_PER_S,
     QUIET_LOOKS = 2,
     STALE_AFTER_FAILURES = 3,
+    FRESH_CLAIM_NS = 2 * NS_PER_MS,
 };
 
 /* What one look over the slots found. */
@@ -50,7 +52,7 @@ static void end_report(struct slot *slot)
 {
     struct slot_watch *watch = &slot->watch;
     if (watch->judged == VERDICT_REPORTED) {
-        struct judgement judgement = {VERDICT_REPORTED, watch->told};
+        struct judgement judgement = {.verdict = VERDICT_REPORTED, .told = watch->told};
         judge_returned(slot->tid, &judgement, watch->since_ns);
     }
     watch->judged = VERDICT_OPEN;
@@ -61,12 +63,19 @@ static void end_report(struct slot *slot)
 static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)
 {
     struct slot_watch *watch = &slot->watch;
-    /* The claim that woke the watchdog was made by this very call: its time is exact. */
-    bool claimed = slot->claimed_ns > look->now - LONGEST_LOOK_NS && slot->claimed_ns < look->now &&
-                   slot->claimed_ns > watch->next_check_ns;
+    /* The claim that woke the watchdog was made by this very call: its time is exact. An older
+     * claim was another call's. */
+    bool claimed = slot->claimed_ns < look->now && slot->claimed_ns > look->now - FRESH_CLAIM_NS;
     watch->since_ns = claimed ? slot->claimed_ns : look->now;
-    watch->next_check_ns = watch->since_ns;
     watch->sequence = sequence;
+}
+
+static uint64_t interval_by_age(const struct slot *slot, const struct look *look)
+{
+    uint64_t interval = (look->now - slot->watch.since_ns) / AGE_PER_LOOK;
+    if (interval < SHORTEST_LOOK_NS)
+        return SHORTEST_LOOK_NS;
+    return interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS : interval;
 }
 
 static void judge_again(struct slot *slot, struct look *look)
@@ -75,21 +84,31 @@ static void judge_again(struct slot *slot, struct look *look)
     struct judgement judgement = judge_slot(slot, watch->since_ns);
     watch->judged = judgement.verdict;
     watch->told = judgement.told;
-    if (judgement.verdict == VERDICT_OPEN) {
-        if (++watch->proof_failures >= STALE_AFTER_FAILURES)
-            watch->judged = VERDICT_PEACEFUL; /* what it really does, the sampler sees */
-        look->activity = true;
-        look_again_at(look, look->now + look_interval());
-    }
+    if (judgement.verdict != VERDICT_OPEN)
+        return;
+    /* A thread that is on a CPU at each look may still be in the call: a large write to a reader
+     * that is slow, not stuck. One that the kernel shows elsewhere has left it. */
+    if (!judgement.moving && ++watch->proof_failures >= STALE_AFTER_FAILURES)
+        watch->judged = VERDICT_PEACEFUL; /* what it really does, the sampler sees */
+    look->activity = true;
+    look_again_at(look, look->now + interval_by_age(slot, look));
 }
 
-static void wait_for_end(const struct slot *slot, struct look *look)
+/* The call has been reported and its slot has not moved. A thread that was cancelled, or jumped out
+ * of the call, does not move it either: ask the kernel. */
+static void wait_for_end(struct slot *slot, struct look *look)
 {
-    uint64_t interval = (look->now - slot->watch.since_ns) / AGE_PER_LOOK;
-    if (interval < SHORTEST_LOOK_NS)
-        interval = SHORTEST_LOOK_NS;
-    look_again_at(look, look->now + (interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS
-                                                                        : interval));
+    struct slot_watch *watch = &slot->watch;
+    struct slot_record record;
+    struct task_call call;
+    enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
+    watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
+    if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
+        end_report(slot);
+        watch->judged = VERDICT_PEACEFUL;
+        return;
+    }
+    look_again_at(look, look->now + interval_by_age(slot, look));
 }
 
 static void look_at_slot(struct slot *slot, struct look *look)
