@@ -197,7 +197,7 @@ void python_runtime_describe(const struct python_runtime *runtime, char *to, siz
         return;
     text_string(&text, "python: ");
     if (runtime->version == 0)
-        text_string(&text, "version");
+        text_string(&text, "older than 3.8");
     else
         describe_version(&text, runtime->version);
     text_string(&text, suffix[runtime->support]);

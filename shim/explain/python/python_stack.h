@@ -49,7 +49,8 @@ struct python_frame {
     char function[PYTHON_FUNCTION_LIMIT]; /* qualified from 3.11 on, the bare name before */
     int line;                             /* 0: this instruction belongs to no line */
     /* Where it was read, to find out whether it is still there; meaningless to a person. */
-    uintptr_t frame, code, instruction;
+    uintptr_t frame, code, previous, instruction;
+    int owner;
 };
 
 enum python_completeness {
@@ -89,9 +90,12 @@ unsigned python_read_stack(const struct python_runtime *runtime, const struct me
                            int tid, struct python_frame *out, unsigned limit,
                            struct python_stack_facts *facts);
 
-/* The same for a thread that may be running. The stack is read twice and returned only if both
- * readings are equal and end in an outermost frame as Python starts threads with; otherwise it is
- * tried again a few times, and then left out: 0, PYTHON_STACK_MOVING. */
+/* The same for a thread that may be running. Its frames are read twice within one system call, from
+ * the outermost to the innermost and back: what is equal in both was true at the moment between
+ * them, unless the thread returned from and called again as many functions in the tenth of a
+ * microsecond a frame which that takes. Only a stack that also ends in an outermost frame as Python
+ * starts threads with is returned; otherwise it is tried again a few times, and then left out: 0,
+ * PYTHON_STACK_MOVING. Needs a reader with read_pieces. */
 unsigned python_read_stack_running(const struct python_runtime *runtime,
                                    const struct memory_reader *reader, int tid,
                                    struct python_frame *out, unsigned limit,
