@@ -499,11 +499,16 @@ def many_threads_ending():
     block()
 
 
-def hog():
+def hot_hog():
+    """Calls and returns every few hundred nanoseconds."""
+    hog(5)
+
+
+def hog(rounds=2000):
     """Runs for ever. add_one is only called from line_one, add_two only from line_two."""
 
     def spin(number):
-        for _ in range(20):
+        for _ in range(rounds):
             number += 1
         return number
 

@@ -442,6 +442,8 @@ enum {
     /* A snapshot takes some microseconds. One that took much longer was interrupted, and the thread
      * may have come back to the same place meanwhile. */
     SNAPSHOT_NS = 20000,
+    SNAPSHOT_REPEATS = 4,
+    IRREGULAR_WAIT_MASK = 4095, /* ns */
 };
 
 static int64_t monotonic_ns(void)
@@ -449,6 +451,15 @@ static int64_t monotonic_ns(void)
     struct timespec now = {0};
     raw_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* 0 to 4 us, as the clock happens to stand: readings in the rhythm of the program's own loop would
+ * all see the same wrong picture. */
+static void wait_irregularly(void)
+{
+    int64_t start = monotonic_ns();
+    while (monotonic_ns() - start < (start & IRREGULAR_WAIT_MASK))
+        ;
 }
 
 /* A part of memory that holds one or more frames. Since 3.11 frames lie one after the other, the
@@ -526,9 +537,9 @@ static uintptr_t snapshot_pointer(const unsigned char *copy, size_t offset)
 /* Takes over the instructions of the snapshot if it proves that its frames were the thread's stack
  * at one moment: same frames as in the walk, linked in the same way, and the same on the way back.
  * Only the innermost frame may have gone on to another instruction: its caller waits for it.
- * A second snapshot must also find the instructions of the first. */
+ * A repeated snapshot must also find the instructions of the one before. */
 static bool accept_snapshot(const struct walker *walker, const struct thread_position *position,
-                            const struct snapshot *snapshot, bool second,
+                            const struct snapshot *snapshot, bool repeated,
                             struct python_frame *frames)
 {
     const struct python_offsets *offsets = walker->offsets;
@@ -546,7 +557,8 @@ static bool accept_snapshot(const struct walker *walker, const struct thread_pos
             previous != frames[i].previous ||
             code != snapshot_pointer(after, offsets->frame_code) ||
             previous != snapshot_pointer(after, offsets->frame_previous) ||
-            (i > 0 && instruction != snapshot_pointer(after, offsets->frame_instruction)))
+            (i > 0 && instruction != snapshot_pointer(after, offsets->frame_instruction)) ||
+            (i > 0 && repeated && instruction != frames[i].instruction))
             return false;
         frames[i].instruction = instruction;
     }
@@ -612,11 +624,14 @@ static bool read_running(const struct walker *walker, const struct thread_positi
     if (!take_snapshot(walker, position, &snapshot) ||
         !accept_snapshot(walker, position, &snapshot, false, out))
         return false;
-    /* Frames all over the heap (before 3.11) take 0.3 us each, time enough for a call or two: once
-     * in 5,000 readings of a program that does nothing but call, one snapshot was not enough. */
-    if (snapshot.regions > 1 && (!take_snapshot(walker, position, &snapshot) ||
-                                 !accept_snapshot(walker, position, &snapshot, true, out)))
-        return false;
+    /* Frames all over the heap (before 3.11) take 0.3 us each, time enough for a call or two: of a
+     * program that does nothing but call, one snapshot in some hundred is wrong. */
+    for (unsigned i = 0; snapshot.regions > 1 && i < SNAPSHOT_REPEATS; i++) {
+        wait_irregularly();
+        if (!take_snapshot(walker, position, &snapshot) ||
+            !accept_snapshot(walker, position, &snapshot, true, out))
+            return false;
+    }
     return rest_is_unchanged(walker, out, snapshot.frames, *count, facts->omitted) &&
            name_remembered_frames(walker, out, count);
 }
