@@ -39,6 +39,7 @@ UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard 
 INTEGRATION_TESTS := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
                      $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
+TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
 # One short line a step; make V=1 shows the commands.
@@ -93,6 +94,11 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
 
+# Small programs around library code, for tests that look from another process.
+$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
+
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
@@ -111,7 +117,7 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
-	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(VICTIMS)
+	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
 	sh scripts/run-tests.sh $(BUILD)
 
 bench: all $(VICTIMS)
