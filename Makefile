@@ -78,6 +78,9 @@ $(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/lib
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
+# The page is inside the executable (.incbin), which -MMD does not see.
+$(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
+
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
