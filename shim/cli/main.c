@@ -15,8 +15,7 @@ static const struct command {
     const char *what;
     int (*function)(int argc, char **argv);
 } commands[] = {
-    // RUN    {"run", "run a program with the library preloaded; print a summary when it ends",
-    // command_run},
+    {"run", "run a program with the library preloaded; print a summary at its end", command_run},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
 };
 

@@ -61,34 +61,11 @@ static void write_frames(const struct model *model, FILE *out)
     fputs("]", out);
 }
 
-/* The innermost frame that belongs to the program, for the table: not libc's. */
-static void write_where(const struct model *model, const uint32_t *frames, uint32_t count,
-                        FILE *out)
-{
-    char function[FRAME_TEXT_LIMIT];
-    char place[FRAME_TEXT_LIMIT];
-    char text[2 * FRAME_TEXT_LIMIT + 4];
-    uint32_t best = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct frame *frame = &model->frames[frames[i]];
-        const char *module = base_name(model_text(model, frame->module));
-        if (frame->interpreted || strncmp(module, "libc.so", 7) != 0) {
-            best = i;
-            break;
-        }
-    }
-    text[0] = '\0';
-    if (count > 0)
-        snprintf(text, sizeof text, "%s  %s",
-                 frame_function(model, &model->frames[frames[best]], function),
-                 frame_place(model, &model->frames[frames[best]], place));
-    json_write_string(out, text);
-}
-
 static void write_site(const struct model *model, const struct call_site *site, FILE *out)
 {
     uint32_t frames[STACK_LIMIT];
     uint32_t count = site_stack(model, site, frames);
+    char where[SITE_WHERE_LIMIT];
     fprintf(out,
             "{\"kind\":%d,\"count\":%" PRIu64 ",\"never\":%" PRIu64 ",\"total\":%" PRId64
             ",\"longest\":%" PRId64 ",\"p50\":%" PRId64 ",\"p99\":%" PRId64 ",\"loop\":%d,\"exe\":",
@@ -106,7 +83,7 @@ static void write_site(const struct model *model, const struct call_site *site, 
     fputs(",\"peer\":", out);
     write_text(model, site->peers[0].text, out);
     fputs(",\"where\":", out);
-    write_where(model, frames, count, out);
+    json_write_string(out, site_where(model, site, where));
     fputs(",\"peers\":[", out);
     for (unsigned i = 0; i < PEER_KINDS_LIMIT && site->peers[i].count > 0; i++) {
         fputs(i > 0 ? ",[" : "[", out);

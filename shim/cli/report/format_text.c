@@ -133,8 +133,8 @@ static void write_stack(const struct model *model, const struct call_site *site,
 static void write_figures(const struct call_site *site, FILE *out)
 {
     char text[4][32];
-    fprintf(out, "%" PRIu64 " time%s, p50 <= %s, p99 <= %s, longest %s", site->count, plural(site->count),
-            duration_text(site_percentile(site, 50), text[0]),
+    fprintf(out, "%" PRIu64 " time%s, p50 <= %s, p99 <= %s, longest %s", site->count,
+            plural(site->count), duration_text(site_percentile(site, 50), text[0]),
             duration_text(site_percentile(site, 99), text[1]),
             duration_text(site->longest, text[2]));
     if (site->never_returned > 0)

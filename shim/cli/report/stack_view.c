@@ -76,3 +76,24 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
         snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));
     return text;
 }
+
+const char *site_where(const struct model *model, const struct call_site *site, char *text)
+{
+    uint32_t frames[STACK_LIMIT];
+    char function[FRAME_TEXT_LIMIT];
+    char place[FRAME_TEXT_LIMIT];
+    uint32_t count = site_stack(model, site, frames);
+    uint32_t best = 0;
+    while (best < count && !model->frames[frames[best]].interpreted &&
+           strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
+                   7) == 0)
+        best++;
+    if (best == count)
+        best = 0;
+    text[0] = '\0';
+    if (count > 0)
+        snprintf(text, SITE_WHERE_LIMIT, "%s  %s",
+                 frame_function(model, &model->frames[frames[best]], function),
+                 frame_place(model, &model->frames[frames[best]], place));
+    return text;
+}
