@@ -42,7 +42,7 @@ VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard 
                      $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all demo test bench lint format install clean
+.PHONY: all demo test soak-report bench lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -99,6 +99,10 @@ test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(VICTIMS)
 	sh scripts/run-tests.sh $(BUILD)
+
+# 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
+soak-report: $(BUILD)/pipeshim
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
 bench: all $(VICTIMS)
 	sh scripts/bench.sh $(BUILD)
