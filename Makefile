@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test bench lint format install clean
+.PHONY: all demo test soak-report bench lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -99,6 +99,9 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
 
+# The page is inside the executable (.incbin), which -MMD does not see.
+$(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
+
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
@@ -119,6 +122,10 @@ test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
 	sh scripts/run-tests.sh $(BUILD)
+
+# 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
+soak-report: $(BUILD)/pipeshim
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
 bench: all $(VICTIMS)
 	sh scripts/bench.sh $(BUILD)

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Events into the model, one after the other, in the order in which each process wrote them.
+ */
+#ifndef PIPESHIM_CLI_REPORT_AGGREGATE_H
+#define PIPESHIM_CLI_REPORT_AGGREGATE_H
+
+#include <jansson.h>
+
+#include "cli/report/model.h"
+
+/* Adds one event; `file` is the index of the log that it came from. What is no event, lacks
+ * something or is not known is counted in model->odd. */
+void aggregate_event(struct model *model, const json_t *event, int file);
+
+/* After the last event: calls that never returned get their duration (until the last event of
+ * their process), and the timeline is sorted. */
+void aggregate_finish(struct model *model);
+
+/* "reader ffmpeg[4250] fd 0, S, in read" for people, to `size` bytes; "" if unknown. `pid` gets its
+ * pid or NONE. With `generic` the words leave out pid and fd, which differ from run to run. */
+void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid);
+
+#endif

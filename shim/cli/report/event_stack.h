@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The `stack` and `python` fields of an event as frames of the model.
+ */
+#ifndef PIPESHIM_CLI_REPORT_EVENT_STACK_H
+#define PIPESHIM_CLI_REPORT_EVENT_STACK_H
+
+#include <jansson.h>
+
+#include "cli/report/model.h"
+
+/* The call site of an event: `like` with the event's stack. */
+uint32_t event_site(struct model *model, const json_t *event, const struct call_site *like);
+
+#endif
