@@ -16,6 +16,7 @@
 #include "watch/event_loops.h"
 #include "watch/life.h"
 #include "watch/proof.h"
+#include "watch/python_frames.h"
 #include "watch/seccomp.h"
 
 static struct memory_reader memory;
@@ -184,6 +185,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
         story.note = "the stack could not be read";
     name_frames(&story);
     story.stack_hash = hash_stack();
+    python_frames_add(&memory, &story);
     call_name_by_stack(record.call, &story);
     if (!still_there(slot, &record))
         return open;
@@ -223,6 +225,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     }
     name_frames(&story);
     story.stack_hash = hash_stack();
+    python_frames_add(&memory, &story);
     call_name_by_stack(CALL_none, &story);
     /* It did not run while it was looked at: all of this belongs to one sleep. */
     struct task_call after = task_read_call(tid);
