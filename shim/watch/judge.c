@@ -8,6 +8,7 @@
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
 #include "explain/own_object.h"
+#include "explain/perf_map.h"
 #include "explain/stack_snapshot.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
@@ -94,11 +95,32 @@ static bool is_worth_a_report(enum call_class class, const struct object_facts *
     return loop && class != CLASS_OTHER;
 }
 
+/* Frames outside of any module: code that the runtime compiled, named by its perf map if it writes
+ * one. */
+static void name_compiled_frames(unsigned count)
+{
+    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (!names[i].module[0])
+            found[wanted++] = (struct perf_map_name){.pc = names[i].pc};
+    if (wanted == 0 || perf_map_find(0, found, wanted) == 0)
+        return;
+    for (unsigned i = 0, k = 0; i < count; i++) {
+        if (names[i].module[0])
+            continue;
+        memcpy(names[i].symbol, found[k].name, sizeof names[i].symbol);
+        names[i].symbol_offset = found[k].name[0] ? names[i].pc - found[k].start : 0;
+        k++;
+    }
+}
+
 static void name_frames(struct story *story)
 {
     story->frame_count =
         (unsigned)symbolize(&trace, &memory, names, settings_stack_depth(&settings));
     story->frames = names;
+    name_compiled_frames(story->frame_count);
     story->stack_complete = trace.end == STACK_END_COMPLETE;
 }
 
