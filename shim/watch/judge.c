@@ -115,12 +115,30 @@ static void name_compiled_frames(unsigned count)
     }
 }
 
+/* True if `pc` is in this library's code, between what the linker puts around it. */
+static bool module_is_own(uint64_t pc)
+{
+    extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
+    extern const char etext[] __attribute__((weak, visibility("hidden")));
+    return pc >= (uintptr_t)__ehdr_start && pc < (uintptr_t)etext;
+}
+
+/* The wrapper is no frame of the program's: story->call names what it called. */
+static unsigned count_own_frames(unsigned count)
+{
+    unsigned own = 0;
+    while (own < count && own < trace.count && module_is_own(trace.pc[own]))
+        own++;
+    return own;
+}
+
 static void name_frames(struct story *story)
 {
-    story->frame_count =
-        (unsigned)symbolize(&trace, &memory, names, settings_stack_depth(&settings));
-    story->frames = names;
-    name_compiled_frames(story->frame_count);
+    unsigned count = (unsigned)symbolize(&trace, &memory, names, settings_stack_depth(&settings));
+    unsigned own = count_own_frames(count);
+    name_compiled_frames(count);
+    story->frames = names + own;
+    story->frame_count = count - own;
     story->stack_complete = trace.end == STACK_END_COMPLETE;
 }
 
@@ -260,4 +278,21 @@ void judge_returned(int tid, const struct judgement *judgement, uint64_t since_n
 {
     if (judgement->verdict == VERDICT_REPORTED)
         tell_unblocked(tid, &judgement->told, clock_monotonic_ns() - since_ns);
+}
+
+void slot_end_report(struct slot *slot)
+{
+    if (__atomic_exchange_n(&slot->watch.judged, VERDICT_OPEN, __ATOMIC_ACQ_REL) ==
+        VERDICT_REPORTED)
+        tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns);
+}
+
+void judge_end_all(void)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED &&
+            atomic_load(&slot->sequence) != slot->watch.sequence)
+            slot_end_report(slot);
+    }
 }

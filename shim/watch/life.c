@@ -13,6 +13,7 @@
 #include "doors/stdio_jumps.h"
 #include "explain/unwinder.h"
 #include "report/tell.h"
+#include "watch/judge.h"
 #include "watch/python_frames.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
@@ -71,6 +72,7 @@ void life_finish(void)
         return;
     if (!atomic_compare_exchange_strong(&life->finished, &unfinished, 1))
         return;
+    judge_end_all();
     if (life_reporting_begin(PATIENCE_MS)) {
         tell_summary();
         life_reporting_end();
