@@ -106,12 +106,12 @@ $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
-	$(Q)$(CXX) -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(Q)$(CXX) -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 demo:
 	sh scripts/install-dependencies.sh demo

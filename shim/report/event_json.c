@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/timestamp.h"
 #include "report/json_writer.h"
 
@@ -213,6 +214,7 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
     if (advice)
         json_string(&json, "advice", advice);
     json_hex(&json, "stack_id", story->stack_hash);
+    json_unsigned(&json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
     if (with_stack && story->python_count)
         python(&json, story);
     if (with_stack)

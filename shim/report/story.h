@@ -22,6 +22,7 @@ struct story {
     uint64_t bytes;               /* asked for; 0: unknown */
     uint64_t blocked_ns;
     uint64_t threshold_ns;
+    uint64_t begun_ns; /* CLOCK_MONOTONIC: when the explanation began */
     bool loop; /* an event-loop thread */
     struct object_facts object;
     unsigned frame_count;

@@ -162,7 +162,8 @@ static void begin_story(struct story *story, int tid, uint64_t since_ns, enum ca
     story->class = class;
     story->fd = -1;
     story->threshold_ns = judge_threshold_ns(class);
-    story->blocked_ns = clock_monotonic_ns() - since_ns;
+    story->begun_ns = clock_monotonic_ns();
+    story->blocked_ns = story->begun_ns - since_ns;
     task_name(tid, story->thread, sizeof story->thread);
 }
 
