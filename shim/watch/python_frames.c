@@ -8,10 +8,10 @@ enum { FRAME_LIMIT = 64 };
 
 static struct python_runtime runtime;
 static struct python_frame frames[FRAME_LIMIT];
+static char description[PYTHON_FEATURE_LIMIT];
 
 const char *python_frames_begin(const struct memory_reader *memory)
 {
-    static char description[PYTHON_FEATURE_LIMIT];
     python_runtime_find(memory, 0, &runtime);
     python_runtime_describe(&runtime, description, sizeof description);
     return description;
@@ -29,10 +29,14 @@ void python_frames_add(const struct memory_reader *memory, struct story *story)
     if (!settings.number[SETTING_PYTHON] || limit == 0)
         return;
     /* A program can load libpython at any time: absent is an answer for now only. */
-    if (runtime.support == PYTHON_ABSENT && !python_runtime_find(memory, 0, &runtime))
+    if (runtime.support == PYTHON_ABSENT)
+        python_runtime_find(memory, 0, &runtime);
+    if (runtime.support != PYTHON_SUPPORTED) {
+        python_runtime_describe(&runtime, description, sizeof description);
+        if (!story->note && description[0])
+            story->note = description;
         return;
-    if (runtime.support != PYTHON_SUPPORTED)
-        return;
+    }
     story->python = frames;
     story->python_count = python_read_stack(&runtime, memory, story->tid, frames,
                                             limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);

@@ -3,7 +3,7 @@
 """What one report costs the watchdog: a Python program, 15 Python frames and some 30 C frames deep,
 blocks on a full pipe again and again. Prints the time from the decision to report to the finished
 stack (the `explained_us` of the events): the first report, and the median of the others.
-The blocked thread itself pays nothing: it is asleep, and its slot was filled before.
+And the CPU time of the blocked thread meanwhile, which should be none: it is asleep.
 
     tests/bench/report_cost.py BUILD
 """
@@ -38,6 +38,19 @@ def events(path):
         return []
 
 
+def cpu_time_ns(pid):
+    with open("/proc/%d/task/%d/schedstat" % (pid, pid), encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+def wait_until_asleep(pid):
+    while True:
+        with open("/proc/%d/wchan" % pid, encoding="ascii") as file:
+            if "pipe_w" in file.read():
+                return
+        time.sleep(0.001)
+
+
 def main():
     build = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
@@ -50,12 +63,16 @@ def main():
         victim = subprocess.Popen(["/usr/bin/python3", "-c", PROGRAM], stdout=writer,
                                   env=environment)
         os.close(writer)
+        paid = []
         for number in range(1, REPORTS + 1):
+            wait_until_asleep(victim.pid)
+            before = cpu_time_ns(victim.pid)
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
                 if sum(e["event"] == "blocked" for e in events(log)) >= number:
                     break
                 time.sleep(0.005)
+            paid.append(cpu_time_ns(victim.pid) - before)
             taken = 0
             while taken < 65536:  # what is left keeps one slot
                 taken += len(os.read(reader, 65536 - taken))
@@ -66,6 +83,7 @@ def main():
     print("frames: %d C, %d Python" % (len(blocked[0]["stack"]), len(blocked[0]["python"])))
     print("one report: first %d us, then median %d us (%d reports)"
           % (times[0], statistics.median(times[1:]), len(times)))
+    print("CPU time of the blocked thread while it was reported: %d ns in all" % sum(paid))
 
 
 if __name__ == "__main__":
