@@ -9,9 +9,9 @@
 
 #include "cli/report/model.h"
 
-/* Adds one event; `file` is the index of the log that it came from. What is no event, lacks
- * something or is not known is counted in model->odd. */
-void aggregate_event(struct model *model, const json_t *event, int file);
+/* Adds the event that `json` holds; `file` is the index of the log that it came from. What is no
+ * event, lacks something or is not known is counted in model->odd. */
+void aggregate_event(struct model *model, const json_t *json, int file);
 
 /* After the last event: calls that never returned get their duration (until the last event of
  * their process), and the timeline is sorted. */

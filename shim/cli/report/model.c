@@ -56,6 +56,58 @@ void model_close(struct model *model)
     *model = (struct model){0};
 }
 
+/* Without a host name two logs may come from two machines, or two containers, that use the same
+ * pid: then a process is one of its file, unless its numbering goes on where another file, rotated
+ * away, ended. */
+static bool same_process(const struct process *process, const struct process_key *key)
+{
+    if (process->host != key->host)
+        return false;
+    return key->host != 0 || process->file == key->file || process->last_seq + 1 == key->seq;
+}
+
+static uint32_t process_slot(const struct model *model, int32_t pid)
+{
+    uint32_t key = (uint32_t)pid;
+    uint32_t slot = hash_bytes(0, &key, sizeof key) % (2 * PROCESS_LIMIT);
+    while (model->process_slots[slot] != 0 &&
+           model->processes[model->process_slots[slot] - 1].pid != pid)
+        slot = (slot + 1) % (2 * PROCESS_LIMIT);
+    return slot;
+}
+
+int32_t model_newest_process(const struct model *model, int32_t pid)
+{
+    return (int32_t)model->process_slots[process_slot(model, pid)] - 1;
+}
+
+int32_t model_process(struct model *model, const struct process_key *key)
+{
+    uint32_t slot = process_slot(model, key->pid);
+    uint32_t newest = model->process_slots[slot];
+    uint32_t at = newest;
+    while (at != 0 && !same_process(&model->processes[at - 1], key))
+        at = model->processes[at - 1].older;
+    /* A `start` after other events is a new program under an old pid, be it after an exec. */
+    if (at != 0 && !(key->starts && model->processes[at - 1].events > 0))
+        return (int32_t)(at - 1);
+    if (model->process_count == PROCESS_LIMIT) {
+        model->overflow.processes++;
+        return NONE;
+    }
+    uint32_t index = model->process_count++;
+    model->processes[index] = (struct process){.host = key->host,
+                                               .file = key->file,
+                                               .pid = key->pid,
+                                               .older = newest,
+                                               .first_time = INT64_MAX,
+                                               .last_time = INT64_MIN,
+                                               .first_seq = key->seq,
+                                               .last_seq = key->seq};
+    model->process_slots[slot] = index + 1;
+    return (int32_t)index;
+}
+
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name)
 {
     uint32_t key[2] = {process, (uint32_t)tid};

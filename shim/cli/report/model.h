@@ -159,27 +159,19 @@ struct open_call {
 struct model {
     struct string_table strings;
     struct process *processes;
-    uint32_t process_count;
     struct thread *threads;
-    uint32_t thread_count;
     struct frame *frames;
-    uint32_t frame_count;
     struct call_site *sites; /* sites[0] takes what finds no room */
-    uint32_t site_count;
     uint32_t *site_frames;
-    uint32_t site_frames_count;
-    struct slice *slices; /* a heap, the shortest first, until model_finish() sorts it by start */
-    uint32_t slice_count;
+    struct slice *slices; /* a heap, the shortest first, until it is sorted by start */
     struct fill_sample *fills;
-    uint32_t fill_count;
     struct open_call *open;
     struct deadlock *deadlocks;
-    uint32_t deadlock_count;
     struct drain *drains;
-    uint32_t drain_count;
-    struct cause causes[CAUSE_LIMIT]; /* of loop lag */
-    uint32_t cause_count;
     uint32_t *process_slots, *thread_slots, *frame_slots, *site_slots; /* hash tables */
+    struct cause causes[CAUSE_LIMIT];                                  /* of loop lag */
+    uint32_t process_count, thread_count, frame_count, site_count, site_frames_count;
+    uint32_t slice_count, fill_count, deadlock_count, drain_count, cause_count;
 
     int64_t first_time, last_time;
     uint64_t events, calls, lags, drains_ended, fillings, summaries;
@@ -192,7 +184,6 @@ struct model {
         uint64_t incomplete; /* events that lack what their kind needs */
         uint64_t unknown;    /* events of a kind that this version does not know */
         uint64_t orphans;    /* returns whose report is not in the logs */
-        uint64_t held_back;  /* reports that the library counted and did not write */
     } odd;
     struct {
         uint64_t processes, threads, frames, sites, slices, open, fills, deadlocks, drains;
@@ -203,8 +194,20 @@ struct model {
 bool model_open(struct model *model);
 void model_close(struct model *model);
 
+/* What an event tells of its process. */
+struct process_key {
+    string_id host; /* 0: not said */
+    int32_t file, pid;
+    uint64_t seq;
+    bool starts; /* it is the event `start` */
+};
+
+/* The last process with that pid, whose `older` leads to those before it; NONE: there is none. */
+int32_t model_newest_process(const struct model *model, int32_t pid);
+
 /* The process, thread, frame or site with that key, made if it is new. NONE if there is no room;
  * counted in overflow. */
+int32_t model_process(struct model *model, const struct process_key *key);
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name);
 int32_t model_frame(struct model *model, const struct frame *frame);
 /* Never NONE: site 0 takes what finds no room. */
