@@ -17,8 +17,4 @@ void aggregate_event(struct model *model, const json_t *json, int file);
  * their process), and the timeline is sorted. */
 void aggregate_finish(struct model *model);
 
-/* "reader ffmpeg[4250] fd 0, S, in read" for people, to `size` bytes; "" if unknown. `pid` gets its
- * pid or NONE. With `generic` the words leave out pid and fd, which differ from run to run. */
-void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid);
-
 #endif

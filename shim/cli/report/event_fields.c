@@ -27,6 +27,12 @@ int64_t field_integer(const json_t *object, const char *key, int64_t fallback)
     return real > -9e15 && real < 9e15 ? (int64_t)real : fallback;
 }
 
+int32_t field_small(const json_t *object, const char *key)
+{
+    int64_t value = field_integer(object, key, -1);
+    return value >= 0 && value <= INT32_MAX ? (int32_t)value : -1;
+}
+
 bool field_true(const json_t *object, const char *key)
 {
     return json_is_true(json_object_get(object, key));

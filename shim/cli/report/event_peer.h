@@ -17,7 +17,4 @@ enum { PEER_TEXT_LIMIT = 256 };
  * from run to run. */
 void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid);
 
-/* A pid, tid or fd; -1 if the field is none. */
-int32_t field_small(const json_t *object, const char *key);
-
 #endif

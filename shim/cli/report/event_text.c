@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cli/report/aggregate.h"
 #include "cli/report/event_fields.h"
+#include "cli/report/event_peer.h"
 #include "cli/report/json_writer.h"
 #include "cli/report/stack_view.h"
 
-enum { LIVE_FRAMES_LIMIT = 12, LIVE_PEER_LIMIT = 256 };
+enum { LIVE_FRAMES_LIMIT = 12 };
 
 static void put(FILE *out, const char *text)
 {
@@ -60,7 +60,7 @@ static void write_pipe(const json_t *event, FILE *out)
     const json_t *pipe = json_object_get(event, "pipe");
     int64_t used = field_integer(pipe, "used", -1);
     int64_t capacity = field_integer(pipe, "capacity", -1);
-    char peer[LIVE_PEER_LIMIT];
+    char peer[PEER_TEXT_LIMIT];
     int32_t pid;
     if (used >= 0) {
         fprintf(out, "  pipe holds %" PRId64, used);
