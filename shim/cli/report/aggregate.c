@@ -7,6 +7,7 @@
 #include "cli/report/event_fields.h"
 #include "cli/report/event_peer.h"
 #include "cli/report/event_stack.h"
+#include "cli/report/stack_view.h"
 
 struct event {
     const json_t *json;
@@ -39,7 +40,7 @@ static void touch_process(struct model *model, struct process *process, const st
         process->first_time = event->time;
     if (event->time > process->last_time)
         process->last_time = event->time;
-    string_id exe = intern_field(model, event->json, "exe");
+    string_id exe = intern(model, base_name(field_string(event->json, "exe")));
     if (exe != 0)
         process->exe = exe;
     if (event->time < model->first_time)
@@ -161,12 +162,15 @@ static bool add_begin(struct model *model, const struct event *event, uint8_t ki
         if (like.call == 0)
             return false;
     }
-    uint32_t site_index = event_site(model, event->json, &like);
+    uint32_t site_index = event_site(model, event->process, event->json, &like);
     struct call_site *site = &model->sites[site_index];
     site->on_loop |= field_true(event->json, "loop");
     string_id advice = intern_field(model, event->json, "advice");
+    string_id note = intern_field(model, event->json, "note");
     if (advice != 0)
         site->advice = advice;
+    if (note != 0)
+        site->note = note;
     count_peer(model, site, event->json);
 
     char peer[PEER_TEXT_LIMIT];
@@ -368,9 +372,25 @@ static bool on_start(struct model *model, const struct event *event)
 
 static bool on_summary(struct model *model, const struct event *event)
 {
+    int64_t overhead = field_milliseconds(event->json, "overhead_ms");
     model->processes[event->process].ended = true;
     model->summaries++;
+    model->overhead += overhead > 0 ? overhead : 0;
+    add_positive(&model->odd.held_back, field_integer(event->json, "held_back", 0));
+    add_positive(&model->odd.suppressed, field_integer(event->json, "suppressed_total", 0));
+    add_positive(&model->odd.lost, field_integer(event->json, "dropped_total", 0));
     return true;
+}
+
+static bool on_warning(struct model *model, const struct event *event)
+{
+    string_id message = intern_field(model, event->json, "message");
+    uint32_t i = 0;
+    while (i < model->warning_count && model->warnings[i] != message)
+        i++;
+    if (i == model->warning_count && i < WARNING_LIMIT)
+        model->warnings[model->warning_count++] = message;
+    return message != 0;
 }
 
 static bool on_action(struct model *model, const struct event *event)
@@ -397,6 +417,7 @@ static const struct {
     {"start", on_start},
     {"summary", on_summary},
     {"action", on_action},
+    {"warning", on_warning},
 };
 
 void aggregate_event(struct model *model, const json_t *json, int file)

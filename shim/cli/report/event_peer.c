@@ -52,7 +52,7 @@ void peer_text(const json_t *event, bool generic, char *text, size_t size, int32
         name_process(text, size, peer, generic, writer ? "reader" : "writer");
     } else if (json_is_array(peers)) {
         bool writer = strcmp(field_string(pipe, "role"), "writer") == 0;
-        snprintf(text, size, "no %s", writer ? "reader" : "writer");
+        snprintf(text, size, "no %s that can be seen", writer ? "reader" : "writer");
     } else if (json_is_object(socket)) {
         const char *remote = field_string(socket, "remote");
         *pid = field_small(socket, "peer_pid");

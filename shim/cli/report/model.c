@@ -17,6 +17,7 @@ bool model_open(struct model *model)
     model->slices = calloc(SLICE_LIMIT, sizeof *model->slices);
     model->fills = calloc(FILL_LIMIT, sizeof *model->fills);
     model->open = calloc(OPEN_LIMIT, sizeof *model->open);
+    model->known_stacks = calloc(STACK_ID_LIMIT, sizeof *model->known_stacks);
     model->deadlocks = calloc(DEADLOCK_LIMIT, sizeof *model->deadlocks);
     model->drains = calloc(DRAIN_LIMIT, sizeof *model->drains);
     model->process_slots = calloc(2 * (size_t)PROCESS_LIMIT, sizeof(uint32_t));
@@ -25,8 +26,8 @@ bool model_open(struct model *model)
     model->site_slots = calloc(2 * (size_t)SITE_LIMIT, sizeof(uint32_t));
     if (!strings || !model->processes || !model->threads || !model->frames || !model->sites ||
         !model->site_frames || !model->slices || !model->fills || !model->open ||
-        !model->deadlocks || !model->drains || !model->process_slots || !model->thread_slots ||
-        !model->frame_slots || !model->site_slots) {
+        !model->known_stacks || !model->deadlocks || !model->drains || !model->process_slots ||
+        !model->thread_slots || !model->frame_slots || !model->site_slots) {
         model_close(model);
         return false;
     }
@@ -47,6 +48,7 @@ void model_close(struct model *model)
     free(model->slices);
     free(model->fills);
     free(model->open);
+    free(model->known_stacks);
     free(model->deadlocks);
     free(model->drains);
     free(model->process_slots);
