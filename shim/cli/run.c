@@ -21,6 +21,7 @@
 
 enum {
     SUMMARY_SITES = 8,
+    TEXT_SUMMARY_LINES = 60,
     FOLLOW_EVERY_MS = 100,     /* only where inotify(7) is not to be had */
     LAST_WORDS_WAIT_MS = 2000, /* how long the summary waits for a reader of a full stderr */
 };
@@ -31,6 +32,8 @@ struct session {
     struct run_log log;
     struct run_output output;
     struct model model;
+    bool in_summary;       /* RUN_LOG_TEXT: the line before belonged to a summary */
+    unsigned text_summary; /* lines of summaries that were shown */
 };
 
 /* A stream into memory, whose text goes to stderr as one piece. */
@@ -55,11 +58,39 @@ static void piece_put(struct piece *piece, struct run_output *output)
     free(piece->text);
 }
 
+static bool is_off(const char *name)
+{
+    const char *value = getenv(name);
+    return value && strcmp(value, "off") == 0;
+}
+
+/* A line of the library's text log at the end: its summaries, each a headline and indented lines,
+ * are shown again. */
+static void on_text(struct session *session, const char *line, size_t length)
+{
+    static const char headline[] = "pipeshim: SUMMARY ";
+    struct piece piece;
+    if (length == 0 || line[0] != ' ')
+        session->in_summary =
+            length >= sizeof headline - 1 && memcmp(line, headline, sizeof headline - 1) == 0;
+    if (!session->in_summary || session->text_summary >= TEXT_SUMMARY_LINES || !piece_open(&piece))
+        return;
+    fwrite(line, 1, length, piece.stream);
+    fputc('\n', piece.stream);
+    session->text_summary++;
+    piece_put(&piece, &session->output);
+}
+
 /* A report of our own file: shown while the call still hangs. */
 static void on_event(void *context, const char *line, size_t length, json_t *event)
 {
     struct session *session = context;
     struct piece piece;
+    if (!event) {
+        if (!is_off("PIPESHIM_SUMMARY"))
+            on_text(session, line, length);
+        return;
+    }
     aggregate_event(&session->model, event, 0);
     if (session->log.kind != RUN_LOG_PRIVATE || !piece_open(&piece))
         return;
@@ -85,12 +116,6 @@ static void wait_for_news(struct session *session)
         ;
 }
 
-static bool is_off(const char *name)
-{
-    const char *value = getenv(name);
-    return value && strcmp(value, "off") == 0;
-}
-
 static void write_summary(struct session *session)
 {
     struct piece piece;
@@ -98,8 +123,10 @@ static void write_summary(struct session *session)
     bool json_stream = session->options.json && session->log.kind == RUN_LOG_PRIVATE;
     if (is_off("PIPESHIM_SUMMARY") || is_off("PIPESHIM") || json_stream || !piece_open(&piece))
         return;
-    if (session->log.kind == RUN_LOG_OTHER) {
-        fprintf(piece.stream, "pipeshim: reports and summaries went to %s\n", session->log.path);
+    if (session->log.kind == RUN_LOG_OTHER || session->log.kind == RUN_LOG_TEXT) {
+        fprintf(piece.stream, "pipeshim: %s in %s\n",
+                session->text_summary > 0 ? "all reports are" : "reports, if any, are",
+                session->log.path);
     } else {
         if (session->model.calls > 0)
             source_lines_resolve(&session->model, &(struct source_lines_options){0});

@@ -117,11 +117,18 @@ bool run_log_open(struct run_log *log, bool json)
         return open_private(log);
     bool is_path = strcmp(wanted, "stderr") != 0 && strcmp(wanted, "syslog") != 0 &&
                    strncmp(wanted, "fd:", 3) != 0;
-    log->kind = is_path && json ? RUN_LOG_JSON : RUN_LOG_OTHER;
+    log->kind = !is_path ? RUN_LOG_OTHER : json ? RUN_LOG_JSON : RUN_LOG_TEXT;
     log->path = strdup(wanted);
-    if (log->kind == RUN_LOG_JSON && log->path)
+    if (is_path && log->path)
         note_old_logs(log);
     return log->path != NULL;
+}
+
+static void read_text(struct log_reader *reader, run_log_function *function, void *context)
+{
+    size_t length;
+    for (const char *line; (line = log_reader_line(reader, &length)) != NULL;)
+        function(context, line, length, NULL);
 }
 
 static void read_lines(struct log_reader *reader, run_log_function *function, void *context)
@@ -176,7 +183,7 @@ static void read_user_log(struct run_log *log, const char *path, run_log_functio
         return;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
         lseek(fd, old_size(log, &status), SEEK_SET) >= 0 && log_reader_open(&reader, fd)) {
-        read_lines(&reader, function, context);
+        (log->kind == RUN_LOG_TEXT ? read_text : read_lines)(&reader, function, context);
         log->reader.damaged += reader.damaged;
         log_reader_close(&reader);
     }
@@ -186,7 +193,7 @@ static void read_user_log(struct run_log *log, const char *path, run_log_functio
 void run_log_finish(struct run_log *log, run_log_function *function, void *context)
 {
     run_log_follow(log, function, context);
-    if (log->kind != RUN_LOG_JSON)
+    if (log->kind != RUN_LOG_JSON && log->kind != RUN_LOG_TEXT)
         return;
     glob_t found;
     find_logs(log->path, &found);

@@ -19,7 +19,8 @@
 enum run_log_kind {
     RUN_LOG_PRIVATE, /* ours */
     RUN_LOG_JSON,    /* a path of the user's, JSON */
-    RUN_LOG_OTHER,   /* a path with text, stderr, an fd, syslog: the library speaks for itself */
+    RUN_LOG_TEXT,    /* a path of the user's, text */
+    RUN_LOG_OTHER,   /* stderr, an fd, syslog: the library speaks for itself */
 };
 
 struct run_log {
@@ -29,11 +30,11 @@ struct run_log {
     int fd, inotify_fd; /* -1: none */
     struct log_reader reader;
     uint64_t given_back;     /* bytes at the start of our file whose blocks are freed */
-    struct run_log_old *old; /* RUN_LOG_JSON: logs that were there before */
+    struct run_log_old *old; /* RUN_LOG_JSON, _TEXT: logs that were there before */
     size_t old_count;
 };
 
-/* Called with each complete line, and the event that it holds. */
+/* Called with each complete line, and the event that it holds; NULL for text. */
 typedef void run_log_function(void *context, const char *line, size_t length, json_t *event);
 
 /* Decides by the environment, and sets PIPESHIM_LOG and PIPESHIM_FORMAT when it is our file. False

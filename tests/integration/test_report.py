@@ -173,6 +173,35 @@ class Text(ReportTest):
         self.assertIn("evil", text)
         self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
+    def test_a_stack_that_was_shown_before_is_known_by_its_number(self):
+        one, two = Process(5, "engine"), Process(6, "engine")
+        one.call(1, 300, stack=[frame("decode")], stack_id="0x22a32fb0cd8ce9c2")
+        two.call(1, 400, stack_id="0x22a32fb0cd8ce9c2")  # another process: other addresses
+        one.call(2, 500)
+        del one.events[-2]["stack"]
+        one.events[-2]["stack_id"] = "0x22a32fb0cd8ce9c2"
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), one, two))
+        self.assertEqual(sorted(out.splitlines()), ["engine;decode;write [pipe_write] 800000",
+                                                    "engine;write [pipe_write] 400000"])
+
+    def test_the_library_s_own_frame_and_folder_are_left_out(self):
+        engine = Process(5, "/opt/bin/engine")
+        engine.call(1, 300, stack=[frame("write", 1, "/opt/lib/libpipeshim.so"), frame("log_line")])
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), engine))
+        self.assertEqual(out, "engine;log_line;write [pipe_write] 300000\n")
+
+    def test_what_the_library_held_back_is_said(self):
+        engine = Process(5, "engine")
+        engine.event("warning", 0, message="PIPESHIM_RATE: 'x' is no rate")
+        engine.call(1, 300, note="a note")
+        engine.event("summary", 2, held_back=7, suppressed_total=3, dropped_total=2, overhead_ms=12.5, sites=[])
+        text, remarks = self.run_tool(write_log(self.path("log"), engine))
+        self.assertIn("PIPESHIM_RATE: 'x' is no rate", text)
+        self.assertIn("own cost: 12 ms of CPU", text)
+        self.assertIn("note: a note", text)
+        for words in ("7 reports are counted", "3 reports were suppressed", "2 lines could not be written"):
+            self.assertIn(words, remarks)
+
     def test_limit_says_what_it_leaves_out(self):
         engine = Process(5, "engine")
         for i in range(5):
@@ -437,7 +466,7 @@ class Html(ReportTest):
         page, html = self.make_page(process)
         self.assertNotIn("<script>document", html)
         self.assertEqual(html.count("</script>"), 2)
-        self.assertIn(evil, self.data_of(html)["processes"][0]["exe"])
+        self.assertEqual(evil, self.data_of(html)["processes"][0]["host"])
         if CHROMIUM:
             seen = self.browse(page, "--dump-dom").stdout.decode()
             self.assertIn('data-ready="1"', seen)

@@ -329,15 +329,15 @@ class Reports(RunTest):
         process = self.start("sh", "-c", 'cat "$0" >>"$PIPESHIM_LOG"; read x; cat "$1" >>"$PIPESHIM_LOG"; exit 5',
                              first, second, stdin=subprocess.PIPE)
         seen = process.stderr.readline()  # it hangs now, and is reported
-        self.assertIn("engine[77] is blocked in write fd 2, pipe:[5], for 100 ms so far", seen)
-        for words in ("65536 of 65536 bytes: full", "reader parent[9], in read fd 3", "fix: drain it", "#0  log_line"):
+        self.assertIn("BLOCKED engine[77] 100 ms in write(fd 2) on pipe:[5]: full 65536 of 65536 bytes", seen)
+        for words in ("reader parent[9], in read fd 3", "fix: drain it", "stack, taken", "#0 log_line"):
             self.assertIn(words, process.stderr.readline())
         self.assertIsNone(process.poll())
         process.stdin.write("\n")
         process.stdin.close()
         process.stdin = None
         rest = process.stderr.read().splitlines()
-        self.assertIn("goes on after 2.50 s", rest[0])
+        self.assertIn("RESOLVED engine[77] after 2.50 s", rest[0])
         self.assertEqual(rest[1], "pipeshim: 1 process watched, 1 call blocked, 2.50 s in all")
         self.assertIn("2.50 s in 1 call, longest 2.50 s: engine write pipe:[5], in log_line", rest[2])
         self.assertEqual(process.wait(DEADLINE), 5)
@@ -364,6 +364,16 @@ class Reports(RunTest):
                          "pipeshim: 1 process watched, 1 call blocked, 700 ms in all")
         with open(log, "rb") as now:
             self.assertTrue(now.read().startswith(old))
+
+    def test_summary_of_a_text_log_is_shown_again(self):
+        log = os.path.join(self.folder, "log")
+        with open(log, "w", encoding="utf-8") as out:
+            out.write("pipeshim: SUMMARY old[1] ran 1 ms\n  an old line\n")
+        text = ("pipeshim: BLOCKED engine[77] 1 ms in write(fd 2)\n  fix: drain it\n"
+                "pipeshim: SUMMARY engine[77] ran 5 ms\n  write: 1 times\npipeshim: START engine[78]\n")
+        done = self.run_tool("--log", log, "sh", "-c", 'printf %s "$0" >>"$1"', text, log)
+        self.assertEqual(done.stderr, "pipeshim: SUMMARY engine[77] ran 5 ms\n  write: 1 times\n"
+                                      f"pipeshim: all reports are in {log}\n")
 
     def test_clean_run_says_so_in_one_line(self):
         engine = Process(77, "engine")
@@ -437,6 +447,31 @@ class RealLibrary(RunTest):
         summary = said[said.index("pipeshim: "):]
         self.assertRegex(summary, r"pipeshim: \d+ process(es)? watched, \d+ calls? blocked")
         self.assertIn("write", summary)
+
+    def test_the_default_shows_the_report_and_the_summary(self):
+        # The parent drains the child's stderr late; what run says goes to its own stderr meanwhile.
+        parent = ("import subprocess, sys\n"
+                  "child = subprocess.Popen([sys.executable, '-c', 'import os; os.write(2, bytes(200000))'],\n"
+                  "                         stderr=subprocess.PIPE)\n"
+                  "sys.stdin.read(1)\n"
+                  "print(len(child.stderr.read()), child.wait())\n")
+        process = self.start("/usr/bin/python3", "-c", parent, stdin=subprocess.PIPE)
+        seen = process.stderr.readline()
+        self.assertRegex(seen, r"^pipeshim: BLOCKED python3\S*\[\d+\] .* in write\(fd 2, 200000 bytes\) on pipe:")
+        out, said = process.communicate("x", timeout=DEADLINE)
+        self.assertEqual((process.returncode, out), (0, "200000 0\n"))
+        self.assertRegex(said, r"pipeshim: RESOLVED .*(.*\n)*pipeshim: 2 processes watched, 1 call blocked")
+
+    def test_text_log_and_report_tool(self):
+        log = os.path.join(self.folder, "log")
+        writer = "(sleep 0.6; cat >/dev/null) < <(head -c 300000 /dev/zero)"
+        done = self.run_tool("--log", log, "bash", "-c", writer)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("pipeshim: SUMMARY head[", done.stderr)
+        json_log = os.path.join(self.folder, "log.jsonl")
+        self.run_tool("--json", "--log", json_log, "bash", "-c", writer)
+        done = subprocess.run([TOOL, "report", json_log], capture_output=True, text=True, check=True, timeout=60)
+        self.assertRegex(done.stdout, r"1\. .* head: \w+ \(pipe_write\)")
 
 
 if __name__ == "__main__":

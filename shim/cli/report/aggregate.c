@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "cli/report/event_fields.h"
+#include "cli/report/event_peer.h"
 #include "cli/report/event_stack.h"
-
-enum { PEER_TEXT_LIMIT = 256 };
+#include "cli/report/stack_view.h"
 
 struct event {
     const json_t *json;
@@ -27,58 +27,7 @@ static string_id intern_field(struct model *model, const json_t *object, const c
     return intern(model, field_string(object, key));
 }
 
-/* A pid, tid or fd; NONE if it is none. */
-static int32_t small_field(const json_t *object, const char *key)
-{
-    int64_t value = field_integer(object, key, NONE);
-    return value >= 0 && value <= INT32_MAX ? (int32_t)value : NONE;
-}
-
 /* ---- processes ---- */
-
-/* Without a host name two logs may come from two machines, or two containers, that use the same
- * pid: then a process is one of its file, unless its numbering goes on where another file, rotated
- * away, ended. */
-static bool same_process(const struct process *process, string_id host, int file, uint64_t seq)
-{
-    if (process->host != host)
-        return false;
-    return host != 0 || process->file == file || process->last_seq + 1 == seq;
-}
-
-static int32_t find_process(struct model *model, const json_t *json, int file, int32_t pid,
-                            uint64_t seq)
-{
-    string_id host = intern_field(model, json, "host");
-    bool starts = strcmp(field_string(json, "event"), "start") == 0;
-    uint32_t key = (uint32_t)pid;
-    uint32_t slot = hash_bytes(0, &key, sizeof key) % (2 * PROCESS_LIMIT);
-    while (model->process_slots[slot] != 0 &&
-           model->processes[model->process_slots[slot] - 1].pid != pid)
-        slot = (slot + 1) % (2 * PROCESS_LIMIT);
-    uint32_t newest = model->process_slots[slot];
-    uint32_t at = newest;
-    while (at != 0 && !same_process(&model->processes[at - 1], host, file, seq))
-        at = model->processes[at - 1].older;
-    /* A `start` after other events is a new program under an old pid, be it after an exec. */
-    if (at != 0 && !(starts && model->processes[at - 1].events > 0))
-        return (int32_t)(at - 1);
-    if (model->process_count == PROCESS_LIMIT) {
-        model->overflow.processes++;
-        return NONE;
-    }
-    uint32_t index = model->process_count++;
-    model->processes[index] = (struct process){.host = host,
-                                               .file = file,
-                                               .pid = pid,
-                                               .older = newest,
-                                               .first_time = INT64_MAX,
-                                               .last_time = INT64_MIN,
-                                               .first_seq = seq,
-                                               .last_seq = seq};
-    model->process_slots[slot] = index + 1;
-    return (int32_t)index;
-}
 
 static void touch_process(struct model *model, struct process *process, const struct event *event)
 {
@@ -91,7 +40,7 @@ static void touch_process(struct model *model, struct process *process, const st
         process->first_time = event->time;
     if (event->time > process->last_time)
         process->last_time = event->time;
-    string_id exe = intern_field(model, event->json, "exe");
+    string_id exe = intern(model, base_name(field_string(event->json, "exe")));
     if (exe != 0)
         process->exe = exe;
     if (event->time < model->first_time)
@@ -145,59 +94,6 @@ static void add_open(struct model *model, const struct event *event, const struc
 }
 
 /* ---- the other end ---- */
-
-static void name_process(char *text, size_t size, const json_t *process, bool generic,
-                         const char *role)
-{
-    const char *comm = field_string(process, "comm");
-    const char *state = field_string(process, "state");
-    const char *waits_in = field_string(process, "waits_in");
-    int32_t fd = small_field(process, "fd");
-    char pid_text[16] = "";
-    char fd_text[24] = "";
-    if (!generic)
-        snprintf(pid_text, sizeof pid_text, "[%d]", small_field(process, "pid"));
-    if (!generic && fd != NONE)
-        snprintf(fd_text, sizeof fd_text, " fd %d", fd);
-    snprintf(text, size, "%s %.64s%s%s%s%.8s%s%.80s", role, *comm ? comm : "?", pid_text, fd_text,
-             *state ? ", state " : "", state, *waits_in ? ", in " : "", waits_in);
-}
-
-/* The peer to name: the one that waits in something explains more than one that runs. */
-static const json_t *telling_peer(const json_t *peers)
-{
-    for (size_t i = 0; i < json_array_size(peers); i++)
-        if (*field_string(json_array_get(peers, i), "waits_in"))
-            return json_array_get(peers, i);
-    return json_array_get(peers, 0);
-}
-
-void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid)
-{
-    text[0] = '\0';
-    *pid = NONE;
-    const json_t *child = json_object_get(event, "child");
-    const json_t *pipe = json_object_get(event, "pipe");
-    const json_t *socket = json_object_get(event, "socket");
-    const json_t *peers = json_object_get(pipe, "peers");
-    if (json_is_object(child)) {
-        *pid = small_field(child, "pid");
-        name_process(text, size, child, generic, "child");
-    } else if (json_array_size(peers) > 0) {
-        const json_t *peer = telling_peer(peers);
-        bool writer = strcmp(field_string(pipe, "role"), "writer") == 0;
-        *pid = small_field(peer, "pid");
-        name_process(text, size, peer, generic, writer ? "reader" : "writer");
-    } else if (json_is_array(peers)) {
-        bool writer = strcmp(field_string(pipe, "role"), "writer") == 0;
-        snprintf(text, size, "no %s", writer ? "reader" : "writer");
-    } else if (json_is_object(socket)) {
-        const char *remote = field_string(socket, "remote");
-        *pid = small_field(socket, "peer_pid");
-        if (*remote)
-            snprintf(text, size, "peer %.128s", remote);
-    }
-}
 
 static void count_peer(struct model *model, struct call_site *site, const json_t *json)
 {
@@ -266,12 +162,15 @@ static bool add_begin(struct model *model, const struct event *event, uint8_t ki
         if (like.call == 0)
             return false;
     }
-    uint32_t site_index = event_site(model, event->json, &like);
+    uint32_t site_index = event_site(model, event->process, event->json, &like);
     struct call_site *site = &model->sites[site_index];
     site->on_loop |= field_true(event->json, "loop");
     string_id advice = intern_field(model, event->json, "advice");
+    string_id note = intern_field(model, event->json, "note");
     if (advice != 0)
         site->advice = advice;
+    if (note != 0)
+        site->note = note;
     count_peer(model, site, event->json);
 
     char peer[PEER_TEXT_LIMIT];
@@ -281,7 +180,7 @@ static bool add_begin(struct model *model, const struct event *event, uint8_t ki
                           .thread = event->thread,
                           .kind = kind,
                           .flags = field_true(event->json, "loop") ? SLICE_ON_LOOP : 0,
-                          .fd = small_field(event->json, "fd"),
+                          .fd = field_small(event->json, "fd"),
                           .object = intern_field(model, event->json, "object")};
     peer_text(event->json, false, peer, sizeof peer, &slice.peer_pid);
     slice.peer = intern(model, peer);
@@ -376,8 +275,8 @@ static bool on_deadlock(struct model *model, const struct event *event)
     for (size_t i = 0; i < size && i < CHAIN_LIMIT; i++) {
         const json_t *member = json_array_get(chain, i);
         found.members[found.member_count++] =
-            (struct chain_member){.pid = small_field(member, "pid"),
-                                  .for_pid = small_field(member, "for_pid"),
+            (struct chain_member){.pid = field_small(member, "pid"),
+                                  .for_pid = field_small(member, "for_pid"),
                                   .comm = intern_field(model, member, "comm"),
                                   .waits_in = intern_field(model, member, "waits_in"),
                                   .object = intern_field(model, member, "object")};
@@ -399,7 +298,7 @@ static bool on_deadlock(struct model *model, const struct event *event)
 
 static struct drain *find_drain(struct model *model, const struct event *event)
 {
-    int32_t fd = small_field(event->json, "fd");
+    int32_t fd = field_small(event->json, "fd");
     for (uint32_t i = 0; i < model->drain_count; i++)
         if (model->drains[i].process == event->process && model->drains[i].fd == fd)
             return &model->drains[i];
@@ -437,7 +336,7 @@ static bool on_drain_end(struct model *model, const struct event *event)
                                            .duration = elapsed,
                                            .thread = event->thread,
                                            .kind = SLICE_DRAIN,
-                                           .fd = small_field(event->json, "fd"),
+                                           .fd = field_small(event->json, "fd"),
                                            .peer_pid = NONE,
                                            .object = intern_field(model, event->json, "object"),
                                            .used = peak,
@@ -473,9 +372,25 @@ static bool on_start(struct model *model, const struct event *event)
 
 static bool on_summary(struct model *model, const struct event *event)
 {
+    int64_t overhead = field_milliseconds(event->json, "overhead_ms");
     model->processes[event->process].ended = true;
     model->summaries++;
+    model->overhead += overhead > 0 ? overhead : 0;
+    add_positive(&model->odd.held_back, field_integer(event->json, "held_back", 0));
+    add_positive(&model->odd.suppressed, field_integer(event->json, "suppressed_total", 0));
+    add_positive(&model->odd.lost, field_integer(event->json, "dropped_total", 0));
     return true;
+}
+
+static bool on_warning(struct model *model, const struct event *event)
+{
+    string_id message = intern_field(model, event->json, "message");
+    uint32_t i = 0;
+    while (i < model->warning_count && model->warnings[i] != message)
+        i++;
+    if (i == model->warning_count && i < WARNING_LIMIT)
+        model->warnings[model->warning_count++] = message;
+    return message != 0;
 }
 
 static bool on_action(struct model *model, const struct event *event)
@@ -502,12 +417,13 @@ static const struct {
     {"start", on_start},
     {"summary", on_summary},
     {"action", on_action},
+    {"warning", on_warning},
 };
 
 void aggregate_event(struct model *model, const json_t *json, int file)
 {
     const char *name = field_string(json, "event");
-    int32_t pid = small_field(json, "pid");
+    int32_t pid = field_small(json, "pid");
     int64_t seq = field_integer(json, "seq", NONE);
     struct event event = {.json = json, .time = field_time(json, "time")};
     if (!*name || pid == NONE || event.time == TIME_UNKNOWN) {
@@ -515,12 +431,17 @@ void aggregate_event(struct model *model, const json_t *json, int file)
         return;
     }
     event.seq = seq >= 0 ? (uint64_t)seq : 0;
-    int32_t process = find_process(model, json, file, pid, event.seq);
+    int32_t process =
+        model_process(model, &(struct process_key){.host = intern_field(model, json, "host"),
+                                                   .file = file,
+                                                   .pid = pid,
+                                                   .seq = event.seq,
+                                                   .starts = strcmp(name, "start") == 0});
     if (process == NONE)
         return;
     event.process = (uint32_t)process;
     touch_process(model, &model->processes[process], &event);
-    int32_t tid = small_field(json, "tid");
+    int32_t tid = field_small(json, "tid");
     int32_t thread = model_thread(model, event.process, tid, intern_field(model, json, "thread"));
     if (thread == NONE)
         return;

@@ -9,16 +9,12 @@
 
 #include "cli/report/model.h"
 
-/* Adds one event; `file` is the index of the log that it came from. What is no event, lacks
- * something or is not known is counted in model->odd. */
-void aggregate_event(struct model *model, const json_t *event, int file);
+/* Adds the event that `json` holds; `file` is the index of the log that it came from. What is no
+ * event, lacks something or is not known is counted in model->odd. */
+void aggregate_event(struct model *model, const json_t *json, int file);
 
 /* After the last event: calls that never returned get their duration (until the last event of
  * their process), and the timeline is sorted. */
 void aggregate_finish(struct model *model);
-
-/* "reader ffmpeg[4250] fd 0, S, in read" for people, to `size` bytes; "" if unknown. `pid` gets its
- * pid or NONE. With `generic` the words leave out pid and fd, which differ from run to run. */
-void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid);
 
 #endif

@@ -27,6 +27,12 @@ int64_t field_integer(const json_t *object, const char *key, int64_t fallback)
     return real > -9e15 && real < 9e15 ? (int64_t)real : fallback;
 }
 
+int32_t field_small(const json_t *object, const char *key)
+{
+    int64_t value = field_integer(object, key, -1);
+    return value >= 0 && value <= INT32_MAX ? (int32_t)value : -1;
+}
+
 bool field_true(const json_t *object, const char *key)
 {
     return json_is_true(json_object_get(object, key));
@@ -45,6 +51,27 @@ int64_t field_milliseconds(const json_t *object, const char *key)
     return value_milliseconds(json_object_get(object, key));
 }
 
+/* Exactly `count` digits; -1 and *at unmoved if they are not there. */
+static int digits(const char **at, unsigned count)
+{
+    int value = 0;
+    for (unsigned i = 0; i < count; i++) {
+        char c = (*at)[i];
+        if (c < '0' || c > '9')
+            return -1;
+        value = value * 10 + (c - '0');
+    }
+    *at += count;
+    return value;
+}
+
+static bool skip(const char **at, const char *one_of)
+{
+    bool found = **at && strchr(one_of, **at);
+    *at += found;
+    return found;
+}
+
 /* Digits after the point as microseconds; what is finer is cut. */
 static int fraction(const char **at)
 {
@@ -55,38 +82,45 @@ static int fraction(const char **at)
     return microseconds;
 }
 
+/* "Z", "+01:00"; false if it is none. */
+static bool zone_seconds(const char **at, int64_t *seconds)
+{
+    *seconds = 0;
+    if (skip(at, "Zz"))
+        return **at == '\0';
+    bool west = **at == '-';
+    if (!skip(at, "+-"))
+        return false;
+    int hours = digits(at, 2);
+    skip(at, ":");
+    int minutes = digits(at, 2);
+    *seconds = ((int64_t)hours * 60 + minutes) * (west ? -60 : 60);
+    return hours >= 0 && minutes >= 0 && **at == '\0';
+}
+
 int64_t field_time(const json_t *object, const char *key)
 {
     const char *at = field_string(object, key);
-    struct tm tm = {0};
-    int used = 0;
-    if (sscanf(at, "%4d-%2d-%2d%*[Tt ]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
-        used == 0)
-        return TIME_UNKNOWN;
-    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
-        tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||
-        tm.tm_sec > 60)
+    struct tm tm = {.tm_year = digits(&at, 4)};
+    bool shape = skip(&at, "-");
+    tm.tm_mon = digits(&at, 2);
+    shape = skip(&at, "-") && shape;
+    tm.tm_mday = digits(&at, 2);
+    shape = skip(&at, "Tt ") && shape;
+    tm.tm_hour = digits(&at, 2);
+    shape = skip(&at, ":") && shape;
+    tm.tm_min = digits(&at, 2);
+    shape = skip(&at, ":") && shape;
+    tm.tm_sec = digits(&at, 2);
+    int microseconds = skip(&at, ".") ? fraction(&at) : 0;
+    int64_t zone;
+    if (!shape || !zone_seconds(&at, &zone) || tm.tm_year < 1970 || tm.tm_mon < 1 ||
+        tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 ||
+        tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
         return TIME_UNKNOWN;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    at += used;
-    int microseconds = 0;
-    if (*at == '.') {
-        at++;
-        microseconds = fraction(&at);
-    }
-    int hours = 0;
-    int minutes = 0;
-    if (strcmp(at, "Z") != 0 && strcmp(at, "z") != 0) {
-        if ((*at != '+' && *at != '-') || sscanf(at + 1, "%2d:%2d", &hours, &minutes) != 2)
-            return TIME_UNKNOWN;
-        if (*at == '-') {
-            hours = -hours;
-            minutes = -minutes;
-        }
-    }
-    return ((int64_t)timegm(&tm) - hours * 3600 - minutes * 60) * 1000000 + microseconds;
+    return ((int64_t)timegm(&tm) - zone) * 1000000 + microseconds;
 }
 
 const char *time_text(int64_t microseconds, char *text)
@@ -94,7 +128,7 @@ const char *time_text(int64_t microseconds, char *text)
     time_t seconds = (time_t)(microseconds / 1000000);
     struct tm tm;
     if (microseconds == TIME_UNKNOWN || !gmtime_r(&seconds, &tm))
-        return strcpy(text, "?");
+        return memcpy(text, "?", sizeof "?");
     size_t length = strftime(text, TIME_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
     snprintf(text + length, TIME_TEXT_SIZE - length, ".%03d", (int)(microseconds % 1000000 / 1000));
     return text;

@@ -16,6 +16,8 @@
 const char *field_string(const json_t *object, const char *key);
 /* Also from a number with a fraction, which is cut. */
 int64_t field_integer(const json_t *object, const char *key, int64_t fallback);
+/* A pid, tid or fd; -1 if it is none. */
+int32_t field_small(const json_t *object, const char *key);
 bool field_true(const json_t *object, const char *key);
 /* Milliseconds with a fraction as microseconds; -1 if missing, negative or above 100 years. */
 int64_t field_milliseconds(const json_t *object, const char *key);

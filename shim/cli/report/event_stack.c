@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "cli/report/event_fields.h"
+#include "cli/report/stack_view.h"
+
+enum { KNOWN_PROBES = 64 };
 
 static string_id intern_field(struct model *model, const json_t *object, const char *key)
 {
@@ -56,32 +59,86 @@ static struct frame interpreted_frame(struct model *model, const json_t *json)
                           .function = intern_field(model, json, "function")};
 }
 
-uint32_t event_site(struct model *model, const json_t *event, const struct call_site *like)
+/* The library's own wrapper stands between the program and libc: it is nobody's business. */
+bool event_frame_is_own(const json_t *frame)
 {
-    uint32_t frames[STACK_LIMIT];
-    struct call_site site = *like;
-    const json_t *stack = json_object_get(event, "stack");
-    const json_t *python = json_object_get(event, "python");
-    size_t natives = json_array_size(stack);
-    size_t interpreted = json_array_size(python);
+    return strcmp(base_name(field_string(frame, "module")), "libpipeshim.so") == 0;
+}
+
+/* Where the stack of that number is remembered, or would be; NULL if there is no room. */
+static struct known_stack *find_known(const struct model *model, uint32_t process, string_id id)
+{
+    uint32_t key[2] = {process, id};
+    uint32_t slot = hash_bytes(0, key, sizeof key);
+    for (uint32_t i = 0; i < KNOWN_PROBES; i++) {
+        struct known_stack *known = &model->known_stacks[(slot + i) % STACK_ID_LIMIT];
+        if (known->id == 0 || (known->process == process && known->id == id))
+            return known;
+    }
+    return NULL;
+}
+
+static uint32_t read_natives(struct model *model, const json_t *stack, bool lag, uint32_t *frames)
+{
+    size_t size = json_array_size(stack);
+    size_t first = 0;
     uint32_t count = 0;
-    for (size_t i = 0; i < natives && count < STACK_LIMIT; i++) {
+    while (first < size && event_frame_is_own(json_array_get(stack, first)))
+        first++;
+    for (size_t i = first; i < size && count < STACK_LIMIT; i++) {
         const json_t *json = json_array_get(stack, i);
         /* A loop that computes was stopped between two instructions; a blocked call was left by
          * a call instruction, whose return address belongs to the line after. */
-        struct frame frame = native_frame(model, json, i == 0 && like->kind == SITE_LAG);
+        struct frame frame = native_frame(model, json, i == 0 && lag);
         int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
         if (index != NONE)
             frames[count++] = (uint32_t)index;
     }
-    site.native_count = (uint16_t)count;
-    for (size_t i = 0; i < interpreted && count < STACK_LIMIT; i++) {
+    return count;
+}
+
+static uint32_t read_interpreted(struct model *model, const json_t *python, uint32_t *frames,
+                                 uint32_t room)
+{
+    size_t size = json_array_size(python);
+    uint32_t count = 0;
+    for (size_t i = 0; i < size && count < room; i++) {
         const json_t *json = json_array_get(python, i);
         struct frame frame = interpreted_frame(model, json);
         int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
         if (index != NONE)
             frames[count++] = (uint32_t)index;
     }
-    site.interpreted_count = (uint16_t)(count - site.native_count);
-    return model_site(model, &site, frames);
+    return count;
+}
+
+uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
+                    const struct call_site *like)
+{
+    uint32_t frames[STACK_LIMIT];
+    struct call_site site = *like;
+    string_id id = intern_field(model, event, "stack_id");
+    uint32_t natives =
+        read_natives(model, json_object_get(event, "stack"), like->kind == SITE_LAG, frames);
+    uint32_t interpreted = read_interpreted(model, json_object_get(event, "python"),
+                                            frames + natives, STACK_LIMIT - natives);
+    struct known_stack *known = id != 0 ? find_known(model, process, id) : NULL;
+    if (natives + interpreted == 0 && known && known->id != 0) {
+        natives = known->native_count;
+        interpreted = known->interpreted_count;
+        memcpy(frames, model->site_frames + known->first_frame,
+               (size_t)(natives + interpreted) * sizeof *frames);
+    }
+    site.native_count = (uint16_t)natives;
+    site.interpreted_count = (uint16_t)interpreted;
+    uint32_t index = model_site(model, &site, frames);
+    if (id != 0 && !known)
+        model->overflow.stacks++;
+    else if (known && index != 0 && natives + interpreted > 0)
+        *known = (struct known_stack){.process = process,
+                                      .id = id,
+                                      .first_frame = model->sites[index].first_frame,
+                                      .native_count = site.native_count,
+                                      .interpreted_count = site.interpreted_count};
+    return index;
 }

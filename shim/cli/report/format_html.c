@@ -80,6 +80,8 @@ static void write_site(const struct model *model, const struct call_site *site, 
     write_text(model, site->object, out);
     fputs(",\"advice\":", out);
     write_text(model, site->advice, out);
+    fputs(",\"note\":", out);
+    write_text(model, site->note, out);
     fputs(",\"peer\":", out);
     write_text(model, site->peers[0].text, out);
     fputs(",\"where\":", out);

@@ -12,21 +12,25 @@
  * call, which are no frames in the model. Speedscope merges nothing by name: each program and call
  * must be one frame, so that they are looked up here. */
 struct extra_frames {
-    string_id *names; /* pairs: text, class */
+    struct extra_frame {
+        string_id name, class_name;
+    } * frames;
     uint32_t count;
 };
 
-static uint32_t extra_frame(struct extra_frames *extra, string_id name, string_id class_name)
+/* Frame numbers of a site's program and call. */
+struct stack_ends {
+    uint32_t root, leaf;
+};
+
+static uint32_t find_extra(struct extra_frames *extra, string_id name, string_id class_name)
 {
     uint32_t i = 0;
     while (i < extra->count &&
-           (extra->names[2 * i] != name || extra->names[2 * i + 1] != class_name))
+           (extra->frames[i].name != name || extra->frames[i].class_name != class_name))
         i++;
-    if (i == extra->count) {
-        extra->names[2 * i] = name;
-        extra->names[2 * i + 1] = class_name;
-        extra->count++;
-    }
+    if (i == extra->count)
+        extra->frames[extra->count++] = (struct extra_frame){name, class_name};
     return i;
 }
 
@@ -46,40 +50,40 @@ static void write_model_frame(const struct model *model, const struct frame *fra
     putc('}', out);
 }
 
-static void write_extra_frame(const struct model *model, const string_id *names, FILE *out)
+static void write_extra_frame(const struct model *model, const struct extra_frame *frame, FILE *out)
 {
     char text[FRAME_TEXT_LIMIT];
-    const char *class_name = model_text(model, names[1]);
-    snprintf(text, sizeof text, "%s%s%s%s", model_text(model, names[0]), *class_name ? " [" : "",
+    const char *class_name = model_text(model, frame->class_name);
+    snprintf(text, sizeof text, "%s%s%s%s", model_text(model, frame->name), *class_name ? " [" : "",
              class_name, *class_name ? "]" : "");
     fputs("{\"name\":", out);
     json_write_string(out, *text ? text : "?");
     putc('}', out);
 }
 
-static void write_sample(const struct model *model, const struct call_site *site, uint32_t root,
-                         uint32_t leaf, FILE *out)
+static void write_sample(const struct model *model, const struct call_site *site,
+                         struct stack_ends ends, FILE *out)
 {
     uint32_t frames[STACK_LIMIT];
-    fprintf(out, "[%u", root);
+    fprintf(out, "[%u", ends.root);
     for (uint32_t i = site_stack(model, site, frames); i-- > 0;)
         fprintf(out, ",%u", frames[i]);
-    fprintf(out, ",%u]", leaf);
+    fprintf(out, ",%u]", ends.leaf);
 }
 
 void format_speedscope(const struct model *model, FILE *out)
 {
     uint32_t count;
     uint32_t *ranking = model_rank_sites(model, SITE_CALL, &count);
-    struct extra_frames extra = {.names = calloc(4 * (size_t)SITE_LIMIT, sizeof(string_id))};
-    uint32_t *ends = calloc(2 * (size_t)SITE_LIMIT, sizeof *ends); /* root and leaf of each site */
-    if (!ranking || !extra.names || !ends)
+    struct extra_frames extra = {.frames = calloc(2 * (size_t)SITE_LIMIT, sizeof *extra.frames)};
+    struct stack_ends *ends = calloc(SITE_LIMIT, sizeof *ends);
+    if (!ranking || !extra.frames || !ends)
         count = 0;
     int64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct call_site *site = &model->sites[ranking[i]];
-        ends[2 * i] = model->frame_count + extra_frame(&extra, site->exe, 0);
-        ends[2 * i + 1] = model->frame_count + extra_frame(&extra, site->call, site->class_name);
+        ends[i].root = model->frame_count + find_extra(&extra, site->exe, 0);
+        ends[i].leaf = model->frame_count + find_extra(&extra, site->call, site->class_name);
         total += site->total;
     }
     fputs("{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n"
@@ -92,7 +96,7 @@ void format_speedscope(const struct model *model, FILE *out)
     }
     for (uint32_t i = 0; i < extra.count; i++) {
         fputs(model->frame_count + i > 0 ? ",\n" : "", out);
-        write_extra_frame(model, &extra.names[2 * i], out);
+        write_extra_frame(model, &extra.frames[i], out);
     }
     fprintf(out,
             "]},\n\"profiles\":[{\"type\":\"sampled\",\"name\":\"time blocked\","
@@ -100,13 +104,13 @@ void format_speedscope(const struct model *model, FILE *out)
             total);
     for (uint32_t i = 0; i < count; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
-        write_sample(model, &model->sites[ranking[i]], ends[2 * i], ends[2 * i + 1], out);
+        write_sample(model, &model->sites[ranking[i]], ends[i], out);
     }
     fputs("],\n\"weights\":[", out);
     for (uint32_t i = 0; i < count; i++)
         fprintf(out, "%s%" PRId64, i > 0 ? "," : "", model->sites[ranking[i]].total);
     fputs("]}]}\n", out);
     free(ends);
-    free(extra.names);
+    free(extra.frames);
     free(ranking);
 }

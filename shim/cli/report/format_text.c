@@ -55,6 +55,9 @@ static void write_headline(const struct model *model, FILE *out)
             duration_text(model->blocked, blocked));
     if (model->never_returned > 0)
         fprintf(out, ", %" PRIu64 " never returned", model->never_returned);
+    if (model->summaries > 0)
+        fprintf(out, "; the library's own cost: %s of CPU",
+                duration_text(model->overhead, blocked));
     if (model->lags > 0)
         fprintf(out, "\n%" PRIu64 " time%s an event loop was away from its wait, %s in all",
                 model->lags, plural(model->lags), duration_text(model->lag_total, blocked));
@@ -171,6 +174,11 @@ static void write_site(const struct model *model, const struct call_site *site, 
         put(out, model, site->advice);
         fputs("\n", out);
     }
+    if (site->note != 0) {
+        fputs("    note: ", out);
+        put(out, model, site->note);
+        fputs("\n", out);
+    }
     write_stack(model, site, out);
 }
 
@@ -238,6 +246,11 @@ void format_text(const struct model *model, uint32_t limit, FILE *out)
     write_sites(model, SITE_LAG, "Event loops away from their wait", model->lag_total, limit, out);
     write_causes(model, out);
     write_drains(model, out);
+    for (uint32_t i = 0; i < model->warning_count; i++) {
+        fputs(i == 0 ? "\nWarnings\n    " : "    ", out);
+        put(out, model, model->warnings[i]);
+        fputs("\n", out);
+    }
     if (model->fillings > 0)
         fprintf(out, "\n%" PRIu64 " warning%s of a pipe that was filling up\n", model->fillings,
                 plural(model->fillings));
@@ -255,6 +268,8 @@ void format_limits(const struct model *model, FILE *out)
         {"calls of further call sites, shown as one,", offsetof(struct model, overflow.sites)},
         {"returns of calls open at the same time", offsetof(struct model, overflow.open)},
         {"samples of pipes' fill", offsetof(struct model, overflow.fills)},
+        {"events whose stack was shown before, and which are counted without it,",
+         offsetof(struct model, overflow.stacks)},
         {"drained fds", offsetof(struct model, overflow.drains)},
         {"texts", offsetof(struct model, strings.overflowed)},
     };

@@ -17,6 +17,7 @@ bool model_open(struct model *model)
     model->slices = calloc(SLICE_LIMIT, sizeof *model->slices);
     model->fills = calloc(FILL_LIMIT, sizeof *model->fills);
     model->open = calloc(OPEN_LIMIT, sizeof *model->open);
+    model->known_stacks = calloc(STACK_ID_LIMIT, sizeof *model->known_stacks);
     model->deadlocks = calloc(DEADLOCK_LIMIT, sizeof *model->deadlocks);
     model->drains = calloc(DRAIN_LIMIT, sizeof *model->drains);
     model->process_slots = calloc(2 * (size_t)PROCESS_LIMIT, sizeof(uint32_t));
@@ -25,8 +26,8 @@ bool model_open(struct model *model)
     model->site_slots = calloc(2 * (size_t)SITE_LIMIT, sizeof(uint32_t));
     if (!strings || !model->processes || !model->threads || !model->frames || !model->sites ||
         !model->site_frames || !model->slices || !model->fills || !model->open ||
-        !model->deadlocks || !model->drains || !model->process_slots || !model->thread_slots ||
-        !model->frame_slots || !model->site_slots) {
+        !model->known_stacks || !model->deadlocks || !model->drains || !model->process_slots ||
+        !model->thread_slots || !model->frame_slots || !model->site_slots) {
         model_close(model);
         return false;
     }
@@ -47,6 +48,7 @@ void model_close(struct model *model)
     free(model->slices);
     free(model->fills);
     free(model->open);
+    free(model->known_stacks);
     free(model->deadlocks);
     free(model->drains);
     free(model->process_slots);
@@ -54,6 +56,58 @@ void model_close(struct model *model)
     free(model->frame_slots);
     free(model->site_slots);
     *model = (struct model){0};
+}
+
+/* Without a host name two logs may come from two machines, or two containers, that use the same
+ * pid: then a process is one of its file, unless its numbering goes on where another file, rotated
+ * away, ended. */
+static bool same_process(const struct process *process, const struct process_key *key)
+{
+    if (process->host != key->host)
+        return false;
+    return key->host != 0 || process->file == key->file || process->last_seq + 1 == key->seq;
+}
+
+static uint32_t process_slot(const struct model *model, int32_t pid)
+{
+    uint32_t key = (uint32_t)pid;
+    uint32_t slot = hash_bytes(0, &key, sizeof key) % (2 * PROCESS_LIMIT);
+    while (model->process_slots[slot] != 0 &&
+           model->processes[model->process_slots[slot] - 1].pid != pid)
+        slot = (slot + 1) % (2 * PROCESS_LIMIT);
+    return slot;
+}
+
+int32_t model_newest_process(const struct model *model, int32_t pid)
+{
+    return (int32_t)model->process_slots[process_slot(model, pid)] - 1;
+}
+
+int32_t model_process(struct model *model, const struct process_key *key)
+{
+    uint32_t slot = process_slot(model, key->pid);
+    uint32_t newest = model->process_slots[slot];
+    uint32_t at = newest;
+    while (at != 0 && !same_process(&model->processes[at - 1], key))
+        at = model->processes[at - 1].older;
+    /* A `start` after other events is a new program under an old pid, be it after an exec. */
+    if (at != 0 && !(key->starts && model->processes[at - 1].events > 0))
+        return (int32_t)(at - 1);
+    if (model->process_count == PROCESS_LIMIT) {
+        model->overflow.processes++;
+        return NONE;
+    }
+    uint32_t index = model->process_count++;
+    model->processes[index] = (struct process){.host = key->host,
+                                               .file = key->file,
+                                               .pid = key->pid,
+                                               .older = newest,
+                                               .first_time = INT64_MAX,
+                                               .last_time = INT64_MIN,
+                                               .first_seq = key->seq,
+                                               .last_seq = key->seq};
+    model->process_slots[slot] = index + 1;
+    return (int32_t)index;
 }
 
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name)

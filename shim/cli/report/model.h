@@ -27,6 +27,8 @@ enum {
     DRAIN_LIMIT = 256,
     FILL_LIMIT = 1 << 15, /* samples of pipes' fills */
     CAUSE_LIMIT = 32,
+    STACK_ID_LIMIT = 1 << 15, /* stacks that are shown once and then only named */
+    WARNING_LIMIT = 32,
     DURATION_BUCKETS = 4 * 52, /* four an octave, up to 2^52 us */
     NONE = -1,
 };
@@ -63,6 +65,14 @@ struct frame {
     uint32_t line;
 };
 
+/* The library shows a stack in full now and then, in between only its number. */
+struct known_stack {
+    uint32_t process;
+    string_id id;         /* 0: a free slot */
+    uint32_t first_frame; /* of site_frames */
+    uint16_t native_count, interpreted_count;
+};
+
 struct peer_kind {
     string_id text; /* "reader ffmpeg, S, in read fd 0" */
     int32_t pid;    /* the last one's, NONE if unknown */
@@ -83,8 +93,8 @@ struct call_site {
     bool on_loop;
     uint64_t count, never_returned;
     int64_t total, longest;
-    string_id object, longest_text; /* of the longest call: its object, and its fill in words */
-    string_id advice;
+    string_id object; /* of the longest call */
+    string_id advice, note;
     uint64_t peer_count; /* calls whose other end was known */
     struct peer_kind peers[PEER_KINDS_LIMIT];
     uint32_t buckets[DURATION_BUCKETS];
@@ -159,31 +169,25 @@ struct open_call {
 struct model {
     struct string_table strings;
     struct process *processes;
-    uint32_t process_count;
     struct thread *threads;
-    uint32_t thread_count;
     struct frame *frames;
-    uint32_t frame_count;
     struct call_site *sites; /* sites[0] takes what finds no room */
-    uint32_t site_count;
     uint32_t *site_frames;
-    uint32_t site_frames_count;
-    struct slice *slices; /* a heap, the shortest first, until model_finish() sorts it by start */
-    uint32_t slice_count;
+    struct slice *slices; /* a heap, the shortest first, until it is sorted by start */
     struct fill_sample *fills;
-    uint32_t fill_count;
     struct open_call *open;
+    struct known_stack *known_stacks;
     struct deadlock *deadlocks;
-    uint32_t deadlock_count;
     struct drain *drains;
-    uint32_t drain_count;
-    struct cause causes[CAUSE_LIMIT]; /* of loop lag */
-    uint32_t cause_count;
     uint32_t *process_slots, *thread_slots, *frame_slots, *site_slots; /* hash tables */
+    string_id warnings[WARNING_LIMIT];
+    struct cause causes[CAUSE_LIMIT]; /* of loop lag */
+    uint32_t process_count, thread_count, frame_count, site_count, site_frames_count;
+    uint32_t slice_count, fill_count, deadlock_count, drain_count, cause_count, warning_count;
 
     int64_t first_time, last_time;
     uint64_t events, calls, lags, drains_ended, fillings, summaries;
-    int64_t blocked, lag_total;
+    int64_t blocked, lag_total, overhead;
     uint64_t never_returned;
     uint64_t dropped_bytes, dropped_writes, handed_bytes, handed_writes;
 
@@ -191,11 +195,13 @@ struct model {
         uint64_t unusable;   /* objects that are no events: no name, pid or time */
         uint64_t incomplete; /* events that lack what their kind needs */
         uint64_t unknown;    /* events of a kind that this version does not know */
+        uint64_t held_back;  /* reports beyond the rate, in no line of their own */
+        uint64_t suppressed; /* by rules of the user's */
+        uint64_t lost;       /* lines that the library could not write */
         uint64_t orphans;    /* returns whose report is not in the logs */
-        uint64_t held_back;  /* reports that the library counted and did not write */
     } odd;
     struct {
-        uint64_t processes, threads, frames, sites, slices, open, fills, deadlocks, drains;
+        uint64_t processes, threads, frames, sites, slices, open, fills, deadlocks, drains, stacks;
     } overflow;
 };
 
@@ -203,8 +209,20 @@ struct model {
 bool model_open(struct model *model);
 void model_close(struct model *model);
 
+/* What an event tells of its process. */
+struct process_key {
+    string_id host; /* 0: not said */
+    int32_t file, pid;
+    uint64_t seq;
+    bool starts; /* it is the event `start` */
+};
+
+/* The last process with that pid, whose `older` leads to those before it; NONE: there is none. */
+int32_t model_newest_process(const struct model *model, int32_t pid);
+
 /* The process, thread, frame or site with that key, made if it is new. NONE if there is no room;
  * counted in overflow. */
+int32_t model_process(struct model *model, const struct process_key *key);
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name);
 int32_t model_frame(struct model *model, const struct frame *frame);
 /* Never NONE: site 0 takes what finds no room. */

@@ -242,6 +242,10 @@ static void write_remarks(const struct model *model, const struct settings *sett
     say(model->odd.unusable, "lines hold JSON but no event, and were skipped");
     say(model->odd.incomplete, "events lack fields, and were not counted");
     say(model->odd.unknown, "events are of a kind that this version does not know");
+    say(model->odd.held_back,
+        "reports are counted by the library but not in the logs (PIPESHIM_RATE)");
+    say(model->odd.suppressed, "reports were suppressed by rules (PIPESHIM_SUPPRESS)");
+    say(model->odd.lost, "lines could not be written by the library");
     say(model->odd.orphans, "calls returned whose report is not in the logs");
     say(missing, "events are missing by their numbers: dropped by the library or lost with lines");
     format_limits(model, stderr);

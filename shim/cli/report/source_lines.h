@@ -24,6 +24,6 @@ struct source_lines_count {
 /* Sets source and line of all frames of the model that can be resolved, and function of those that
  * have none. One module is open at a time. */
 struct source_lines_count source_lines_resolve(struct model *model,
-                                               const struct source_lines_options *options);
+                                               const struct source_lines_options *given);
 
 #endif
