@@ -43,7 +43,7 @@ VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard 
 TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all demo test bench lint format install clean
+.PHONY: all demo test bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -83,6 +83,18 @@ $(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/lib
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
+
+# Fuzz targets are built whole with clang: libFuzzer needs its coverage in the code under test.
+FUZZ_SECONDS ?= 60
+fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+	for target in $^; do mkdir -p $$target.corpus && \
+	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(CORE_SOURCES) $(wildcard tests/support/*.c)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined -o $@ $^
 
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c

@@ -75,6 +75,11 @@ struct python_stack_facts {
 bool python_runtime_find(const struct memory_reader *reader, int pid,
                          struct python_runtime *runtime);
 
+/* The part of python_runtime_find() after the symbols: `runtime`, `code_type` and `version` are
+ * set; chooses the offsets and sets `support`. True if frames can be read. */
+bool python_runtime_choose_offsets(const struct memory_reader *reader,
+                                   struct python_runtime *runtime);
+
 /* Writes what the `start` event's features say: "python: 3.11.2", "python: 3.15 unknown, C stack
  * only"; an empty text when there is no Python. */
 void python_runtime_describe(const struct python_runtime *runtime, char *to, size_t capacity);
