@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "explain/perf_map.h"
 #include "explain/python/elf_symbols.h"
 #include "python_image.h"
 

@@ -149,7 +149,7 @@ static uintptr_t put_text(struct python_image *image, unsigned index, const uint
     put(image, address + o->text_state, &state, sizeof state);
     uintptr_t data = address + (ascii ? o->text_ascii_data : o->text_compact_data);
     for (uint32_t i = 0; i < length; i++)
-        put(image, data + i * width, &characters[i], width);
+        put(image, data + (uintptr_t)i * width, &characters[i], width);
     return address;
 }
 
@@ -200,7 +200,7 @@ static uintptr_t put_frame(struct python_image *image, unsigned index, uintptr_t
     python_image_poke(image, frame + o->frame_previous, previous);
     if (o->instruction_format == PYTHON_INSTRUCTION_POINTER)
         python_image_poke(image, frame + o->frame_instruction,
-                          code + o->code_bytes + (unsigned)unit * 2);
+                          code + o->code_bytes + (uintptr_t)unit * 2);
     else
         put_int(image, frame + o->frame_instruction,
                 o->instruction_format == PYTHON_INSTRUCTION_UNITS ? unit : unit * 2);
