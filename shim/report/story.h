@@ -23,7 +23,7 @@ struct story {
     uint64_t blocked_ns;
     uint64_t threshold_ns;
     uint64_t begun_ns; /* CLOCK_MONOTONIC: when the explanation began */
-    bool loop; /* an event-loop thread */
+    bool loop;         /* an event-loop thread */
     struct object_facts object;
     unsigned frame_count;
     bool stack_complete;

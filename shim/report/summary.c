@@ -8,7 +8,8 @@
 
 void summary_begin(struct summary *summary)
 {
-    /* The sites are cleared when they are taken: a forked child should not touch 160 KiB for them. */
+    /* The sites are cleared when they are taken: a forked child should not touch 160 KiB for them.
+     */
     memset(summary, 0, offsetof(struct summary, sites));
 }
 

@@ -7,11 +7,12 @@
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
-#include "explain/own_object.h"
 #include "explain/perf_map.h"
 #include "explain/stack_snapshot.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "graph/object_look.h"
+#include "report/log.h"
 #include "report/tell.h"
 #include "watch/call_name.h"
 #include "watch/event_loops.h"
@@ -21,6 +22,7 @@
 #include "watch/seccomp.h"
 
 static struct memory_reader memory;
+static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
 /* Too large for the watchdog's stack; used by the watchdog alone. */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
@@ -29,8 +31,14 @@ static struct stack_frame_name names[STACK_DEPTH_LIMIT];
 void judge_begin(void)
 {
     int pid = atomic_load(&life->pid);
+    /* A filter that was there before exec may kill for any unusual call; one that came later has
+     * been read (watch/seccomp.c). */
+    bool inherited = seccomp_filter_inherited() && !atomic_load(&life->filter_read);
     memory = memory_reader_process(pid);
-    if (atomic_load(&life->memory_by_file) || seccomp_filter_inherited()) {
+    permitted_look = inherited ? LOOK_PROC : LOOK_BORROW | LOOK_SOCKET | LOOK_MEMORY;
+    log_borrows(!inherited);
+    if (inherited || atomic_load(&life->memory_by_file)) {
+        permitted_look &= ~(unsigned)LOOK_MEMORY;
         /* Kept in the watchdog's own fd table, for as long as that thread lives. */
         long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
         memory = memory_reader_file((int)fd);
@@ -167,6 +175,22 @@ static void begin_story(struct story *story, int tid, uint64_t since_ns, enum ca
     task_name(tid, story->thread, sizeof story->thread);
 }
 
+static void look_at_object(struct story *story, enum object_role role)
+{
+    memset(&story->object, 0, sizeof story->object);
+    if (story->fd >= 0)
+        object_facts_of_fd(atomic_load(&life->pid), story->fd, role, permitted_look,
+                           &story->object);
+}
+
+/* Who holds the other end: a scan of all processes, for what is reported only. */
+static void look_for_peers(struct story *story)
+{
+    if (is_pipe(&story->object))
+        find_peers(strcmp(story->object.pipe.role, "writer") == 0 ? ROLE_WRITER : ROLE_READER,
+                   permitted_look, &story->object);
+}
+
 static bool still_there(const struct slot *slot, const struct slot_record *record)
 {
     atomic_thread_fence(memory_order_acquire);
@@ -217,7 +241,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
     story.loop = loop;
     story.kernel_call =
         kernel_call_name(call.status == TASK_IN_CALL ? call.number : description->kernel_call);
-    own_object_facts(record.tid, record.fd, description->class == CLASS_PIPE_WRITE, &story.object);
+    look_at_object(&story, description->class == CLASS_PIPE_WRITE ? ROLE_WRITER : ROLE_READER);
     story.class = class_by_object(description->class, &story.object);
     if (!is_worth_a_report(story.class, &story.object, loop))
         return still_there(slot, &record) ? peaceful : open;
@@ -228,6 +252,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
     story.stack_hash = hash_stack();
     python_frames_add(&memory, &story);
     call_name_by_stack(record.call, &story);
+    look_for_peers(&story);
     if (!still_there(slot, &record))
         return open;
     return reported(&story);
@@ -251,7 +276,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
                                         : call->number == SYS_tee  ? 1
                                                                    : 0];
         story.bytes = call->number == SYS_write ? call->arguments[2] : 0;
-        own_object_facts(tid, story.fd, true, &story.object);
+        look_at_object(&story, ROLE_WRITER);
         story.class = class_by_object(CLASS_PIPE_WRITE, &story.object);
         if (!is_worth_a_report(story.class, &story.object, false))
             return peaceful;
@@ -268,6 +293,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     story.stack_hash = hash_stack();
     python_frames_add(&memory, &story);
     call_name_by_stack(CALL_none, &story);
+    look_for_peers(&story);
     /* It did not run while it was looked at: all of this belongs to one sleep. */
     struct task_call after = task_read_call(tid);
     if (after.status != TASK_IN_CALL || after.sp != call->sp || task_run_time_ns(tid) != run_time)

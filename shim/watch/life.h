@@ -37,6 +37,7 @@ struct life {
     _Atomic uint32_t slot_bound;     /* slots below this index may be in use */
     _Atomic uint32_t slot_claims;    /* since the last sweep */
     _Atomic uint32_t memory_by_file; /* a seccomp filter may kill for process_vm_readv */
+    _Atomic uint32_t filter_read;    /* the filters in force were read before they took effect */
     _Atomic uint64_t slots_used[];   /* bitmap, SLOT_LIMIT bits */
 };
 

@@ -166,6 +166,9 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
     if (atomic_load(&life->thread_state) == THREAD_FORBIDDEN)
         return;
     bool allowed = allows_the_watchdog(filter);
+    /* One that was there before is not known, and stays in force beside the new one. */
+    if (!seccomp_filter_inherited())
+        atomic_store(&life->filter_read, 1);
     if (!allowed)
         tell_line("the program installs a seccomp filter that forbids system calls which the "
                   "watchdog needs; expected openat, read, write, futex and clone allowed; this "
