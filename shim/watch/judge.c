@@ -31,14 +31,13 @@ static struct stack_frame_name names[STACK_DEPTH_LIMIT];
 void judge_begin(void)
 {
     int pid = atomic_load(&life->pid);
-    /* A filter that was there before exec may kill for any unusual call; one that came later has
-     * been read (watch/seccomp.c). */
-    bool inherited = seccomp_filter_inherited() && !atomic_load(&life->filter_read);
+    unsigned forbidden = seccomp_forbidden();
     memory = memory_reader_process(pid);
-    permitted_look = inherited ? LOOK_PROC : LOOK_BORROW | LOOK_SOCKET | LOOK_MEMORY;
-    log_borrows(!inherited);
-    if (inherited || atomic_load(&life->memory_by_file)) {
-        permitted_look &= ~(unsigned)LOOK_MEMORY;
+    permitted_look = LOOK_PROC | (forbidden & FORBIDS_BORROWING ? 0 : LOOK_BORROW) |
+                     (forbidden & FORBIDS_SOCKETS ? 0 : LOOK_SOCKET) |
+                     (forbidden & FORBIDS_MEMORY ? 0 : LOOK_MEMORY);
+    log_borrows(!(forbidden & FORBIDS_BORROWING));
+    if (forbidden & FORBIDS_MEMORY) {
         /* Kept in the watchdog's own fd table, for as long as that thread lives. */
         long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
         memory = memory_reader_file((int)fd);

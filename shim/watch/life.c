@@ -100,7 +100,7 @@ static const char *find_python(const char *argv0)
     const char *slash = strrchr(argv0, '/');
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
     if (strncmp(slash ? slash + 1 : argv0, "python", 6) != 0 || !settings.number[SETTING_PYTHON] ||
-        seccomp_filter_inherited())
+        seccomp_filter_in_force())
         return NULL;
     return python_frames_begin(&memory);
 }
