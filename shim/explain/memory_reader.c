@@ -2,7 +2,6 @@
 #include "explain/memory_reader.h"
 
 #include <string.h>
-#include <sys/uio.h>
 
 #include "base/raw_syscall.h"
 
@@ -13,6 +12,21 @@ static size_t read_process(const struct memory_reader *reader, uintptr_t address
     struct iovec remote = {(void *)address, size};
     long copied = raw_syscall(SYS_process_vm_readv, reader->pid, &local, 1, &remote, 1, 0);
     return copied < 0 ? 0 : (size_t)copied;
+}
+
+static size_t total_size(const struct iovec *pieces, unsigned count)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
+static bool read_process_pieces(const struct memory_reader *reader, const struct iovec *local,
+                                const struct iovec *remote, unsigned count)
+{
+    long copied = raw_syscall(SYS_process_vm_readv, reader->pid, local, count, remote, count, 0);
+    return copied >= 0 && (size_t)copied == total_size(remote, count);
 }
 
 static size_t read_file(const struct memory_reader *reader, uintptr_t address, void *to,
@@ -34,9 +48,20 @@ static size_t read_image(const struct memory_reader *reader, uintptr_t address, 
     return copied;
 }
 
+static bool read_image_pieces(const struct memory_reader *reader, const struct iovec *local,
+                              const struct iovec *remote, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!memory_read(reader, (uintptr_t)remote[i].iov_base, local[i].iov_base,
+                         remote[i].iov_len))
+            return false;
+    return true;
+}
+
 struct memory_reader memory_reader_process(int pid)
 {
-    return (struct memory_reader){.read = read_process, .pid = pid, .fd = -1};
+    return (struct memory_reader){
+        .read = read_process, .read_pieces = read_process_pieces, .pid = pid, .fd = -1};
 }
 
 struct memory_reader memory_reader_file(int fd)
@@ -46,8 +71,12 @@ struct memory_reader memory_reader_file(int fd)
 
 struct memory_reader memory_reader_image(const void *image, uintptr_t address, size_t size)
 {
-    return (struct memory_reader){
-        .read = read_image, .fd = -1, .image = image, .image_address = address, .image_size = size};
+    return (struct memory_reader){.read = read_image,
+                                  .read_pieces = read_image_pieces,
+                                  .fd = -1,
+                                  .image = image,
+                                  .image_address = address,
+                                  .image_size = size};
 }
 
 bool memory_read_string(const struct memory_reader *reader, uintptr_t address, char *to,

@@ -12,11 +12,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
+
+enum { READ_PIECES_LIMIT = 1024 }; /* UIO_MAXIOV of the kernel */
 
 struct memory_reader {
     /* Copies up to `size` bytes at `address`; returns the bytes copied from the start, 0 if none.
      */
     size_t (*read)(const struct memory_reader *reader, uintptr_t address, void *to, size_t size);
+    /* Copies `count` pieces in this order and as close in time as can be: in one system call. True
+     * if all were copied whole. NULL: this reader cannot. At most READ_PIECES_LIMIT. */
+    bool (*read_pieces)(const struct memory_reader *reader, const struct iovec *local,
+                        const struct iovec *remote, unsigned count);
     int pid;                 /* process_vm_readv: the process */
     int fd;                  /* /proc/PID/mem: the open file */
     const void *image;       /* an image of memory (tests, fuzzing): its bytes, */

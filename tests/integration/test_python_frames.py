@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""Python frames read from another process equal what the program says of itself.
+
+Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here.
+"""
+import functools
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.getcwd(), "build"))
+TOOL = os.path.join(BUILD, "tests", "tools", "python_frames")
+VICTIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "victims", "python_stacks.py")
+DEADLINE_S = 20
+FILE_BYTES, FUNCTION_BYTES = 511, 191  # PYTHON_FILE_LIMIT, PYTHON_FUNCTION_LIMIT without the NUL
+READ = 0 if os.uname().machine == "x86_64" else 63
+OLDEST, NEWEST = (3, 8), (3, 14)
+
+BLOCKED_SCENARIOS = {  # name: the number of threads that report
+    "blocked": 1,
+    "threaded": 4,
+    "bare_thread": 2,
+    "asyncio_chain": 1,
+    "asyncio_callback": 1,
+    "generator": 1,
+    "generator_send": 1,
+    "generator_closed": 1,
+    "decorator": 1,
+    "extension_sorted": 1,
+    "extension_partial": 1,
+    "extension_json": 1,
+    "extension_regex": 1,
+    "extension_reduce": 1,
+    "finalizer": 1,
+    "constructor": 1,
+    "specialised": 1,
+    "closures": 1,
+    "mutual_recursion": 1,
+    "recursion": 1,
+    "context_manager": 1,
+    "exceptions": 1,
+    "multiline_calls": 1,
+    "long_function": 1,
+    "class_body": 1,
+    "import_module": 1,
+    "alphabets": 1,
+    "traced": 1,
+    "profiled": 1,
+    "many_threads_ending": 1,
+}
+
+
+def find_pythons():
+    """{version tuple: path} of every supported Python that runs here, and what was left out."""
+    candidates = ["/usr/bin/python3", "/usr/local/bin/python3"]
+    candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
+    candidates += sorted(glob.glob("/root/.pyenv/versions/*/bin/python3"))
+    candidates += sorted(glob.glob("/opt/*conda*/bin/python3"))
+    found, seen = [], set()
+    for path in candidates:
+        if not os.access(path, os.X_OK) or os.path.realpath(path) in seen:
+            continue
+        seen.add(os.path.realpath(path))
+        code = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.implementation.name)"
+        answer = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
+        version, name = (answer.stdout.split() + ["0.0.0", ""])[:2]
+        if name == "cpython" and tuple(map(int, version.split(".")[:2])) >= OLDEST:
+            found.append((path, version))
+    return found
+
+
+class Victim:
+    """A running scenario. Its stdin stays open until it is to end."""
+
+    def __init__(self, python, scenario, options=()):
+        environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+        environment.pop("LD_PRELOAD", None)
+        self.process = subprocess.Popen(
+            [python, *options, VICTIM, scenario],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=environment, start_new_session=True)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            os.killpg(self.pid, 9)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def reports(self, count):
+        """The stacks that the program printed: {tid: [(line, file, function)]}."""
+        stacks = {}
+        while len(stacks) < count:
+            line = self.process.stdout.readline()
+            if not line:
+                raise AssertionError("the victim ended: " + self.process.stderr.read().decode())
+            report = json.loads(line)
+            stacks[report["tid"]] = [tuple(frame) for frame in report["frames"]]
+        return stacks
+
+    def wait_until_blocked(self, tid):
+        """Until the thread is inside read(0, ...)."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            with open("/proc/%d/syscall" % tid, encoding="ascii") as file:
+                words = file.read().split()
+            if words[:2] == [str(READ), "0x0"]:
+                return
+            time.sleep(0.002)
+        raise AssertionError("thread %d did not block: %s" % (tid, words))
+
+
+def read_frames(pid, tid, *options):
+    """(feature, [(completeness, omitted, reason, frames)])"""
+    answer = subprocess.run([TOOL, str(pid), str(tid), *options], capture_output=True, check=True)
+    lines = answer.stdout.decode("utf-8").splitlines()  # strict: the tool's text is valid UTF-8
+    feature, readings, reason = lines[0].split(" ", 1)[1], [], ""
+    for line in lines[1:]:
+        if line.startswith("reason "):
+            reason = line[7:]
+        elif line.startswith("stack "):
+            _, completeness, omitted = line.split()
+            readings.append((completeness, omitted, reason, []))
+        else:
+            number, file, function = line.split("\t")
+            readings[-1][3].append((int(number), file, function))
+    return feature, readings
+
+
+def as_utf8(text):
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def expected_frames(frames):
+    return [(line or 0, as_utf8(file), as_utf8(function)) for line, file, function in frames]
+
+
+def with_each_python(test):
+    """Calls test(self, path, version) as a subtest for every Python."""
+
+    @functools.wraps(test)
+    def run(self):
+        for path, version in self.pythons:
+            with self.subTest(python=path, version=version):
+                test(self, path, tuple(map(int, version.split("."))))
+
+    return run
+
+
+class PythonFrames(unittest.TestCase):
+    maxDiff = None
+    pythons = find_pythons()
+
+    @with_each_python
+    def test_frames_equal_extract_stack(self, path, version):
+        for scenario, threads in BLOCKED_SCENARIOS.items():
+            with self.subTest(scenario=scenario), Victim(path, scenario) as victim:
+                for tid, frames in victim.reports(threads).items():
+                    victim.wait_until_blocked(tid)
+                    feature, readings = read_frames(victim.pid, tid, "--limit=2000")
+                    self.assertEqual(readings, [("complete", "0", "", expected_frames(frames))])
+                    self.assertIn("%d.%d" % version[:2], feature)
+
+    @with_each_python
+    def test_a_forked_child_is_read_by_its_own_id(self, path, _):
+        for scenario in "forked", "forked_from_thread":
+            with self.subTest(scenario=scenario), Victim(path, scenario) as victim:
+                (tid, frames), = victim.reports(1).items()
+                victim.wait_until_blocked(tid)
+                _, readings = read_frames(tid, tid)
+                self.assertEqual(readings, [("complete", "0", "", expected_frames(frames))])
+
+    @with_each_python
+    def test_beyond_the_limit_the_innermost_frames_and_a_count(self, path, _):
+        with Victim(path, "recursion") as victim:
+            (tid, frames), = victim.reports(1).items()
+            self.assertGreater(len(frames), 900)
+            victim.wait_until_blocked(tid)
+            _, readings = read_frames(victim.pid, tid, "--limit=5")
+            self.assertEqual(readings, [("complete", str(len(frames) - 5), "",
+                                         expected_frames(frames[:5]))])
+
+    @with_each_python
+    def test_long_names_are_cut_and_stay_valid(self, path, _):
+        with Victim(path, "long_names") as victim:
+            (tid, frames), = victim.reports(1).items()
+            victim.wait_until_blocked(tid)
+            _, readings = read_frames(victim.pid, tid)
+            completeness, _, _, got = readings[0]
+            self.assertEqual((completeness, len(got)), ("complete", len(frames)))
+            for (line, file, function), (want_line, want_file, want_function) in zip(got, frames):
+                self.assertEqual(line, want_line)
+                self.assert_cut(file, want_file, FILE_BYTES, str.endswith, lambda t: t[1:])
+                self.assert_cut(function, want_function, FUNCTION_BYTES, str.startswith,
+                                lambda t: t[:-1])
+
+    def assert_cut(self, got, want, limit, matches, without_ellipsis):
+        if len(want.encode()) <= limit:
+            self.assertEqual(got, want)
+            return
+        self.assertIn("\u2026", got)
+        self.assertTrue(matches(want, without_ellipsis(got)), (got, want))
+        self.assertLessEqual(len(got.encode()), limit)
+        self.assertGreater(len(got.encode()), limit - 4)  # as much as fits
+
+    @with_each_python
+    def test_perf_trampolines_do_not_disturb(self, path, version):
+        if version < (3, 12):
+            return  # -X perf is new in 3.12
+        with Victim(path, "asyncio_chain", ["-X", "perf"]) as victim:
+            (tid, frames), = victim.reports(1).items()
+            victim.wait_until_blocked(tid)
+            _, readings = read_frames(victim.pid, tid)
+            os.unlink("/tmp/perf-%d.map" % victim.pid)
+            self.assertEqual(readings, [("complete", "0", "", expected_frames(frames))])
+
+    @with_each_python
+    def test_a_subinterpreter_is_named_and_left_out(self, path, _):
+        with Victim(path, "subinterpreter") as victim:
+            tid, = victim.reports(1)
+            victim.wait_until_blocked(tid)
+            _, readings = read_frames(victim.pid, tid)
+            self.assertEqual(readings, [("subinterpreter", "0",
+                                         "python: subinterpreter, C stack only", [])])
+
+    def test_a_process_without_python_has_no_frames(self):
+        with subprocess.Popen(["sleep", "60"]) as process:
+            try:
+                self.assertEqual(read_frames(process.pid, process.pid), ("", [("none", "0", "", [])]))
+            finally:
+                process.kill()
+
+    @with_each_python
+    def test_an_unknown_thread_has_no_frames(self, path, _):
+        with Victim(path, "threaded") as victim:
+            for tid in victim.reports(4):
+                victim.wait_until_blocked(tid)
+            _, readings = read_frames(victim.pid, 1)
+            self.assertEqual(readings, [("none", "0", "", [])])
+
+    @with_each_python
+    def test_a_running_thread_is_read(self, path, _):
+        complete = self.read_hog(path, "hog", 1000)
+        self.assertGreater(len(complete), 500)
+        for frames in complete:
+            self.assert_possible_hog_stack(frames, ["hog", "<module>"])
+
+    @with_each_python
+    def test_a_thread_that_only_calls_is_read_right_or_left_out(self, path, _):
+        for frames in self.read_hog(path, "hot_hog", 1000):
+            self.assert_possible_hog_stack(frames, ["hog", "hot_hog", "<module>"])
+
+    def read_hog(self, path, scenario, times):
+        with Victim(path, scenario) as victim:
+            tid, = victim.reports(1)
+            _, readings = read_frames(victim.pid, tid, "--running", "--times=%d" % times)
+        self.assertEqual(len(readings), times)
+        for completeness, omitted, reason, frames in readings:
+            if completeness != "complete":  # it always has frames: if not told, then left out
+                self.assertEqual((completeness, omitted, reason, frames), (
+                    "moving", "0", "python: the thread is running, C stack only", []))
+        return [frames for completeness, _, _, frames in readings if completeness == "complete"]
+
+    def assert_possible_hog_stack(self, frames, outer):
+        names = [function.rsplit(".", 1)[-1] for _, _, function in frames]
+        outer = ["loop", *outer]
+        self.assertEqual(names[-len(outer):], outer)
+        inner = names[:-len(outer)][::-1]
+        self.assertIn(inner, [[], *([f"line_{n}", f"add_{n}", "spin"][:depth]
+                                    for n in ("one", "two") for depth in (1, 2, 3))])
+        if inner:  # the caller is at the line that calls it
+            with open(VICTIM, encoding="utf-8") as file:
+                source = file.read().splitlines()
+            self.assertIn(inner[0], source[frames[-len(outer)][0] - 1])
+
+
+if __name__ == "__main__":
+    versions = [version for _, version in PythonFrames.pythons]
+    minors = {tuple(map(int, version.split(".")[:2])) for version in versions}
+    missing = ["%d.%d" % (3, minor) for minor in range(OLDEST[1], NEWEST[1] + 1)
+               if (3, minor) not in minors]
+    print("tested with %d Pythons: %s" % (len(versions), " ".join(versions)))
+    print("skipped, not installed here: %d versions: %s" % (len(missing), " ".join(missing)))
+    if not versions:
+        sys.exit("no Python 3.8 or later was found: nothing was tested")
+    unittest.main()
