@@ -343,12 +343,27 @@ static bool has_zombie_child(const struct wait_graph *graph, int pid)
     return false;
 }
 
-/* A holder of the writing end that the reader does not know of. Two ends of one pipeline whose
+static bool is_ancestor(const struct wait_graph *graph, int ancestor,
+                        const struct wait_process *process)
+{
+    for (int steps = 0; steps < 64 && process->parent > 0; steps++) {
+        if (process->parent == ancestor)
+            return true;
+        uint32_t parent = wait_graph_process(graph, process->parent);
+        if (parent == NO_INDEX)
+            return false;
+        process = &graph->processes[parent];
+    }
+    return false;
+}
+
+/* A holder of the writing end that the reader does not know of. Not its parents, who feed it. Two ends of one pipeline whose
  * shell has gone are orphans of the same parent: they belong together. */
 static bool is_leftover(const struct wait_graph *graph, const struct wait_process *reader,
                         const struct wait_process *holder)
 {
-    if (holder->parent == reader->pid || holder->parent == reader->parent)
+    if (holder->parent == reader->pid || holder->parent == reader->parent ||
+        is_ancestor(graph, holder->pid, reader))
         return false;
     if (has_zombie_child(graph, reader->pid))
         return true;

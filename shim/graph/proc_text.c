@@ -83,6 +83,9 @@ static void skip_word(const char **at)
         (*at)++;
 }
 
+/* PF_KTHREAD of include/linux/sched.h. */
+enum { KERNEL_THREAD_FLAG = 0x00200000 };
+
 bool parse_stat(const char *text, struct stat_line *line)
 {
     const char *at = text;
@@ -102,7 +105,13 @@ bool parse_stat(const char *text, struct stat_line *line)
     if (!take_int(&at, &line->parent) || !take_int(&at, &line->group) ||
         !take_int(&at, &line->session))
         return false;
-    for (int field = 7; field < 20; field++)
+    skip_word(&at); /* tty_nr */
+    skip_word(&at); /* tpgid */
+    uint64_t flags;
+    if (!take_unsigned(&at, 10, &flags))
+        return false;
+    line->kernel_thread = (flags & KERNEL_THREAD_FLAG) != 0;
+    for (int field = 10; field < 20; field++)
         skip_word(&at);
     if (!take_int(&at, &line->thread_count))
         return false;

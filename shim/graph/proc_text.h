@@ -21,6 +21,7 @@ struct stat_line {
     int session;
     int thread_count;
     char state;
+    bool kernel_thread; /* a thread of the kernel: no program, no descriptors */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
 };

@@ -113,6 +113,8 @@ static bool scan_process(struct wait_graph *graph, int pid)
     struct stat_line stat;
     if (proc_read_of(pid, 0, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat))
         return true; /* it has ended */
+    if (stat.kernel_thread)
+        return true;
     if (graph->process_count == graph->process_limit)
         return false;
     struct wait_process *process = &graph->processes[graph->process_count];
