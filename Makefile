@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report bench lint format install clean
+.PHONY: all demo test soak-report bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -102,16 +102,28 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
 # The page is inside the executable (.incbin), which -MMD does not see.
 $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 
+# Fuzz targets are built whole with clang: libFuzzer needs its coverage in the code under test.
+FUZZ_SECONDS ?= 60
+fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+	for target in $^; do mkdir -p $$target.corpus && \
+	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(CORE_SOURCES) $(wildcard tests/support/*.c)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined -o $@ $^
+
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
-	$(Q)$(CXX) -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(Q)$(CXX) -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 demo:
 	sh scripts/install-dependencies.sh demo

@@ -31,6 +31,7 @@ struct event_start {
     const char *argv0;
     const struct settings *settings;
     bool libunwind;
+    const char *python;   /* the interpreter; NULL or "": none was looked for, or found */
     const char *no_stdio; /* why libc's FILE tables are untouched; NULL: they are the door */
 };
 

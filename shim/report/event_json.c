@@ -3,10 +3,11 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/timestamp.h"
 #include "report/json_writer.h"
 
-enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 1200 };
+enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 1200, ROOM_FOR_STACK = 24 * 1024 };
 
 static void begin(struct json_writer *json, struct text_buffer *text, const struct event_head *head)
 {
@@ -50,6 +51,8 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
     json_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
     json_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
     json_bool(&json, "sampler", true);
+    if (start->python && start->python[0])
+        json_string(&json, "python", start->python);
     json_close(&json, '}');
     end(&json);
 }
@@ -144,6 +147,28 @@ static void stack(struct json_writer *json, const struct story *story)
         json_bool(json, "stack_truncated", true);
 }
 
+static void python(struct json_writer *json, const struct story *story)
+{
+    unsigned omitted = story->python_omitted;
+    json_open(json, "python", '[');
+    for (unsigned i = 0; i < story->python_count; i++) {
+        const struct python_frame *frame = &story->python[i];
+        if (json_room(json) < ROOM_FOR_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+            omitted += story->python_count - i;
+            break;
+        }
+        json_open(json, NULL, '{');
+        json_string(json, "file", frame->file);
+        if (frame->line > 0)
+            json_signed(json, "line", frame->line);
+        json_string(json, "function", frame->function);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    if (omitted)
+        json_unsigned(json, "python_omitted", omitted);
+}
+
 static void object(struct json_writer *json, const struct object_facts *facts)
 {
     switch (facts->kind) {
@@ -189,6 +214,9 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
     if (advice)
         json_string(&json, "advice", advice);
     json_hex(&json, "stack_id", story->stack_hash);
+    json_unsigned(&json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+    if (with_stack && story->python_count)
+        python(&json, story);
     if (with_stack)
         stack(&json, story);
     end(&json);

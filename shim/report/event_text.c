@@ -161,6 +161,30 @@ static void frames(struct text_buffer *text, const struct story *story)
         text_string(text, "    (the stack goes on)\n");
 }
 
+static void python_frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 900 };
+    text_string(text, "  Python, innermost first:\n");
+    for (unsigned i = 0; i < story->python_count && text->capacity - text->length > ROOM_FOR_FRAME;
+         i++) {
+        const struct python_frame *frame = &story->python[i];
+        text_string(text, "    ");
+        text_string(text, frame->function);
+        text_string(text, "  ");
+        text_string(text, frame->file);
+        if (frame->line > 0) {
+            text_char(text, ':');
+            text_signed(text, frame->line);
+        }
+        text_char(text, '\n');
+    }
+    if (story->python_omitted) {
+        text_string(text, "    and ");
+        text_unsigned(text, story->python_omitted);
+        text_string(text, " outer frames\n");
+    }
+}
+
 void event_text_blocked(struct text_buffer *text, const struct event_head *head,
                         const struct story *story, bool with_stack)
 {
@@ -206,6 +230,8 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
         text_string(text, advice);
         text_char(text, '\n');
     }
+    if (with_stack && story->python_count > 0)
+        python_frames(text, story);
     if (with_stack && story->frame_count > 0)
         frames(text, story);
     else if (story->frame_count > 0) {

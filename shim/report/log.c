@@ -28,6 +28,7 @@ static enum destination destination;
 static const char *path_pattern;
 static const char *executable;
 static int program_fd;
+static bool borrowing_allowed = true;
 static bool program_fd_open;
 static struct stat program_file; /* its identity at the start */
 
@@ -52,6 +53,11 @@ void log_prepare(const char *where, const char *executable_name)
     destination = TO_FD;
     program_fd = (int)number;
     program_fd_open = raw_syscall(SYS_fstat, program_fd, &program_file) == 0;
+}
+
+void log_borrows(bool allowed)
+{
+    borrowing_allowed = allowed;
 }
 
 void log_begin_in_child(void)
@@ -105,6 +111,8 @@ static long open_path(void)
 
 static long borrow_fd(int fd)
 {
+    if (!borrowing_allowed)
+        return -EPERM;
     long process = raw_syscall(SYS_pidfd_open, raw_syscall(SYS_getpid), 0);
     if (process < 0)
         return process;

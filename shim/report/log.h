@@ -25,6 +25,10 @@ void log_prepare(const char *where, const char *executable_name);
 /* A forked child: nothing of the parent's is pending or counted. Async-signal-safe. */
 void log_begin_in_child(void);
 
+/* Whether the watchdog may borrow the program's open file by pidfd_getfd (the default). Where a
+ * seccomp filter might kill for that, it opens the file anew, which a socket does not allow. */
+void log_borrows(bool allowed);
+
 /* Writes one record; false: dropped and counted. `own_fd_table`: the caller's fds are not the
  * program's (the watchdog). One caller at a time. Async-signal-safe, keeps errno, raises no SIGPIPE
  * in the program. */

@@ -9,6 +9,7 @@
 
 #include "doors/calls.h"
 #include "explain/object_facts.h"
+#include "explain/python/python_stack.h"
 #include "explain/stack.h"
 
 struct story {
@@ -21,11 +22,15 @@ struct story {
     uint64_t bytes;               /* asked for; 0: unknown */
     uint64_t blocked_ns;
     uint64_t threshold_ns;
-    bool loop; /* an event-loop thread */
+    uint64_t begun_ns; /* CLOCK_MONOTONIC: when the explanation began */
+    bool loop;         /* an event-loop thread */
     struct object_facts object;
     unsigned frame_count;
     bool stack_complete;
     const struct stack_frame_name *frames;
+    const struct python_frame *python; /* innermost first */
+    unsigned python_count;
+    unsigned python_omitted; /* outer frames that are not among them */
     uint64_t stack_hash;
     const char *note;    /* why something is missing; NULL */
     int behind_tid;      /* class lock: the thread that holds the FILE; 0: none */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "report/summary.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/text_buffer.h"
 
 void summary_begin(struct summary *summary)
 {
-    memset(summary, 0, sizeof *summary);
+    /* The sites are cleared when they are taken: a forked child should not touch 160 KiB for them.
+     */
+    memset(summary, 0, offsetof(struct summary, sites));
 }
 
 const struct stack_frame_name *story_program_frame(const struct story *story)
@@ -37,13 +40,20 @@ static uint32_t new_site(struct summary *summary, const struct story *story)
 {
     struct summary_site *site = &summary->sites[summary->site_count];
     const struct stack_frame_name *frame = story_program_frame(story);
+    struct text_buffer where;
     memset(site, 0, sizeof *site);
     site->hash = story->stack_hash;
     site->class = story->class;
     copy_text(site->call, sizeof site->call, story->call);
     copy_text(site->object, sizeof site->object, story->object.name);
-    if (frame)
-        copy_text(site->where, sizeof site->where, frame->symbol);
+    text_init(&where, site->where, sizeof site->where);
+    if (story->python_count) {
+        text_string(&where, story->python[0].function);
+        text_string(&where, " line ");
+        text_signed(&where, story->python[0].line);
+    } else if (frame) {
+        text_string(&where, frame->symbol);
+    }
     return summary->site_count++;
 }
 

@@ -106,6 +106,9 @@ static bool rule_matches(unsigned rule, const struct story *story, const char *c
         return fits(rule, story->call);
     if (rules[rule].kind == RULE_CLASS)
         return fits(rule, class_name);
+    for (unsigned i = 0; rules[rule].kind == RULE_PYTHON && i < story->python_count; i++)
+        if (fits(rule, story->python[i].function) || fits(rule, story->python[i].file))
+            return true;
     for (unsigned i = 0; i < story->frame_count; i++) {
         const struct stack_frame_name *frame = &story->frames[i];
         const char *slash = strrchr(frame->module, '/');

@@ -7,18 +7,22 @@
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
-#include "explain/own_object.h"
+#include "explain/perf_map.h"
 #include "explain/stack_snapshot.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "graph/object_look.h"
+#include "report/log.h"
 #include "report/tell.h"
 #include "watch/call_name.h"
 #include "watch/event_loops.h"
 #include "watch/life.h"
 #include "watch/proof.h"
+#include "watch/python_frames.h"
 #include "watch/seccomp.h"
 
 static struct memory_reader memory;
+static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
 /* Too large for the watchdog's stack; used by the watchdog alone. */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
@@ -27,8 +31,13 @@ static struct stack_frame_name names[STACK_DEPTH_LIMIT];
 void judge_begin(void)
 {
     int pid = atomic_load(&life->pid);
+    unsigned forbidden = seccomp_forbidden();
     memory = memory_reader_process(pid);
-    if (atomic_load(&life->memory_by_file) || seccomp_filter_inherited()) {
+    permitted_look = LOOK_PROC | (forbidden & FORBIDS_BORROWING ? 0 : LOOK_BORROW) |
+                     (forbidden & FORBIDS_SOCKETS ? 0 : LOOK_SOCKET) |
+                     (forbidden & FORBIDS_MEMORY ? 0 : LOOK_MEMORY);
+    log_borrows(!(forbidden & FORBIDS_BORROWING));
+    if (forbidden & FORBIDS_MEMORY) {
         /* Kept in the watchdog's own fd table, for as long as that thread lives. */
         long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
         memory = memory_reader_file((int)fd);
@@ -93,11 +102,50 @@ static bool is_worth_a_report(enum call_class class, const struct object_facts *
     return loop && class != CLASS_OTHER;
 }
 
+/* Frames outside of any module: code that the runtime compiled, named by its perf map if it writes
+ * one. */
+static void name_compiled_frames(unsigned count)
+{
+    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (!names[i].module[0])
+            found[wanted++] = (struct perf_map_name){.pc = names[i].pc};
+    if (wanted == 0 || perf_map_find(0, found, wanted) == 0)
+        return;
+    for (unsigned i = 0, k = 0; i < count; i++) {
+        if (names[i].module[0])
+            continue;
+        memcpy(names[i].symbol, found[k].name, sizeof names[i].symbol);
+        names[i].symbol_offset = found[k].name[0] ? names[i].pc - found[k].start : 0;
+        k++;
+    }
+}
+
+/* True if `pc` is in this library's code, between what the linker puts around it. */
+static bool module_is_own(uint64_t pc)
+{
+    extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
+    extern const char etext[] __attribute__((weak, visibility("hidden")));
+    return pc >= (uintptr_t)__ehdr_start && pc < (uintptr_t)etext;
+}
+
+/* The wrapper is no frame of the program's: story->call names what it called. */
+static unsigned count_own_frames(unsigned count)
+{
+    unsigned own = 0;
+    while (own < count && own < trace.count && module_is_own(trace.pc[own]))
+        own++;
+    return own;
+}
+
 static void name_frames(struct story *story)
 {
-    story->frame_count =
-        (unsigned)symbolize(&trace, &memory, names, settings_stack_depth(&settings));
-    story->frames = names;
+    unsigned count = (unsigned)symbolize(&trace, &memory, names, settings_stack_depth(&settings));
+    unsigned own = count_own_frames(count);
+    name_compiled_frames(count);
+    story->frames = names + own;
+    story->frame_count = count - own;
     story->stack_complete = trace.end == STACK_END_COMPLETE;
 }
 
@@ -121,8 +169,25 @@ static void begin_story(struct story *story, int tid, uint64_t since_ns, enum ca
     story->class = class;
     story->fd = -1;
     story->threshold_ns = judge_threshold_ns(class);
-    story->blocked_ns = clock_monotonic_ns() - since_ns;
+    story->begun_ns = clock_monotonic_ns();
+    story->blocked_ns = story->begun_ns - since_ns;
     task_name(tid, story->thread, sizeof story->thread);
+}
+
+static void look_at_object(struct story *story, enum object_role role)
+{
+    memset(&story->object, 0, sizeof story->object);
+    if (story->fd >= 0)
+        object_facts_of_fd(atomic_load(&life->pid), story->fd, role, permitted_look,
+                           &story->object);
+}
+
+/* Who holds the other end: a scan of all processes, for what is reported only. */
+static void look_for_peers(struct story *story)
+{
+    if (is_pipe(&story->object))
+        find_peers(strcmp(story->object.pipe.role, "writer") == 0 ? ROLE_WRITER : ROLE_READER,
+                   permitted_look, &story->object);
 }
 
 static bool still_there(const struct slot *slot, const struct slot_record *record)
@@ -175,7 +240,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
     story.loop = loop;
     story.kernel_call =
         kernel_call_name(call.status == TASK_IN_CALL ? call.number : description->kernel_call);
-    own_object_facts(record.tid, record.fd, description->class == CLASS_PIPE_WRITE, &story.object);
+    look_at_object(&story, description->class == CLASS_PIPE_WRITE ? ROLE_WRITER : ROLE_READER);
     story.class = class_by_object(description->class, &story.object);
     if (!is_worth_a_report(story.class, &story.object, loop))
         return still_there(slot, &record) ? peaceful : open;
@@ -184,7 +249,9 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
         story.note = "the stack could not be read";
     name_frames(&story);
     story.stack_hash = hash_stack();
+    python_frames_add(&memory, &story);
     call_name_by_stack(record.call, &story);
+    look_for_peers(&story);
     if (!still_there(slot, &record))
         return open;
     return reported(&story);
@@ -208,7 +275,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
                                         : call->number == SYS_tee  ? 1
                                                                    : 0];
         story.bytes = call->number == SYS_write ? call->arguments[2] : 0;
-        own_object_facts(tid, story.fd, true, &story.object);
+        look_at_object(&story, ROLE_WRITER);
         story.class = class_by_object(CLASS_PIPE_WRITE, &story.object);
         if (!is_worth_a_report(story.class, &story.object, false))
             return peaceful;
@@ -223,7 +290,9 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     }
     name_frames(&story);
     story.stack_hash = hash_stack();
+    python_frames_add(&memory, &story);
     call_name_by_stack(CALL_none, &story);
+    look_for_peers(&story);
     /* It did not run while it was looked at: all of this belongs to one sleep. */
     struct task_call after = task_read_call(tid);
     if (after.status != TASK_IN_CALL || after.sp != call->sp || task_run_time_ns(tid) != run_time)
@@ -235,4 +304,21 @@ void judge_returned(int tid, const struct judgement *judgement, uint64_t since_n
 {
     if (judgement->verdict == VERDICT_REPORTED)
         tell_unblocked(tid, &judgement->told, clock_monotonic_ns() - since_ns);
+}
+
+void slot_end_report(struct slot *slot)
+{
+    if (__atomic_exchange_n(&slot->watch.judged, VERDICT_OPEN, __ATOMIC_ACQ_REL) ==
+        VERDICT_REPORTED)
+        tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns);
+}
+
+void judge_end_all(void)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED &&
+            atomic_load(&slot->sequence) != slot->watch.sequence)
+            slot_end_report(slot);
+    }
 }

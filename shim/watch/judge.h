@@ -43,6 +43,13 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns);
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
                                const struct slot *behind);
 
+/* The report on a slot's call is over: tells of it, once, whoever comes first. Async-signal-safe.
+ */
+void slot_end_report(struct slot *slot);
+
+/* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
+void judge_end_all(void);
+
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);
 

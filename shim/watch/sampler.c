@@ -13,7 +13,7 @@
 #include "watch/task.h"
 
 enum {
-    TRACKED_LIMIT = 4096, /* threads that sleep in a call of interest at once */
+    TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
     COST_RATIO = 500,     /* at most this fraction of the time goes into looking */
     /* Of CPU since the last look, the watchdog's own included: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
@@ -40,7 +40,8 @@ static bool reported_writes; /* a write is stuck now: locks are worth a look */
 
 void sampler_begin(void)
 {
-    memset(tracked, 0, sizeof tracked);
+    if (tracked_count != 0) /* a forked child's parent was tracking; else the table is empty */
+        memset(tracked, 0, sizeof tracked);
     next_look = 0;
     process_time = 0;
     tracked_count = 0;

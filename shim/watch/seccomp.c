@@ -17,14 +17,27 @@
 #define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-/* All that the watchdog and the log call. A test traces the library and compares. */
+/* Without these the watchdog and the log cannot do anything. */
 static const short needed_calls[] = {
-    SYS_clone,         SYS_close,      SYS_close_range, SYS_prctl,      SYS_futex,
-    SYS_openat,        SYS_read,       SYS_pread64,     SYS_write,      SYS_mmap,
-    SYS_munmap,        SYS_mprotect,   SYS_madvise,     SYS_mincore,    SYS_getdents64,
-    SYS_clock_gettime, SYS_gettid,     SYS_getpid,      SYS_tgkill,     SYS_rt_sigprocmask,
-    SYS_exit,          SYS_nanosleep,  SYS_ppoll,       SYS_readlinkat, SYS_fcntl,
-    SYS_fstat,         SYS_newfstatat, SYS_ioctl,       SYS_pidfd_open, SYS_pidfd_getfd,
+    SYS_clone,       SYS_close,      SYS_close_range,    SYS_prctl,         SYS_futex,
+    SYS_openat,      SYS_read,       SYS_pread64,        SYS_write,         SYS_pwritev2,
+    SYS_lseek,       SYS_mmap,       SYS_munmap,         SYS_mprotect,      SYS_madvise,
+    SYS_mincore,     SYS_getdents64, SYS_readlinkat,     SYS_fstat,         SYS_newfstatat,
+    SYS_statx,       SYS_fcntl,      SYS_ioctl,          SYS_ppoll,         SYS_getpid,
+    SYS_gettid,      SYS_geteuid,    SYS_tgkill,         SYS_uname,         SYS_clock_gettime,
+    SYS_nanosleep,   SYS_exit,       SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait,
+    SYS_sched_yield,
+};
+
+/* Without these it knows less. */
+static const struct {
+    short number;
+    unsigned forbids;
+} useful_calls[] = {
+    {SYS_process_vm_readv, FORBIDS_MEMORY}, {SYS_pidfd_open, FORBIDS_BORROWING},
+    {SYS_pidfd_getfd, FORBIDS_BORROWING},   {SYS_socket, FORBIDS_SOCKETS},
+    {SYS_connect, FORBIDS_SOCKETS},         {SYS_sendto, FORBIDS_SOCKETS},
+    {SYS_recvfrom, FORBIDS_SOCKETS},        {SYS_recvmsg, FORBIDS_SOCKETS},
 };
 
 enum { SCRATCH_WORDS = 16 /* BPF_MEMWORDS */ };
@@ -166,16 +179,27 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
     if (atomic_load(&life->thread_state) == THREAD_FORBIDDEN)
         return;
     bool allowed = allows_the_watchdog(filter);
+    /* One that was there before is not known, and stays in force beside the new one. */
+    if (!seccomp_filter_in_force())
+        atomic_store(&life->filter_read, 1);
     if (!allowed)
         tell_line("the program installs a seccomp filter that forbids system calls which the "
                   "watchdog needs; expected openat, read, write, futex and clone allowed; this "
                   "process is not watched from here on");
     watchdog_thread_stop(!allowed);
-    if (!allowed || !allows(filter, SYS_process_vm_readv))
-        atomic_store(&life->memory_by_file, 1);
+    for (unsigned i = 0; allowed && i < sizeof useful_calls / sizeof *useful_calls; i++)
+        if (!allows(filter, useful_calls[i].number))
+            atomic_fetch_or(&life->forbidden, useful_calls[i].forbids);
 }
 
-bool seccomp_filter_inherited(void)
+unsigned seccomp_forbidden(void)
+{
+    if (!atomic_load(&life->filter_read) && seccomp_filter_in_force())
+        return FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS;
+    return atomic_load(&life->forbidden);
+}
+
+bool seccomp_filter_in_force(void)
 {
     char status[4096];
     long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);

@@ -51,13 +51,9 @@ static uint64_t look_interval(void)
 static void end_report(struct slot *slot)
 {
     struct slot_watch *watch = &slot->watch;
-    if (watch->judged == VERDICT_REPORTED) {
-        struct judgement judgement = {.verdict = VERDICT_REPORTED, .told = watch->told};
-        judge_returned(slot->tid, &judgement, watch->since_ns);
-    }
+    slot_end_report(slot);
     watch->judged = VERDICT_OPEN;
     watch->proof_failures = 0;
-    watch->told = (struct told){0, 0};
 }
 
 static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)

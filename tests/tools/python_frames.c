@@ -24,16 +24,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s PID TID [--running] [--limit=N] [--times=N]\n", argv[0]);
         return 64;
     }
-    int pid = atoi(argv[1]), tid = atoi(argv[2]);
+    int pid = (int)strtol(argv[1], NULL, 10), tid = (int)strtol(argv[2], NULL, 10);
     unsigned limit = 64, times = 1;
     bool running = false;
     for (int i = 3; i < argc; i++) {
         if (strcmp(argv[i], "--running") == 0)
             running = true;
         else if (strncmp(argv[i], "--limit=", 8) == 0)
-            limit = (unsigned)atoi(argv[i] + 8);
+            limit = (unsigned)strtoul(argv[i] + 8, NULL, 10);
         else if (strncmp(argv[i], "--times=", 8) == 0)
-            times = (unsigned)atoi(argv[i] + 8);
+            times = (unsigned)strtoul(argv[i] + 8, NULL, 10);
         else
             return 64;
     }

@@ -71,7 +71,7 @@ static int find_in_lnotab(struct byte_stream *stream, int first_line, int64_t in
         address += next_byte(stream);
         if (address > instruction)
             break;
-        line += (signed char)next_byte(stream);
+        line += (int8_t)next_byte(stream);
     }
     return line_or_none(line);
 }
@@ -82,7 +82,7 @@ static int find_in_line_table(struct byte_stream *stream, int first_line, int64_
     int64_t line = first_line, end = 0;
     while (stream_fill(stream)) {
         end += next_byte(stream);
-        int delta = (signed char)next_byte(stream);
+        int delta = (int8_t)next_byte(stream);
         if (delta != NO_LINE_DELTA)
             line += delta;
         if (end > instruction)

@@ -60,7 +60,7 @@ static const char *skip_field(const char *at)
 static struct mapping parse_line(const char *line)
 {
     struct mapping mapping;
-    uint64_t start, offset;
+    uint64_t start = 0, offset = 0;
     parse_hex(line, &start);
     const char *at = skip_field(skip_field(line));
     at = parse_hex(at, &offset);

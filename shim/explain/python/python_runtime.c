@@ -126,8 +126,8 @@ static enum python_support choose_published(const struct memory_reader *reader,
     return PYTHON_SUPPORTED;
 }
 
-static enum python_support choose_offsets(const struct memory_reader *reader,
-                                          struct python_runtime *runtime)
+static enum python_support find_offsets(const struct memory_reader *reader,
+                                        struct python_runtime *runtime)
 {
     unsigned minor = runtime->version >> 16 & 0xff, level = runtime->version >> 4 & 0xf;
     /* Structures still change between alphas and betas. */
@@ -145,6 +145,13 @@ static enum python_support choose_offsets(const struct memory_reader *reader,
     return PYTHON_UNKNOWN;
 }
 
+bool python_runtime_choose_offsets(const struct memory_reader *reader,
+                                   struct python_runtime *runtime)
+{
+    runtime->support = runtime->code_type == 0 ? PYTHON_UNREADABLE : find_offsets(reader, runtime);
+    return runtime->support == PYTHON_SUPPORTED;
+}
+
 bool python_runtime_find(const struct memory_reader *reader, int pid,
                          struct python_runtime *runtime)
 {
@@ -160,8 +167,7 @@ bool python_runtime_find(const struct memory_reader *reader, int pid,
         runtime->code_type = find_symbol(&search, "PyCode_Type");
         runtime->version = find_version(&search);
         runtime->pthread_tid_offset = find_pthread_tid_offset(reader, bases.libc);
-        runtime->support =
-            runtime->code_type == 0 ? PYTHON_UNREADABLE : choose_offsets(reader, runtime);
+        python_runtime_choose_offsets(reader, runtime);
     }
     close_search(&search);
     return runtime->support == PYTHON_SUPPORTED;

@@ -7,7 +7,7 @@
  * through a memory_reader, which cannot fault. CPython 3.8 to 3.14, static or in libpython.
  *
  * Nothing here allocates, locks, or keeps state: all functions are async-signal-safe, need less
- * than 16 KiB of stack, and leave errno alone. All that is read is untrusted and checked.
+ * than 32 KiB of stack, and leave errno alone. All that is read is untrusted and checked.
  */
 #ifndef PIPESHIM_EXPLAIN_PYTHON_PYTHON_STACK_H
 #define PIPESHIM_EXPLAIN_PYTHON_PYTHON_STACK_H
@@ -48,9 +48,9 @@ struct python_frame {
     char file[PYTHON_FILE_LIMIT];         /* as the code object has it: UTF-8, "" unknown */
     char function[PYTHON_FUNCTION_LIMIT]; /* qualified from 3.11 on, the bare name before */
     int line;                             /* 0: this instruction belongs to no line */
+    int owner;                            /* what CPython says of the frame's memory */
     /* Where it was read, to find out whether it is still there; meaningless to a person. */
     uintptr_t frame, code, previous, instruction;
-    int owner;
 };
 
 enum python_completeness {
@@ -74,6 +74,11 @@ struct python_stack_facts {
  * libpython later: PYTHON_ABSENT is an answer for now. `reader` must read the same process. */
 bool python_runtime_find(const struct memory_reader *reader, int pid,
                          struct python_runtime *runtime);
+
+/* The part of python_runtime_find() after the symbols: `runtime`, `code_type` and `version` are
+ * set; chooses the offsets and sets `support`. True if frames can be read. */
+bool python_runtime_choose_offsets(const struct memory_reader *reader,
+                                   struct python_runtime *runtime);
 
 /* Writes what the `start` event's features say: "python: 3.11.2", "python: 3.15 unknown, C stack
  * only"; an empty text when there is no Python. */
