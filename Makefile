@@ -139,8 +139,10 @@ test:
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
-bench: all $(VICTIMS)
-	sh scripts/bench.sh $(BUILD)
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost
+	/usr/bin/python3 tests/bench/bench.py $(BUILD)
+	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
+	$(BUILD)/bench/unwind_cost
 
 lint:
 	sh scripts/lint.sh
