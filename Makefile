@@ -133,7 +133,7 @@ demo:
 test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	sh scripts/run-tests.sh $(BUILD)
+	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD)
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim

@@ -600,6 +600,7 @@ class SourceLines(ReportTest):
         self.run_tool("--debuginfod", log, env=without, status=64)
 
 
+@unittest.skipIf(os.environ.get("SANITIZE"), "a sanitizer's memory is not the tool's")
 class Size(ReportTest):
     MEGABYTES = int(os.environ.get("PIPESHIM_REPORT_TEST_MB", "50"))
     LIMIT_KIB = 100 * 1024
