@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "report/log.h"
 #include "report/tell.h"
 #include "watch/life.h"
 #include "watch/thread.h"
@@ -19,13 +20,20 @@
 
 /* All that the watchdog and the log call. A test traces the library and compares. */
 static const short needed_calls[] = {
-    SYS_clone,         SYS_close,      SYS_close_range, SYS_prctl,      SYS_futex,
-    SYS_openat,        SYS_read,       SYS_pread64,     SYS_write,      SYS_mmap,
-    SYS_munmap,        SYS_mprotect,   SYS_madvise,     SYS_mincore,    SYS_getdents64,
-    SYS_clock_gettime, SYS_gettid,     SYS_getpid,      SYS_tgkill,     SYS_rt_sigprocmask,
-    SYS_exit,          SYS_nanosleep,  SYS_ppoll,       SYS_readlinkat, SYS_fcntl,
-    SYS_fstat,         SYS_newfstatat, SYS_ioctl,       SYS_pidfd_open, SYS_pidfd_getfd,
+    SYS_clone,      SYS_close,       SYS_close_range,   SYS_prctl,
+    SYS_futex,      SYS_openat,      SYS_read,          SYS_pread64,
+    SYS_write,      SYS_mmap,        SYS_munmap,        SYS_mprotect,
+    SYS_madvise,    SYS_mincore,     SYS_getdents64,    SYS_clock_gettime,
+    SYS_gettid,     SYS_getpid,      SYS_tgkill,        SYS_rt_sigprocmask,
+    SYS_exit,       SYS_nanosleep,   SYS_ppoll,         SYS_readlinkat,
+    SYS_fcntl,      SYS_fstat,       SYS_newfstatat,    SYS_ioctl,
+    SYS_pidfd_open, SYS_pidfd_getfd, SYS_rt_sigpending, SYS_rt_sigtimedwait,
+    SYS_pwritev2,
 };
+
+/* What only a log to syslog or to a socket calls: many sandboxes forbid these, few logs need them.
+ */
+static const short socket_calls[] = {SYS_socket, SYS_connect, SYS_sendto};
 
 enum { SCRATCH_WORDS = 16 /* BPF_MEMWORDS */ };
 
@@ -58,9 +66,9 @@ static uint32_t calculate(uint16_t operation, uint32_t a, uint32_t operand)
     case BPF_AND:
         return a & operand;
     case BPF_LSH:
-        return operand < 32 ? a << operand : 0;
+        return a << (operand & 31);
     case BPF_RSH:
-        return operand < 32 ? a >> operand : 0;
+        return a >> (operand & 31);
     case BPF_XOR:
         return a ^ operand;
     case BPF_NEG:
@@ -122,6 +130,8 @@ uint32_t seccomp_evaluate(const struct sock_fprog *filter, int number)
             machine.scratch[step->k % SCRATCH_WORDS] = machine.x;
             break;
         case BPF_ALU:
+            if (BPF_OP(step->code) == BPF_DIV && operand == 0)
+                return SECCOMP_RET_KILL_THREAD; /* the kernel's program ends with 0 */
             machine.a = calculate(step->code, machine.a, operand);
             break;
         case BPF_JMP:
@@ -157,6 +167,9 @@ static bool allows_the_watchdog(const struct sock_fprog *filter)
         return false;
     for (unsigned i = 0; i < sizeof needed_calls / sizeof *needed_calls; i++)
         if (!allows(filter, needed_calls[i]))
+            return false;
+    for (unsigned i = 0; log_uses_sockets() && i < sizeof socket_calls / sizeof *socket_calls; i++)
+        if (!allows(filter, socket_calls[i]))
             return false;
     return true;
 }
