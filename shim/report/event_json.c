@@ -6,7 +6,8 @@
 #include "base/timestamp.h"
 #include "report/json_writer.h"
 
-enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 1200 };
+/* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
+enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300 };
 
 static void begin(struct json_writer *json, struct text_buffer *text, const struct event_head *head)
 {
