@@ -106,11 +106,19 @@ static void test_deepest_stack_with_longest_names(void **state)
         memset(frames[i].symbol, 0xff, sizeof frames[i].symbol - 1);
     }
     story.frame_count = STACK_DEPTH_LIMIT;
-    event_json_blocked(&text, &head, &story, true);
-    json_t *object = parsed("blocked");
-    assert_true(json_array_size(json_object_get(object, "stack")) > 10);
-    assert_true(json_is_true(json_object_get(object, "stack_truncated")));
-    json_decref(object);
+    /* Wherever the end of the buffer falls within a frame. */
+    static char executable[3000];
+    head.executable = executable;
+    for (unsigned length = 0; length < sizeof executable - 1; length += 50) {
+        memset(executable, 'e', length);
+        text_init(&text, data, sizeof data);
+        event_json_blocked(&text, &head, &story, true);
+        json_t *object = parsed("blocked");
+        assert_true(json_array_size(json_object_get(object, "stack")) > 10);
+        assert_true(json_is_true(json_object_get(object, "stack_truncated")));
+        json_decref(object);
+    }
+    head.executable = "/opt/engine";
     memset(frames, 0, sizeof frames);
 }
 
