@@ -2,13 +2,13 @@
 #include "explain/own_object.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <linux/sockios.h>
 
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
@@ -35,8 +35,7 @@ static void read_name(int tid, int fd, struct object_facts *facts)
     text_signed(&text, tid);
     text_string(&text, "/fd/");
     text_signed(&text, fd);
-    long size =
-        raw_syscall(SYS_readlinkat, AT_FDCWD, path, facts->name, sizeof facts->name - 1);
+    long size = raw_syscall(SYS_readlinkat, AT_FDCWD, path, facts->name, sizeof facts->name - 1);
     facts->name[size > 0 ? size : 0] = '\0';
 }
 
@@ -70,8 +69,8 @@ static enum object_kind kind_of(long fd, const struct stat *status, const char *
         return kind_of_socket(fd);
     if (S_ISCHR(status->st_mode)) {
         unsigned number = major(status->st_rdev);
-        bool terminal = number == TTY_MAJOR || (number >= TTY_SLAVE_MAJOR &&
-                                                number < TTY_SLAVE_MAJOR + TTY_SLAVE_MAJORS);
+        bool terminal = number == TTY_MAJOR ||
+                        (number >= TTY_SLAVE_MAJOR && number < TTY_SLAVE_MAJOR + TTY_SLAVE_MAJORS);
         return terminal ? OBJECT_TTY : OBJECT_OTHER;
     }
     return S_ISREG(status->st_mode) || S_ISBLK(status->st_mode) ? OBJECT_FILE : OBJECT_OTHER;
