@@ -82,7 +82,7 @@ $(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
 $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -pthread
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)

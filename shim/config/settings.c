@@ -126,6 +126,15 @@ static void use_default(struct settings *settings, enum setting_id id)
         parse_value(&table[id], table[id].default_text, &settings->number[id]);
 }
 
+/* As much of a user's text as fits a line; control characters would break it or the terminal. */
+static void text_quoted(struct text_buffer *message, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size && i < 100; i++) {
+        unsigned char c = (unsigned char)text[i];
+        text_char(message, c < 0x20 || c == 0x7f ? '?' : text[i]);
+    }
+}
+
 static void complain_of_value(const struct setting *setting, const char *text,
                               settings_complaint *complain, void *context)
 {
@@ -134,7 +143,7 @@ static void complain_of_value(const struct setting *setting, const char *text,
     text_init(&message, line, sizeof line);
     text_string(&message, setting->name);
     text_string(&message, "=");
-    text_bytes(&message, text, strnlen(text, 100));
+    text_quoted(&message, text, strlen(text));
     text_string(&message, ": not accepted; expected ");
     for (const char *p = setting->accepted; *p; p++)
         if (setting->type == TYPE_CHOICE && *p == '|')
@@ -198,7 +207,7 @@ static void complain_of_name(const char *variable, settings_complaint *complain,
     const char *meant = probably_meant(variable, size);
     if (!meant)
         return;
-    text_bytes(&message, variable, size < 100 ? size : 100);
+    text_quoted(&message, variable, size);
     text_string(&message, ": no such variable; expected ");
     text_string(&message, meant);
     text_string(&message, "; it is ignored");

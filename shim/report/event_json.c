@@ -7,7 +7,13 @@
 #include "base/timestamp.h"
 #include "report/json_writer.h"
 
-enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 1200, ROOM_FOR_STACK = 24 * 1024 };
+/* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
+enum {
+    ROOM_FOR_END = 512,
+    ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+    ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
+    ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
+};
 
 static void begin(struct json_writer *json, struct text_buffer *text, const struct event_head *head)
 {
@@ -153,7 +159,7 @@ static void python(struct json_writer *json, const struct story *story)
     json_open(json, "python", '[');
     for (unsigned i = 0; i < story->python_count; i++) {
         const struct python_frame *frame = &story->python[i];
-        if (json_room(json) < ROOM_FOR_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
             omitted += story->python_count - i;
             break;
         }
