@@ -127,7 +127,7 @@ static void test_start_warning_unblocked_summary(void **state)
     (void)state;
     head.event = "start";
     settings_read(&settings, NULL, "engine", false, NULL, NULL);
-    struct event_start start = {"./engine", &settings, true, NULL};
+    struct event_start start = {.argv0 = "./engine", .settings = &settings, .libunwind = true};
     event_json_start(&text, &head, &start);
     json_t *object = parsed("start");
     has(object, "version");

@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 /* jansson has a function of this name, too. */
-#define json_string jansson_string
 #include <jansson.h>
-#undef json_string
 
 #include "report/json_writer.h"
 
@@ -25,7 +23,7 @@ static json_t *written(const char *key, const char *value)
     text_init(&text, data, sizeof data);
     json_begin(&json, &text);
     json_open(&json, NULL, '{');
-    json_string(&json, key, value);
+    json_put_string(&json, key, value);
     json_close(&json, '}');
     assert_null(strchr(data, '\n'));
     json_t *object = json_loadb(data, text.length, JSON_REJECT_DUPLICATES, &error);
@@ -79,14 +77,14 @@ static void test_structure(void **state)
     json_open(&json, "a", '[');
     json_close(&json, ']');
     json_open(&json, "o", '[');
-    json_unsigned(&json, NULL, 18446744073709551615U);
-    json_signed(&json, NULL, -5);
+    json_put_unsigned(&json, NULL, 18446744073709551615U);
+    json_put_signed(&json, NULL, -5);
     json_open(&json, NULL, '{');
-    json_bool(&json, "t", true);
+    json_put_bool(&json, "t", true);
     json_close(&json, '}');
     json_close(&json, ']');
-    json_hex(&json, "h", 255);
-    json_milliseconds(&json, "m", 1002003);
+    json_put_hex(&json, "h", 255);
+    json_put_milliseconds(&json, "m", 1002003);
     json_close(&json, '}');
     assert_string_equal(data, "{\"a\":[],\"o\":[18446744073709551615,-5,{\"t\":true}],"
                               "\"h\":\"0xff\",\"m\":1.002}");
