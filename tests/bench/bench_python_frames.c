@@ -13,7 +13,7 @@
 
 #include "explain/python/python_stack.h"
 
-enum { FRAMES = 15, WARM_READINGS = 2000, COLD_RUNS = 11 };
+enum { WARM_READINGS = 2000, COLD_RUNS = 11 };
 
 static const char victim[] =
     "import os, sys\n"
