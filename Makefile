@@ -17,9 +17,8 @@ CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
-# -fexceptions: the cleanup of a wrapper must run when a blocked thread is cancelled.
 # initial-exec: the slot pointer is read on every call and must never allocate.
-SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden -fexceptions \
+SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
                -fno-stack-protector -U_FORTIFY_SOURCE
 SHIM_LDFLAGS := -shared -Wl,-soname,libpipeshim.so -Wl,-z,now -Wl,-z,nodelete -Wl,-z,defs \
@@ -43,7 +42,11 @@ VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard 
 TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all demo test bench fuzz lint format install clean
+# One short line a step; make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1) $(2)')
+
+.PHONY: all demo test soak-report bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -51,42 +54,53 @@ all: $(BUILD)/libpipeshim.so $(if $(CLI_SOURCES),$(BUILD)/pipeshim)
 
 $(BUILD)/exports.map: shim/doors/calls.def scripts/make-exports.sh
 	@mkdir -p $(@D)
-	sh scripts/make-exports.sh shim/doors/calls.def > $@
+	$(Q)sh scripts/make-exports.sh shim/doors/calls.def > $@
 
 $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
-	$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/core/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libcore.a: $(CORE_OBJECTS)
-	rm -f $@
-	ar rcs $@ $(CORE_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(CORE_OBJECTS)
 
 $(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(BUILD)/libcore.a $(CLI_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(BUILD)/libcore.a $(CLI_LIBS)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -pthread
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -pthread
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
 
 # Small programs around library code, for tests that look from another process.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
 
-$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libcore.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
+# The page is inside the executable (.incbin), which -MMD does not see.
+$(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 
 # Fuzz targets are built whole with clang: libFuzzer needs its coverage in the code under test.
 FUZZ_SECONDS ?= 60
@@ -103,11 +117,13 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(CORE_SOURCES) $(wildcard tests/support/*.c)
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
-	$(CXX) -O1 -g $(WARNINGS) -o $@ $< -pthread
+	$(call say,CXX,$@)
+	$(Q)$(CXX) -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
 
 demo:
 	sh scripts/install-dependencies.sh demo
@@ -119,8 +135,14 @@ test:
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
 	sh scripts/run-tests.sh $(BUILD)
 
-bench: all $(VICTIMS)
-	sh scripts/bench.sh $(BUILD)
+# 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
+soak-report: $(BUILD)/pipeshim
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
+
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost
+	/usr/bin/python3 tests/bench/bench.py $(BUILD)
+	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
+	$(BUILD)/bench/unwind_cost
 
 lint:
 	sh scripts/lint.sh

@@ -42,6 +42,7 @@ struct peer_facts {
 
 struct pipe_facts {
     uint64_t inode;
+    uint64_t device;     /* of a FIFO, whose inode is unique only there; else 0; not reported */
     int64_t used;        /* bytes, FIONREAD (SIOCOUTQ for a socket); UNKNOWN_NUMBER */
     int64_t capacity;    /* bytes, F_GETPIPE_SZ; UNKNOWN_NUMBER: sockets have none */
     int slots;           /* pages that it holds at most; UNKNOWN_NUMBER */

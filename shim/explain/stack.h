@@ -41,7 +41,10 @@ enum stack_end {
 struct stack_trace {
     unsigned count;
     enum stack_end end;
-    uint64_t pc[STACK_DEPTH_LIMIT]; /* innermost first; [0] is exact, the others return addresses */
+    uint64_t pc[STACK_DEPTH_LIMIT]; /* innermost first */
+    /* Whether pc[i] is the instruction that is executed (the innermost frame, and one that a signal
+     * interrupted) and not a return address, whose call is the instruction before it. */
+    bool exact[STACK_DEPTH_LIMIT];
 };
 
 /* One frame in the user's terms. Strings are NUL-terminated, empty when unknown. */

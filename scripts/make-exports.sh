@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Prints the linker's version script for the names in the table of interposed calls, and nothing
+# else is visible.   make-exports.sh shim/doors/calls.def
+set -eu
+echo "{ global:"
+# The name is the second argument of a row, the first of the CALL_VOID rows.
+sed -n -E \
+    -e 's/^CALL_VOID(_VARIADIC)?\(([A-Za-z0-9_]+),.*/    \2;/p' \
+    -e 's/^(CALL|CALL_VARIADIC|CALL_READINESS|CONTROL)\([^,]+, ([A-Za-z0-9_]+),.*/    \2;/p' "$1"
+echo "  local: *; };"

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The subcommands of `pipeshim`. Each gets its own name as argv[0] and its arguments after it, and
+ * returns the exit status of the process.
+ */
+#ifndef PIPESHIM_CLI_COMMANDS_H
+#define PIPESHIM_CLI_COMMANDS_H
+
+enum {
+    EXIT_USAGE = 64,       /* EX_USAGE of sysexits.h: wrong options or arguments */
+    EXIT_UNAVAILABLE = 69, /* EX_UNAVAILABLE: the library or a system service is missing */
+};
+
+int command_run(int argc, char **argv);
+int command_diagnose(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_top(int argc, char **argv);
+
+/* One line on stderr, "pipeshim COMMAND: MESSAGE (see pipeshim COMMAND --help)"; returns
+ * EXIT_USAGE. */
+int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says in one line what getopt_long(3), called with opterr = 0, rejected; returns EXIT_USAGE. */
+int option_error(const char *command, int option_character, char *const *argv);
+
+/* Prints the version line; returns 0. */
+int print_version(void);
+
+#endif

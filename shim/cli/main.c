@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pipeshim COMMAND …: finds the command in the table and hands over.
+ */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    const char *what;
+    int (*function)(int argc, char **argv);
+} commands[] = {
+    {"run", "run a program with the library preloaded; print a summary at its end", command_run},
+    {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
+};
+
+int usage_error(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "pipeshim%s%s: ", *command ? " " : "", command);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, " (see pipeshim%s%s --help)\n", *command ? " " : "", command);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+int option_error(const char *command, int option_character, char *const *argv)
+{
+    const char *given = argv[optind - 1];
+    if (option_character == ':')
+        return usage_error(command, "option '%s' needs a value", given);
+    if (optopt != 0 && given[0] == '-' && given[1] != '-')
+        return usage_error(command, "unknown option '-%c'", optopt);
+    if (optopt != 0)
+        return usage_error(command, "option '%s' takes no value", given);
+    return usage_error(command, "unknown or ambiguous option '%s'", given);
+}
+
+int print_version(void)
+{
+    puts("pipeshim " PIPESHIM_VERSION);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int print_help(void)
+{
+    puts("usage: pipeshim COMMAND ARGUMENTS\n"
+         "\n"
+         "Names calls that hang on full pipes and other peers, while they hang.\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].what);
+    puts("\npipeshim COMMAND --help says more. pipeshim --version prints the version.");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage_error("", "a command is missing");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return print_help();
+    if (strcmp(argv[1], "--version") == 0)
+        return print_version();
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].function(argc - 1, argv + 1);
+    return usage_error("", "unknown %s '%s'", argv[1][0] == '-' ? "option" : "command", argv[1]);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "cli/report/event_stack.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report/event_fields.h"
+#include "cli/report/stack_view.h"
+
+enum { KNOWN_PROBES = 64 };
+
+static string_id intern_field(struct model *model, const json_t *object, const char *key)
+{
+    const char *text = field_string(object, key);
+    return string_intern(&model->strings, text, strlen(text));
+}
+
+/* Addresses may be numbers, or strings ("0x1234"): JSON numbers lose bits above 2^53 in some
+ * readers. */
+static uint64_t address_field(const json_t *object, const char *key)
+{
+    const char *text = field_string(object, key);
+    if (*text)
+        return strtoull(text, NULL, 0);
+    int64_t value = field_integer(object, key, 0);
+    return (uint64_t)value;
+}
+
+static bool is_build_id(const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        if (!isxdigit((unsigned char)text[i]))
+            return false;
+    return length >= 4 && length <= 128 && length % 2 == 0;
+}
+
+static struct frame native_frame(struct model *model, const json_t *json, bool exact)
+{
+    struct frame frame = {.exact = exact,
+                          .module = intern_field(model, json, "module"),
+                          .function = intern_field(model, json, "symbol")};
+    if (is_build_id(field_string(json, "build_id")))
+        frame.build_id = intern_field(model, json, "build_id");
+    frame.offset = address_field(json, frame.module ? "offset" : "pc");
+    /* Code outside any module (a JIT's) moves from run to run: its name is its identity. */
+    if (frame.module == 0 && frame.function != 0)
+        frame.offset = 0;
+    return frame;
+}
+
+static struct frame interpreted_frame(struct model *model, const json_t *json)
+{
+    int64_t line = field_integer(json, "line", 0);
+    return (struct frame){.interpreted = true,
+                          .module = intern_field(model, json, "file"),
+                          .offset = line > 0 && line <= INT32_MAX ? (uint64_t)line : 0,
+                          .function = intern_field(model, json, "function")};
+}
+
+/* The library's own wrapper stands between the program and libc: it is nobody's business. */
+bool event_frame_is_own(const json_t *frame)
+{
+    return strcmp(base_name(field_string(frame, "module")), "libpipeshim.so") == 0;
+}
+
+/* Where the stack of that number is remembered, or would be; NULL if there is no room. */
+static struct known_stack *find_known(const struct model *model, uint32_t process, string_id id)
+{
+    uint32_t key[2] = {process, id};
+    uint32_t slot = hash_bytes(0, key, sizeof key);
+    for (uint32_t i = 0; i < KNOWN_PROBES; i++) {
+        struct known_stack *known = &model->known_stacks[(slot + i) % STACK_ID_LIMIT];
+        if (known->id == 0 || (known->process == process && known->id == id))
+            return known;
+    }
+    return NULL;
+}
+
+static uint32_t read_natives(struct model *model, const json_t *stack, bool lag, uint32_t *frames)
+{
+    size_t size = json_array_size(stack);
+    size_t first = 0;
+    uint32_t count = 0;
+    while (first < size && event_frame_is_own(json_array_get(stack, first)))
+        first++;
+    for (size_t i = first; i < size && count < STACK_LIMIT; i++) {
+        const json_t *json = json_array_get(stack, i);
+        /* A loop that computes was stopped between two instructions; a blocked call was left by
+         * a call instruction, whose return address belongs to the line after. */
+        struct frame frame = native_frame(model, json, i == 0 && lag);
+        int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
+        if (index != NONE)
+            frames[count++] = (uint32_t)index;
+    }
+    return count;
+}
+
+static uint32_t read_interpreted(struct model *model, const json_t *python, uint32_t *frames,
+                                 uint32_t room)
+{
+    size_t size = json_array_size(python);
+    uint32_t count = 0;
+    for (size_t i = 0; i < size && count < room; i++) {
+        const json_t *json = json_array_get(python, i);
+        struct frame frame = interpreted_frame(model, json);
+        int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
+        if (index != NONE)
+            frames[count++] = (uint32_t)index;
+    }
+    return count;
+}
+
+uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
+                    const struct call_site *like)
+{
+    uint32_t frames[STACK_LIMIT];
+    struct call_site site = *like;
+    string_id id = intern_field(model, event, "stack_id");
+    uint32_t natives =
+        read_natives(model, json_object_get(event, "stack"), like->kind == SITE_LAG, frames);
+    uint32_t interpreted = read_interpreted(model, json_object_get(event, "python"),
+                                            frames + natives, STACK_LIMIT - natives);
+    struct known_stack *known = id != 0 ? find_known(model, process, id) : NULL;
+    if (natives + interpreted == 0 && known && known->id != 0) {
+        natives = known->native_count;
+        interpreted = known->interpreted_count;
+        memcpy(frames, model->site_frames + known->first_frame,
+               (size_t)(natives + interpreted) * sizeof *frames);
+    }
+    site.native_count = (uint16_t)natives;
+    site.interpreted_count = (uint16_t)interpreted;
+    uint32_t index = model_site(model, &site, frames);
+    if (id != 0 && !known)
+        model->overflow.stacks++;
+    else if (known && index != 0 && natives + interpreted > 0)
+        *known = (struct known_stack){.process = process,
+                                      .id = id,
+                                      .first_frame = model->sites[index].first_frame,
+                                      .native_count = site.native_count,
+                                      .interpreted_count = site.interpreted_count};
+    return index;
+}

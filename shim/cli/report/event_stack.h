@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The `stack` and `python` fields of an event as frames of the model.
+ */
+#ifndef PIPESHIM_CLI_REPORT_EVENT_STACK_H
+#define PIPESHIM_CLI_REPORT_EVENT_STACK_H
+
+#include <jansson.h>
+
+#include "cli/report/model.h"
+
+/* The call site of an event: `like` with the event's stack, or with the one that an earlier event
+ * of the process showed under the same `stack_id`. */
+uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
+                    const struct call_site *like);
+
+/* A frame of libpipeshim.so itself. */
+bool event_frame_is_own(const json_t *frame);
+
+#endif

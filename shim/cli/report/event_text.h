@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One event as text for a person who watches the program live.
+ */
+#ifndef PIPESHIM_CLI_REPORT_EVENT_TEXT_H
+#define PIPESHIM_CLI_REPORT_EVENT_TEXT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Writes nothing for events that are no news by themselves (start, summary). Control characters of
+ * the log's strings are replaced. */
+void event_text_write(const json_t *event, FILE *out);
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "cli/report/stack_view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* CPython's evaluation loop, under its names since 3.6 ("….cold" and other clones included). */
+static bool is_evaluation_loop(const char *function)
+{
+    return strncmp(function, "_PyEval_EvalFrame", 17) == 0 ||
+           strncmp(function, "PyEval_EvalFrame", 16) == 0;
+}
+
+static bool is_interpreter_module(const char *module)
+{
+    const char *name = base_name(module);
+    return strncmp(name, "python", 6) == 0 || strncmp(name, "libpython", 9) == 0;
+}
+
+/* How many of the innermost native frames lie within what the interpreted code called. */
+static uint32_t natives_below_interpreter(const struct model *model, const uint32_t *frames,
+                                          uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (is_evaluation_loop(model_text(model, model->frames[frames[i]].function)))
+            return i;
+    /* Stripped: without names only the module tells. */
+    for (uint32_t i = 0; i < count; i++)
+        if (is_interpreter_module(model_text(model, model->frames[frames[i]].module)))
+            return i;
+    return 0;
+}
+
+uint32_t site_stack(const struct model *model, const struct call_site *site, uint32_t *frames)
+{
+    const uint32_t *all = model->site_frames + site->first_frame;
+    uint32_t natives = site->native_count;
+    if (site->interpreted_count > 0)
+        natives = natives_below_interpreter(model, all, natives);
+    memcpy(frames, all, natives * sizeof *frames);
+    memcpy(frames + natives, all + site->native_count, site->interpreted_count * sizeof *frames);
+    return natives + site->interpreted_count;
+}
+
+const char *frame_function(const struct model *model, const struct frame *frame, char *text)
+{
+    const char *function = model_text(model, frame->function);
+    const char *module = base_name(model_text(model, frame->module));
+    if (*function)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s", function);
+    else if (frame->interpreted)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64, module, frame->offset);
+    else if (*module)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s+0x%" PRIx64, module, frame->offset);
+    else
+        snprintf(text, FRAME_TEXT_LIMIT, "0x%" PRIx64, frame->offset);
+    return text;
+}
+
+const char *frame_place(const struct model *model, const struct frame *frame, char *text)
+{
+    text[0] = '\0';
+    if (frame->interpreted && frame->module != 0)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64, model_text(model, frame->module),
+                 frame->offset);
+    else if (frame->source != 0)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s:%u", model_text(model, frame->source), frame->line);
+    else if (frame->module != 0)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));
+    return text;
+}
+
+const char *site_where(const struct model *model, const struct call_site *site, char *text)
+{
+    uint32_t frames[STACK_LIMIT];
+    char function[FRAME_TEXT_LIMIT];
+    char place[FRAME_TEXT_LIMIT];
+    uint32_t count = site_stack(model, site, frames);
+    uint32_t best = 0;
+    while (best < count && !model->frames[frames[best]].interpreted &&
+           strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
+                   7) == 0)
+        best++;
+    if (best == count)
+        best = 0;
+    text[0] = '\0';
+    if (count > 0)
+        snprintf(text, SITE_WHERE_LIMIT, "%s  %s",
+                 frame_function(model, &model->frames[frames[best]], function),
+                 frame_place(model, &model->frames[frames[best]], place));
+    return text;
+}

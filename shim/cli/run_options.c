@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "cli/run_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+/* An option without a value sets the variable to `fixed`. */
+static const struct variable {
+    const char *option;
+    const char *name;
+    const char *fixed;
+    const char *value; /* in the help */
+    const char *what;
+} variables[] = {
+    {"off", "PIPESHIM", "off", "", "load the library but leave it inert"},
+    {"threshold", "PIPESHIM_THRESHOLD", NULL, "D", "report a call that blocked this long (100ms)"},
+    {"pipe-threshold", "PIPESHIM_PIPE_THRESHOLD", NULL, "D", "the same for pipes"},
+    {"loop-threshold", "PIPESHIM_LOOP_THRESHOLD", NULL, "D", "for event loops"},
+    {"wait-threshold", "PIPESHIM_WAIT_THRESHOLD", NULL, "D", "for waits for children"},
+    {"net-threshold", "PIPESHIM_NET_THRESHOLD", NULL, "D", "for the network"},
+    {"log", "PIPESHIM_LOG", NULL, "PATH", "write reports there: %p pid, %e program, %h host"},
+    {"json", "PIPESHIM_FORMAT", "json", "", "reports as JSON Lines"},
+    {"format", "PIPESHIM_FORMAT", NULL, "F", "text or json"},
+    {"loop", "PIPESHIM_LOOP", NULL, "L", "threads that are event loops: auto, main, none, names"},
+    {"stack", "PIPESHIM_STACK", NULL, "on|off", "native stacks"},
+    {"stack-depth", "PIPESHIM_STACK_DEPTH", NULL, "N", "frames of a stack (64)"},
+    {"python", "PIPESHIM_PYTHON", NULL, "on|off", "frames of CPython"},
+    {"only", "PIPESHIM_ONLY", NULL, "GLOBS", "watch only these programs"},
+    {"skip", "PIPESHIM_SKIP", NULL, "GLOBS", "do not watch these programs"},
+    {"suppress", "PIPESHIM_SUPPRESS", NULL, "FILE", "rules of what not to report"},
+    {"rate", "PIPESHIM_RATE", NULL, "N/s", "reports a second (10/s)"},
+    {"repeat", "PIPESHIM_REPEAT", NULL, "D", "show a known stack in full again after this (60s)"},
+    {"drain", "PIPESHIM_DRAIN", NULL, "FDS", "queue writes to full pipes: stderr, stdio, all, 1,2"},
+    {"drain-mode", "PIPESHIM_DRAIN_MODE", NULL, "M", "full or behind"},
+    {"drain-max", "PIPESHIM_DRAIN_MAX", NULL, "SIZE", "bound of the queue (64M)"},
+    {"drain-overflow", "PIPESHIM_DRAIN_OVERFLOW", NULL, "P", "block, drop-new or drop-old"},
+    {"drain-exit", "PIPESHIM_DRAIN_EXIT", NULL, "D", "how long an exit waits for the queue (5s)"},
+    {"grow", "PIPESHIM_GROW", NULL, "SIZE", "grow a full pipe up to this first"},
+    {"fill-warn", "PIPESHIM_FILL_WARN", NULL, "P%", "warn of a pipe this full (75%)"},
+    {"action", "PIPESHIM_ACTION", NULL, "A", "on a long stall: log, abort, term, exec:COMMAND"},
+    {"action-after", "PIPESHIM_ACTION_AFTER", NULL, "D", "what a long stall is (30s)"},
+    {"metrics", "PIPESHIM_METRICS", NULL, "PATH", "write OpenMetrics there"},
+    {"metrics-every", "PIPESHIM_METRICS_EVERY", NULL, "D", "how often (15s)"},
+    {"summary", "PIPESHIM_SUMMARY", NULL, "on|off", "the summary at the end"},
+};
+
+enum {
+    VARIABLE_COUNT = sizeof variables / sizeof *variables,
+    OPTION_VARIABLE = 1000, /* + index */
+    OPTION_LIBRARY = 2000,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static int print_help(void)
+{
+    puts(
+        "usage: pipeshim run [OPTIONS] [--] CMD ARGS\n"
+        "\n"
+        "Runs CMD with the library preloaded. Calls that hang are reported on stderr while they\n"
+        "hang, a summary comes last. Signals, terminal and exit status pass through.\n"
+        "\n"
+        "Each option sets the variable beside it for CMD; D is a duration like 250us, 50ms, 2s.\n");
+    for (size_t i = 0; i < VARIABLE_COUNT; i++) {
+        char option[40];
+        snprintf(option, sizeof option, "--%s %s", variables[i].option, variables[i].value);
+        printf("  %-24s %-25s %s\n", option, variables[i].name, variables[i].what);
+    }
+    puts("  --library PATH           of libpipeshim.so; else beside this program, or in ../lib\n"
+         "  --help, --version\n"
+         "\n"
+         "Exit status: that of CMD; 126 CMD cannot be run, 127 it does not exist; 64 wrong use,\n"
+         "69 libpipeshim.so is missing. If a signal ends CMD, the same signal ends pipeshim.");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static void make_table(struct option *options)
+{
+    for (int i = 0; i < VARIABLE_COUNT; i++)
+        options[i] = (struct option){variables[i].option,
+                                     variables[i].fixed ? no_argument : required_argument, NULL,
+                                     OPTION_VARIABLE + i};
+    options[VARIABLE_COUNT] = (struct option){"library", required_argument, NULL, OPTION_LIBRARY};
+    options[VARIABLE_COUNT + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    options[VARIABLE_COUNT + 2] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
+    options[VARIABLE_COUNT + 3] = (struct option){0};
+}
+
+static bool set_variable(const struct variable *variable, const char *value, int *status)
+{
+    if (setenv(variable->name, variable->fixed ? variable->fixed : value, 1) == 0)
+        return true;
+    perror("pipeshim run: setenv");
+    *status = EXIT_UNAVAILABLE;
+    return false;
+}
+
+bool run_options_parse(int argc, char **argv, struct run_options *options, int *status)
+{
+    struct option table[VARIABLE_COUNT + 4];
+    *options = (struct run_options){0};
+    make_table(table);
+    opterr = 0;
+    /* "+": the first argument that is no option is CMD; what follows belongs to it. */
+    for (int c; (c = getopt_long(argc, argv, "+:h", table, NULL)) != -1;) {
+        if (c >= OPTION_VARIABLE && c < OPTION_VARIABLE + VARIABLE_COUNT) {
+            if (!set_variable(&variables[c - OPTION_VARIABLE], optarg, status))
+                return false;
+        } else if (c == OPTION_LIBRARY) {
+            options->library = optarg;
+        } else {
+            *status = c == OPTION_HELP || c == 'h' ? print_help()
+                      : c == OPTION_VERSION        ? print_version()
+                                                   : option_error("run", c, argv);
+            return false;
+        }
+    }
+    if (optind == argc || !*argv[optind]) {
+        *status = usage_error("run", "CMD is missing");
+        return false;
+    }
+    options->command = argv + optind;
+    const char *format = getenv("PIPESHIM_FORMAT");
+    options->json = format && strcmp(format, "json") == 0;
+    return true;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "config/parse.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Reads digits from *at; false if there is none or they overflow. */
+static bool read_digits(const char **at, uint64_t *value)
+{
+    const char *p = *at;
+    uint64_t number = 0;
+    if (*p < '0' || *p > '9')
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
+            return false;
+    *at = p;
+    *value = number;
+    return true;
+}
+
+bool parse_number(const char *text, uint64_t *value)
+{
+    uint64_t number;
+    if (!read_digits(&text, &number) || *text)
+        return false;
+    *value = number;
+    return true;
+}
+
+/* The fraction of one `unit` that ".digits" says; digits beyond the unit's own are dropped. */
+static bool read_fraction(const char **at, uint64_t unit_of_one, uint64_t *fraction)
+{
+    *fraction = 0;
+    if (**at != '.')
+        return true;
+    const char *p = *at + 1;
+    if (*p < '0' || *p > '9')
+        return false;
+    for (uint64_t unit = unit_of_one / 10; *p >= '0' && *p <= '9'; p++, unit /= 10)
+        *fraction += (uint64_t)(*p - '0') * unit;
+    *at = p;
+    return true;
+}
+
+static bool unit_of_duration(const char *unit, uint64_t *nanoseconds)
+{
+    static const struct {
+        const char *name;
+        uint64_t nanoseconds;
+    } units[] = {{"", 1000000}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(unit, units[i].name) == 0) {
+            *nanoseconds = units[i].nanoseconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool parse_duration(const char *text, uint64_t *value)
+{
+    uint64_t whole;
+    uint64_t unit;
+    uint64_t fraction;
+    if (!read_digits(&text, &whole))
+        return false;
+    const char *end = text;
+    if (*end == '.')
+        end += 1 + strspn(end + 1, "0123456789");
+    if (!unit_of_duration(end, &unit) || !read_fraction(&text, unit, &fraction))
+        return false;
+    uint64_t result;
+    if (__builtin_mul_overflow(whole, unit, &result) ||
+        __builtin_add_overflow(result, fraction, &result))
+        return false;
+    *value = result;
+    return true;
+}
+
+bool parse_size(const char *text, uint64_t *value)
+{
+    uint64_t number;
+    unsigned shift = 0;
+    if (!read_digits(&text, &number))
+        return false;
+    if (*text) {
+        const char *letter = strchr("KMG", *text);
+        if (!letter || text[1])
+            return false;
+        shift = *letter == 'K' ? 10 : *letter == 'M' ? 20 : 30;
+    }
+    if (number > UINT64_MAX >> shift)
+        return false;
+    *value = number << shift;
+    return true;
+}
+
+bool parse_percent(const char *text, uint64_t *value)
+{
+    uint64_t number;
+    if (!read_digits(&text, &number) || (*text && strcmp(text, "%") != 0))
+        return false;
+    *value = number;
+    return true;
+}
+
+bool parse_rate(const char *text, uint64_t *value)
+{
+    uint64_t number;
+    if (!read_digits(&text, &number))
+        return false;
+    bool a_minute = strcmp(text, "/min") == 0 || strcmp(text, "/m") == 0;
+    if (!a_minute && *text && strcmp(text, "/s") != 0)
+        return false;
+    return !__builtin_mul_overflow(number, a_minute ? 1 : 60, value);
+}
+
+bool parse_choice(const char *text, const char *choices, uint64_t *value)
+{
+    uint64_t position = 0;
+    size_t size = strlen(text);
+    for (const char *choice = choices;; position++) {
+        size_t length = strcspn(choice, "|");
+        if (size == length && strncmp(text, choice, length) == 0) {
+            *value = position;
+            return true;
+        }
+        if (!choice[length])
+            return false;
+        choice += length + 1;
+    }
+}
+
+bool parse_fds(const char *text)
+{
+    uint64_t fd;
+    if (parse_choice(text, "off|stderr|stdout|stdio|all", &fd))
+        return true;
+    for (;;) {
+        if (!read_digits(&text, &fd) || fd > INT32_MAX)
+            return false;
+        if (!*text)
+            return true;
+        if (*text++ != ',')
+            return false;
+    }
+}
+
+bool parse_log(const char *text)
+{
+    uint64_t fd;
+    if (strncmp(text, "fd:", 3) == 0)
+        return parse_number(text + 3, &fd) && fd <= INT32_MAX;
+    return *text != '\0';
+}

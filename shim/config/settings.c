@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include "config/settings.h"
+
+#include <string.h>
+
+#include "config/glob.h"
+#include "config/parse.h"
+
+enum setting_type {
+    TYPE_CHOICE,
+    TYPE_DURATION,
+    TYPE_DURATION_OR_WAIT,
+    TYPE_SIZE,
+    TYPE_SIZE_OR_OFF,
+    TYPE_NUMBER,
+    TYPE_PERCENT,
+    TYPE_RATE,
+    TYPE_FDS,
+    TYPE_LOG,
+    TYPE_NAMES,
+    TYPE_ACTION,
+    TYPE_TEXT,
+};
+
+struct setting {
+    const char *name;
+    enum setting_type type;
+    const char *default_text;
+    const char *accepted;
+    uint64_t minimum, maximum;
+};
+
+#define SETTING(id, name, type, default_text, accepted, minimum, maximum)                          \
+    [SETTING_##id] = {name, TYPE_##type, default_text, accepted, minimum, maximum},
+static const struct setting table[SETTING_COUNT] = {
+#include "config/settings.def"
+};
+#undef SETTING
+
+const char *setting_name(enum setting_id id)
+{
+    return table[id].name;
+}
+
+static bool in_range(const struct setting *setting, uint64_t value)
+{
+    return value >= setting->minimum && value <= setting->maximum;
+}
+
+static bool parse_quantity(const struct setting *setting, const char *text, uint64_t *value)
+{
+    bool well_formed = false;
+    switch (setting->type) {
+    case TYPE_DURATION:
+    case TYPE_DURATION_OR_WAIT:
+        well_formed = parse_duration(text, value);
+        break;
+    case TYPE_SIZE:
+    case TYPE_SIZE_OR_OFF:
+        well_formed = parse_size(text, value);
+        break;
+    case TYPE_PERCENT:
+        well_formed = parse_percent(text, value);
+        break;
+    case TYPE_RATE:
+        well_formed = parse_rate(text, value);
+        break;
+    default:
+        well_formed = parse_number(text, value);
+        break;
+    }
+    return well_formed && in_range(setting, *value);
+}
+
+static bool parse_value(const struct setting *setting, const char *text, uint64_t *value)
+{
+    *value = 0;
+    switch (setting->type) {
+    case TYPE_CHOICE:
+        return parse_choice(text, setting->accepted, value);
+    case TYPE_FDS:
+        return parse_fds(text);
+    case TYPE_LOG:
+        return parse_log(text);
+    case TYPE_NAMES:
+        return text[strspn(text, ",")] != '\0';
+    case TYPE_ACTION:
+        return parse_choice(text, "log|abort|term", value) ||
+               (strncmp(text, "exec:", 5) == 0 && text[5]);
+    case TYPE_TEXT:
+        return true;
+    case TYPE_DURATION_OR_WAIT:
+        if (strcmp(text, "wait") == 0) {
+            *value = MAX_DURATION;
+            return true;
+        }
+        break;
+    case TYPE_SIZE_OR_OFF:
+        if (strcmp(text, "off") == 0)
+            return true;
+        break;
+    default:
+        break;
+    }
+    return parse_quantity(setting, text, value);
+}
+
+/* Copies the text: the program may change its environment. NULL: no room. */
+static const char *keep_text(struct settings *settings, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    if (size > sizeof settings->texts - settings->texts_used)
+        return NULL;
+    char *kept = settings->texts + settings->texts_used;
+    memcpy(kept, text, size);
+    settings->texts_used += (unsigned)size;
+    return kept;
+}
+
+static void use_default(struct settings *settings, enum setting_id id)
+{
+    settings->given[id] = false;
+    settings->text[id] = table[id].default_text;
+    settings->number[id] = 0;
+    if (table[id].default_text[0])
+        parse_value(&table[id], table[id].default_text, &settings->number[id]);
+}
+
+static void complain_of_value(const struct setting *setting, const char *text,
+                              settings_complaint *complain, void *context)
+{
+    char line[512];
+    struct text_buffer message;
+    text_init(&message, line, sizeof line);
+    text_string(&message, setting->name);
+    text_string(&message, "=");
+    text_bytes(&message, text, strnlen(text, 100));
+    text_string(&message, ": not accepted; expected ");
+    for (const char *p = setting->accepted; *p; p++)
+        if (setting->type == TYPE_CHOICE && *p == '|')
+            text_string(&message, " or ");
+        else
+            text_char(&message, *p);
+    text_string(&message, "; using the default");
+    if (setting->default_text[0]) {
+        text_char(&message, ' ');
+        text_string(&message, setting->default_text);
+    } else if (setting->type == TYPE_DURATION) {
+        text_string(&message, ", PIPESHIM_THRESHOLD");
+    }
+    complain(line, context);
+}
+
+/* Letters to change, add or leave out to get from one name to the other; rows of the classic table
+ * (Levenshtein). */
+static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    enum { NAME_LIMIT = 64 };
+    unsigned char row[NAME_LIMIT + 1];
+    if (a_size > NAME_LIMIT || b_size > NAME_LIMIT)
+        return NAME_LIMIT;
+    for (size_t k = 0; k <= b_size; k++)
+        row[k] = (unsigned char)k;
+    for (size_t i = 1; i <= a_size; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned char)i;
+        for (size_t k = 1; k <= b_size; k++) {
+            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
+            if (row[k] + 1U < best)
+                best = row[k] + 1U;
+            if (row[k - 1] + 1U < best)
+                best = row[k - 1] + 1U;
+            diagonal = row[k];
+            row[k] = (unsigned char)best;
+        }
+    }
+    return row[b_size];
+}
+
+/* The setting that was probably meant; NULL: somebody else's variable that begins like ours. */
+static const char *probably_meant(const char *variable, size_t size)
+{
+    enum { LONG_NAME = 14 }; /* PIPESHIM_ and five letters: two slips do not make it another word */
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        unsigned slips = edit_distance(variable, size, table[id].name, strlen(table[id].name));
+        if (slips == 1 || (slips == 2 && strlen(table[id].name) >= LONG_NAME))
+            return table[id].name;
+    }
+    return NULL;
+}
+
+static void complain_of_name(const char *variable, settings_complaint *complain, void *context)
+{
+    char line[512];
+    struct text_buffer message;
+    text_init(&message, line, sizeof line);
+    size_t size = strcspn(variable, "=");
+    const char *meant = probably_meant(variable, size);
+    if (!meant)
+        return;
+    text_bytes(&message, variable, size < 100 ? size : 100);
+    text_string(&message, ": no such variable; expected ");
+    text_string(&message, meant);
+    text_string(&message, "; it is ignored");
+    complain(line, context);
+}
+
+static int find_setting(const char *variable)
+{
+    size_t size = strcspn(variable, "=");
+    for (int id = 0; id < SETTING_COUNT; id++)
+        if (strlen(table[id].name) == size && strncmp(table[id].name, variable, size) == 0)
+            return id;
+    return -1;
+}
+
+static void read_variable(struct settings *settings, const char *variable,
+                          settings_complaint *complain, void *context)
+{
+    if (strncmp(variable, "PIPESHIM", 8) != 0 || !strchr(variable, '=') ||
+        (variable[8] != '=' && variable[8] != '_'))
+        return;
+    int id = find_setting(variable);
+    if (id < 0) {
+        complain_of_name(variable, complain, context);
+        return;
+    }
+    const char *text = strchr(variable, '=') + 1;
+    uint64_t value;
+    if (!*text && !table[id].default_text[0])
+        return; /* set to nothing: as if it were not set */
+    const char *kept = NULL;
+    if (!parse_value(&table[id], text, &value) || !(kept = keep_text(settings, text))) {
+        complain_of_value(&table[id], text, complain, context);
+        return;
+    }
+    settings->number[id] = value;
+    settings->text[id] = kept;
+    settings->given[id] = strcmp(text, table[id].default_text) != 0;
+}
+
+static bool executable_passes(const struct settings *settings, const char *executable)
+{
+    const char *only = settings->text[SETTING_ONLY];
+    if (*only && !glob_list_match(only, executable))
+        return false;
+    return !glob_list_match(settings->text[SETTING_SKIP], executable);
+}
+
+void settings_read(struct settings *settings, char *const *variables, const char *executable,
+                   bool secure, settings_complaint *complain, void *context)
+{
+    memset(settings, 0, sizeof *settings);
+    for (int id = 0; id < SETTING_COUNT; id++)
+        use_default(settings, (enum setting_id)id);
+    if (secure)
+        return;
+    for (; variables && *variables; variables++)
+        read_variable(settings, *variables, complain, context);
+    uint64_t loop;
+    bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
+    settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;
+    settings->active =
+        settings->number[SETTING_ENABLED] != 0 && executable_passes(settings, executable);
+}
+
+bool settings_are_active(const struct settings *settings)
+{
+    return settings->active;
+}
+
+static enum setting_id threshold_of(enum call_class class)
+{
+    switch (class) {
+    case CLASS_PIPE_WRITE:
+    case CLASS_PIPE_READ:
+        return SETTING_PIPE_THRESHOLD;
+    case CLASS_SOCKET_WRITE:
+    case CLASS_SOCKET_READ:
+    case CLASS_CONNECT:
+    case CLASS_ACCEPT:
+    case CLASS_DNS:
+        return SETTING_NET_THRESHOLD;
+    case CLASS_CHILD:
+        return SETTING_WAIT_THRESHOLD;
+    case CLASS_CPU:
+        return SETTING_LOOP_THRESHOLD;
+    default:
+        return SETTING_THRESHOLD;
+    }
+}
+
+uint64_t settings_threshold_ns(const struct settings *settings, enum call_class class)
+{
+    uint64_t own = settings->number[threshold_of(class)];
+    return own ? own : settings->number[SETTING_THRESHOLD];
+}
+
+unsigned settings_stack_depth(const struct settings *settings)
+{
+    return settings->number[SETTING_STACK] ? (unsigned)settings->number[SETTING_STACK_DEPTH] : 0;
+}
+
+bool settings_is_loop_name(const struct settings *settings, const char *name)
+{
+    return glob_list_match(settings->text[SETTING_LOOP], name);
+}

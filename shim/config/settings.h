@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the environment asks for. Read once, by the constructor; constant afterwards. The table is
+ * config/settings.def.
+ */
+#ifndef PIPESHIM_CONFIG_SETTINGS_H
+#define PIPESHIM_CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text_buffer.h"
+#include "doors/calls.h"
+
+#define SETTING(id, name, type, default_text, accepted, minimum, maximum) SETTING_##id,
+enum setting_id {
+#include "config/settings.def"
+    SETTING_COUNT,
+};
+#undef SETTING
+
+enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
+enum { FORMAT_TEXT, FORMAT_JSON };
+enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are refused */
+
+struct settings {
+    uint64_t number[SETTING_COUNT];  /* ns, bytes, percent, a choice's position; 0: default "" */
+    const char *text[SETTING_COUNT]; /* as given, or the default */
+    bool given[SETTING_COUNT];       /* accepted from the environment, and not the default's text */
+    enum loop_choice loop;
+    bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
+    char texts[SETTINGS_TEXT_LIMIT];
+    unsigned texts_used;
+};
+
+/* Called once for each value that is refused: one line that names the variable, the value, what is
+ * accepted and what happens now. */
+typedef void settings_complaint(const char *line, void *context);
+
+/*
+ * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the
+ * executable named `executable` (without directories). `secure`: AT_SECURE, ignore everything.
+ * An invalid value is complained of and its default used; so is a name that is
+ * almost one of ours. Does not allocate; async-signal-safe.
+ */
+void settings_read(struct settings *settings, char *const *variables, const char *executable,
+                   bool secure, settings_complaint *complain, void *context);
+
+bool settings_are_active(const struct settings *settings);
+
+/* How long a call of `class` may take, in ns: its own threshold or the common one. */
+uint64_t settings_threshold_ns(const struct settings *settings, enum call_class class);
+
+/* Frames a report may have; 0 for PIPESHIM_STACK=off. */
+unsigned settings_stack_depth(const struct settings *settings);
+
+/* True if thread name `name` is in the list of PIPESHIM_LOOP. */
+bool settings_is_loop_name(const struct settings *settings, const char *name);
+
+/* The variable's name. */
+const char *setting_name(enum setting_id id);
+
+#endif

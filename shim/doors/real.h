@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The real functions: what a call of the same name would have reached without this library, the
+ * next preloaded library's or libc's.
+ */
+#ifndef PIPESHIM_DOORS_REAL_H
+#define PIPESHIM_DOORS_REAL_H
+
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define REAL(type, name, parameters)                                                               \
+    extern type(*real_##name) parameters __attribute__((visibility("hidden")));
+#define CALL(type, name, parameters, arguments, class, fd, length, number)                         \
+    REAL(type, name, parameters)
+#define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \
+    REAL(void, name, parameters)
+#define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)
+#define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
+#define CALL_READINESS(type, name, parameters, arguments, number) REAL(type, name, parameters)
+#define CONTROL(type, name, parameters)                           REAL(type, name, parameters)
+#include "doors/calls.def"
+#undef REAL
+#undef CALL
+#undef CALL_VOID
+#undef CALL_VARIADIC
+#undef CALL_VOID_VARIADIC
+#undef CALL_READINESS
+#undef CONTROL
+
+/* Resolves all of them, so that no later call runs the dynamic linker from a signal handler. For
+ * the library's constructor; not async-signal-safe. */
+void real_resolve_all(void);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a thread tells the watchdog about the call that it is in.
+ *
+ * One slot a thread, in memory that is never unmapped. The owner writes it on every interposed
+ * call; the watchdog reads it at any time. `sequence` is a seqlock with one writer: odd while the
+ * thread is in a call. A reader that finds the same odd value before and after knows that the
+ * thread did not leave the call in between, and so that all it copied (the slot, the stack) held
+ * still.
+ *
+ * The owner's cost is one load, one branch and 14 stores: no clock, no lock, no atomic
+ * read-modify-write, no system call. Hence the rules:
+ *   - The memory is MADV_WIPEONFORK: in a forked child (fork, _Fork, clone without CLONE_VM) every
+ *     slot reads zero, `armed` too, and the next call goes through slot_claim().
+ *   - A call that is interrupted by a handler which makes a call of its own loses its record; one
+ *     that is left by siglongjmp or pthread_cancel leaves the sequence odd. Neither is repaired
+ *     here: the watchdog proves every record against the kernel's own word before it believes it
+ *     (watch/proof.c), and what no record tells its sampler finds (watch/sampler.c).
+ */
+#ifndef PIPESHIM_DOORS_SLOT_H
+#define PIPESHIM_DOORS_SLOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doors/calls.h"
+#include "explain/capture_registers.h"
+#include "explain/stack.h"
+#include "report/tell.h"
+
+enum {
+    SLOTS_IN_A_CHUNK = 1024,
+    SLOT_CHUNKS = 64,
+    SLOT_LIMIT = SLOTS_IN_A_CHUNK * SLOT_CHUNKS, /* threads at once; more go unwatched */
+};
+
+/* The watchdog's own notes on a slot; no other thread touches them. */
+struct slot_watch {
+    uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
+    uint32_t proof_failures; /* looks in a row that did not prove the record */
+    uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
+    struct told told;        /* the report on it */
+    uint32_t judged;         /* enum verdict of watch/judge.h */
+};
+
+struct slot {
+    _Atomic uint32_t sequence;
+    _Atomic uint32_t armed; /* 0: the next call must go through slot_claim() */
+    uint32_t call;          /* enum call_id */
+    int32_t fd;             /* -1: none */
+    uint64_t length;        /* bytes asked for; 0: unknown */
+    struct saved_registers registers;
+    /* Readiness waits, written by them only: where the thread's outermost wait was called from (the
+     * highest stack pointer) and how often it came back to it. */
+    uint64_t wait_sp;
+    uint32_t wait_returns;
+    /* Written by slot_claim(). */
+    int32_t tid;             /* 0: free */
+    uint64_t thread_pointer; /* the owner's TCB: what libc's FILE locks name as their owner */
+    uint64_t claimed_ns;     /* CLOCK_MONOTONIC of the last claim */
+    struct slot_watch watch;
+} __attribute__((aligned(128)));
+
+/* The calling thread's slot; never NULL (a slot that is never armed stands for none). */
+extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
+
+/* The slow path of a call whose slot is not armed: the thread's first, the first after a fork, or
+ * the first after the watchdog went to sleep. Returns the slot to record in, or NULL: do not
+ * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
+struct slot *slot_claim(enum call_id call, int fd, uint64_t length);
+
+/* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
+struct slot *slot_at(unsigned index);
+unsigned slot_bound(void);
+
+/* Frees the slots of threads that are gone; returns how many. Watchdog or slot_claim only. */
+unsigned slot_sweep(void);
+
+/* The slot that is never armed. */
+struct slot *slot_none(void);
+
+/* Makes the next call of every thread go through slot_claim(). Async-signal-safe. */
+void slots_disarm(void);
+
+/* Begins a record; must be expanded in the frame that makes the real call. */
+#define slot_enter(slot, call_, fd_, length_)                                                      \
+    do {                                                                                           \
+        (slot)->call = (call_);                                                                    \
+        (slot)->fd = (fd_);                                                                        \
+        (slot)->length = (uint64_t)(length_);                                                      \
+        capture_registers(&(slot)->registers);                                                     \
+        uint32_t sequence_ =                                                                       \
+            (atomic_load_explicit(&(slot)->sequence, memory_order_relaxed) + 1) | 1;               \
+        atomic_store_explicit(&(slot)->sequence, sequence_, memory_order_release);                 \
+    } while (0)
+
+/* Ends it. The fence keeps what the thread stores next from being seen before the even sequence
+ * (free on x86_64, dmb on aarch64). */
+static inline void slot_leave(struct slot *slot)
+{
+    uint32_t sequence = (atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1) + 1;
+    atomic_store_explicit(&slot->sequence, sequence, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+}
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The events of the contract as text: JSON Lines (event_json.c) or for a person (event_text.c).
+ * Both say the same. Async-signal-safe; what does not fit the buffer is left out from the end (the
+ * outermost frames), the record stays whole.
+ */
+#ifndef PIPESHIM_REPORT_EVENT_H
+#define PIPESHIM_REPORT_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text_buffer.h"
+#include "config/settings.h"
+#include "report/story.h"
+#include "report/summary.h"
+
+/* What every event begins with. */
+struct event_head {
+    const char *event;
+    uint64_t seq;
+    uint64_t time_ns; /* CLOCK_REALTIME */
+    int pid, tid;
+    const char *executable; /* its path */
+    const char *thread;
+    uint64_t dropped;    /* records lost before this one; 0: the field is left out */
+    uint64_t suppressed; /* reports held back since the last record, likewise */
+};
+
+struct event_start {
+    const char *argv0;
+    const struct settings *settings;
+    bool libunwind;
+    const char *python;   /* the interpreter; NULL or "": none was looked for, or found */
+    const char *no_stdio; /* why libc's FILE tables are untouched; NULL: they are the door */
+};
+
+struct event_unblocked {
+    uint64_t ref;
+    uint64_t blocked_ns;
+    bool gone; /* the thread ended inside the call */
+};
+
+/* The contract's name of a class. */
+const char *event_class_name(enum call_class class);
+/* One fix for what the story shows; NULL: none is known. */
+const char *event_advice(const struct story *story);
+
+void event_json_start(struct text_buffer *, const struct event_head *, const struct event_start *);
+void event_json_blocked(struct text_buffer *, const struct event_head *, const struct story *,
+                        bool with_stack);
+void event_json_unblocked(struct text_buffer *, const struct event_head *,
+                          const struct event_unblocked *);
+void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
+void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
+
+void event_text_start(struct text_buffer *, const struct event_head *, const struct event_start *);
+void event_text_blocked(struct text_buffer *, const struct event_head *, const struct story *,
+                        bool with_stack);
+void event_text_unblocked(struct text_buffer *, const struct event_head *,
+                          const struct event_unblocked *);
+void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
+void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
+
+#endif

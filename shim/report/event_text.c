@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include "report/event.h"
+
+#include <string.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* "pipeshim: WORD engine[2707] thread "engine"[2709] ": the line that grep finds. */
+static void begin(struct text_buffer *text, const struct event_head *head, const char *word)
+{
+    text_string(text, "pipeshim: ");
+    text_string(text, word);
+    text_char(text, ' ');
+    text_string(text, base_name(head->executable));
+    text_char(text, '[');
+    text_signed(text, head->pid);
+    text_char(text, ']');
+    if (head->tid != head->pid) {
+        text_string(text, " thread ");
+        text_string(text, head->thread);
+        text_char(text, '[');
+        text_signed(text, head->tid);
+        text_char(text, ']');
+    }
+    text_char(text, ' ');
+}
+
+static void lost(struct text_buffer *text, const struct event_head *head)
+{
+    if (head->dropped) {
+        text_string(text, "  (");
+        text_unsigned(text, head->dropped);
+        text_string(text, " earlier records could not be written)\n");
+    }
+    if (head->suppressed) {
+        text_string(text, "  (");
+        text_unsigned(text, head->suppressed);
+        text_string(text, " reports held back since the last one)\n");
+    }
+}
+
+void event_text_start(struct text_buffer *text, const struct event_head *head,
+                      const struct event_start *start)
+{
+    begin(text, head, "START");
+    text_string(text, PIPESHIM_VERSION);
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        if (!start->settings->given[id])
+            continue;
+        text_char(text, ' ');
+        text_string(text, setting_name((enum setting_id)id));
+        text_char(text, '=');
+        text_string(text, start->settings->text[id]);
+    }
+    if (!start->libunwind)
+        text_string(text, " (no libunwind: stacks by frame pointers only)");
+    if (start->no_stdio) {
+        text_string(text, " (stdio by sampling: ");
+        text_string(text, start->no_stdio);
+        text_char(text, ')');
+    }
+    text_char(text, '\n');
+}
+
+static void fill(struct text_buffer *text, const struct pipe_facts *pipe)
+{
+    if (pipe->full != UNKNOWN_NUMBER)
+        text_string(text, pipe->full ? ": full" : ": not full now");
+    else
+        text_char(text, ':');
+    if (pipe->used != UNKNOWN_NUMBER) {
+        text_char(text, ' ');
+        text_signed(text, pipe->used);
+        if (pipe->capacity != UNKNOWN_NUMBER) {
+            text_string(text, " of ");
+            text_signed(text, pipe->capacity);
+        }
+        text_string(text, " bytes");
+    }
+    if (pipe->slots_used != UNKNOWN_NUMBER && pipe->slots != UNKNOWN_NUMBER) {
+        text_string(text, ", ");
+        text_signed(text, pipe->slots_used);
+        text_char(text, '/');
+        text_signed(text, pipe->slots);
+        text_string(text, " slots");
+    }
+}
+
+static bool is_pipe(const struct story *story)
+{
+    return story->object.kind == OBJECT_PIPE || story->object.kind == OBJECT_FIFO ||
+           story->object.kind == OBJECT_SOCKETPAIR;
+}
+
+static void peers(struct text_buffer *text, const struct pipe_facts *pipe)
+{
+    bool writes = strcmp(pipe->role, "writer") == 0;
+    if (!pipe->peers_known)
+        return;
+    if (pipe->peer_count == 0) {
+        text_string(text, writes ? "  no process that can be seen holds its read end\n"
+                                 : "  no process that can be seen holds its write end\n");
+        return;
+    }
+    for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
+        const struct peer_facts *peer = &pipe->peers[i];
+        text_string(text, writes ? "  its reader: " : "  its writer: ");
+        text_string(text, peer->comm);
+        text_char(text, '[');
+        text_signed(text, peer->pid);
+        text_char(text, ']');
+        if (peer->fd != UNKNOWN_NUMBER) {
+            text_string(text, " fd ");
+            text_signed(text, peer->fd);
+        }
+        if (peer->waits_in[0]) {
+            text_string(text, ", which waits in ");
+            text_string(text, peer->waits_in);
+        }
+        text_char(text, '\n');
+    }
+    if (pipe->peer_count > PEER_LIMIT) {
+        text_string(text, "  and ");
+        text_unsigned(text, pipe->peer_count - PEER_LIMIT);
+        text_string(text, " more\n");
+    }
+}
+
+static void frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 600 };
+    text_string(text, "  stack, taken while blocked, innermost first:\n");
+    unsigned i = 0;
+    for (; i < story->frame_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
+        const struct stack_frame_name *frame = &story->frames[i];
+        text_string(text, "    #");
+        text_unsigned(text, i);
+        text_char(text, ' ');
+        if (frame->symbol[0]) {
+            text_string(text, frame->symbol);
+            text_char(text, '+');
+            text_hex(text, frame->symbol_offset);
+        } else {
+            text_string(text, "??");
+        }
+        text_string(text, "  ");
+        if (frame->module[0]) {
+            text_string(text, base_name(frame->module));
+            text_char(text, '+');
+            text_hex(text, frame->offset);
+        } else {
+            text_hex(text, frame->pc);
+        }
+        text_char(text, '\n');
+    }
+    if (i < story->frame_count || !story->stack_complete)
+        text_string(text, "    (the stack goes on)\n");
+}
+
+static void python_frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 900 };
+    text_string(text, "  Python, innermost first:\n");
+    for (unsigned i = 0; i < story->python_count && text->capacity - text->length > ROOM_FOR_FRAME;
+         i++) {
+        const struct python_frame *frame = &story->python[i];
+        text_string(text, "    ");
+        text_string(text, frame->function);
+        text_string(text, "  ");
+        text_string(text, frame->file);
+        if (frame->line > 0) {
+            text_char(text, ':');
+            text_signed(text, frame->line);
+        }
+        text_char(text, '\n');
+    }
+    if (story->python_omitted) {
+        text_string(text, "    and ");
+        text_unsigned(text, story->python_omitted);
+        text_string(text, " outer frames\n");
+    }
+}
+
+void event_text_blocked(struct text_buffer *text, const struct event_head *head,
+                        const struct story *story, bool with_stack)
+{
+    const char *advice = event_advice(story);
+    begin(text, head, "BLOCKED");
+    text_milliseconds(text, story->blocked_ns);
+    text_string(text, " ms in ");
+    text_string(text, story->call);
+    text_char(text, '(');
+    if (story->behind_tid) {
+        text_string(text, "): waits for the FILE's lock, behind thread ");
+        text_signed(text, story->behind_tid);
+        text_string(text, "'s stuck write");
+    } else {
+        if (story->fd >= 0) {
+            text_string(text, "fd ");
+            text_signed(text, story->fd);
+        }
+        if (story->bytes) {
+            text_string(text, ", ");
+            text_unsigned(text, story->bytes);
+            text_string(text, " bytes");
+        }
+        text_string(text, ") on ");
+        text_string(text,
+                    story->object.name[0] ? story->object.name : event_class_name(story->class));
+        if (is_pipe(story))
+            fill(text, &story->object.pipe);
+    }
+    if (story->loop)
+        text_string(text, " [event loop]");
+    text_char(text, '\n');
+    lost(text, head);
+    if (is_pipe(story))
+        peers(text, &story->object.pipe);
+    if (story->note) {
+        text_string(text, "  note: ");
+        text_string(text, story->note);
+        text_char(text, '\n');
+    }
+    if (advice) {
+        text_string(text, "  fix: ");
+        text_string(text, advice);
+        text_char(text, '\n');
+    }
+    if (with_stack && story->python_count > 0)
+        python_frames(text, story);
+    if (with_stack && story->frame_count > 0)
+        frames(text, story);
+    else if (story->frame_count > 0) {
+        text_string(text, "  stack: shown before, id ");
+        text_hex(text, story->stack_hash);
+        text_char(text, '\n');
+    }
+}
+
+void event_text_unblocked(struct text_buffer *text, const struct event_head *head,
+                          const struct event_unblocked *event)
+{
+    begin(text, head, "RESOLVED");
+    text_string(text, event->gone ? "the thread ended after " : "after ");
+    text_milliseconds(text, event->blocked_ns);
+    text_string(text, " ms (report ");
+    text_unsigned(text, event->ref);
+    text_string(text, ")\n");
+    lost(text, head);
+}
+
+void event_text_warning(struct text_buffer *text, const struct event_head *head,
+                        const char *message)
+{
+    begin(text, head, "WARNING");
+    text_string(text, message);
+    text_char(text, '\n');
+    lost(text, head);
+}
+
+void event_text_summary(struct text_buffer *text, const struct event_head *head,
+                        const struct summary *summary)
+{
+    enum { ROOM_FOR_LINE = 700 };
+    begin(text, head, "SUMMARY");
+    text_string(text, "ran ");
+    text_milliseconds(text, summary->run_ns);
+    text_string(text, " ms, ");
+    text_unsigned(text, summary->reports);
+    text_string(text, " stuck calls reported, ");
+    text_unsigned(text, summary->held_back + summary->suppressed);
+    text_string(text, " held back, ");
+    text_unsigned(text, summary->dropped);
+    text_string(text, " records lost, own cost ");
+    text_milliseconds(text, summary->watchdog_cpu_ns);
+    text_string(text, " ms of CPU\n");
+    for (unsigned i = 0; i < summary->site_count; i++) {
+        const struct summary_site *site = &summary->sites[i];
+        if (text->capacity - text->length < ROOM_FOR_LINE)
+            break;
+        text_string(text, "  ");
+        text_string(text, site->call);
+        if (site->where[0]) {
+            text_string(text, " from ");
+            text_string(text, site->where);
+        }
+        text_string(text, " on ");
+        text_string(text, site->object[0] ? site->object : event_class_name(site->class));
+        text_string(text, ": ");
+        text_unsigned(text, site->count);
+        text_string(text, " times, total ");
+        text_milliseconds(text, site->total_ns);
+        text_string(text, " ms, max ");
+        text_milliseconds(text, site->max_ns);
+        text_string(text, " ms");
+        if (site->count > site->returned) {
+            text_string(text, ", ");
+            text_unsigned(text, site->count - site->returned);
+            text_string(text, " never returned");
+        }
+        text_char(text, '\n');
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/*
+ * JSON text on a bounded buffer: commas and quotes are put where they belong, strings become valid
+ * UTF-8. Async-signal-safe. The caller looks at json_room() before it begins what may be left out,
+ * so that a record that is too long is still whole.
+ */
+#ifndef PIPESHIM_REPORT_JSON_WRITER_H
+#define PIPESHIM_REPORT_JSON_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text_buffer.h"
+
+struct json_writer {
+    struct text_buffer *text;
+    bool first; /* no comma before the next value */
+};
+
+void json_begin(struct json_writer *json, struct text_buffer *text);
+
+/* Bytes that are left in the buffer. */
+size_t json_room(const struct json_writer *json);
+
+/* `key` NULL: an element of an array. */
+void json_open(struct json_writer *json, const char *key, char bracket);
+void json_close(struct json_writer *json, char bracket);
+/* Bytes that are not UTF-8 become U+FFFD, control characters are escaped. */
+void json_string(struct json_writer *json, const char *key, const char *value);
+void json_unsigned(struct json_writer *json, const char *key, uint64_t value);
+void json_signed(struct json_writer *json, const char *key, int64_t value);
+void json_bool(struct json_writer *json, const char *key, bool value);
+void json_hex(struct json_writer *json, const char *key, uint64_t value);
+/* Milliseconds with three decimals. */
+void json_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "report/suppress.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/raw_syscall.h"
+#include "base/text_buffer.h"
+#include "config/glob.h"
+
+enum { RULE_LIMIT = 256, FILE_LIMIT = 32 * 1024 };
+enum rule_kind { RULE_FUNCTION, RULE_MODULE, RULE_PYTHON, RULE_CALL, RULE_CLASS, RULE_KINDS };
+
+static const char *const kind_names[RULE_KINDS] = {
+    "function:", "module:", "python:", "call:", "class:"};
+
+static struct {
+    enum rule_kind kind;
+    const char *pattern;
+    unsigned size;
+} rules[RULE_LIMIT];
+static unsigned rule_count;
+
+static void complain_of(const char *before, const char *what, size_t size, const char *after,
+                        void (*complain)(const char *, void *), void *context)
+{
+    char line[512];
+    struct text_buffer text;
+    text_init(&text, line, sizeof line);
+    text_string(&text, before);
+    text_bytes(&text, what, size < 200 ? size : 200);
+    text_string(&text, after);
+    complain(line, context);
+}
+
+static bool add_rule(const char *line, unsigned size)
+{
+    for (int kind = 0; kind < RULE_KINDS; kind++) {
+        unsigned length = (unsigned)strlen(kind_names[kind]);
+        if (size <= length || strncmp(line, kind_names[kind], length) != 0)
+            continue;
+        if (rule_count == RULE_LIMIT)
+            return false;
+        rules[rule_count].kind = (enum rule_kind)kind;
+        rules[rule_count].pattern = line + length;
+        rules[rule_count++].size = size - length;
+        return true;
+    }
+    return false;
+}
+
+void suppress_parse(const char *text, unsigned size,
+                    void (*complain)(const char *line, void *context), void *context)
+{
+    rule_count = 0;
+    for (unsigned at = 0; at < size;) {
+        const char *line = text + at;
+        const char *newline = memchr(line, '\n', size - at);
+        unsigned length = newline ? (unsigned)(newline - line) : size - at;
+        at += length + 1;
+        const char *comment = memchr(line, '#', length);
+        if (comment)
+            length = (unsigned)(comment - line);
+        while (length > 0 &&
+               (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\r'))
+            length--;
+        while (length > 0 && (*line == ' ' || *line == '\t')) {
+            line++;
+            length--;
+        }
+        if (length > 0 && !add_rule(line, length))
+            complain_of("PIPESHIM_SUPPRESS: '", line, length,
+                        "' is no rule; expected function:, module:, python:, call: or class: and a "
+                        "pattern, 256 rules at most; the line is ignored",
+                        complain, context);
+    }
+}
+
+void suppress_load(const char *file, void (*complain)(const char *line, void *context),
+                   void *context)
+{
+    static char text[FILE_LIMIT];
+    long size = raw_syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (size >= 0) {
+        long fd = size;
+        size = raw_syscall(SYS_read, fd, text, sizeof text);
+        raw_syscall(SYS_close, fd);
+    }
+    if (size < 0) {
+        complain_of("PIPESHIM_SUPPRESS=", file, strlen(file),
+                    ": cannot be read; expected a readable file of rules; nothing is suppressed",
+                    complain, context);
+        return;
+    }
+    suppress_parse(text, (unsigned)size, complain, context);
+}
+
+static bool fits(unsigned rule, const char *text)
+{
+    return glob_match(rules[rule].pattern, rules[rule].size, text);
+}
+
+static bool rule_matches(unsigned rule, const struct story *story, const char *class_name)
+{
+    if (rules[rule].kind == RULE_CALL)
+        return fits(rule, story->call);
+    if (rules[rule].kind == RULE_CLASS)
+        return fits(rule, class_name);
+    for (unsigned i = 0; rules[rule].kind == RULE_PYTHON && i < story->python_count; i++)
+        if (fits(rule, story->python[i].function) || fits(rule, story->python[i].file))
+            return true;
+    for (unsigned i = 0; i < story->frame_count; i++) {
+        const struct stack_frame_name *frame = &story->frames[i];
+        const char *slash = strrchr(frame->module, '/');
+        if (rules[rule].kind == RULE_FUNCTION && fits(rule, frame->symbol))
+            return true;
+        if (rules[rule].kind == RULE_MODULE &&
+            (fits(rule, frame->module) || (slash && fits(rule, slash + 1))))
+            return true;
+    }
+    return false;
+}
+
+bool suppress_match(const struct story *story, const char *class_name)
+{
+    for (unsigned rule = 0; rule < rule_count; rule++)
+        if (rule_matches(rule, story, class_name))
+            return true;
+    return false;
+}

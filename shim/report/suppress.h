@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+/*
+ * PIPESHIM_SUPPRESS: reports that are counted, not logged. One rule a line, '#' begins a comment:
+ *   function:GLOB  module:GLOB  python:GLOB  call:NAME  class:NAME
+ */
+#ifndef PIPESHIM_REPORT_SUPPRESS_H
+#define PIPESHIM_REPORT_SUPPRESS_H
+
+#include <stdbool.h>
+
+#include "report/story.h"
+
+/* Reads the rules in `file`; complains, one line each, of a file that cannot be read and of lines
+ * that are no rule (they are ignored). For the constructor. */
+void suppress_load(const char *file, void (*complain)(const char *line, void *context),
+                   void *context);
+
+/* The same from text of `size` bytes, which is kept, not copied. */
+void suppress_parse(const char *text, unsigned size,
+                    void (*complain)(const char *line, void *context), void *context);
+
+/* True if a rule fits the story. Async-signal-safe. */
+bool suppress_match(const struct story *story, const char *class_name);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+#include "report/tell.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "report/event.h"
+#include "report/log.h"
+#include "report/rate_limit.h"
+#include "report/suppress.h"
+#include "watch/life.h"
+#include "watch/task.h"
+
+enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
+
+static const struct settings *config;
+static char executable[PATH_LIMIT] = "";
+static const char *executable_name = executable;
+static struct event_start start;
+static bool start_told;
+
+/* All below is used under the lock of report/ only. */
+static char record[RECORD_LIMIT];
+static uint64_t last_seq;
+static uint64_t told_dropped;  /* drops that a record has told of */
+static uint64_t held_back_now; /* reports held back since the last record */
+static struct rate_limit limit;
+static struct summary summary;
+static uint64_t begun_ns;
+
+static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
+static size_t complaints_used;
+
+static bool is_json(void)
+{
+    return config->number[SETTING_FORMAT] == FORMAT_JSON;
+}
+
+static void keep_complaint(const char *line, void *context)
+{
+    (void)context;
+    size_t size = strlen(line) + 1;
+    if (size > sizeof complaints - complaints_used)
+        return;
+    memcpy(complaints + complaints_used, line, size);
+    complaints_used += size;
+}
+
+static void find_executable(void)
+{
+    long size =
+        raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", executable, sizeof executable - 1);
+    executable[size > 0 ? size : 0] = '\0';
+    const char *slash = strrchr(executable, '/');
+    executable_name = slash ? slash + 1 : executable;
+}
+
+static void begin_counts(void)
+{
+    last_seq = 0;
+    told_dropped = 0;
+    held_back_now = 0;
+    begun_ns = clock_monotonic_ns();
+    rate_limit_begin(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
+    summary_begin(&summary);
+}
+
+void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into)
+{
+    config = into;
+    find_executable();
+    settings_read(into, environment, executable_name, secure, keep_complaint, NULL);
+    if (!settings_are_active(into))
+        return;
+    start.argv0 = argv0;
+    start.settings = into;
+    log_prepare(into->text[SETTING_LOG], executable_name);
+    begin_counts();
+    if (into->text[SETTING_SUPPRESS][0])
+        suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
+    for (size_t at = 0; at < complaints_used; at += strlen(complaints + at) + 1)
+        tell_line(complaints + at);
+}
+
+static bool begin_telling(void)
+{
+    return life_reporting_begin(PATIENCE_MS);
+}
+
+static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
+                         int tid, const char *thread)
+{
+    text_init(text, record, sizeof record);
+    *head = (struct event_head){
+        .event = event,
+        .seq = ++last_seq,
+        .time_ns = clock_realtime_ns(),
+        .pid = (int)raw_syscall(SYS_getpid),
+        .tid = tid,
+        .executable = executable,
+        .thread = thread,
+        .dropped = log_dropped() - told_dropped,
+        .suppressed = held_back_now,
+    };
+}
+
+static bool write_record(const struct text_buffer *text)
+{
+    bool watchdog = raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
+    uint64_t dropped = log_dropped();
+    if (!log_record(text->data, text->length, watchdog))
+        return false;
+    told_dropped = dropped;
+    held_back_now = 0;
+    return true;
+}
+
+static void write_start(void)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid); /* of the process, whichever thread comes to tell it */
+    if (start_told)
+        return;
+    start_told = true;
+    task_name(pid, thread, sizeof thread);
+    begin_record(&text, &head, "start", pid, thread);
+    if (is_json())
+        event_json_start(&text, &head, &start);
+    else
+        event_text_start(&text, &head, &start);
+    write_record(&text);
+}
+
+void tell_start(bool libunwind, const char *no_stdio, const char *python)
+{
+    start.python = python;
+    start.libunwind = libunwind;
+    start.no_stdio = no_stdio;
+    if (is_json() && begin_telling()) {
+        write_start();
+        life_reporting_end();
+    }
+}
+
+void tell_begin_in_child(void)
+{
+    start_told = false;
+    log_begin_in_child();
+    begin_counts();
+    if (is_json() && begin_telling()) {
+        write_start();
+        life_reporting_end();
+    }
+}
+
+void tell_line(const char *message)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int tid = (int)raw_syscall(SYS_gettid);
+    if (!begin_telling())
+        return;
+    task_name(tid, thread, sizeof thread);
+    begin_record(&text, &head, "warning", tid, thread);
+    if (is_json())
+        event_json_warning(&text, &head, message);
+    else
+        event_text_warning(&text, &head, message);
+    write_record(&text);
+    life_reporting_end();
+}
+
+/* True if a rule or the rate keeps the report from being told. */
+static bool is_held_back(const struct story *story, uint64_t now)
+{
+    if (suppress_match(story, event_class_name(story->class))) {
+        summary.suppressed++;
+        return true;
+    }
+    if (rate_limit_take(&limit, now))
+        return false;
+    summary.held_back++;
+    held_back_now++;
+    return true;
+}
+
+struct told tell_blocked(const struct story *story)
+{
+    struct text_buffer text;
+    struct event_head head;
+    struct told told = {0, SITE_NONE};
+    uint64_t now = clock_monotonic_ns();
+    if (!begin_telling())
+        return told;
+    told.site = summary_blocked(&summary, story);
+    if (!is_held_back(story, now)) {
+        write_start();
+        bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
+        begin_record(&text, &head, "blocked", story->tid, story->thread);
+        told.seq = head.seq;
+        if (is_json())
+            event_json_blocked(&text, &head, story, with_stack);
+        else
+            event_text_blocked(&text, &head, story, with_stack);
+        write_record(&text);
+    }
+    life_reporting_end();
+    return told;
+}
+
+void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    if (!begin_telling())
+        return;
+    summary_returned(&summary, told->site, blocked_ns);
+    if (told->seq != 0) {
+        task_name(tid, thread, sizeof thread);
+        struct event_unblocked event = {told->seq, blocked_ns, thread[0] == '\0'};
+        begin_record(&text, &head, "unblocked", tid, thread);
+        if (is_json())
+            event_json_unblocked(&text, &head, &event);
+        else
+            event_text_unblocked(&text, &head, &event);
+        write_record(&text);
+    }
+    life_reporting_end();
+}
+
+void tell_periodic(void)
+{
+    summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void tell_summary(void)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int tid = (int)raw_syscall(SYS_gettid);
+    if (config->number[SETTING_SUMMARY] == 0 || (!is_json() && summary.reports == 0))
+        return;
+    summary.run_ns = clock_monotonic_ns() - begun_ns;
+    summary.dropped = log_dropped();
+    task_name(tid, thread, sizeof thread);
+    begin_record(&text, &head, "summary", tid, thread);
+    if (is_json())
+        event_json_summary(&text, &head, &summary);
+    else
+        event_text_summary(&text, &head, &summary);
+    write_record(&text);
+}

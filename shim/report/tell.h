@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The one way to the log: numbers the events, applies rules and limits, renders them in the chosen
+ * format and writes them. All but tell_prepare() are async-signal-safe, never block, keep errno.
+ */
+#ifndef PIPESHIM_REPORT_TELL_H
+#define PIPESHIM_REPORT_TELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+#include "report/story.h"
+
+/* What became of a report. */
+struct told {
+    uint64_t seq;  /* of its `blocked` event; 0: held back by a rule or a limit */
+    uint32_t site; /* the summary's call site */
+};
+
+/* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
+ * them is logged if the library is active here. For the constructor. */
+void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into);
+
+/* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
+ * is something to report, so that a quiet program's output stays its own. */
+void tell_start(bool libunwind, const char *no_stdio, const char *python);
+
+/* The first event of a forked child: a `start` of its own, and all counts from zero. */
+void tell_begin_in_child(void);
+
+/* A `warning`: one clear line. */
+void tell_line(const char *message);
+
+struct told tell_blocked(const struct story *story);
+/* The call that `told` is about has returned, or its thread is gone. */
+void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
+
+/* On the watchdog thread: notes its own CPU time. Cheap. */
+void tell_periodic(void);
+
+/* The `summary` event, as PIPESHIM_SUMMARY says. */
+void tell_summary(void);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "watch/call_name.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/text_buffer.h"
+
+static const struct {
+    long number;
+    const char *name;
+} kernel_calls[] = {
+    {SYS_write, "write"},
+    {SYS_writev, "writev"},
+    {SYS_pwritev2, "pwritev2"},
+    {SYS_sendto, "sendto"},
+    {SYS_sendmsg, "sendmsg"},
+    {SYS_sendmmsg, "sendmmsg"},
+    {SYS_sendfile, "sendfile"},
+    {SYS_splice, "splice"},
+    {SYS_tee, "tee"},
+    {SYS_vmsplice, "vmsplice"},
+    {SYS_read, "read"},
+    {SYS_readv, "readv"},
+    {SYS_preadv2, "preadv2"},
+    {SYS_recvfrom, "recvfrom"},
+    {SYS_recvmsg, "recvmsg"},
+    {SYS_recvmmsg, "recvmmsg"},
+    {SYS_ppoll, "ppoll"},
+    {SYS_pselect6, "pselect6"},
+    {SYS_futex, "futex"},
+    {SYS_connect, "connect"},
+    {SYS_accept, "accept"},
+    {SYS_accept4, "accept4"},
+    {SYS_epoll_pwait, "epoll_pwait"},
+    {SYS_restart_syscall, "restart_syscall"},
+#ifdef SYS_poll
+    {SYS_poll, "poll"},
+    {SYS_select, "select"},
+    {SYS_epoll_wait, "epoll_wait"},
+#endif
+};
+
+const char *kernel_call_name(long number)
+{
+    for (unsigned i = 0; i < sizeof kernel_calls / sizeof *kernel_calls; i++)
+        if (kernel_calls[i].number == number)
+            return kernel_calls[i].name;
+    return NULL;
+}
+
+static bool is_in(const struct stack_frame_name *frame, const char *library)
+{
+    const char *slash = strrchr(frame->module, '/');
+    return strncmp(slash ? slash + 1 : frame->module, library, strlen(library)) == 0;
+}
+
+static void set_call(struct story *story, const char *name)
+{
+    struct text_buffer text;
+    text_init(&text, story->call, sizeof story->call);
+    text_string(&text, name);
+}
+
+void call_name_by_stack(enum call_id id, struct story *story)
+{
+    set_call(story, call_describe(id)->name);
+    if (id != CALL_stdio_write && id != CALL_none)
+        return;
+    if (id == CALL_none && story->kernel_call)
+        set_call(story, story->kernel_call);
+    unsigned at = 0;
+    while (at < story->frame_count && is_in(&story->frames[at], "libpipeshim.so"))
+        at++;
+    const struct stack_frame_name *entered = NULL;
+    while (at < story->frame_count && is_in(&story->frames[at], "libc.so"))
+        entered = &story->frames[at++];
+    if (!entered || !entered->symbol[0])
+        return;
+    /* main returned: exit() flushes the files, and no frame of the program is left. */
+    set_call(story, strncmp(entered->symbol, "__libc_start", 12) == 0 ? "exit" : entered->symbol);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/* What the program called, in its own terms. */
+#ifndef PIPESHIM_WATCH_CALL_NAME_H
+#define PIPESHIM_WATCH_CALL_NAME_H
+
+#include "doors/calls.h"
+#include "report/story.h"
+
+/* Sets story->call: the interposed call's name; for stdio and for what the sampler found, the
+ * function by which the program entered libc, from the story's stack. */
+void call_name_by_stack(enum call_id id, struct story *story);
+
+/* "write" for SYS_write; NULL for one that this table does not know. */
+const char *kernel_call_name(long number);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From "this thread has been in this call for longer than its threshold" to a report, or to silence
+ * because that is its good right. For the watchdog thread only.
+ */
+#ifndef PIPESHIM_WATCH_JUDGE_H
+#define PIPESHIM_WATCH_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "doors/slot.h"
+#include "explain/memory_reader.h"
+#include "report/tell.h"
+#include "watch/task.h"
+
+enum verdict {
+    VERDICT_OPEN,     /* not judged, or to be judged again at the next look */
+    VERDICT_PEACEFUL, /* nothing to report about this call, however long it lasts */
+    VERDICT_REPORTED,
+};
+
+struct judgement {
+    enum verdict verdict;
+    struct told told; /* for VERDICT_REPORTED */
+    bool moving;      /* VERDICT_OPEN: the thread was running, nothing contradicts its slot */
+};
+
+/* How the watchdog reads the program's memory: decided when it starts. */
+void judge_begin(void);
+const struct memory_reader *judge_memory(void);
+
+/* The threshold after which a call of `class` is worth a judgement, in ns. */
+uint64_t judge_threshold_ns(enum call_class class);
+/* The smallest of them. */
+uint64_t judge_smallest_threshold_ns(void);
+
+/* A thread whose slot says that it has been in a call since `since_ns`. */
+struct judgement judge_slot(struct slot *slot, uint64_t since_ns);
+
+/* A thread that no slot speaks for, asleep in `call` since `since_ns`. `behind`: the slot of the
+ * thread that holds the FILE lock which this one waits for, or NULL. */
+struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
+                               const struct slot *behind);
+
+/* The report on a slot's call is over: tells of it, once, whoever comes first. Async-signal-safe.
+ */
+void slot_end_report(struct slot *slot);
+
+/* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
+void judge_end_all(void);
+
+/* A reported call has returned. */
+void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "watch/proof.h"
+
+#include <string.h>
+
+/* libc needs 48 bytes of stack for write(), some KiB for vdprintf's buffer, 10 for syslog's. */
+enum { CALLEES_STACK = 64 * 1024 };
+
+bool slot_copy(const struct slot *slot, struct slot_record *record)
+{
+    uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+    if (!(sequence & 1))
+        return false;
+    record->sequence = sequence;
+    record->call = (enum call_id)slot->call;
+    record->fd = slot->fd;
+    record->tid = slot->tid;
+    record->length = slot->length;
+    record->wait_sp = slot->wait_sp;
+    record->wait_returns = slot->wait_returns;
+    record->registers = slot->registers;
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == sequence;
+}
+
+/* A process that is not dumpable may not read its own `syscall` file, but its `wchan`: a write
+ * sleeps in a function that is named so on every kernel so far (anon_pipe_write, pipe_write,
+ * pipe_wait, sock_alloc_send_pskb, unix_stream_sendmsg). */
+static enum proof prove_by_wait_channel(const struct slot_record *record)
+{
+    char name[64];
+    task_wait_channel(record->tid, name, sizeof name);
+    if (!name[0])
+        return PROOF_RUNNING;
+    enum call_class class = call_describe(record->call)->class;
+    if (class == CLASS_PIPE_WRITE)
+        return strstr(name, "pipe_w") || strstr(name, "sock_alloc_send") || strstr(name, "sendmsg")
+                   ? PROOF_HOLDS
+                   : PROOF_FAILS;
+    if (class == CLASS_PIPE_READ)
+        return strstr(name, "pipe_r") || strstr(name, "pipe_w") || strstr(name, "stream_read")
+                   ? PROOF_HOLDS
+                   : PROOF_FAILS;
+    return PROOF_FAILS;
+}
+
+enum proof prove(const struct slot_record *record, struct task_call *call)
+{
+    *call = task_read_call(record->tid);
+    switch (call->status) {
+    case TASK_GONE:
+        return PROOF_FAILS;
+    case TASK_UNREADABLE:
+        return prove_by_wait_channel(record);
+    case TASK_RUNNING:
+        return PROOF_RUNNING;
+    case TASK_IN_CALL:
+        break;
+    }
+    uint64_t below = record->registers.sp - call->sp;
+    return call_may_sleep_in(record->call, call->number) && below < CALLEES_STACK ? PROOF_HOLDS
+                                                                                  : PROOF_FAILS;
+}

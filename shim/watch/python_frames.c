@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "watch/python_frames.h"
+
+#include "base/text_buffer.h"
+#include "watch/life.h"
+
+enum { FRAME_LIMIT = 64 };
+
+static struct python_runtime runtime;
+static struct python_frame frames[FRAME_LIMIT];
+static char description[PYTHON_FEATURE_LIMIT];
+
+const char *python_frames_begin(const struct memory_reader *memory)
+{
+    python_runtime_find(memory, 0, &runtime);
+    python_runtime_describe(&runtime, description, sizeof description);
+    return description;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    return (hash ^ value) * 1099511628211ULL; /* FNV-1a */
+}
+
+void python_frames_add(const struct memory_reader *memory, struct story *story)
+{
+    struct python_stack_facts facts;
+    unsigned limit = settings_stack_depth(&settings);
+    if (!settings.number[SETTING_PYTHON] || limit == 0)
+        return;
+    /* A program can load libpython at any time: absent is an answer for now only. */
+    if (runtime.support == PYTHON_ABSENT)
+        python_runtime_find(memory, 0, &runtime);
+    if (runtime.support != PYTHON_SUPPORTED) {
+        python_runtime_describe(&runtime, description, sizeof description);
+        if (!story->note && description[0])
+            story->note = description;
+        return;
+    }
+    story->python = frames;
+    story->python_count = python_read_stack(&runtime, memory, story->tid, frames,
+                                            limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);
+    story->python_omitted = facts.omitted;
+    if (!story->note)
+        story->note = python_completeness_reason(facts.completeness);
+    /* The C stack below every Python function is the interpreter's: alone it tells none apart. */
+    for (unsigned i = 0; i < story->python_count; i++)
+        story->stack_hash = mix(mix(story->stack_hash, frames[i].code), (uint64_t)frames[i].line);
+}

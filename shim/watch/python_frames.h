@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+/* The Python half of a report: finds the interpreter once, reads a blocked thread's frames. */
+#ifndef PIPESHIM_WATCH_PYTHON_FRAMES_H
+#define PIPESHIM_WATCH_PYTHON_FRAMES_H
+
+#include "explain/memory_reader.h"
+#include "report/story.h"
+
+/* Looks for CPython in this process; returns what the `start` event says of it ("" without one).
+ * The text is static. Async-signal-safe; some 100 us. */
+const char *python_frames_begin(const struct memory_reader *memory);
+
+/* Adds the Python frames of story->tid to the story and to its stack hash. The caller makes sure
+ * that the thread was asleep before and after. On the watchdog thread. */
+void python_frames_add(const struct memory_reader *memory, struct story *story);
+
+#endif

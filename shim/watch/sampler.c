@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include "watch/sampler.h"
+
+#include <linux/futex.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "doors/slot.h"
+#include "watch/judge.h"
+#include "watch/life.h"
+#include "watch/proof.h"
+#include "watch/task.h"
+
+enum {
+    TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
+    COST_RATIO = 500,     /* at most this fraction of the time goes into looking */
+    /* Of CPU since the last look, the watchdog's own included: the process is as good as idle. */
+    IDLE_CPU_NS = NS_PER_MS / 2,
+    IDLE_LOOK_NS = NS_PER_S,
+    STACK_NEAR = 64 * 1024,
+};
+
+/* A thread that was seen asleep in a call of interest, by tid; open addressing. */
+struct tracked {
+    int tid;
+    uint32_t seen; /* the look that saw it last */
+    uint64_t number, fd, sp;
+    uint64_t run_time; /* has not moved since `since_ns`: it is one and the same sleep */
+    uint64_t since_ns;
+    struct judgement judgement;
+};
+
+static struct tracked tracked[TRACKED_LIMIT];
+static uint32_t look_number;
+static uint64_t next_look;
+static uint64_t process_time; /* CPU time of the process at the last look */
+static unsigned tracked_count;
+static bool reported_writes; /* a write is stuck now: locks are worth a look */
+
+void sampler_begin(void)
+{
+    if (tracked_count != 0) /* a forked child's parent was tracking; else the table is empty */
+        memset(tracked, 0, sizeof tracked);
+    next_look = 0;
+    process_time = 0;
+    tracked_count = 0;
+}
+
+static bool is_write(long number)
+{
+    switch (number) {
+    case SYS_write:
+    case SYS_writev:
+    case SYS_pwritev2:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_sendfile:
+    case SYS_splice:
+    case SYS_tee:
+    case SYS_vmsplice:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct slot *slot_of(int tid)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        if (slot && slot->tid == tid)
+            return slot;
+    }
+    return NULL;
+}
+
+/* The slot speaks for the thread: the watchdog judges it by that. */
+static bool slot_covers(int tid, const struct task_call *call)
+{
+    struct slot_record record;
+    const struct slot *slot = slot_of(tid);
+    return slot && slot_copy(slot, &record) && record.registers.sp - call->sp < STACK_NEAR &&
+           call_may_sleep_in(record.call, call->number);
+}
+
+/* libc's FILE lock is {int lock; int count; void *owner}; the thread waits on its first word. The
+ * owner is a thread control block: at the thread pointer on x86_64, less than a page below it on
+ * aarch64. */
+static const struct slot *holder_of_file_lock(const struct task_call *call)
+{
+    enum { CONTROL_BLOCK_BELOW = 4096 };
+    struct {
+        int32_t lock, count;
+        uint64_t owner;
+    } lock;
+    if (call->number != SYS_futex || (call->arguments[1] & FUTEX_CMD_MASK) != FUTEX_WAIT ||
+        !memory_read(judge_memory(), call->arguments[0], &lock, sizeof lock) || lock.owner == 0)
+        return NULL;
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        const struct slot *slot = slot_at(index);
+        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED &&
+            slot->thread_pointer - lock.owner < CONTROL_BLOCK_BELOW)
+            return slot;
+    }
+    return NULL;
+}
+
+static struct tracked *find_tracked(int tid)
+{
+    for (unsigned probe = 0; probe < TRACKED_LIMIT; probe++) {
+        struct tracked *entry = &tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
+        if (entry->tid == tid || entry->tid == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+struct sample {
+    uint64_t now;
+};
+
+static void track(int tid, const struct task_call *call, uint64_t now, const struct slot *behind)
+{
+    struct tracked *entry = find_tracked(tid);
+    if (!entry)
+        return;
+    uint64_t run_time = task_run_time_ns(tid);
+    bool same = entry->tid == tid && entry->number == (uint64_t)call->number &&
+                entry->fd == call->arguments[0] && entry->sp == call->sp &&
+                entry->run_time == run_time;
+    if (!same) {
+        if (entry->tid == tid)
+            judge_returned(tid, &entry->judgement, entry->since_ns);
+        *entry = (struct tracked){.tid = tid,
+                                  .number = (uint64_t)call->number,
+                                  .fd = call->arguments[0],
+                                  .sp = call->sp,
+                                  .run_time = run_time,
+                                  .since_ns = now};
+    }
+    entry->seen = look_number;
+    tracked_count++;
+    enum call_class class = behind ? CLASS_LOCK : CLASS_PIPE_WRITE;
+    if (entry->judgement.verdict == VERDICT_OPEN &&
+        now - entry->since_ns >= judge_threshold_ns(class))
+        entry->judgement = judge_sampled(tid, call, entry->since_ns, behind);
+    if (!behind && entry->judgement.verdict == VERDICT_REPORTED)
+        reported_writes = true;
+}
+
+static bool sample_task(int tid, void *context)
+{
+    const struct sample *sample = context;
+    if (tid == atomic_load(&life->watchdog_tid))
+        return true;
+    struct task_call call = task_read_call(tid);
+    if (call.status == TASK_UNREADABLE)
+        return false; /* and so are all the others */
+    if (call.status != TASK_IN_CALL)
+        return true;
+    if (is_write(call.number) && !slot_covers(tid, &call)) {
+        track(tid, &call, sample->now, NULL);
+    } else if (reported_writes) {
+        const struct slot *behind = holder_of_file_lock(&call);
+        if (behind)
+            track(tid, &call, sample->now, behind);
+    }
+    return true;
+}
+
+/* Reports the end of what was seen before and was not seen now; closes the gaps. */
+static void forget_unseen(void)
+{
+    static struct tracked kept[TRACKED_LIMIT];
+    unsigned count = 0;
+    for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
+        if (tracked[i].tid == 0)
+            continue;
+        if (tracked[i].seen == look_number)
+            kept[count++] = tracked[i];
+        else
+            judge_returned(tracked[i].tid, &tracked[i].judgement, tracked[i].since_ns);
+    }
+    memset(tracked, 0, sizeof tracked);
+    for (unsigned i = 0; i < count; i++)
+        *find_tracked(kept[i].tid) = kept[i];
+}
+
+static bool any_report_on_slots(void)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        const struct slot *slot = slot_at(index);
+        if (slot && slot->watch.judged == VERDICT_REPORTED)
+            return true;
+    }
+    return false;
+}
+
+uint64_t sampler_look(uint64_t now, bool activity)
+{
+    if (now < next_look)
+        return next_look;
+    uint64_t used = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    reported_writes = any_report_on_slots();
+    bool idle =
+        !activity && tracked_count == 0 && !reported_writes && used - process_time < IDLE_CPU_NS;
+    unsigned before = tracked_count;
+    struct sample sample = {now};
+    look_number++;
+    tracked_count = 0;
+    task_for_each(sample_task, &sample);
+    if (before != 0)
+        forget_unseen();
+    process_time = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t interval = judge_smallest_threshold_ns() / 2;
+    uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
+    if (interval < cost)
+        interval = cost;
+    next_look = now + (idle && interval < IDLE_LOOK_NS ? IDLE_LOOK_NS : interval);
+    return next_look;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The net under the doors: every thread's own system call, from /proc/self/task/TID/syscall.
+ *
+ * It finds what no slot tells — raw system calls, writes that libc makes inside, libraries loaded
+ * with RTLD_DEEPBIND or dlmopen — and the threads that wait for the lock of a FILE behind a stuck
+ * write. It costs about 2 us a thread and look, and so looks seldom: twice in a threshold while
+ * the process does anything, more seldom when it is idle or has very many threads.
+ */
+#ifndef PIPESHIM_WATCH_SAMPLER_H
+#define PIPESHIM_WATCH_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void sampler_begin(void);
+
+/* Looks at all threads if it is time to; returns when to call again (CLOCK_MONOTONIC, ns).
+ * `activity`: the slots moved. For the watchdog thread. */
+uint64_t sampler_look(uint64_t now, bool activity);
+
+#endif

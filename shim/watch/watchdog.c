@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "watch/watchdog.h"
+
+#include <linux/futex.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "doors/slot.h"
+#include "report/tell.h"
+#include "watch/judge.h"
+#include "watch/life.h"
+#include "watch/proof.h"
+#include "watch/sampler.h"
+
+enum {
+    LOOKS_PER_THRESHOLD = 10,
+    SHORTEST_LOOK_NS = NS_PER_MS,
+    LONGEST_LOOK_NS = 20 * NS_PER_MS,
+    /* While a reported call lasts only its end is waited for: one look in a hundredth of its age.
+     */
+    AGE_PER_LOOK = 100,
+    LONGEST_WAIT_FOR_END_NS = 200 * NS_PER_MS,
+    LONGEST_SLEEP_NS = NS_PER_S,
+    QUIET_LOOKS = 2,
+    STALE_AFTER_FAILURES = 3,
+    FRESH_CLAIM_NS = 2 * NS_PER_MS,
+};
+
+/* What one look over the slots found. */
+struct look {
+    uint64_t now;
+    uint64_t next; /* look again at this time at the latest */
+    bool activity; /* a slot moved, or waits for its judgement */
+};
+
+static void look_again_at(struct look *look, uint64_t when)
+{
+    if (when < look->next)
+        look->next = when;
+}
+
+static uint64_t look_interval(void)
+{
+    uint64_t interval = judge_smallest_threshold_ns() / LOOKS_PER_THRESHOLD;
+    if (interval < SHORTEST_LOOK_NS)
+        return SHORTEST_LOOK_NS;
+    return interval > LONGEST_LOOK_NS ? LONGEST_LOOK_NS : interval;
+}
+
+static void end_report(struct slot *slot)
+{
+    struct slot_watch *watch = &slot->watch;
+    slot_end_report(slot);
+    watch->judged = VERDICT_OPEN;
+    watch->proof_failures = 0;
+}
+
+static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)
+{
+    struct slot_watch *watch = &slot->watch;
+    /* The claim that woke the watchdog was made by this very call: its time is exact. An older
+     * claim was another call's. */
+    bool claimed = slot->claimed_ns < look->now && slot->claimed_ns > look->now - FRESH_CLAIM_NS;
+    watch->since_ns = claimed ? slot->claimed_ns : look->now;
+    watch->sequence = sequence;
+}
+
+static uint64_t interval_by_age(const struct slot *slot, const struct look *look)
+{
+    uint64_t interval = (look->now - slot->watch.since_ns) / AGE_PER_LOOK;
+    if (interval < SHORTEST_LOOK_NS)
+        return SHORTEST_LOOK_NS;
+    return interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS : interval;
+}
+
+static void judge_again(struct slot *slot, struct look *look)
+{
+    struct slot_watch *watch = &slot->watch;
+    struct judgement judgement = judge_slot(slot, watch->since_ns);
+    watch->judged = judgement.verdict;
+    watch->told = judgement.told;
+    if (judgement.verdict != VERDICT_OPEN)
+        return;
+    /* A thread that is on a CPU at each look may still be in the call: a large write to a reader
+     * that is slow, not stuck. One that the kernel shows elsewhere has left it. */
+    if (!judgement.moving && ++watch->proof_failures >= STALE_AFTER_FAILURES)
+        watch->judged = VERDICT_PEACEFUL; /* what it really does, the sampler sees */
+    look->activity = true;
+    look_again_at(look, look->now + interval_by_age(slot, look));
+}
+
+/* The call has been reported and its slot has not moved. A thread that was cancelled, or jumped out
+ * of the call, does not move it either: ask the kernel. */
+static void wait_for_end(struct slot *slot, struct look *look)
+{
+    struct slot_watch *watch = &slot->watch;
+    struct slot_record record;
+    struct task_call call;
+    enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
+    watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
+    if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
+        end_report(slot);
+        watch->judged = VERDICT_PEACEFUL;
+        return;
+    }
+    look_again_at(look, look->now + interval_by_age(slot, look));
+}
+
+static void look_at_slot(struct slot *slot, struct look *look)
+{
+    uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+    struct slot_watch *watch = &slot->watch;
+    if (sequence != watch->sequence) {
+        end_report(slot);
+        look->activity = true;
+        watch->sequence = sequence;
+        if (sequence & 1)
+            begin_timing(slot, sequence, look);
+    }
+    if (!(sequence & 1))
+        return;
+    if (watch->judged == VERDICT_OPEN) {
+        uint64_t threshold = judge_threshold_ns(call_describe((enum call_id)slot->call)->class);
+        uint64_t due = watch->since_ns + threshold;
+        if (look->now >= due) {
+            judge_again(slot, look);
+        } else {
+            look->activity = true;
+            look_again_at(look, due);
+        }
+    }
+    if (watch->judged == VERDICT_REPORTED)
+        wait_for_end(slot, look);
+}
+
+static void look_at_slots(struct look *look)
+{
+    unsigned bound = slot_bound();
+    for (unsigned index = 0; index < bound; index++) {
+        struct slot *slot = slot_at(index);
+        if (slot && slot->tid != 0)
+            look_at_slot(slot, look);
+    }
+}
+
+static void sleep_until(uint64_t when, uint64_t now)
+{
+    uint64_t rest = when > now ? when - now : 0;
+    struct timespec timeout = {(time_t)(rest / NS_PER_S), (long)(rest % NS_PER_S)};
+    raw_syscall(SYS_futex, &life->wake, FUTEX_WAIT_PRIVATE, 0, &timeout);
+}
+
+void watchdog_run(void)
+{
+    unsigned quiet = 0;
+    judge_begin();
+    sampler_begin();
+    while (!atomic_load(&life->stop)) {
+        atomic_store(&life->wake, 0);
+        struct look look = {.now = clock_monotonic_ns()};
+        look.next = look.now + LONGEST_SLEEP_NS;
+        look_at_slots(&look);
+        look_again_at(&look, sampler_look(look.now, look.activity));
+        tell_periodic();
+        quiet = look.activity ? 0 : quiet + 1;
+        if (quiet == QUIET_LOOKS)
+            slots_disarm();
+        /* One more look after disarming: a call that was on its way in did not see it. */
+        if (quiet <= QUIET_LOOKS)
+            look_again_at(&look, look.now + look_interval());
+        sleep_until(look.next, clock_monotonic_ns());
+    }
+}

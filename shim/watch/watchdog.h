@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The watchdog's loop: look at all slots, judge those that have not moved, sleep.
+ *
+ *   - While threads make calls it looks ten times in the smallest threshold: a call is first seen
+ *     at most a tenth after it began, timed from there, and reported at most 1.1 thresholds after
+ *     it began.
+ *   - When two looks found no slot moving and none to be judged, it disarms the slots (the next
+ * call of any thread then wakes it) and sleeps for up to a second.
+ */
+#ifndef PIPESHIM_WATCH_WATCHDOG_H
+#define PIPESHIM_WATCH_WATCHDOG_H
+
+/* Runs until life->stop. On the watchdog thread, with its own fd table. */
+void watchdog_run(void);
+
+#endif

@@ -1,0 +1,158 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A report says whose line it was and who should read: Python frames, JIT frames, the peer."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD = os.environ["PIPESHIM_BUILD"]
+LIBRARY = os.path.join(BUILD, "libpipeshim.so")
+DEADLINE_S = 20
+
+
+class Victim:
+    """A program under the library whose stdout is a pipe that nobody reads, until drain()."""
+
+    def __init__(self, folder, *command, **settings):
+        self.log = os.path.join(folder, "log")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=self.log,
+                           PIPESHIM_THRESHOLD="50ms")
+        environment.update(settings)
+        self.reader, writer = os.pipe()
+        self.process = subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE,
+                                        env=environment, cwd=folder)
+        os.close(writer)
+
+    def events(self, kind):
+        try:
+            with open(self.log, encoding="utf-8") as log:
+                found = [json.loads(line) for line in log if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+        return [e for e in found if e["event"] == kind and e["pid"] == self.process.pid]
+
+    def wait_for(self, kind):
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            if self.events(kind):
+                return self.events(kind)[0]
+            time.sleep(0.01)
+        raise AssertionError("no %s event within %d s" % (kind, DEADLINE_S))
+
+    def drain(self):
+        """Reads all; returns the bytes and the exit status."""
+        output = b""
+        while True:
+            chunk = os.read(self.reader, 65536)
+            if not chunk:
+                break
+            output += chunk
+        return len(output), self.process.wait(DEADLINE_S)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        os.close(self.reader)
+
+
+class ExplainedReports(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def start(self, *command, **settings):
+        victim = Victim(self.folder, *command, **settings)
+        self.addCleanup(victim.close)
+        return victim
+
+    def write_script(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as script:
+            script.write(text)
+        return path
+
+    def python_victim(self, **settings):
+        script = self.write_script("zählung.py", "import os\n"
+                                                 "def write_memory():\n"
+                                                 "    for _ in range(100):\n"
+                                                 "        os.write(1, b'x' * 1000)\n"
+                                                 "class Handler:\n"
+                                                 "    def run(self):\n"
+                                                 "        write_memory()\n"
+                                                 "Handler().run()\n")
+        return script, self.start("/usr/bin/python3", script, **settings)
+
+    def test_python_frames_while_blocked(self):
+        script, victim = self.python_victim()
+        blocked = victim.wait_for("blocked")
+        frames = [(f["file"], f["line"], f["function"]) for f in blocked["python"]]
+        self.assertEqual(frames, [(script, 4, "write_memory"), (script, 7, "Handler.run"),
+                                  (script, 8, "<module>")])
+        self.assertIn("python: 3.", victim.events("start")[0]["features"]["python"])
+        self.assertEqual(victim.drain(), (100000, 0))
+
+    def test_python_off(self):
+        _, victim = self.python_victim(PIPESHIM_PYTHON="off")
+        self.assertNotIn("python", victim.wait_for("blocked"))
+        self.assertEqual(victim.drain(), (100000, 0))
+
+    def test_python_suppression_counts_and_says_nothing(self):
+        rules = self.write_script("rules", "python:write_mem*  # known\n")
+        for patience in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
+            _, victim = self.python_victim(PIPESHIM_SUPPRESS=rules)
+            # Nothing is written before the summary: was it stuck for long enough to be judged?
+            time.sleep(patience)
+            self.assertEqual(victim.drain(), (100000, 0))
+            self.assertEqual(victim.events("blocked"), [])
+            if victim.wait_for("summary")["suppressed_total"] == 1:
+                return
+        self.fail("never judged")
+
+    def test_peer_and_what_it_waits_in(self):
+        _, victim = self.python_victim()
+        pipe = victim.wait_for("blocked")["pipe"]
+        ours = [p for p in pipe["peers"] if p["pid"] == os.getpid()]
+        self.assertEqual(len(ours), 1, pipe)
+        self.assertEqual(ours[0]["fd"], victim.reader)
+        self.assertTrue(pipe["full"])
+        self.assertEqual(pipe["capacity"], 65536)
+        self.assertEqual(pipe["used"], 64000)  # slots run out before bytes
+
+    def test_the_end_is_told_even_when_the_program_exits_at_once(self):
+        _, victim = self.python_victim()
+        blocked = victim.wait_for("blocked")
+        self.assertEqual(victim.drain(), (100000, 0))
+        unblocked = victim.events("unblocked")
+        self.assertEqual([e["ref"] for e in unblocked], [blocked["seq"]])
+        self.assertGreaterEqual(unblocked[0]["blocked_ms"], blocked["blocked_ms"])
+        self.assertEqual(victim.events("summary")[0]["sites"][0]["unreturned"], 0)
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_names_of_compiled_javascript(self):
+        script = self.write_script("audit.js", "const fs = require('fs');\n"
+                                               "function auditLog() {\n"
+                                               "  for (let i = 0; i < 200; i++)\n"
+                                               "    fs.writeSync(1, 'x'.repeat(1000));\n"
+                                               "}\n"
+                                               "setTimeout(function handle() { auditLog(); }, 1);\n")
+        victim = self.start(shutil.which("node"), "--perf-basic-prof",
+                            "--interpreted-frames-native-stack", script)
+        self.addCleanup(lambda: os.path.exists("/tmp/perf-%d.map" % victim.process.pid) and
+                        os.unlink("/tmp/perf-%d.map" % victim.process.pid))
+        names = [f.get("symbol", "") for f in victim.wait_for("blocked")["stack"]]
+        audit = [i for i, name in enumerate(names) if "auditLog" in name and "audit.js" in name]
+        handle = [i for i, name in enumerate(names) if "handle" in name and "audit.js" in name]
+        self.assertTrue(audit and handle and audit[0] < handle[0], names)
+        self.assertEqual(victim.drain(), (200000, 0))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
