@@ -16,6 +16,8 @@ static const struct command {
     int (*function)(int argc, char **argv);
 } commands[] = {
     {"run", "run a program with the library preloaded; print a summary at its end", command_run},
+    {"diagnose", "say what processes wait for and name deadlocks; needs no preload",
+     command_diagnose},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
 };
 

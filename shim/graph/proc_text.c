@@ -83,6 +83,9 @@ static void skip_word(const char **at)
         (*at)++;
 }
 
+/* PF_KTHREAD of include/linux/sched.h. */
+enum { KERNEL_THREAD_FLAG = 0x00200000 };
+
 bool parse_stat(const char *text, struct stat_line *line)
 {
     const char *at = text;
@@ -102,7 +105,13 @@ bool parse_stat(const char *text, struct stat_line *line)
     if (!take_int(&at, &line->parent) || !take_int(&at, &line->group) ||
         !take_int(&at, &line->session))
         return false;
-    for (int field = 7; field < 20; field++)
+    skip_word(&at); /* tty_nr */
+    skip_word(&at); /* tpgid */
+    uint64_t flags;
+    if (!take_unsigned(&at, 10, &flags))
+        return false;
+    line->kernel_thread = (flags & KERNEL_THREAD_FLAG) != 0;
+    for (int field = 10; field < 20; field++)
         skip_word(&at);
     if (!take_int(&at, &line->thread_count))
         return false;
@@ -304,4 +313,21 @@ bool parse_inet(const char *text, struct inet_line *line)
     for (int word = 0; word < 5; word++) /* queues, timer, retransmits, user, timeout */
         skip_word(&at);
     return take_unsigned(&at, 10, &line->inode);
+}
+
+bool parse_map(const char *text, struct map_line *line)
+{
+    /* 7f21a000-7f21c000 rw-p 00000000 00:00 0 */
+    const char *at = text;
+    memset(line, 0, sizeof *line);
+    if (!take_unsigned(&at, 16, &line->start) || !take_text(&at, "-") ||
+        !take_unsigned(&at, 16, &line->end))
+        return false;
+    skip_blanks(&at);
+    for (int i = 0; i < 3; i++, at++) {
+        if (*at == '\0')
+            return false;
+    }
+    line->shared = *at == 's';
+    return *at == 's' || *at == 'p';
 }

@@ -21,6 +21,7 @@ struct stat_line {
     int session;
     int thread_count;
     char state;
+    bool kernel_thread; /* a thread of the kernel: no program, no descriptors */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
 };
@@ -75,6 +76,13 @@ struct lock_line {
 };
 /* Takes the next line that names a lock; false at the end. */
 bool parse_lock(const char **cursor, struct lock_line *line);
+
+/* The start of one line of /proc/PID/maps. */
+struct map_line {
+    uint64_t start, end;
+    bool shared;
+};
+bool parse_map(const char *text, struct map_line *line);
 
 /* One line of /proc/net/tcp or tcp6. IPv4 addresses are given as v4-mapped IPv6 ones, so that the
  * two ends of a connection between an IPv4 and an IPv6 socket compare equal. */

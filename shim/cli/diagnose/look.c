@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "cli/diagnose/look.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "graph/object_look.h"
+
+enum {
+    DEADLOCK_PAUSE_MS = 120, /* between the look that finds a circle and the one that confirms it */
+    /* A reader that is only slow needs longer to be told from one that does not read. */
+    STUCK_PAUSE_MS = 600,
+};
+
+/* Room for 100,000 processes; only what is used is ever touched. */
+static const size_t memory_size = sizeof(void *) > 4 ? (size_t)256 << 20 : (size_t)32 << 20;
+
+static void note(struct diagnosis *diagnosis, int pid, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void note(struct diagnosis *diagnosis, int pid, const char *format, ...)
+{
+    va_list arguments;
+    struct note *entry = &diagnosis->notes[diagnosis->note_count++];
+    entry->pid = pid;
+    va_start(arguments, format);
+    vsnprintf(entry->text, sizeof entry->text, format, arguments);
+    va_end(arguments);
+}
+
+bool diagnosis_start(struct diagnosis *diagnosis, const int *pids, unsigned pid_count)
+{
+    memset(diagnosis, 0, sizeof *diagnosis);
+    diagnosis->pids = pids;
+    diagnosis->pid_count = pid_count;
+    void *memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    wait_graph_init(&diagnosis->graph, memory, memory_size, LOOK_ALL);
+    diagnosis->findings = calloc(FINDINGS_LIMIT, sizeof *diagnosis->findings);
+    diagnosis->notes = calloc(pid_count + 4, sizeof *diagnosis->notes);
+    return diagnosis->findings && diagnosis->notes;
+}
+
+void diagnosis_end(struct diagnosis *diagnosis)
+{
+    munmap(diagnosis->graph.processes, memory_size);
+    free(diagnosis->findings);
+    free(diagnosis->notes);
+}
+
+static void note_unreadable(struct diagnosis *diagnosis, int pid)
+{
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    if (stat(path, &status) < 0) {
+        note(diagnosis, pid, "ended while it was looked at");
+        return;
+    }
+    const struct passwd *owner = getpwuid(status.st_uid);
+    if (status.st_uid != geteuid())
+        note(diagnosis, pid, "may not be read: it belongs to %s",
+             owner ? owner->pw_name : "another user");
+    else
+        note(diagnosis, pid,
+             "may not be read: it is not dumpable, has more privileges, or Yama "
+             "(kernel.yama.ptrace_scope) forbids it");
+}
+
+/* A process hidden by hidepid looks like none at all. */
+static bool proc_hides_processes(void)
+{
+    FILE *mounts = fopen("/proc/mounts", "re");
+    char line[1024];
+    bool hides = false;
+    while (mounts && fgets(line, sizeof line, mounts)) {
+        if (strstr(line, " /proc proc "))
+            hides = strstr(line, "hidepid=") != NULL && strstr(line, "hidepid=0") == NULL &&
+                    strstr(line, "hidepid=off") == NULL;
+    }
+    if (mounts)
+        fclose(mounts);
+    return hides && geteuid() != 0;
+}
+
+static void load_asked(struct diagnosis *diagnosis, int pid, bool hidden)
+{
+    struct wait_graph *graph = &diagnosis->graph;
+    uint32_t index = wait_graph_load(graph, pid);
+    if (index == NO_INDEX) {
+        note(diagnosis, pid,
+             hidden ? "no such process, or /proc hides it (hidepid)" : "no such process");
+    } else if (graph->processes[index].gone) {
+        note(diagnosis, pid, "ended while it was looked at");
+    } else if (graph->processes[index].state == 'Z') {
+        note(diagnosis, pid, "is a zombie: it has ended, and its parent %d has not waited for it",
+             graph->processes[index].parent);
+        diagnosis->found++;
+    } else if (!graph->processes[index].readable) {
+        note_unreadable(diagnosis, pid);
+    } else {
+        diagnosis->found++;
+        wait_graph_load_neighbours(graph, pid);
+    }
+}
+
+/* One look into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
+static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
+{
+    struct wait_graph *graph = &diagnosis->graph;
+    bool hidden = proc_hides_processes();
+    diagnosis->looks++;
+    diagnosis->note_count = diagnosis->found = 0;
+    if (wait_graph_scan(graph) < 0)
+        return false;
+    for (unsigned i = 0; i < diagnosis->pid_count; i++)
+        load_asked(diagnosis, diagnosis->pids[i], hidden);
+    if (!diagnosis->pids)
+        wait_graph_load_all(graph);
+    *count = wait_graph_find(graph, findings, FINDINGS_LIMIT);
+    if (graph->unreadable > 0)
+        note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
+             graph->unreadable, graph->unreadable == 1 ? "" : "es");
+    if (hidden)
+        note(diagnosis, 0, "/proc is mounted with hidepid: processes of others are not visible");
+    if (graph->incomplete)
+        note(diagnosis, 0, "more processes, threads or descriptors than fit: no deadlock is named");
+    return true;
+}
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void pause_ms(long milliseconds)
+{
+    struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    while (nanosleep(&left, &left) < 0)
+        ;
+}
+
+static const struct wait_finding *confirmed_by(const struct wait_finding *before,
+                                               const struct wait_finding *now, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (wait_finding_confirms(before, &now[i]))
+            return &now[i];
+    }
+    return NULL;
+}
+
+static bool all_deadlocks(const struct wait_finding *findings, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (findings[i].kind != FINDING_DEADLOCK)
+            return false;
+    }
+    return true;
+}
+
+/* Looks again after the pause and keeps of `first` what has not moved. */
+static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *first, unsigned count)
+{
+    struct wait_finding *again = calloc(FINDINGS_LIMIT, sizeof *again);
+    unsigned again_count;
+    bool looked = again && look(diagnosis, again, &again_count);
+    diagnosis->finding_count = 0;
+    for (unsigned i = 0; looked && i < count; i++) {
+        const struct wait_finding *same = confirmed_by(&first[i], again, again_count);
+        if (same)
+            diagnosis->findings[diagnosis->finding_count++] = *same;
+    }
+    free(again);
+    return looked;
+}
+
+bool diagnose_once(struct diagnosis *diagnosis)
+{
+    unsigned count;
+    double start = now_ms();
+    diagnosis->looks = diagnosis->finding_count = 0;
+    struct wait_finding *first = calloc(FINDINGS_LIMIT, sizeof *first);
+    bool looked = first && look(diagnosis, first, &count);
+    if (looked && count > 0) {
+        pause_ms(all_deadlocks(first, count) ? DEADLOCK_PAUSE_MS : STUCK_PAUSE_MS);
+        looked = confirm(diagnosis, first, count);
+    }
+    free(first);
+    diagnosis->milliseconds = now_ms() - start;
+    return looked;
+}
+
+int diagnosis_status(const struct diagnosis *diagnosis)
+{
+    int status = STATUS_CLEAR;
+    for (unsigned i = 0; i < diagnosis->finding_count; i++) {
+        if (diagnosis->findings[i].kind == FINDING_DEADLOCK)
+            return STATUS_DEADLOCK;
+        status = STATUS_STUCK;
+    }
+    if (status == STATUS_CLEAR && diagnosis->found < diagnosis->pid_count)
+        return STATUS_ERROR;
+    return status;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+/* The two forms of a diagnosis. Both say the same; the text is cut to about one screen. */
+#ifndef PIPESHIM_CLI_DIAGNOSE_OUTPUT_H
+#define PIPESHIM_CLI_DIAGNOSE_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "cli/diagnose/look.h"
+#include "explain/object_facts.h"
+
+/* Facts of a descriptor of a process of the graph, with the peers that the graph knows. False when
+ * it is not readable. */
+bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd,
+                     struct object_facts *facts);
+
+/* Is this process one of those that were asked for (or were all)? */
+bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
+
+/* Text on stdout; notes on stderr. */
+void diagnosis_print_text(const struct diagnosis *diagnosis);
+/* One JSON object in one line on stdout. */
+void diagnosis_print_json(const struct diagnosis *diagnosis);
+
+#endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/* One screen: the verdict first, then its chain, then what each thread waits in. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/diagnose/output.h"
+
+enum { FINDINGS_SHOWN = 6, PROCESSES_SHOWN = 8, WAITS_SHOWN = 6, PIPES_SHOWN = 8 };
+
+/* A name that a program gave itself must not move the cursor. */
+static const char *clean(const char *bytes)
+{
+    static char copies[4][OBJECT_NAME_LIMIT];
+    static unsigned next;
+    char *copy = copies[next++ % 4];
+    size_t length = 0;
+    for (; bytes[length] != '\0' && length < OBJECT_NAME_LIMIT - 1; length++)
+        copy[length] = iscntrl((unsigned char)bytes[length]) ? '?' : bytes[length];
+    copy[length] = '\0';
+    return copy;
+}
+
+static const char *verdict_words(enum finding_kind kind)
+{
+    switch (kind) {
+    case FINDING_DEADLOCK:
+        return "DEADLOCK";
+    case FINDING_EOF_NEVER:
+        return "EOF-NEVER";
+    default:
+        return "STUCK";
+    }
+}
+
+static void print_line(const char *prefix, const char *line)
+{
+    fputs(prefix, stdout);
+    for (; *line != '\0'; line++)
+        putchar(iscntrl((unsigned char)*line) ? '?' : *line);
+    putchar('\n');
+}
+
+static void print_link(const struct chain_link *link)
+{
+    char who[48];
+    snprintf(who, sizeof who, "%s[%d]", clean(link->comm), link->pid);
+    printf("    %-24s tid %-7d %s", who, link->tid, link->waits_in);
+    if (link->object[0] != '\0')
+        printf(" on %s", clean(link->object));
+    if (link->used >= 0 && link->capacity >= 0)
+        printf(" %lld/%lld", (long long)link->used, (long long)link->capacity);
+    if (link->for_pid > 0) {
+        printf(" -> %d", link->for_pid);
+        if (link->peer_fd >= 0)
+            printf(" fd %d", link->peer_fd);
+    }
+    putchar('\n');
+}
+
+static void print_finding(const struct diagnosis *diagnosis, const struct wait_finding *finding)
+{
+    printf("pipeshim: %s ", verdict_words(finding->kind));
+    const char *between = finding->kind == FINDING_DEADLOCK ? " <-> " : " -> ";
+    for (unsigned i = 0; i < finding->count; i++)
+        printf("%s%s[%d]", i ? between : "", clean(finding->chain[i].comm), finding->chain[i].pid);
+    printf("  (%u looks, %.0f ms)\n", diagnosis->looks, diagnosis->milliseconds);
+    print_line("  ", finding->words);
+    for (unsigned i = 0; i < finding->count; i++)
+        print_link(&finding->chain[i]);
+    print_line("  fix: ", finding->advice);
+}
+
+static void print_peers(const struct pipe_facts *pipe)
+{
+    if (!pipe->peers_known)
+        return;
+    printf("; other end: %s", pipe->peer_count ? "" : "nobody that can be seen");
+    for (unsigned i = 0; i < pipe->peer_count && i < 3; i++) {
+        const struct peer_facts *peer = &pipe->peers[i];
+        printf("%s%s[%d] fd %d", i ? ", " : "", clean(peer->comm), peer->pid, peer->fd);
+        if (peer->waits_in[0] != '\0')
+            printf(" (%s)", peer->waits_in);
+    }
+    if (pipe->peer_count > 3)
+        printf(" and %u more", pipe->peer_count - 3);
+}
+
+static void print_facts(const struct object_facts *facts)
+{
+    const struct pipe_facts *pipe = &facts->pipe;
+    printf(" %s", clean(facts->name));
+    if (facts->kind == OBJECT_SOCKET) {
+        printf(" %s%s%s", clean(facts->socket.local), facts->socket.remote[0] ? " to " : "",
+               clean(facts->socket.remote));
+        if (facts->socket.peer_pid > 0)
+            printf(", process %d", facts->socket.peer_pid);
+    } else if (pipe->inode != 0) {
+        if (pipe->used >= 0 && pipe->capacity >= 0)
+            printf(" %lld of %lld bytes", (long long)pipe->used, (long long)pipe->capacity);
+        else if (pipe->used >= 0)
+            printf(" %lld bytes", (long long)pipe->used);
+        if (pipe->full == 1)
+            printf(", full");
+        print_peers(pipe);
+    }
+}
+
+static void wait_words(const struct wait_thread *thread, char words[WAITS_IN_LIMIT])
+{
+    struct text_buffer text;
+    text_init(&text, words, WAITS_IN_LIMIT);
+    thread_wait_words(&thread->wait, &text);
+    if (words[0] == '\0')
+        text_string(&text, "a call that may not be read");
+}
+
+/* Threads in the same call are one line: pools have hundreds. */
+static bool is_first_of_its_kind(const struct wait_graph *graph, const struct wait_process *process,
+                                 uint32_t thread, unsigned *count)
+{
+    char words[WAITS_IN_LIMIT], other[WAITS_IN_LIMIT];
+    *count = 1;
+    wait_words(&graph->threads[thread], words);
+    for (uint32_t i = process->first_thread; i < process->first_thread + process->thread_count;
+         i++) {
+        if (i == thread)
+            continue;
+        wait_words(&graph->threads[i], other);
+        if (strcmp(words, other) != 0)
+            continue;
+        if (i < thread)
+            return false;
+        ++*count;
+    }
+    return true;
+}
+
+static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    unsigned shown = 0, left = 0;
+    /* The comparison is of each with each: a process with more threads is summed up. */
+    uint32_t limit = process->thread_count < 512 ? process->thread_count : 512;
+    for (uint32_t i = process->first_thread; i < process->first_thread + limit; i++) {
+        const struct wait_thread *thread = &graph->threads[i];
+        char words[WAITS_IN_LIMIT];
+        struct object_facts facts;
+        unsigned count;
+        if (!is_first_of_its_kind(graph, process, i, &count))
+            continue;
+        if (shown == WAITS_SHOWN) {
+            left += count;
+            continue;
+        }
+        shown++;
+        wait_words(thread, words);
+        if (count > 1)
+            printf("    %u threads: %s", count, words);
+        else
+            printf("    tid %d %s: %s", thread->tid, clean(thread->wait.comm), words);
+        if (thread->wait.kind != WAIT_NONE && thread->wait.kind != WAIT_EPOLL &&
+            diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
+            print_facts(&facts);
+        putchar('\n');
+    }
+    left += process->thread_count - limit;
+    if (left > 0)
+        printf("    and %u more threads\n", left);
+}
+
+static void print_pipes(const struct diagnosis *diagnosis, uint32_t index)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    unsigned count = 0;
+    for (uint32_t i = 0; i < graph->holder_count; i++) {
+        struct object_facts facts;
+        if (graph->holders[i].process != index ||
+            !diagnosis_facts(diagnosis, index, graph->holders[i].fd, &facts) ||
+            facts.kind == OBJECT_SOCKET || ++count > PIPES_SHOWN)
+            continue;
+        printf("    fd %d %s", graph->holders[i].fd,
+               facts.pipe.role && facts.pipe.role[0] == 'w'   ? "writes"
+               : facts.pipe.role && facts.pipe.role[0] == 'r' ? "reads"
+                                                              : "both ways");
+        print_facts(&facts);
+        putchar('\n');
+    }
+    if (count > PIPES_SHOWN)
+        printf("    and %u more pipes\n", count - PIPES_SHOWN);
+}
+
+static void print_process(const struct diagnosis *diagnosis, uint32_t index)
+{
+    const struct wait_process *process = &diagnosis->graph.processes[index];
+    printf("  %s[%d] state %c, %u thread%s\n", clean(process->comm), process->pid, process->state,
+           process->thread_count, process->thread_count == 1 ? "" : "s");
+    print_threads(diagnosis, process);
+    print_pipes(diagnosis, index);
+}
+
+static void print_asked(const struct diagnosis *diagnosis)
+{
+    unsigned shown = 0;
+    for (unsigned i = 0; i < diagnosis->pid_count; i++) {
+        uint32_t index = wait_graph_process(&diagnosis->graph, diagnosis->pids[i]);
+        if (index == NO_INDEX || diagnosis->graph.processes[index].thread_count == 0)
+            continue;
+        if (shown++ < PROCESSES_SHOWN)
+            print_process(diagnosis, index);
+    }
+    if (shown > PROCESSES_SHOWN)
+        printf("  and %u more processes\n", shown - PROCESSES_SHOWN);
+}
+
+/* All threads of the machine by what they wait in. */
+static void print_sums(const struct wait_graph *graph)
+{
+    static const struct {
+        enum wait_kind kind;
+        const char *name;
+    } kinds[] = {
+        {WAIT_NONE, "running"},   {WAIT_WRITE, "write"},   {WAIT_READ, "read"},
+        {WAIT_CHILD, "child"},    {WAIT_EPOLL, "epoll"},   {WAIT_POLL, "poll"},
+        {WAIT_SELECT, "select"},  {WAIT_FUTEX, "futex"},   {WAIT_SLEEP, "sleep"},
+        {WAIT_LOCK, "file lock"}, {WAIT_ACCEPT, "accept"}, {WAIT_CONNECT, "connect"},
+        {WAIT_OPEN, "open"},      {WAIT_SIGNAL, "signal"}, {WAIT_STOPPED, "stopped"},
+        {WAIT_OTHER, "other"},    {WAIT_ZOMBIE, "zombie"}, {WAIT_UNKNOWN, "not readable"},
+    };
+    printf("  threads:");
+    for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        unsigned count = 0;
+        for (uint32_t i = 0; i < graph->thread_count; i++)
+            count += graph->threads[i].wait.kind == kinds[k].kind;
+        if (count > 0)
+            printf(" %u %s", count, kinds[k].name);
+    }
+    putchar('\n');
+}
+
+void diagnosis_print_text(const struct diagnosis *diagnosis)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    for (unsigned i = 0; i < diagnosis->finding_count && i < FINDINGS_SHOWN; i++)
+        print_finding(diagnosis, &diagnosis->findings[i]);
+    if (diagnosis->finding_count > FINDINGS_SHOWN)
+        printf("and %u more findings: --json lists all\n",
+               diagnosis->finding_count - FINDINGS_SHOWN);
+    if (diagnosis->finding_count == 0 && (!diagnosis->pids || diagnosis->found > 0))
+        printf("pipeshim: nothing is stuck  (%u look%s, %.0f ms)\n", diagnosis->looks,
+               diagnosis->looks == 1 ? "" : "s", diagnosis->milliseconds);
+    if (diagnosis->pids) {
+        print_asked(diagnosis);
+    } else {
+        printf("  %u processes, %u threads, %u pipe and socket descriptors\n", graph->process_count,
+               graph->thread_count, graph->holder_count);
+        print_sums(graph);
+    }
+    fflush(stdout);
+    for (unsigned i = 0; i < diagnosis->note_count; i++) {
+        if (diagnosis->notes[i].pid != 0)
+            fprintf(stderr, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
+                    strncmp(diagnosis->notes[i].text, "no such", 7) == 0 ? "not found: " : "",
+                    diagnosis->notes[i].text);
+        else
+            fprintf(stderr, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is wrong in a wait-for graph, in words: circles, and writers whose readers do not listen.
+ *
+ * A finding is true of the look that it was made from. It is to be told only when a second look,
+ * some hundred milliseconds later, makes the same one with the same fingerprint: the same threads
+ * in the same calls with the same arguments on the same objects, and no thread of them has woken in
+ * between. A slow reader changes the fingerprint; a deadlock cannot.
+ */
+#ifndef PIPESHIM_GRAPH_FINDING_H
+#define PIPESHIM_GRAPH_FINDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "explain/object_facts.h"
+#include "graph/wait_graph.h"
+
+enum {
+    CHAIN_LIMIT = 16,
+    WORDS_LIMIT = 1024,
+    ADVICE_LIMIT = 512,
+    KEEPER_STEPS = 3, /* wakes without a read that make a sleeping reader one that does not read */
+};
+
+enum finding_kind {
+    FINDING_DEADLOCK,       /* a closed chain; nobody in it can go on */
+    FINDING_SELF_READER,    /* only the writer's own process could read what it writes */
+    FINDING_NO_READER,      /* no process that may be seen holds the reading end */
+    FINDING_READER_STOPPED, /* the reader is stopped, or held by a tracer */
+    FINDING_READER_AWAY,    /* the reader waits in something else and does not listen */
+    FINDING_EOF_NEVER,      /* a read waits for an end that somebody unrelated keeps from coming */
+};
+
+/* One process of the chain: it waits in `waits_in` on `object` for `for_pid`. */
+struct chain_link {
+    int pid;
+    int tid;
+    int for_pid; /* 0: for something outside the chain */
+    char comm[COMM_LIMIT];
+    char waits_in[WAITS_IN_LIMIT];
+    char object[OBJECT_NAME_LIMIT]; /* "pipe:[81723]", "process 4250", a path; empty: none */
+    enum wait_reason reason;
+    enum wait_kind wait;
+    int own_fd;  /* the descriptor that it waits on; -1 none */
+    int peer_fd; /* the descriptor of `for_pid`; -1 none */
+    struct object_key key;
+    int64_t used, capacity; /* bytes; UNKNOWN_NUMBER */
+    int full;               /* as in struct pipe_facts */
+};
+
+struct wait_finding {
+    enum finding_kind kind;
+    bool timed;       /* the circle opens when a timeout of one of its members ends, */
+    int64_t limit_ms; /* this long after that began */
+    unsigned count;   /* links; of a deadlock the last waits for the first */
+    struct chain_link chain[CHAIN_LIMIT];
+    /* The lowest pid of the chain whose process runs this library; 0 none. When several members
+     * find the same deadlock, this one tells it. */
+    int reporter_pid;
+    uint64_t fingerprint;
+    /* FINDING_READER_AWAY: the process that should read. */
+    int keeper_pid;
+    bool keeper_sleeps;        /* its thread only sleeps: a slow reader does so too */
+    int64_t keeper_sleep_ms;   /* how long that sleep still takes */
+    uint64_t keeper_switches;  /* how often its threads have woken so far */
+    int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
+    char words[WORDS_LIMIT];   /* one sentence */
+    char advice[ADVICE_LIMIT]; /* what to change */
+};
+
+/* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
+unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit);
+
+/* One look for the watchdog: scans, loads what `pid` depends on, and finds what is wrong there. The
+ * first finding is one that names `pid`, when there is one; the others may name only processes that
+ * it waits for. Room for about 4 is enough: what a process depends on is a chain. `graph` was
+ * initialised by wait_graph_init. Returns how many were found. */
+unsigned wait_graph_look_at(struct wait_graph *graph, int pid, struct wait_finding *findings,
+                            unsigned limit);
+
+/* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A
+ * reader that is merely asleep must in addition have woken without reading, or sleep long. */
+bool wait_finding_confirms(const struct wait_finding *before, const struct wait_finding *now);
+
+/* "deadlock", "self_reader", "no_reader", "reader_stopped", "reader_away", "eof_never". */
+const char *finding_name(enum finding_kind kind);
+
+/* Writes `words` and `advice` from the other members (graph/finding_words.c; reads /proc only for
+ * a terminal that keeps a reader waiting). */
+void finding_describe(const struct wait_graph *graph, struct wait_finding *finding);
+
+#endif

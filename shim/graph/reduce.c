@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/* The two searches over a wait-for graph; they touch nothing but its tables. */
+#include "graph/wait_graph.h"
+
+static bool thread_can_act(const struct wait_graph *graph, const struct wait_thread *thread,
+                           bool timed_act)
+{
+    if (thread->free || (thread->timed && timed_act))
+        return true;
+    for (uint32_t i = 0; i < thread->edge_count; i++) {
+        if (graph->processes[graph->edges[thread->first_edge + i].process].can_act)
+            return true;
+    }
+    return false;
+}
+
+static bool process_can_act(const struct wait_graph *graph, const struct wait_process *process,
+                            bool timed_act)
+{
+    if (!process->loaded || process->opaque)
+        return true;
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        if (thread_can_act(graph, &graph->threads[process->first_thread + i], timed_act))
+            return true;
+    }
+    return false;
+}
+
+void wait_graph_reduce(struct wait_graph *graph, bool timed_act)
+{
+    for (uint32_t i = 0; i < graph->process_count; i++)
+        graph->processes[i].can_act = false;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < graph->process_count; i++) {
+            struct wait_process *process = &graph->processes[i];
+            if (!process->can_act && process_can_act(graph, process, timed_act)) {
+                process->can_act = true;
+                changed = true;
+            }
+        }
+    }
+}
+
+/* The chain of steps that reached `last`, turned round so that it starts at the first process. */
+static unsigned collect(const struct wait_graph *graph, uint32_t first, struct wait_step last,
+                        struct wait_step *steps, unsigned limit)
+{
+    unsigned count = 1;
+    for (uint32_t at = last.process; at != first; count++)
+        at = graph->threads[graph->processes[at].came_from_thread].process;
+    if (count > limit)
+        return 0;
+    steps[count - 1] = last;
+    for (unsigned i = count - 1; i > 0; i--) {
+        const struct wait_process *process = &graph->processes[steps[i].process];
+        steps[i - 1] = (struct wait_step){
+            .process = graph->threads[process->came_from_thread].process,
+            .thread = process->came_from_thread,
+            .edge = process->came_from_edge,
+        };
+    }
+    return count;
+}
+
+/* One step of the breadth-first search: all edges out of `from`. True when one leads back to
+ * `first`, which is then the step that closes the circle. */
+static bool visit_edges(struct wait_graph *graph, uint32_t from, uint32_t first, bool *grown,
+                        struct wait_step *closing)
+{
+    const struct wait_process *process = &graph->processes[from];
+    for (uint32_t t = process->first_thread; t < process->first_thread + process->thread_count;
+         t++) {
+        const struct wait_thread *thread = &graph->threads[t];
+        for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
+            const struct wait_edge *edge = &graph->edges[e];
+            struct wait_process *next = &graph->processes[edge->process];
+            /* A lock inside one process closes no circle over processes; nor does a read of one's
+             * own pipe, by which signal handlers wake their program. */
+            bool own = edge->process == from && edge->reason != REASON_ROOM;
+            if (next->can_act || edge->reason == REASON_FUTEX || own)
+                continue;
+            if (edge->process == first) {
+                *closing = (struct wait_step){from, t, e};
+                return true;
+            }
+            if (!next->seen) {
+                next->seen = true;
+                next->came_from_thread = t;
+                next->came_from_edge = e;
+                *grown = true;
+            }
+        }
+    }
+    return false;
+}
+
+unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
+                           unsigned limit)
+{
+    struct wait_step closing;
+    if (graph->processes[process].can_act)
+        return 0;
+    for (uint32_t i = 0; i < graph->process_count; i++)
+        graph->processes[i].seen = graph->processes[i].expanded = false;
+    graph->processes[process].seen = true;
+    for (bool grown = true; grown;) {
+        grown = false;
+        /* One round of the search widens the circle by one process at most per path. */
+        for (uint32_t i = 0; i < graph->process_count; i++)
+            graph->processes[i].frontier =
+                graph->processes[i].seen && !graph->processes[i].expanded;
+        for (uint32_t i = 0; i < graph->process_count; i++) {
+            if (!graph->processes[i].frontier)
+                continue;
+            graph->processes[i].expanded = true;
+            if (visit_edges(graph, i, process, &grown, &closing))
+                return collect(graph, process, closing, steps, limit);
+        }
+    }
+    return 0;
+}

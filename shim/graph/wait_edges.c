@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: MIT
+/* From what a thread waits in to the processes that could let it go on. */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/stat.h>
+#include <string.h>
+
+#include "base/raw_syscall.h"
+#include "graph/borrowed_fd.h"
+#include "graph/object_look.h"
+#include "graph/proc_reader.h"
+#include "graph/proc_text.h"
+#include "graph/wait_graph.h"
+
+/* The thread whose edges are being made. */
+struct edge_maker {
+    struct wait_graph *graph;
+    struct wait_thread *thread;
+    int pid;
+    bool nested; /* inside an epoll set that is a member of another */
+};
+
+static bool memory_allowed(const struct wait_graph *graph)
+{
+    return (graph->look & LOOK_MEMORY) != 0;
+}
+
+static void add_edge(struct edge_maker *maker, const struct wait_edge *edge)
+{
+    struct wait_graph *graph = maker->graph;
+    if (graph->edge_count == graph->edge_limit) {
+        graph->incomplete = true;
+        maker->thread->free = true;
+        return;
+    }
+    graph->edges[graph->edge_count++] = *edge;
+    maker->thread->edge_count++;
+}
+
+/* A process that may not be read can hold the end as well when it was started by one of those that
+ * do: sudo, a set-user-id helper. */
+static bool may_be_held_unseen(const struct wait_graph *graph, uint32_t process)
+{
+    int pid = graph->processes[process].pid;
+    for (uint32_t i = 0; graph->unreadable > 0 && i < graph->process_count; i++) {
+        const struct wait_process *other = &graph->processes[i];
+        if (!other->readable && other->parent == pid && other->state != 'Z')
+            return true;
+    }
+    return false;
+}
+
+/* Edges to all holders of the other end. */
+static void add_holders(struct edge_maker *maker, const struct wait_holder *end, int own_fd,
+                        enum wait_reason reason)
+{
+    const struct wait_graph *graph = maker->graph;
+    uint32_t count, first = wait_graph_holders(graph, end->key, &count);
+    uint32_t last_process = NO_INDEX;
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct wait_holder *holder = &graph->holders[i];
+        if (!(holder->access & end->access) || holder->process == last_process)
+            continue;
+        last_process = holder->process;
+        struct wait_edge edge = {holder->process, reason, own_fd, holder->fd, end->key};
+        add_edge(maker, &edge);
+        if (may_be_held_unseen(graph, holder->process))
+            maker->thread->free = true;
+    }
+    if (last_process == NO_INDEX && reason == REASON_INPUT)
+        maker->thread->free = true; /* nobody to write: the end of file is about to be read */
+    if (may_be_held_unseen(graph, maker->thread->process))
+        maker->thread->free = true;
+}
+
+/* A pipe with something in it lets its reader go, one with room its writer; both are on their way
+ * and only seen a moment too early. */
+static bool is_ready(const struct edge_maker *maker, int fd,
+                     const struct fd_description *description, unsigned waits_for, int64_t unread)
+{
+    struct pipe_fill fill;
+    if (description->kind == LINK_SOCKET && unread >= 0)
+        return waits_for == WAIT_FOR_INPUT && unread > 0;
+    if (waits_for == WAIT_FOR_INPUT && description->access == FD_WRITES)
+        return false;
+    if (!(maker->graph->look & LOOK_BORROW) || borrowed_pipe_fill(maker->pid, fd, &fill) < 0)
+        return false;
+    return waits_for == WAIT_FOR_ROOM ? fill.full == 0 : fill.used > 0;
+}
+
+static void add_channel(struct edge_maker *maker, int fd, const struct fd_description *description,
+                        unsigned waits_for)
+{
+    struct wait_holder end;
+    int64_t unread;
+    if (!wait_graph_other_end(maker->graph, maker->pid, description, waits_for, &end, &unread) ||
+        is_ready(maker, fd, description, waits_for, unread)) {
+        maker->thread->free = true; /* a listener, a remote peer, a closed one, or ready */
+        return;
+    }
+    if (description->kind == LINK_SOCKET) {
+        uint32_t count;
+        wait_graph_holders(maker->graph, end.key, &count);
+        if (count == 0)
+            maker->thread->free = true; /* its holder is not visible */
+    }
+    add_holders(maker, &end, fd, waits_for == WAIT_FOR_ROOM ? REASON_ROOM : REASON_INPUT);
+}
+
+static void add_child(struct edge_maker *maker, int pid, int own_fd)
+{
+    uint32_t child = wait_graph_process(maker->graph, pid);
+    if (child == NO_INDEX || maker->graph->processes[child].state == 'Z') {
+        maker->thread->free = true; /* its end is about to be noticed */
+        return;
+    }
+    struct wait_edge edge = {child, REASON_CHILD, own_fd, -1, {0, 0}};
+    add_edge(maker, &edge);
+}
+
+static void add_pidfd(struct edge_maker *maker, int fd)
+{
+    char path[PROC_PATH_LIMIT], text[512];
+    int64_t pid;
+    proc_path_number(path, maker->pid, "fdinfo", fd);
+    if (proc_read(path, text, sizeof text) > 0 && parse_field(text, "Pid:", &pid) && pid > 0 &&
+        pid <= INT32_MAX)
+        add_child(maker, (int)pid, fd);
+    else
+        maker->thread->free = true;
+}
+
+static void add_own_threads(struct edge_maker *maker)
+{
+    struct wait_edge edge = {maker->thread->process, REASON_FUTEX, -1, -1, {0, 0}};
+    add_edge(maker, &edge);
+}
+
+static bool add_descriptor(void *context, int fd, unsigned waits_for)
+{
+    struct edge_maker *maker = context;
+    struct fd_description description;
+    if (fd_describe(maker->pid, fd, &description) < 0) {
+        maker->thread->free = true;
+        return false;
+    }
+    if (fd_is_channel(&description)) {
+        if (waits_for & WAIT_FOR_ROOM)
+            add_channel(maker, fd, &description, WAIT_FOR_ROOM);
+        if (waits_for != WAIT_FOR_ROOM)
+            add_channel(maker, fd, &description, WAIT_FOR_INPUT);
+    } else if (description.kind == LINK_PIDFD) {
+        add_pidfd(maker, fd);
+    } else if (description.kind == LINK_EPOLL && !maker->nested) {
+        maker->nested = true;
+        if (!epoll_set_each(maker->pid, fd, add_descriptor, maker))
+            maker->thread->free = true;
+        maker->nested = false;
+    } else if (strcmp(description.link, "anon_inode:[eventfd]") == 0) {
+        add_own_threads(maker); /* by which the threads of an event loop wake it */
+    } else {
+        maker->thread->free = true; /* a terminal, a timer, a signal, a file */
+    }
+    return !maker->thread->free;
+}
+
+static void add_children(struct edge_maker *maker, int group)
+{
+    const struct wait_graph *graph = maker->graph;
+    bool any = false;
+    for (uint32_t i = 0; i < graph->process_count && !maker->thread->free; i++) {
+        const struct wait_process *process = &graph->processes[i];
+        if (process->parent != maker->pid || (group != 0 && process->group != group))
+            continue;
+        any = true;
+        add_child(maker, process->pid, -1);
+    }
+    if (!any)
+        maker->thread->free = true;
+}
+
+static void add_waited_child(struct edge_maker *maker)
+{
+    int pidfd = -1;
+    int child = thread_wait_child(&maker->thread->wait, &pidfd);
+    if (child == CHILD_UNKNOWN && !maker->thread->wait.call_known)
+        add_children(maker, 0); /* from wchan: any of them is the widest that it can be */
+    else if (child == CHILD_UNKNOWN)
+        maker->thread->free = true;
+    else if (child == CHILD_BY_DESCRIPTOR)
+        add_pidfd(maker, pidfd);
+    else if (child > 0)
+        add_child(maker, child, -1);
+    else
+        add_children(maker, -child);
+}
+
+/* The holder of a file lock, from /proc/locks by device and inode. */
+static void add_lock_holder(struct edge_maker *maker)
+{
+    char path[PROC_PATH_LIMIT];
+    struct statx file;
+    struct line_reader lines;
+    struct lock_line lock;
+    bool found = false;
+    proc_path_number(path, maker->pid, "fd", maker->thread->wait.fd);
+    maker->thread->free = true;
+    if (raw_syscall(SYS_statx, AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &file) < 0 ||
+        lines_open(&lines, "/proc/locks") < 0)
+        return;
+    for (const char *line; !found && (line = lines_next(&lines)) != NULL;)
+        found = parse_lock(&line, &lock) && !lock.waits && lock.inode == file.stx_ino &&
+                lock.major == file.stx_dev_major && lock.minor == file.stx_dev_minor;
+    lines_close(&lines);
+    uint32_t holder = found ? wait_graph_process(maker->graph, lock.pid) : NO_INDEX;
+    if (holder == NO_INDEX) /* an open-file lock, or its taker has gone and left it to a child */
+        return;
+    maker->thread->free = false;
+    struct wait_edge edge = {holder, REASON_LOCK, maker->thread->wait.fd, -1, {0, 0}};
+    add_edge(maker, &edge);
+}
+
+/* A futex that is not marked private may still lie in memory that no other process shares:
+ * pthread_join(3) waits so. */
+static bool is_shared_memory(int pid, uint64_t address)
+{
+    char path[PROC_PATH_LIMIT];
+    struct line_reader lines;
+    bool shared = true;
+    proc_path(path, pid, 0, "maps");
+    if (lines_open(&lines, path) < 0)
+        return true;
+    for (const char *line; (line = lines_next(&lines)) != NULL;) {
+        struct map_line map;
+        if (parse_map(line, &map) && address >= map.start && address < map.end) {
+            shared = map.shared;
+            break;
+        }
+    }
+    lines_close(&lines);
+    return shared;
+}
+
+static void add_futex(struct edge_maker *maker)
+{
+    const struct thread_wait *wait = &maker->thread->wait;
+    bool is_private = wait->call_known && (wait->arguments[1] & FUTEX_PRIVATE_FLAG);
+    if (!wait->call_known || (!is_private && is_shared_memory(maker->pid, wait->arguments[0])))
+        maker->thread->free = true;
+    else
+        add_own_threads(maker);
+}
+
+static void add_set(struct edge_maker *maker)
+{
+    if (!wait_set_each(maker->pid, &maker->thread->wait, memory_allowed(maker->graph),
+                       add_descriptor, maker))
+        maker->thread->free = true;
+}
+
+/* Where the call may not be read (Yama), wchan says that the thread writes to a pipe, not to which:
+ * taken is the only pipe that the process can write to. */
+static void guess_descriptor(struct edge_maker *maker)
+{
+    const struct wait_graph *graph = maker->graph;
+    unsigned access = maker->thread->wait.kind == WAIT_WRITE ? FD_WRITES : FD_READS;
+    int found = -1, count = 0;
+    for (uint32_t i = 0; i < graph->holder_count; i++) {
+        if (graph->holders[i].process == maker->thread->process &&
+            (graph->holders[i].access & access)) {
+            found = graph->holders[i].fd;
+            count++;
+        }
+    }
+    if (count == 1)
+        add_descriptor(maker, found, access == FD_WRITES ? WAIT_FOR_ROOM : WAIT_FOR_INPUT);
+    else
+        maker->thread->free = true;
+}
+
+static void make_edges(struct edge_maker *maker)
+{
+    struct wait_thread *thread = maker->thread;
+    switch (thread->wait.kind) {
+    case WAIT_READ:
+    case WAIT_WRITE:
+        if (thread->wait.fd < 0)
+            guess_descriptor(maker);
+        else
+            add_set(maker);
+        break;
+    case WAIT_POLL:
+    case WAIT_SELECT:
+    case WAIT_EPOLL:
+        add_set(maker);
+        break;
+    case WAIT_CHILD:
+        add_waited_child(maker);
+        break;
+    case WAIT_LOCK:
+        add_lock_holder(maker);
+        break;
+    case WAIT_FUTEX:
+        add_futex(maker);
+        break;
+    case WAIT_STOPPED: /* only from outside, and nobody can be named who will */
+    case WAIT_ZOMBIE:
+        break;
+    default:
+        thread->free = true;
+    }
+}
+
+static void judge_limit(const struct wait_graph *graph, struct wait_thread *thread, int pid)
+{
+    thread->limit_ms = INT64_MAX;
+    if (thread->free || thread->wait.kind == WAIT_STOPPED)
+        return;
+    thread->limit_ms = thread_wait_limit_ms(&thread->wait, pid, memory_allowed(graph));
+    thread->timed = thread->limit_ms != INT64_MAX;
+    thread->free = thread->limit_ms < TIMED_WAIT_MS;
+}
+
+static void load_thread(struct wait_graph *graph, uint32_t index, int tid)
+{
+    struct wait_process *process = &graph->processes[index];
+    if (graph->thread_count == graph->thread_limit) {
+        process->opaque = graph->incomplete = true;
+        return;
+    }
+    struct wait_thread *thread = &graph->threads[graph->thread_count];
+    memset(thread, 0, sizeof *thread);
+    if (!thread_wait_read(process->pid, tid, &thread->wait))
+        return;
+    if (strncmp(thread->wait.comm, LIBRARY_THREAD_NAME, strlen(LIBRARY_THREAD_NAME)) == 0 &&
+        tid != process->pid) {
+        process->library = true;
+        return;
+    }
+    thread->tid = tid;
+    thread->process = index;
+    thread->first_edge = graph->edge_count;
+    process->switches += thread->wait.switches;
+    process->thread_count++;
+    graph->thread_count++;
+    struct edge_maker maker = {.graph = graph, .thread = thread, .pid = process->pid};
+    make_edges(&maker);
+    judge_limit(graph, thread, process->pid);
+}
+
+static void load_process(struct wait_graph *graph, uint32_t index)
+{
+    struct wait_process *process = &graph->processes[index];
+    char path[PROC_PATH_LIMIT];
+    struct directory threads;
+    int tid;
+    process->loaded = true;
+    process->first_thread = graph->thread_count;
+    if (!process->readable)
+        process->opaque = true;
+    proc_path(path, process->pid, 0, "task");
+    if (directory_open(&threads, path) < 0) {
+        process->gone = process->opaque = true;
+        return;
+    }
+    while (directory_next_number(&threads, &tid, NULL))
+        load_thread(graph, index, tid);
+    directory_close(&threads);
+    if (process->thread_count == 0)
+        process->gone = process->opaque = true;
+}
+
+/* Everything behind the threads from `at` on: the table of threads is the queue. */
+static void load_rest(struct wait_graph *graph, uint32_t at)
+{
+    for (; at < graph->thread_count; at++) {
+        const struct wait_thread *thread = &graph->threads[at];
+        for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
+            uint32_t next = graph->edges[e].process;
+            if (!graph->processes[next].loaded)
+                load_process(graph, next);
+        }
+    }
+}
+
+uint32_t wait_graph_load(struct wait_graph *graph, int pid)
+{
+    uint32_t index = wait_graph_process(graph, pid);
+    if (index == NO_INDEX || graph->processes[index].loaded)
+        return index;
+    uint32_t at = graph->thread_count;
+    load_process(graph, index);
+    load_rest(graph, at);
+    return index;
+}
+
+void wait_graph_load_all(struct wait_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->process_count; i++) {
+        if (!graph->processes[i].loaded)
+            load_process(graph, i);
+    }
+}
+
+struct listener {
+    const struct wait_graph *graph;
+    int pid;
+    struct object_key key;
+    bool found, nested;
+};
+
+static bool listens_to(void *context, int fd, unsigned waits_for)
+{
+    struct listener *listener = context;
+    struct fd_description description;
+    if (!(waits_for & WAIT_FOR_INPUT) || fd_describe(listener->pid, fd, &description) < 0)
+        return true;
+    if (description.kind == LINK_EPOLL && !listener->nested) {
+        listener->nested = true;
+        epoll_set_each(listener->pid, fd, listens_to, listener);
+        listener->nested = false;
+    }
+    listener->found |= object_key_equal(description.key, listener->key);
+    return !listener->found;
+}
+
+static bool away_set(struct listener *listener, int *epoll_fd)
+{
+    struct fd_iterator fds;
+    bool found = false;
+    if (fd_iterate(&fds, listener->pid) < 0)
+        return false;
+    while (!found && fd_next(&fds)) {
+        if (fds.description.kind != LINK_EPOLL)
+            continue;
+        epoll_set_each(listener->pid, fds.fd, listens_to, listener);
+        found = listener->found;
+        *epoll_fd = found ? fds.fd : -1;
+    }
+    fd_iterate_end(&fds);
+    return found;
+}
+
+bool wait_graph_listens(const struct wait_graph *graph, uint32_t process, struct object_key key,
+                        int *away_epoll)
+{
+    const struct wait_process *reader = &graph->processes[process];
+    struct listener listener = {.graph = graph, .pid = reader->pid, .key = key};
+    *away_epoll = -1;
+    for (uint32_t i = 0; i < reader->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[reader->first_thread + i];
+        if (thread->wait.kind == WAIT_STOPPED)
+            continue;
+        wait_set_each(reader->pid, &thread->wait, memory_allowed(graph), listens_to, &listener);
+        if (listener.found)
+            return true;
+    }
+    away_set(&listener, away_epoll);
+    return false;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The wait-for graph over processes.
+ *
+ * A node is a thread; it waits for one of several processes to act (an OR: any of a pipe's readers
+ * may read it). A process can act when one of its threads can: because it runs, sleeps for a time,
+ * waits for something outside (a client, a terminal, a disk), or waits for a process that can act.
+ * What is left when no more threads can be shown to go on is stuck, and a circle in it is a
+ * deadlock: no member has a thread that could break it.
+ *
+ * Doubt always counts as "can act": a thread that may not be read, a set that is too long, a
+ * process that holds an io_uring. A verdict is therefore a proof of the look it was made from; it
+ * takes two looks without progress between them (graph/finding.h) to be told.
+ *
+ * All functions are async-signal-safe: memory of the caller, raw system calls, no signal, no
+ * ptrace, no open of a pipe end; about 40 KiB of stack.
+ */
+#ifndef PIPESHIM_GRAPH_WAIT_GRAPH_H
+#define PIPESHIM_GRAPH_WAIT_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "graph/fd_scan.h"
+#include "graph/thread_wait.h"
+#include "graph/wait_set.h"
+
+enum { NO_INDEX = UINT32_MAX };
+
+struct wait_process {
+    int pid, parent, group, session;
+    char state;
+    char comm[COMM_LIMIT];
+    bool readable; /* its descriptors could be read */
+    bool gone;     /* it ended while it was looked at */
+    bool loaded;   /* its threads have been read */
+    bool opaque;   /* it can act for all that is known: not readable, io_uring, too many threads */
+    bool library;  /* it runs this library: one of its threads has the library's name */
+    bool can_act;  /* result of the reduction */
+    bool reported; /* member of a deadlock that has been found */
+    bool seen, expanded, frontier; /* scratch of the searches */
+    uint32_t came_from_thread;     /* scratch of the searches: the thread and */
+    uint32_t came_from_edge;       /* the edge by which the process was reached */
+    uint32_t first_thread, thread_count;
+    uint64_t switches; /* voluntary context switches of all its threads */
+};
+
+enum wait_reason {
+    REASON_ROOM,  /* the process holds the reading end of a full pipe */
+    REASON_INPUT, /* it holds the writing end of an empty one */
+    REASON_CHILD, /* it is the child (or the process of a pidfd) that is waited for */
+    REASON_LOCK,  /* it holds the file lock */
+    REASON_FUTEX, /* another thread of the same process */
+};
+
+/* One way on for a thread: `process` acts. */
+struct wait_edge {
+    uint32_t process;
+    enum wait_reason reason;
+    int own_fd;  /* the waiting thread's descriptor; -1 none */
+    int peer_fd; /* the descriptor of `process`; -1 none */
+    struct object_key key;
+};
+
+struct wait_thread {
+    int tid;
+    uint32_t process;
+    struct thread_wait wait;
+    bool free;  /* it goes on by itself, or it cannot be excluded that it does */
+    bool timed; /* it goes on by itself after `limit_ms`, which is long */
+    int64_t limit_ms;
+    uint32_t first_edge, edge_count;
+};
+
+/* One descriptor of one process that refers to a pipe, FIFO or socket. */
+struct wait_holder {
+    struct object_key key;
+    uint32_t process;
+    int fd;
+    unsigned access;
+};
+
+struct wait_graph {
+    unsigned look;                  /* LOOK_ flags of graph/object_look.h */
+    struct wait_process *processes; /* by pid, ascending */
+    struct wait_thread *threads;
+    struct wait_edge *edges;
+    struct wait_holder *holders; /* by key, ascending */
+    uint32_t process_count, process_limit;
+    uint32_t thread_count, thread_limit;
+    uint32_t edge_count, edge_limit;
+    uint32_t holder_count, holder_limit;
+    uint32_t unreadable; /* processes whose descriptors may not be read */
+    bool incomplete;     /* something did not fit: holders may be missing, no verdict is made */
+};
+
+enum {
+    /* Enough for about 2,000 processes and 10,000 pipe and socket descriptors. */
+    WAIT_GRAPH_MEMORY = 1 << 20,
+    /* A wait that ends by itself sooner than this is a loop that comes round, not a deadlock. */
+    TIMED_WAIT_MS = 2000,
+};
+
+/* Divides `size` bytes at `memory` (aligned for a uint64_t, of the caller, kept until the graph is
+ * not used any more) into the tables of an empty graph. */
+void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned look);
+
+/* Reads the table of all processes and who holds which pipe and socket: one pass over /proc. To be
+ * called first, and again for a new look. Returns 0 or -errno (no /proc). */
+long wait_graph_scan(struct wait_graph *graph);
+
+/* Reads the threads of a process and, through what they wait for, of all processes that it depends
+ * on. Returns the index of the process, NO_INDEX when there is none of that pid. */
+uint32_t wait_graph_load(struct wait_graph *graph, int pid);
+void wait_graph_load_all(struct wait_graph *graph);
+/* Loads as well who holds the other ends of the pipes and sockets of a process: who waits for it.
+ */
+void wait_graph_load_neighbours(struct wait_graph *graph, int pid);
+
+/* Index of a process by pid; NO_INDEX. */
+uint32_t wait_graph_process(const struct wait_graph *graph, int pid);
+
+/* The holders of an object: index of the first, and their number. */
+uint32_t wait_graph_holders(const struct wait_graph *graph, struct object_key key, uint32_t *count);
+
+/* The other end of what a descriptor refers to: the key and access that its peers' descriptors
+ * have. False when it has none that can be found. For a socket `*unread` is set to what waits to be
+ * read by the owner of the descriptor, else -1. */
+bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct fd_description *fd,
+                          unsigned waits_for, struct wait_holder *end, int64_t *unread);
+
+/* Marks the processes that can act (graph/reduce.c; pure). `timed_act`: threads whose wait ends by
+ * itself after more than TIMED_WAIT_MS count as able to act. */
+void wait_graph_reduce(struct wait_graph *graph, bool timed_act);
+
+struct wait_step {
+    uint32_t process, thread, edge;
+};
+/* After a reduction: the shortest circle of stuck processes through `process`, as the steps that
+ * lead from it back to it; 0 when there is none or it is longer than `limit`. Pure. */
+unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
+                           unsigned limit);
+
+/* Does any thread of the process read this object, or wait in a poll, select or epoll for it to
+ * become readable? *away_epoll is set to an epoll descriptor whose set holds the object although no
+ * thread waits there now (its loop is away), else to -1. */
+bool wait_graph_listens(const struct wait_graph *graph, uint32_t process, struct object_key key,
+                        int *away_epoll);
+
+#endif
