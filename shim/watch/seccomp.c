@@ -20,7 +20,7 @@ static const short needed_calls[] = {
     SYS_statx,       SYS_fcntl,      SYS_ioctl,          SYS_ppoll,         SYS_getpid,
     SYS_gettid,      SYS_geteuid,    SYS_tgkill,         SYS_uname,         SYS_clock_gettime,
     SYS_nanosleep,   SYS_exit,       SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait,
-    SYS_sched_yield,
+    SYS_sched_yield, SYS_pipe2, /* libunwind, in its first unwind */
 };
 
 /* Without these it knows less. */

@@ -19,7 +19,7 @@ MALFORMED = [
     ("PIPESHIM_THRESHOLD", "fast"), ("PIPESHIM_STACK_DEPTH", "0"), ("PIPESHIM_FORMAT", "xml"),
     ("PIPESHIM_RATE", "10/h"), ("PIPESHIM_DRAIN", "stdin"), ("PIPESHIM_DRAIN_MAX", "64MB"),
     ("PIPESHIM_ACTION", "kill"), ("PIPESHIM_FILL_WARN", "101%"), ("PIPESHIM_LOOP", ","),
-    ("PIPESHIM_NO_SUCH", "1"), ("PIPESHIM_SUPPRESS", "/nonexistent"),
+    ("PIPESHIM_TRESHOLD", "1"), ("PIPESHIM_SUPPRESS", "/nonexistent"),
 ]
 
 
