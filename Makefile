@@ -82,7 +82,7 @@ $(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
 $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -pthread
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
@@ -109,7 +109,9 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(CORE_SOURCES) $(wildcard tests/support/*.c)
+FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/explain/memory_reader.c \
+                  tests/support/python_image.c
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined -o $@ $^
@@ -133,14 +135,16 @@ demo:
 test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	sh scripts/run-tests.sh $(BUILD)
+	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD)
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
-bench: all $(VICTIMS)
-	sh scripts/bench.sh $(BUILD)
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost
+	/usr/bin/python3 tests/bench/bench.py $(BUILD)
+	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
+	$(BUILD)/bench/unwind_cost
 
 lint:
 	sh scripts/lint.sh

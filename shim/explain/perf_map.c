@@ -167,7 +167,7 @@ static bool owner_of_process(int pid, uid_t *owner)
     }
     char path[PATH_LIMIT];
     struct text_buffer text;
-    struct stat process;
+    struct stat process = {0};
     text_init(&text, path, sizeof path);
     text_string(&text, "/proc/");
     text_unsigned(&text, (uint64_t)pid);
@@ -195,7 +195,7 @@ static int open_map(int pid, bool in_its_root, uint64_t inner)
                           O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return -1;
-    struct stat file;
+    struct stat file = {0};
     uid_t owner;
     if (raw_syscall(SYS_fstat, fd, &file) != 0 || !S_ISREG(file.st_mode) ||
         !owner_of_process(pid, &owner) || (file.st_uid != owner && file.st_uid != 0)) {

@@ -23,7 +23,7 @@ struct perf_map_name {
 
 /* Names the addresses `names[].pc` from the map of process `pid` (0: the calling process); returns
  * how many were found. Of several entries for an address the last counts: runtimes reuse memory and
- * only append. One pass through the file, at most its last 64 MiB (some 100 ms); the file is
+ * only append. One pass through the file, at most its last 64 MiB (some 150 ms); the file is
  * believed only if the process's user or root owns it, for /tmp is everybody's.
  * Async-signal-safe; opens and closes fds; needs 8 KiB of stack. */
 unsigned perf_map_find(int pid, struct perf_map_name *names, unsigned count);

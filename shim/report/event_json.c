@@ -7,7 +7,13 @@
 #include "base/timestamp.h"
 #include "report/json_writer.h"
 
-enum { ROOM_FOR_END = 512, ROOM_FOR_FRAME = 1200, ROOM_FOR_STACK = 24 * 1024 };
+/* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
+enum {
+    ROOM_FOR_END = 512,
+    ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+    ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
+    ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
+};
 
 static void begin(struct json_writer *json, struct text_buffer *text, const struct event_head *head)
 {
@@ -15,18 +21,18 @@ static void begin(struct json_writer *json, struct text_buffer *text, const stru
     timestamp_rfc3339(head->time_ns, time);
     json_begin(json, text);
     json_open(json, NULL, '{');
-    json_string(json, "event", head->event);
-    json_unsigned(json, "v", 1);
-    json_unsigned(json, "seq", head->seq);
-    json_string(json, "time", time);
-    json_signed(json, "pid", head->pid);
-    json_signed(json, "tid", head->tid);
-    json_string(json, "exe", head->executable);
-    json_string(json, "thread", head->thread);
+    json_put_string(json, "event", head->event);
+    json_put_unsigned(json, "v", 1);
+    json_put_unsigned(json, "seq", head->seq);
+    json_put_string(json, "time", time);
+    json_put_signed(json, "pid", head->pid);
+    json_put_signed(json, "tid", head->tid);
+    json_put_string(json, "exe", head->executable);
+    json_put_string(json, "thread", head->thread);
     if (head->dropped)
-        json_unsigned(json, "dropped", head->dropped);
+        json_put_unsigned(json, "dropped", head->dropped);
     if (head->suppressed)
-        json_unsigned(json, "suppressed", head->suppressed);
+        json_put_unsigned(json, "suppressed", head->suppressed);
 }
 
 static void end(struct json_writer *json)
@@ -40,19 +46,19 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
 {
     struct json_writer json;
     begin(&json, text, head);
-    json_string(&json, "version", PIPESHIM_VERSION);
-    json_string(&json, "argv0", start->argv0);
+    json_put_string(&json, "version", PIPESHIM_VERSION);
+    json_put_string(&json, "argv0", start->argv0);
     json_open(&json, "config", '{');
     for (int id = 0; id < SETTING_COUNT; id++)
         if (start->settings->given[id] && json_room(&json) > ROOM_FOR_FRAME)
-            json_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
+            json_put_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
     json_close(&json, '}');
     json_open(&json, "features", '{');
-    json_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
-    json_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
-    json_bool(&json, "sampler", true);
+    json_put_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
+    json_put_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
+    json_put_bool(&json, "sampler", true);
     if (start->python && start->python[0])
-        json_string(&json, "python", start->python);
+        json_put_string(&json, "python", start->python);
     json_close(&json, '}');
     end(&json);
 }
@@ -61,35 +67,35 @@ static void peer(struct json_writer *json, const struct peer_facts *peer)
 {
     char state[2] = {peer->state, 0};
     json_open(json, NULL, '{');
-    json_signed(json, "pid", peer->pid);
-    json_string(json, "comm", peer->comm);
+    json_put_signed(json, "pid", peer->pid);
+    json_put_string(json, "comm", peer->comm);
     if (peer->fd != UNKNOWN_NUMBER)
-        json_signed(json, "fd", peer->fd);
+        json_put_signed(json, "fd", peer->fd);
     if (peer->state)
-        json_string(json, "state", state);
+        json_put_string(json, "state", state);
     if (peer->waits_in[0])
-        json_string(json, "waits_in", peer->waits_in);
+        json_put_string(json, "waits_in", peer->waits_in);
     json_close(json, '}');
 }
 
 static void known(struct json_writer *json, const char *key, int64_t number)
 {
     if (number != UNKNOWN_NUMBER)
-        json_signed(json, key, number);
+        json_put_signed(json, key, number);
 }
 
 static void pipe_object(struct json_writer *json, const struct pipe_facts *pipe)
 {
     json_open(json, "pipe", '{');
     if (pipe->inode)
-        json_unsigned(json, "inode", pipe->inode);
+        json_put_unsigned(json, "inode", pipe->inode);
     known(json, "used", pipe->used);
     known(json, "capacity", pipe->capacity);
     known(json, "slots_used", pipe->slots_used);
     known(json, "slots", pipe->slots);
     if (pipe->full != UNKNOWN_NUMBER)
-        json_bool(json, "full", pipe->full != 0);
-    json_string(json, "role", pipe->role);
+        json_put_bool(json, "full", pipe->full != 0);
+    json_put_string(json, "role", pipe->role);
     if (pipe->peers_known) {
         json_open(json, "peers", '[');
         for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++)
@@ -103,11 +109,11 @@ static void socket_object(struct json_writer *json, const struct socket_facts *s
 {
     json_open(json, "socket", '{');
     if (socket->family)
-        json_string(json, "family", socket->family);
+        json_put_string(json, "family", socket->family);
     if (socket->local[0])
-        json_string(json, "local", socket->local);
+        json_put_string(json, "local", socket->local);
     if (socket->remote[0])
-        json_string(json, "remote", socket->remote);
+        json_put_string(json, "remote", socket->remote);
     known(json, "peer_pid", socket->peer_pid);
     json_close(json, '}');
 }
@@ -116,10 +122,10 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
 {
     char build_id[2 * BUILD_ID_LIMIT + 1];
     json_open(json, NULL, '{');
-    json_hex(json, "pc", name->pc);
+    json_put_hex(json, "pc", name->pc);
     if (name->module[0]) {
-        json_string(json, "module", name->module);
-        json_hex(json, "offset", name->offset);
+        json_put_string(json, "module", name->module);
+        json_put_hex(json, "offset", name->offset);
     }
     if (name->build_id_size) {
         for (unsigned i = 0; i < name->build_id_size; i++) {
@@ -127,11 +133,11 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
             build_id[2 * i + 1] = "0123456789abcdef"[name->build_id[i] & 15];
         }
         build_id[2 * name->build_id_size] = '\0';
-        json_string(json, "build_id", build_id);
+        json_put_string(json, "build_id", build_id);
     }
     if (name->symbol[0]) {
-        json_string(json, "symbol", name->symbol);
-        json_unsigned(json, "symbol_offset", name->symbol_offset);
+        json_put_string(json, "symbol", name->symbol);
+        json_put_unsigned(json, "symbol_offset", name->symbol_offset);
     }
     json_close(json, '}');
 }
@@ -144,7 +150,7 @@ static void stack(struct json_writer *json, const struct story *story)
         frame(json, &story->frames[shown++]);
     json_close(json, ']');
     if (shown < story->frame_count || !story->stack_complete)
-        json_bool(json, "stack_truncated", true);
+        json_put_bool(json, "stack_truncated", true);
 }
 
 static void python(struct json_writer *json, const struct story *story)
@@ -153,20 +159,20 @@ static void python(struct json_writer *json, const struct story *story)
     json_open(json, "python", '[');
     for (unsigned i = 0; i < story->python_count; i++) {
         const struct python_frame *frame = &story->python[i];
-        if (json_room(json) < ROOM_FOR_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
             omitted += story->python_count - i;
             break;
         }
         json_open(json, NULL, '{');
-        json_string(json, "file", frame->file);
+        json_put_string(json, "file", frame->file);
         if (frame->line > 0)
-            json_signed(json, "line", frame->line);
-        json_string(json, "function", frame->function);
+            json_put_signed(json, "line", frame->line);
+        json_put_string(json, "function", frame->function);
         json_close(json, '}');
     }
     json_close(json, ']');
     if (omitted)
-        json_unsigned(json, "python_omitted", omitted);
+        json_put_unsigned(json, "python_omitted", omitted);
 }
 
 static void object(struct json_writer *json, const struct object_facts *facts)
@@ -191,30 +197,30 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
     struct json_writer json;
     const char *advice = event_advice(story);
     begin(&json, text, head);
-    json_string(&json, "call", story->call);
+    json_put_string(&json, "call", story->call);
     if (story->kernel_call)
-        json_string(&json, "syscall", story->kernel_call);
-    json_string(&json, "class", event_class_name(story->class));
+        json_put_string(&json, "syscall", story->kernel_call);
+    json_put_string(&json, "class", event_class_name(story->class));
     if (story->fd >= 0)
-        json_signed(&json, "fd", story->fd);
+        json_put_signed(&json, "fd", story->fd);
     if (story->object.name[0])
-        json_string(&json, "object", story->object.name);
+        json_put_string(&json, "object", story->object.name);
     if (story->bytes)
-        json_unsigned(&json, "bytes", story->bytes);
-    json_milliseconds(&json, "blocked_ms", story->blocked_ns);
-    json_milliseconds(&json, "threshold_ms", story->threshold_ns);
-    json_bool(&json, "loop", story->loop);
+        json_put_unsigned(&json, "bytes", story->bytes);
+    json_put_milliseconds(&json, "blocked_ms", story->blocked_ns);
+    json_put_milliseconds(&json, "threshold_ms", story->threshold_ns);
+    json_put_bool(&json, "loop", story->loop);
     object(&json, &story->object);
     if (story->behind_tid) {
-        json_signed(&json, "behind_tid", story->behind_tid);
-        json_unsigned(&json, "behind_ref", story->behind_ref);
+        json_put_signed(&json, "behind_tid", story->behind_tid);
+        json_put_unsigned(&json, "behind_ref", story->behind_ref);
     }
     if (story->note)
-        json_string(&json, "note", story->note);
+        json_put_string(&json, "note", story->note);
     if (advice)
-        json_string(&json, "advice", advice);
-    json_hex(&json, "stack_id", story->stack_hash);
-    json_unsigned(&json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+        json_put_string(&json, "advice", advice);
+    json_put_hex(&json, "stack_id", story->stack_hash);
+    json_put_unsigned(&json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
     if (with_stack && story->python_count)
         python(&json, story);
     if (with_stack)
@@ -227,9 +233,9 @@ void event_json_unblocked(struct text_buffer *text, const struct event_head *hea
 {
     struct json_writer json;
     begin(&json, text, head);
-    json_unsigned(&json, "ref", event->ref);
-    json_milliseconds(&json, "blocked_ms", event->blocked_ns);
-    json_string(&json, "result", event->gone ? "the thread ended" : "returned");
+    json_put_unsigned(&json, "ref", event->ref);
+    json_put_milliseconds(&json, "blocked_ms", event->blocked_ns);
+    json_put_string(&json, "result", event->gone ? "the thread ended" : "returned");
     end(&json);
 }
 
@@ -238,7 +244,7 @@ void event_json_warning(struct text_buffer *text, const struct event_head *head,
 {
     struct json_writer json;
     begin(&json, text, head);
-    json_string(&json, "message", message);
+    json_put_string(&json, "message", message);
     end(&json);
 }
 
@@ -247,29 +253,29 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
 {
     struct json_writer json;
     begin(&json, text, head);
-    json_milliseconds(&json, "run_ms", summary->run_ns);
-    json_unsigned(&json, "reports", summary->reports);
-    json_unsigned(&json, "held_back", summary->held_back);
-    json_unsigned(&json, "suppressed_total", summary->suppressed);
-    json_unsigned(&json, "dropped_total", summary->dropped);
-    json_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
+    json_put_milliseconds(&json, "run_ms", summary->run_ns);
+    json_put_unsigned(&json, "reports", summary->reports);
+    json_put_unsigned(&json, "held_back", summary->held_back);
+    json_put_unsigned(&json, "suppressed_total", summary->suppressed);
+    json_put_unsigned(&json, "dropped_total", summary->dropped);
+    json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
     json_open(&json, "sites", '[');
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];
         if (json_room(&json) < ROOM_FOR_FRAME + ROOM_FOR_END)
             break;
         json_open(&json, NULL, '{');
-        json_string(&json, "call", site->call);
-        json_string(&json, "class", event_class_name(site->class));
-        json_string(&json, "object", site->object);
-        json_string(&json, "where", site->where);
-        json_hex(&json, "stack_id", site->hash);
-        json_unsigned(&json, "count", site->count);
-        json_unsigned(&json, "unreturned", site->count - site->returned);
-        json_milliseconds(&json, "total_ms", site->total_ns);
-        json_milliseconds(&json, "max_ms", site->max_ns);
-        json_milliseconds(&json, "p50_ms", summary_percentile_ns(site, 50));
-        json_milliseconds(&json, "p99_ms", summary_percentile_ns(site, 99));
+        json_put_string(&json, "call", site->call);
+        json_put_string(&json, "class", event_class_name(site->class));
+        json_put_string(&json, "object", site->object);
+        json_put_string(&json, "where", site->where);
+        json_put_hex(&json, "stack_id", site->hash);
+        json_put_unsigned(&json, "count", site->count);
+        json_put_unsigned(&json, "unreturned", site->count - site->returned);
+        json_put_milliseconds(&json, "total_ms", site->total_ns);
+        json_put_milliseconds(&json, "max_ms", site->max_ns);
+        json_put_milliseconds(&json, "p50_ms", summary_percentile_ns(site, 50));
+        json_put_milliseconds(&json, "p99_ms", summary_percentile_ns(site, 99));
         json_close(&json, '}');
     }
     json_close(&json, ']');

@@ -83,31 +83,31 @@ void json_close(struct json_writer *json, char bracket)
     json->first = false;
 }
 
-void json_string(struct json_writer *json, const char *key, const char *value)
+void json_put_string(struct json_writer *json, const char *key, const char *value)
 {
     begin_value(json, key);
     quoted(json->text, value);
 }
 
-void json_unsigned(struct json_writer *json, const char *key, uint64_t value)
+void json_put_unsigned(struct json_writer *json, const char *key, uint64_t value)
 {
     begin_value(json, key);
     text_unsigned(json->text, value);
 }
 
-void json_signed(struct json_writer *json, const char *key, int64_t value)
+void json_put_signed(struct json_writer *json, const char *key, int64_t value)
 {
     begin_value(json, key);
     text_signed(json->text, value);
 }
 
-void json_bool(struct json_writer *json, const char *key, bool value)
+void json_put_bool(struct json_writer *json, const char *key, bool value)
 {
     begin_value(json, key);
     text_string(json->text, value ? "true" : "false");
 }
 
-void json_hex(struct json_writer *json, const char *key, uint64_t value)
+void json_put_hex(struct json_writer *json, const char *key, uint64_t value)
 {
     begin_value(json, key);
     text_char(json->text, '"');
@@ -115,7 +115,7 @@ void json_hex(struct json_writer *json, const char *key, uint64_t value)
     text_char(json->text, '"');
 }
 
-void json_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds)
+void json_put_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds)
 {
     begin_value(json, key);
     text_unsigned(json->text, nanoseconds / 1000000);

@@ -27,12 +27,12 @@ size_t json_room(const struct json_writer *json);
 void json_open(struct json_writer *json, const char *key, char bracket);
 void json_close(struct json_writer *json, char bracket);
 /* Bytes that are not UTF-8 become U+FFFD, control characters are escaped. */
-void json_string(struct json_writer *json, const char *key, const char *value);
-void json_unsigned(struct json_writer *json, const char *key, uint64_t value);
-void json_signed(struct json_writer *json, const char *key, int64_t value);
-void json_bool(struct json_writer *json, const char *key, bool value);
-void json_hex(struct json_writer *json, const char *key, uint64_t value);
+void json_put_string(struct json_writer *json, const char *key, const char *value);
+void json_put_unsigned(struct json_writer *json, const char *key, uint64_t value);
+void json_put_signed(struct json_writer *json, const char *key, int64_t value);
+void json_put_bool(struct json_writer *json, const char *key, bool value);
+void json_put_hex(struct json_writer *json, const char *key, uint64_t value);
 /* Milliseconds with three decimals. */
-void json_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds);
+void json_put_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds);
 
 #endif

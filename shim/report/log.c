@@ -31,6 +31,7 @@ static int program_fd;
 static bool borrowing_allowed = true;
 static bool program_fd_open;
 static struct stat program_file; /* its identity at the start */
+static struct utsname host;      /* read at the start: sandboxes forbid uname */
 
 static char pending[PENDING_LIMIT]; /* the rest of a record that was written in part */
 static size_t pending_size;
@@ -42,6 +43,7 @@ void log_prepare(const char *where, const char *executable_name)
     executable = executable_name;
     destination = TO_PATH;
     path_pattern = where;
+    raw_syscall(SYS_uname, &host);
     if (strcmp(where, "syslog") == 0) {
         destination = TO_SYSLOG;
         return;
@@ -66,6 +68,12 @@ void log_begin_in_child(void)
     dropped = 0;
 }
 
+bool log_uses_sockets(void)
+{
+    return destination == TO_SYSLOG ||
+           (destination == TO_FD && program_fd_open && S_ISSOCK(program_file.st_mode));
+}
+
 uint64_t log_dropped(void)
 {
     return dropped;
@@ -73,7 +81,6 @@ uint64_t log_dropped(void)
 
 static void expand_path(struct text_buffer *path)
 {
-    struct utsname host;
     for (const char *p = path_pattern; *p; p++) {
         if (p[0] != '%' || !p[1]) {
             text_char(path, *p);
@@ -87,8 +94,7 @@ static void expand_path(struct text_buffer *path)
             text_string(path, executable);
             break;
         case 'h':
-            if (raw_syscall(SYS_uname, &host) == 0)
-                text_string(path, host.nodename);
+            text_string(path, host.nodename);
             break;
         default:
             text_char(path, '%');

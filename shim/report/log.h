@@ -34,6 +34,9 @@ void log_borrows(bool allowed);
  * in the program. */
 bool log_record(const char *record, size_t size, bool own_fd_table);
 
+/* True if records go to a socket: syslog, or an fd that was one at the start. */
+bool log_uses_sockets(void);
+
 /* Records dropped so far in this process. */
 uint64_t log_dropped(void);
 

@@ -220,10 +220,10 @@ class PythonFrames(unittest.TestCase):
         if version < (3, 12):
             return  # -X perf is new in 3.12
         with Victim(path, "asyncio_chain", ["-X", "perf"]) as victim:
+            self.addCleanup(os.unlink, "/tmp/perf-%d.map" % victim.pid)
             (tid, frames), = victim.reports(1).items()
             victim.wait_until_blocked(tid)
             _, readings = read_frames(victim.pid, tid)
-            os.unlink("/tmp/perf-%d.map" % victim.pid)
             self.assertEqual(readings, [("complete", "0", "", expected_frames(frames))])
 
     @with_each_python

@@ -168,6 +168,10 @@ static void what_is_not_known_says_so(void **state)
     assert_not_supported(0x030e00f0, PYTHON_UNREADABLE, "python: 3.14.0 unreadable, C stack only");
     python_image_publish(&image, 13, 0x030d00f0, false); /* what is mapped is not what was found */
     assert_not_supported(0x030d05f0, PYTHON_UNREADABLE, "python: 3.13.5 unreadable, C stack only");
+    python_image_publish(&image, 13, 0x030d00f0, false);
+    enum { ASCII_SIZE_NUMBER = 70 }; /* unicode_object.asciiobject_size */
+    python_image_poke(&image, image.runtime.runtime + ASCII_SIZE_NUMBER * sizeof(uint64_t), 56);
+    assert_not_supported(0x030d00f0, PYTHON_UNREADABLE, "python: 3.13.0 unreadable, C stack only");
     python_image_poke(&image, image.runtime.runtime, 0); /* no cookie */
     assert_not_supported(0x030d00f0, PYTHON_UNREADABLE, "python: 3.13.0 unreadable, C stack only");
     assert_not_supported(0, PYTHON_UNKNOWN, "python: older than 3.8 unknown, C stack only");

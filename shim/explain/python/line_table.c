@@ -58,6 +58,12 @@ static unsigned next_byte(struct byte_stream *stream)
     return stream->block[stream->at++];
 }
 
+static int next_signed_byte(struct byte_stream *stream)
+{
+    int byte = (int)next_byte(stream);
+    return byte < 128 ? byte : byte - 256;
+}
+
 static int line_or_none(int64_t line)
 {
     return line > 0 && line <= INT32_MAX ? (int)line : 0;
@@ -71,7 +77,7 @@ static int find_in_lnotab(struct byte_stream *stream, int first_line, int64_t in
         address += next_byte(stream);
         if (address > instruction)
             break;
-        line += (int8_t)next_byte(stream);
+        line += next_signed_byte(stream);
     }
     return line_or_none(line);
 }
@@ -82,7 +88,7 @@ static int find_in_line_table(struct byte_stream *stream, int first_line, int64_
     int64_t line = first_line, end = 0;
     while (stream_fill(stream)) {
         end += next_byte(stream);
-        int delta = (int8_t)next_byte(stream);
+        int delta = next_signed_byte(stream);
         if (delta != NO_LINE_DELTA)
             line += delta;
         if (end > instruction)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How long the Python part of a report takes: a Python that blocks with 15 frames, each of a
 // function and a file of its own, is read from this process.
-//   bench_python_frames [PYTHON...]
+//   python_frames [PYTHON...]
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #include "explain/python/python_stack.h"
 
-enum { FRAMES = 15, WARM_READINGS = 2000, COLD_RUNS = 11 };
+enum { WARM_READINGS = 2000, COLD_RUNS = 11 };
 
 static const char victim[] =
     "import os, sys\n"

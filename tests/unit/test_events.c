@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/* Each event as JSON: one line, valid, with the contract's fields; and the text for a person. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+/* jansson has a function of this name, too. */
+#define json_string jansson_string
+#include <jansson.h>
+#undef json_string
+
+#include "report/event.h"
+
+static char data[64 * 1024];
+static struct text_buffer text;
+static struct stack_frame_name frames[STACK_DEPTH_LIMIT];
+static struct settings settings;
+static struct summary summary;
+static struct story story;
+
+static struct event_head head = {.event = "blocked",
+                                 .seq = 7,
+                                 .time_ns = 1700000000123456789,
+                                 .pid = 42,
+                                 .tid = 43,
+                                 .executable = "/opt/engine",
+                                 .thread = "io"};
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&story, 0, sizeof story);
+    story.class = CLASS_PIPE_WRITE;
+    strcpy(story.call, "fprintf");
+    story.kernel_call = "write";
+    story.fd = 2;
+    story.bytes = 1024;
+    story.blocked_ns = 100200000;
+    story.threshold_ns = 100000000;
+    story.object.kind = OBJECT_PIPE;
+    strcpy(story.object.name, "pipe:[81723]");
+    story.object.pipe = (struct pipe_facts){.inode = 81723,
+                                            .used = 65536,
+                                            .capacity = 65536,
+                                            .slots = 16,
+                                            .slots_used = 16,
+                                            .full = 1,
+                                            .role = "writer"};
+    story.frames = frames;
+    story.stack_complete = true;
+    text_init(&text, data, sizeof data);
+    return 0;
+}
+
+/* The one line that was written, with the fields that every event has. */
+static json_t *parsed(const char *event)
+{
+    static const char *const common[] = {"event", "time",   "pid", "tid",
+                                         "exe",   "thread", "seq", "v"};
+    json_error_t error;
+    assert_false(text.truncated);
+    assert_ptr_equal(strchr(data, '\n'), data + text.length - 1);
+    json_t *object = json_loadb(data, text.length, JSON_REJECT_DUPLICATES, &error);
+    if (!object)
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        assert_non_null(json_object_get(object, common[i]));
+    assert_string_equal(json_string_value(json_object_get(object, "event")), event);
+    return object;
+}
+
+static void has(json_t *object, const char *key)
+{
+    if (!json_object_get(object, key))
+        fail_msg("no %s in %s", key, data);
+}
+
+static void test_blocked(void **state)
+{
+    static const char *const fields[] = {"call",   "syscall", "class",      "fd",
+                                         "object", "bytes",   "blocked_ms", "threshold_ms",
+                                         "loop",   "pipe",    "stack"};
+    (void)state;
+    event_json_blocked(&text, &head, &story, true);
+    json_t *object = parsed("blocked");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        has(object, fields[i]);
+    json_t *pipe = json_object_get(object, "pipe");
+    assert_int_equal(json_integer_value(json_object_get(pipe, "used")), 65536);
+    assert_true(json_is_true(json_object_get(pipe, "full")));
+    json_decref(object);
+}
+
+/* Names as long as they can be, of bytes that six characters stand for. */
+static void test_deepest_stack_with_longest_names(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < STACK_DEPTH_LIMIT; i++) {
+        frames[i].pc = UINT64_MAX;
+        frames[i].offset = UINT64_MAX;
+        frames[i].symbol_offset = INT64_MAX; /* jansson knows no larger integers */
+        frames[i].build_id_size = BUILD_ID_LIMIT;
+        memset(frames[i].module, 1, sizeof frames[i].module - 1);
+        memset(frames[i].symbol, 0xff, sizeof frames[i].symbol - 1);
+    }
+    story.frame_count = STACK_DEPTH_LIMIT;
+    /* Wherever the end of the buffer falls within a frame. */
+    static char executable[3000];
+    head.executable = executable;
+    for (unsigned length = 0; length < sizeof executable - 1; length += 50) {
+        memset(executable, 'e', length);
+        text_init(&text, data, sizeof data);
+        event_json_blocked(&text, &head, &story, true);
+        json_t *object = parsed("blocked");
+        assert_true(json_array_size(json_object_get(object, "stack")) > 10);
+        assert_true(json_is_true(json_object_get(object, "stack_truncated")));
+        json_decref(object);
+    }
+    head.executable = "/opt/engine";
+    memset(frames, 0, sizeof frames);
+}
+
+static void test_start_warning_unblocked_summary(void **state)
+{
+    (void)state;
+    head.event = "start";
+    settings_read(&settings, NULL, "engine", false, NULL, NULL);
+    struct event_start start = {.argv0 = "./engine", .settings = &settings, .libunwind = true};
+    event_json_start(&text, &head, &start);
+    json_t *object = parsed("start");
+    has(object, "version");
+    has(object, "argv0");
+    has(object, "config");
+    has(object, "features");
+    json_decref(object);
+    set_up(state);
+    head.event = "unblocked";
+    event_json_unblocked(&text, &head, &(struct event_unblocked){3, 5000000, false});
+    object = parsed("unblocked");
+    assert_int_equal(json_integer_value(json_object_get(object, "ref")), 3);
+    has(object, "blocked_ms");
+    has(object, "result");
+    json_decref(object);
+    set_up(state);
+    head.event = "warning";
+    event_json_warning(&text, &head, "a\nb");
+    json_decref(parsed("warning"));
+    set_up(state);
+    head.event = "summary";
+    summary_begin(&summary);
+    summary_returned(&summary, summary_blocked(&summary, &story), 5000000);
+    event_json_summary(&text, &head, &summary);
+    object = parsed("summary");
+    json_t *site = json_array_get(json_object_get(object, "sites"), 0);
+    has(site, "count");
+    has(site, "total_ms");
+    has(site, "max_ms");
+    has(site, "p50_ms");
+    has(site, "p99_ms");
+    json_decref(object);
+    head.event = "blocked";
+}
+
+static void test_first_line_of_text(void **state)
+{
+    (void)state;
+    event_text_blocked(&text, &head, &story, false);
+    *strchr(data, '\n') = '\0';
+    assert_non_null(strstr(data, "engine[42]"));
+    assert_non_null(strstr(data, "fprintf(fd 2, 1024 bytes)"));
+    assert_non_null(strstr(data, "pipe:[81723]"));
+    assert_non_null(strstr(data, "65536 of 65536"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_blocked, set_up),
+        cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
+        cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
+        cmocka_unit_test_setup(test_first_line_of_text, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
