@@ -110,6 +110,10 @@ class DiagnoseTest(unittest.TestCase):
         for link, following in zip(chain, chain[1:] + chain[:1]):
             self.assertEqual(link["for_pid"], following["pid"], chain)
 
+    def wchan(self, pid):
+        with open(f"/proc/{pid}/wchan") as wchan:
+            return wchan.read()
+
     def child_of(self, pid, name=None):
         """The one child of a process, once it is there (and has the name)."""
         def present():

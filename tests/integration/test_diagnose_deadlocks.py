@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from diagnose_support import DEADLOCK, PYTHON, STUCK, DiagnoseTest, main
+from diagnose_support import DEADLOCK, PIPESHIM, PYTHON, STUCK, DiagnoseTest, main
 
 WRITES_STDERR = "import sys; sys.stderr.write('x' * 300000); print('done')"
 WRITES_STDOUT = "import os; os.write(1, b'x' * 300000)"
@@ -32,7 +32,7 @@ CHILD = """
 import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: None)
 sys.stdin.buffer.read()
-os.write(1, b'x' * 262144)
+sys.stdout.buffer.write(b'x' * 1000000)
 """
 async def close():
     child = await asyncio.create_subprocess_exec(
@@ -240,8 +240,15 @@ class Deadlocks(DiagnoseTest):
     def test_node_and_its_socketpair(self):
         parent = self.spawn(["node", "-e", NODE_IGNORES_STDERR, PYTHON])
         child = self.child_of(parent.pid, "python3")
-        done = self.until(lambda: self.diagnose(child)[0] in (STUCK, DEADLOCK), "a verdict")
-        self.assertTrue(done)
+        report = self.until_status(DEADLOCK, child)
+        finding = self.the_finding(report, "deadlock")
+        self.assert_closed(finding)
+        writer = finding["chain"][0]
+        self.assertEqual((writer["pid"], writer["for_pid"]), (child, parent.pid))
+        self.assertTrue(writer["object"].startswith("socket:["))
+        self.assertNotIn("capacity", writer)  # a socketpair has none
+        self.assertTrue(writer["full"])
+        self.assertIn(f"nothing but the end of python3 ({child}) would wake it", finding["words"])
 
     def test_text_names_it_on_its_first_line(self):
         parent = self.python(WAITS_BEFORE_READING)
@@ -257,13 +264,12 @@ class Deadlocks(DiagnoseTest):
     def test_watch_ends_with_the_deadlock(self):
         code = "import sys; sys.stdin.readline()\n" + WAITS_BEFORE_READING
         parent = self.python(code, stdin=subprocess.PIPE)
-        from diagnose_support import PIPESHIM
         watch = subprocess.Popen([PIPESHIM, "diagnose", "--watch", str(parent.pid)],
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.addCleanup(watch.stdout.close)
         self.addCleanup(watch.kill)
         # it watches (nothing is stuck yet) until there is something to tell
-        self.until(lambda: open(f"/proc/{watch.pid}/wchan").read() == "hrtimer_nanosleep", "watch")
+        self.until(lambda: self.wchan(watch.pid) == "hrtimer_nanosleep", "watch")
         self.assertIsNone(watch.poll())
         parent.stdin.write(b"go\n")
         parent.stdin.flush()
