@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/thread_pointer.h"
 #include "drain/stream.h"
 
 enum { BATCH_RECORDS = 256, REMOVE_STEP = 1024 * 1024, HELPER_FD = 0 };
@@ -188,17 +189,20 @@ static void unmap_program(void)
 {
     extern const char __ehdr_start[] __attribute__((visibility("hidden")));
     extern const char _end[] __attribute__((visibility("hidden")));
-    enum { AROUND_STACK = 256 * 1024, MARGIN = 65536 };
+    enum { AROUND_STACK = 256 * 1024, AROUND_THREAD = 8192, MARGIN = 65536, KEPT = 4 };
+    uintptr_t thread = read_thread_pointer();
     uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
     uintptr_t queue = (uintptr_t)drain_memory;
     uintptr_t queue_end = queue + 65536 + drain_memory->ring_size * STREAM_LIMIT;
     struct {
         uintptr_t from, to;
-    } keep[3] = {{(uintptr_t)__ehdr_start, (uintptr_t)_end},
-                 {stack - AROUND_STACK, stack + MARGIN},
-                 {queue, queue_end}};
-    for (int i = 0; i < 3; i++)
-        for (int k = i + 1; k < 3; k++)
+    } keep[KEPT] = {{(uintptr_t)__ehdr_start, (uintptr_t)_end},
+                    {stack - AROUND_STACK, stack + MARGIN},
+                    {queue, queue_end},
+                    /* The kernel writes to the thread's rseq area, which libc keeps here. */
+                    {thread - AROUND_THREAD, thread + AROUND_THREAD}};
+    for (int i = 0; i < KEPT; i++)
+        for (int k = i + 1; k < KEPT; k++)
             if (keep[k].from < keep[i].from) {
                 uintptr_t from = keep[i].from;
                 uintptr_t to = keep[i].to;
@@ -207,11 +211,11 @@ static void unmap_program(void)
                 keep[k].to = to;
             }
     uintptr_t at = MARGIN;
-    for (int i = 0; i <= 3; i++) {
-        uintptr_t end = i < 3 ? keep[i].from & ~(uintptr_t)(MARGIN - 1) : (uintptr_t)1 << 46;
+    for (int i = 0; i <= KEPT; i++) {
+        uintptr_t end = i < KEPT ? keep[i].from & ~(uintptr_t)(MARGIN - 1) : (uintptr_t)1 << 46;
         if (end > at)
             raw_syscall(SYS_munmap, at, end - at);
-        if (i < 3)
+        if (i < KEPT && keep[i].to > at)
             at = (keep[i].to + MARGIN - 1) & ~(uintptr_t)(MARGIN - 1);
     }
 }
