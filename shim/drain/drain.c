@@ -54,7 +54,9 @@ bool drain_init(const struct drain_options *wanted)
     if (!parse_fds(options.fds))
         return false;
     uint64_t ring = 4 * (uint64_t)RECORD_LIMIT;
-    while (ring < options.max + RECORD_LIMIT)
+    /* Twice: the helper gives pages back that lie up to half a ring behind its place; they must not
+     * be in use again. */
+    while (ring < 2 * options.max)
         ring *= 2;
     long made = raw_syscall(SYS_mmap, 0, HEADER_ROOM + ring * STREAM_LIMIT, PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -63,6 +65,7 @@ bool drain_init(const struct drain_options *wanted)
     drain_memory = (struct drain_memory *)made;
     drain_memory->ring_size = ring;
     drain_memory->max = options.max;
+    drain_memory->keep_pages = options.overflow == DRAIN_DROP_OLD;
     drain_memory->linger_ns = options.behind ? BEHIND_LINGER_NS : 0;
     drain_enabled = true;
     return true;

@@ -115,6 +115,8 @@ static void give_back(struct stream *stream)
     uint64_t whole = tail & ~(step - 1);
     if (tail - removed_to > size)
         removed_to = (tail - size + step - 1) & ~(step - 1);
+    if (drain_memory->keep_pages)
+        return;
     for (; removed_to < whole; removed_to += step)
         raw_syscall(SYS_madvise, stream_ring(stream) + (removed_to & (size - 1)), step,
                     MADV_REMOVE);

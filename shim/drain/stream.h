@@ -37,6 +37,7 @@ struct drain_memory {
     _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
     uint64_t ring_size; /* a power of two */
     uint64_t max;
+    uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
     uint64_t linger_ns; /* how long a helper stays with an empty queue */
     struct stream streams[STREAM_LIMIT];
 };
