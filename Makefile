@@ -133,14 +133,16 @@ demo:
 test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	sh scripts/run-tests.sh $(BUILD)
+	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD)
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
-bench: all $(VICTIMS)
-	sh scripts/bench.sh $(BUILD)
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost
+	/usr/bin/python3 tests/bench/bench.py $(BUILD)
+	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
+	$(BUILD)/bench/unwind_cost
 
 lint:
 	sh scripts/lint.sh

@@ -17,14 +17,16 @@ for test in "$build"/tests/unit/test_* "$build"/tests/integration/test_* tests/i
     fi
     log="$build/tests/$name.log"
     start=$(date +%s)
-    case "$test" in *.py) set_run="/usr/bin/python3" ;; *) set_run="" ;; esac
+    case "$test" in *.py) interpreter="/usr/bin/python3" ;; *) interpreter="" ;; esac
+    status=0
     # shellcheck disable=SC2086 # empty means: run the file itself
-    if timeout --kill-after=5 300 $set_run "$test" >"$log" 2>&1 </dev/null; then
+    timeout --kill-after=5 300 $interpreter "$test" >"$log" 2>&1 </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
         passed=$((passed + 1))
         echo "ok     $name ($(($(date +%s) - start)) s)"
     else
         failed=$((failed + 1))
-        echo "FAILED $name, exit status $?; its output:"
+        echo "FAILED $name, exit status $status; its output:"
         sed 's/^/    /' "$log"
     fi
 done

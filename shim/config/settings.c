@@ -151,15 +151,57 @@ static void complain_of_value(const struct setting *setting, const char *text,
     complain(line, context);
 }
 
+/* Letters to change, add or leave out to get from one name to the other; rows of the classic table
+ * (Levenshtein). */
+static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    enum { NAME_LIMIT = 64 };
+    unsigned char row[NAME_LIMIT + 1];
+    if (a_size > NAME_LIMIT || b_size > NAME_LIMIT)
+        return NAME_LIMIT;
+    for (size_t k = 0; k <= b_size; k++)
+        row[k] = (unsigned char)k;
+    for (size_t i = 1; i <= a_size; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned char)i;
+        for (size_t k = 1; k <= b_size; k++) {
+            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
+            if (row[k] + 1U < best)
+                best = row[k] + 1U;
+            if (row[k - 1] + 1U < best)
+                best = row[k - 1] + 1U;
+            diagonal = row[k];
+            row[k] = (unsigned char)best;
+        }
+    }
+    return row[b_size];
+}
+
+/* The setting that was probably meant; NULL: somebody else's variable that begins like ours. */
+static const char *probably_meant(const char *variable, size_t size)
+{
+    enum { LONG_NAME = 14 }; /* PIPESHIM_ and five letters: two slips do not make it another word */
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        unsigned slips = edit_distance(variable, size, table[id].name, strlen(table[id].name));
+        if (slips == 1 || (slips == 2 && strlen(table[id].name) >= LONG_NAME))
+            return table[id].name;
+    }
+    return NULL;
+}
+
 static void complain_of_name(const char *variable, settings_complaint *complain, void *context)
 {
     char line[512];
     struct text_buffer message;
     text_init(&message, line, sizeof line);
     size_t size = strcspn(variable, "=");
+    const char *meant = probably_meant(variable, size);
+    if (!meant)
+        return;
     text_bytes(&message, variable, size < 100 ? size : 100);
-    text_string(&message, ": no such variable; expected one of the PIPESHIM_ names in the README; "
-                          "it is ignored");
+    text_string(&message, ": no such variable; expected ");
+    text_string(&message, meant);
+    text_string(&message, "; it is ignored");
     complain(line, context);
 }
 

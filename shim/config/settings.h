@@ -40,8 +40,8 @@ typedef void settings_complaint(const char *line, void *context);
 /*
  * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the
  * executable named `executable` (without directories). `secure`: AT_SECURE, ignore everything.
- * An invalid value is complained of and its default used; so is a name that begins with PIPESHIM_
- * and is none. Does not allocate; async-signal-safe.
+ * An invalid value is complained of and its default used; so is a name that is
+ * almost one of ours. Does not allocate; async-signal-safe.
  */
 void settings_read(struct settings *settings, char *const *variables, const char *executable,
                    bool secure, settings_complaint *complain, void *context);

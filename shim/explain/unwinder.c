@@ -427,6 +427,9 @@ void unwind_snapshot(struct stack_snapshot *snapshot, const struct memory_reader
         return;
     }
     atomic_fetch_add(&unwinds_running, 1);
+    /* Here and not in unwinder_init(): the first call makes libunwind open its pipe, which must not
+     * take two fds from the program. */
+    libunwind.set_caching_policy(address_space, UNW_CACHE_GLOBAL);
     /* What libunwind remembers of one unwind serves the frames of a recursion; of an earlier one it
      * may be about an object that is no longer there. */
     libunwind.flush_cache(address_space, 0, 0);
@@ -449,7 +452,6 @@ bool unwinder_init(void)
     address_space = libunwind.create_addr_space(&accessors, 0);
     if (address_space == NULL)
         return false;
-    libunwind.set_caching_policy(address_space, UNW_CACHE_GLOBAL);
     return true;
 }
 

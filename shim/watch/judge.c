@@ -2,6 +2,7 @@
 #include "watch/judge.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -196,6 +197,15 @@ static bool still_there(const struct slot *slot, const struct slot_record *recor
     return atomic_load(&slot->sequence) == record->sequence;
 }
 
+/* libunwind blocks signals around its locks through libc, which leaves out its own two (32 and 33)
+ * when the mask is put back: no signal must ever choose the watchdog. */
+static void unwind(void)
+{
+    uint64_t all = ~0ULL;
+    unwind_snapshot(&snapshot, &memory, settings_stack_depth(&settings), &trace);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
+}
+
 /* Copies the stack, and believes the copy only if the thread did not move meanwhile. */
 static bool unwind_slot(const struct slot *slot, const struct slot_record *record)
 {
@@ -203,7 +213,7 @@ static bool unwind_slot(const struct slot *slot, const struct slot_record *recor
         return false;
     if (!still_there(slot, record))
         return false;
-    unwind_snapshot(&snapshot, &memory, settings_stack_depth(&settings), &trace);
+    unwind();
     return true;
 }
 
@@ -284,7 +294,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     trace.count = 0;
     if (stack_wanted()) {
         if (stack_snapshot_take_pc_sp(&memory, call->pc, call->sp, &snapshot))
-            unwind_snapshot(&snapshot, &memory, settings_stack_depth(&settings), &trace);
+            unwind();
         else
             story.note = "the stack could not be read";
     }

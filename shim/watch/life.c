@@ -31,6 +31,11 @@ bool life_active(void)
     return atomic_load_explicit(&active, memory_order_acquire);
 }
 
+void life_go_inert(void)
+{
+    atomic_store(&active, false);
+}
+
 bool life_begin(void)
 {
     int32_t pid = (int32_t)raw_syscall(SYS_getpid);

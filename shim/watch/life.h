@@ -51,6 +51,10 @@ extern struct settings settings;
  * Async-signal-safe. */
 bool life_active(void);
 
+/* From now on nothing is recorded and nothing said, in this process and its children: a seccomp
+ * filter may kill for any system call of ours. Async-signal-safe. */
+void life_go_inert(void);
+
 /* Begins in this process if it has not: true in the process that may use `life` now; false in a
  * vfork child (the memory is its parent's) and where the library is inert. Async-signal-safe. */
 bool life_begin(void);

@@ -187,6 +187,8 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
                   "watchdog needs; expected openat, read, write, futex and clone allowed; this "
                   "process is not watched from here on");
     watchdog_thread_stop(!allowed);
+    if (!allowed)
+        life_go_inert();
     for (unsigned i = 0; allowed && i < sizeof useful_calls / sizeof *useful_calls; i++)
         if (!allows(filter, useful_calls[i].number))
             atomic_fetch_or(&life->forbidden, useful_calls[i].forbids);

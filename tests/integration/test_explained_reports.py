@@ -20,8 +20,9 @@ class Victim:
 
     def __init__(self, folder, *command, **settings):
         self.log = os.path.join(folder, "log")
-        environment = dict(os.environ, LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json",
-                           PIPESHIM_LOG=self.log, PIPESHIM_THRESHOLD="50ms")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=self.log,
+                           PIPESHIM_THRESHOLD="50ms")
         environment.update(settings)
         self.reader, writer = os.pipe()
         self.process = subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE,

@@ -133,15 +133,16 @@ class PassThrough(RunTest):
         self.assertIsNone(state_of(child))
 
     def test_signal_settings_are_inherited_unchanged(self):
-        show = "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status"
+        show = ["grep", "-E", "Sig(Blk|Ign|Cgt)", "/proc/self/status"]
+
         def settings():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-        bare = subprocess.run(["sh", "-c", show], capture_output=True, text=True, check=True,
+        bare = subprocess.run(show, capture_output=True, text=True, check=True,
                               preexec_fn=settings).stdout
-        self.assertEqual(self.run_tool("sh", "-c", show, preexec_fn=settings).stdout, bare)
+        self.assertEqual(self.run_tool(*show, preexec_fn=settings).stdout, bare)
 
     def test_stdin_is_the_program_s(self):
         data = os.urandom(300000).hex()
@@ -190,6 +191,7 @@ class PassThrough(RunTest):
                               check=True, env=self.environment)
         self.assertEqual(done.stdout, os.path.realpath(installed) + "\n")
 
+    @unittest.skipIf(os.environ.get("SANITIZE"), "ASan insists on being the first to be preloaded")
     def test_existing_preload_stays(self):
         other = os.path.join(self.folder, "other.so")
         shutil.copy(EMPTY, other)
@@ -267,15 +269,22 @@ class Terminal(RunTest):
         return seen
 
     def test_interrupt_reaches_the_program_once(self):
-        script = "n=0; trap 'n=$((n+1)); echo in''t$n' INT; echo re''ady; while [ $n -lt 2 ]; do sleep 0.05; done; echo do''ne"
-        _, master = self.start_in_terminal("bash", "-c", script)
+        # The program counts: a second copy, passed on by run, would come a moment after the first.
+        script = ("import signal\n"
+                  "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+                  "print('rea' + 'dy', flush=True)\n"
+                  "came = [signal.sigwaitinfo([signal.SIGINT])]\n"
+                  "while more := signal.sigtimedwait([signal.SIGINT], 0.5):\n"
+                  "    came.append(more)\n"
+                  "print('ca' + 'me', [one.si_pid for one in came])\n")
+        path = os.path.join(self.folder, "count.py")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(script)
+        _, master = self.start_in_terminal("/usr/bin/python3", path)
         self.read_until(master, "ready")
         os.write(master, b"\x03")
-        self.read_until(master, "int1")
-        os.write(master, b"\x03")
-        self.read_until(master, "int2")
-        self.read_until(master, "done")
-        self.assertNotIn("int3", self.read_until(master, "prompt> "))
+        self.read_until(master, "came [0]")  # one, and from the kernel
+        self.read_until(master, "prompt> ")
 
     def test_stop_and_continue(self):
         script = "trap 'echo co''ntinued' CONT; echo re''ady $$; while :; do sleep 0.05; done"

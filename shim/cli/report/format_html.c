@@ -159,7 +159,7 @@ static void write_notes(const struct model *model, FILE *out)
     write_key(out, "notes");
     fputs("[", out);
     if (memory) {
-        format_limits(model, memory);
+        format_limits(model, "", memory);
         fclose(memory);
         char *rest = lines;
         bool first = true;

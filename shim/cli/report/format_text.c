@@ -256,7 +256,7 @@ void format_text(const struct model *model, uint32_t limit, FILE *out)
                 plural(model->fillings));
 }
 
-void format_limits(const struct model *model, FILE *out)
+void format_limits(const struct model *model, const char *before, FILE *out)
 {
     static const struct {
         const char *what;
@@ -265,7 +265,8 @@ void format_limits(const struct model *model, FILE *out)
         {"events of processes", offsetof(struct model, overflow.processes)},
         {"events of threads", offsetof(struct model, overflow.threads)},
         {"frames", offsetof(struct model, overflow.frames)},
-        {"calls of further call sites, shown as one,", offsetof(struct model, overflow.sites)},
+        {"calls at further call sites, counted without their stack,",
+         offsetof(struct model, overflow.sites)},
         {"returns of calls open at the same time", offsetof(struct model, overflow.open)},
         {"samples of pipes' fill", offsetof(struct model, overflow.fills)},
         {"events whose stack was shown before, and which are counted without it,",
@@ -277,6 +278,7 @@ void format_limits(const struct model *model, FILE *out)
         uint64_t count;
         memcpy(&count, (const char *)model + tables[i].offset, sizeof count);
         if (count > 0)
-            fprintf(out, "%" PRIu64 " %s found no room in the tables\n", count, tables[i].what);
+            fprintf(out, "%s%" PRIu64 " %s found no room in the tables\n", before, count,
+                    tables[i].what);
     }
 }

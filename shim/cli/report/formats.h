@@ -23,8 +23,7 @@ void format_perfetto(const struct model *model, FILE *out);
 /* One page that needs no network. */
 void format_html(const struct model *model, FILE *out);
 
-/* The words which every format uses for what is not in the tables, one line each, on `out`: calls
- * that the timeline lacks, full tables. */
-void format_limits(const struct model *model, FILE *out);
+/* What found no room in the model's tables, a line each that starts with `before`. */
+void format_limits(const struct model *model, const char *before, FILE *out);
 
 #endif

@@ -174,9 +174,12 @@ uint32_t model_site(struct model *model, const struct call_site *like, const uin
     for (; model->site_slots[slot] != 0; slot = (slot + 1) % (2 * SITE_LIMIT))
         if (same_site(model, &model->sites[model->site_slots[slot]], like, frames))
             return model->site_slots[slot];
-    if (model->site_count == SITE_LIMIT || model->site_frames_count + count > SITE_FRAMES_LIMIT) {
-        model->overflow.sites++;
-        return 0;
+    uint32_t limit = count > 0 ? SITE_LIMIT - SITE_RESERVE : SITE_LIMIT;
+    if (model->site_count >= limit || model->site_frames_count + count > SITE_FRAMES_LIMIT) {
+        struct call_site without = *like;
+        without.native_count = without.interpreted_count = 0;
+        model->overflow.sites += count > 0;
+        return count > 0 ? model_site(model, &without, frames) : 0;
     }
     uint32_t index = model->site_count++;
     struct call_site *site = &model->sites[index];

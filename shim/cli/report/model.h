@@ -17,7 +17,8 @@ enum {
     THREAD_LIMIT = 1 << 16,
     OPEN_LIMIT = 1 << 15,        /* calls that have not returned yet */
     FRAME_LIMIT = 1 << 16,       /* different frames */
-    SITE_LIMIT = 1 << 13,        /* different call sites */
+    SITE_LIMIT = 1 << 14,        /* different call sites */
+    SITE_RESERVE = 1 << 10,      /* of them, for calls whose stack found no room */
     SITE_FRAMES_LIMIT = 1 << 20, /* frames of all sites' stacks together */
     STACK_LIMIT = 400,           /* frames of one stack */
     SLICE_LIMIT = 100000,        /* single calls kept for the timelines: the longest */
@@ -225,7 +226,8 @@ int32_t model_newest_process(const struct model *model, int32_t pid);
 int32_t model_process(struct model *model, const struct process_key *key);
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name);
 int32_t model_frame(struct model *model, const struct frame *frame);
-/* Never NONE: site 0 takes what finds no room. */
+/* Never NONE: what finds no room goes to the site of the same program and call without a stack, and
+ * at last to site 0. */
 uint32_t model_site(struct model *model, const struct call_site *like, const uint32_t *frames);
 
 /* Adds one call, lag or drain to the totals of its site and process, and to the timeline. */

@@ -248,7 +248,7 @@ static void write_remarks(const struct model *model, const struct settings *sett
     say(model->odd.lost, "lines could not be written by the library");
     say(model->odd.orphans, "calls returned whose report is not in the logs");
     say(missing, "events are missing by their numbers: dropped by the library or lost with lines");
-    format_limits(model, stderr);
+    format_limits(model, "pipeshim report: ", stderr);
     bool timeline = settings->format == FORMAT_PERFETTO || settings->format == FORMAT_HTML;
     if (timeline && model->overflow.slices > 0)
         fprintf(stderr,

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The figures of `make bench`: every comparison is A/B/A/B in one run, printed as medians and their
+ratio; nothing here passes or fails.   tests/bench/bench.py BUILD"""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(sys.argv[1])
+LIBRARY = BUILD + "/libpipeshim.so"
+PLAIN = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+WITH = dict(PLAIN, LD_PRELOAD=LIBRARY)
+PAIRS = 15
+
+
+def once(command, environment):
+    return float(subprocess.run(command, env=environment, check=True, capture_output=True,
+                                text=True).stdout)
+
+
+def hot_path():
+    program = BUILD + "/bench/hot_path"
+    print("ns an operation, medians of %d pairs      without     with    ratio   target" % PAIRS)
+    for mode, what, target in (("devnull", "write of 1 byte to /dev/null", "1.06"),
+                               ("pipe", "write of 64 bytes to a read pipe", "1.06"),
+                               ("fputc", "fputc", "1.02"), ("malloc", "malloc and free", "1.02")):
+        without, with_library = [], []
+        for _ in range(PAIRS):
+            without.append(once([program, mode], PLAIN))
+            with_library.append(once([program, mode], WITH))
+        a, b = statistics.median(without), statistics.median(with_library)
+        pairs = statistics.median(y / x for x, y in zip(without, with_library))
+        print("  %-38s %9.1f %9.1f   %.3f (pair by pair %.3f)  %s" % (what, a, b, b / a, pairs,
+                                                                    target))
+    for tool, command in (("strace -f", ["strace", "-f", "-o", "/dev/null"]),
+                          ("perf trace", ["perf", "trace", "-o", "/dev/null"])):
+        if not shutil.which(command[0]):
+            print("  %s: not installed" % tool)
+            continue
+        try:
+            figure = once(command + [program, "devnull"], PLAIN)
+            print("  %-38s %9s %9.1f   %.1f" % ("the first, under " + tool, "", figure,
+                                               figure / once([program, "devnull"], PLAIN)))
+        except (subprocess.CalledProcessError, ValueError):
+            print("  %s: does not run here" % tool)
+
+
+def start_up():
+    def run(environment):
+        start = time.perf_counter()
+        subprocess.run(["/bin/true"], env=environment, check=True)
+        return (time.perf_counter() - start) * 1e6
+    without, with_library = [], []
+    for _ in range(200):
+        without.append(run(PLAIN))
+        with_library.append(run(WITH))
+    print("start of /bin/true: %.0f us without, %.0f us with (medians of 200 pairs)"
+          % (statistics.median(without), statistics.median(with_library)))
+
+
+def latency(count=100):
+    """From just before the write that blocks to the event's time, at a threshold of 50 ms."""
+    program = ("import os, struct, time\n"
+               "os.write(1, b'x' * 65536)\n"
+               "while True:\n"
+               "    os.write(2, struct.pack('d', time.time()))\n"
+               "    os.write(1, b'x' * 4096)\n")
+    delays = []
+    with tempfile.TemporaryDirectory() as folder:
+        log = folder + "/log"
+        environment = dict(WITH, PIPESHIM_THRESHOLD="50ms", PIPESHIM_LOG=log,
+                           PIPESHIM_FORMAT="json", PIPESHIM_RATE="1000/s")
+        out, out_writer = os.pipe()
+        err, err_writer = os.pipe()
+        victim = subprocess.Popen(["/usr/bin/python3", "-c", program], stdout=out_writer,
+                                  stderr=err_writer, env=environment)
+        position = 0
+        for _ in range(count):
+            began = struct_double(os.read(err, 8))
+            found = None
+            while not found:
+                time.sleep(0.005)
+                with open(log, "rb") as file:
+                    file.seek(position)
+                    text = file.read()
+                for line in text.splitlines(True):
+                    if line.endswith(b"\n"):
+                        position += len(line)
+                        event = json.loads(line)
+                        if event["event"] == "blocked":
+                            found = event
+            # The event's time is taken when the stack and the facts are there, before the write.
+            delays.append((timestamp(found["time"]) - began) * 1000)
+            os.read(out, 4096)
+        victim.kill()
+        victim.wait()
+    delays.sort()
+    print("event after the call began, threshold 50 ms: p50 %.1f p99 %.1f max %.1f ms (%d calls, "
+          "target p99 60)" % (delays[count // 2], delays[count * 99 // 100 - 1], delays[-1], count))
+
+
+def struct_double(data):
+    import struct
+    return struct.unpack("d", data)[0]
+
+
+def timestamp(text):
+    import datetime
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def idle():
+    """CPU of the watchdog beside a program that waits, and beside one that writes all the time."""
+    for what, text in (("waits", "import os, time; os.read(0, 1)"),
+                       ("writes", "import os\nwhile True: os.write(1, b'x')")):
+        with open("/dev/null", "w") as null:
+            victim = subprocess.Popen(["/usr/bin/python3", "-c", text], stdin=subprocess.PIPE,
+                                      stdout=null, env=WITH)
+            time.sleep(5)
+            for task in os.listdir("/proc/%d/task" % victim.pid):
+                base = "/proc/%d/task/%s/" % (victim.pid, task)
+                if open(base + "comm").read() == "pipeshim\n":
+                    cpu = int(open(base + "schedstat").read().split()[0]) / 1e6
+                    wakes = int(open(base + "status").read().split(
+                        "\nvoluntary_ctxt_switches:")[1].split()[0])
+                    print("watchdog of a program that %s: %.1f ms of CPU and %d wake-ups in 5 s"
+                          % (what, cpu, wakes))
+            victim.kill()
+            victim.wait()
+
+
+if __name__ == "__main__":
+    hot_path()
+    start_up()
+    latency()
+    idle()
