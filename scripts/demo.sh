@@ -26,9 +26,9 @@ LD_PRELOAD="$PWD/$build/libpipeshim.so" PIPESHIM_LOG="$log" \
 engine=$!
 
 deadline=$(($(date +%s) + 20))
-while ! grep -q 'BLOCKED' "$log" 2>/dev/null || ! grep -q 'main' "$log"; do
+while ! grep -q 'BLOCKED' "$log" 2>/dev/null || ! grep -q 'DEADLOCK' "$log"; do
     if [ "$(date +%s)" -ge "$deadline" ]; then
-        echo "demo: no report within 20 s; expected one line with BLOCKED in $log" >&2
+        echo "demo: no report within 20 s; expected one line with BLOCKED and one with DEADLOCK in $log" >&2
         cat "$log" >&2
         exit 1
     fi

@@ -18,20 +18,20 @@
     [CALL_##name] = {#name, CLASS_POLL, number},
 #define CONTROL(type, name, parameters)
 
-static const struct call_description descriptions[CALL_COUNT] = {
+static const struct door_description descriptions[CALL_COUNT] = {
     [CALL_none] = {"", CLASS_OTHER, -1},
 #include "doors/calls.def"
     [CALL_stdio_write] = {"stdio", CLASS_PIPE_WRITE, SYS_write},
 };
 
-const struct call_description *call_describe(enum call_id id)
+const struct door_description *call_describe(enum call_id id)
 {
     return &descriptions[(unsigned)id < CALL_COUNT ? id : CALL_none];
 }
 
 bool call_may_sleep_in(enum call_id id, long number)
 {
-    const struct call_description *call = call_describe(id);
+    const struct door_description *call = call_describe(id);
     if (number == call->kernel_call || number == SYS_restart_syscall)
         return true;
     if (call->class == CLASS_POLL) /* libc answers one readiness wait with another */

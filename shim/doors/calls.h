@@ -45,14 +45,14 @@ enum call_id {
 #undef CALL_READINESS
 #undef CONTROL
 
-struct call_description {
+struct door_description {
     const char *name; /* what the program called */
     enum call_class class;
     int kernel_call; /* SYS_…: what it sleeps in */
 };
 
 /* Describes call `id`; async-signal-safe. */
-const struct call_description *call_describe(enum call_id id);
+const struct door_description *call_describe(enum call_id id);
 
 /* True if a thread inside call `id` may show kernel call `number` in /proc/PID/task/TID/syscall:
  * the call's own, one that libc uses for it instead (select → pselect6), or restart_syscall (what

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "base/raw_syscall.h"
+#include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "watch/life.h"
 #include "watch/seccomp.h"
@@ -193,6 +194,7 @@ _Static_assert(SYS_seccomp == 277, "the assembler above compares with this numbe
 /* multiprocessing's children and many daemons leave through _exit: no destructor would run. */
 DOOR(void, _exit, (int status))
 {
+    drain_doors_finish();
     life_finish();
     for (;;)
         raw_syscall(SYS_exit_group, status);
@@ -200,6 +202,7 @@ DOOR(void, _exit, (int status))
 
 DOOR(void, _Exit, (int status))
 {
+    drain_doors_finish();
     life_finish();
     for (;;)
         raw_syscall(SYS_exit_group, status);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "doors/drain_doors.h"
 #include "doors/slot.h"
 
 enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
@@ -16,6 +17,17 @@ enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 typedef ssize_t write_function(FILE *file, const void *data, ssize_t size);
 
 static write_function *real_file_write;
+
+static ssize_t write_or_drain(FILE *file, int fd, const void *data, ssize_t size)
+{
+    ssize_t result;
+    if (drain_doors_stdio(fd, data, (size_t)size, &result)) {
+        if (result < 0)
+            file->_flags |= _IO_ERR_SEEN; /* as libc's own write does */
+        return result < 0 ? 0 : result;
+    }
+    return real_file_write(file, data, size);
+}
 
 /* The destructors of other libraries write after ours have run, and exit() flushes last of all:
  * this stays in place until the process is gone (-z nodelete keeps the code). */
@@ -26,9 +38,9 @@ static ssize_t stdio_write_door(FILE *file, const void *data, ssize_t size)
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))
         slot = slot_claim(CALL_stdio_write, fd, (uint64_t)size);
     if (__builtin_expect(!slot, 0))
-        return real_file_write(file, data, size);
+        return write_or_drain(file, fd, data, size);
     slot_enter(slot, CALL_stdio_write, fd, size);
-    ssize_t result = real_file_write(file, data, size);
+    ssize_t result = write_or_drain(file, fd, data, size);
     slot_leave(slot);
     return result;
 }

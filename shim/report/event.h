@@ -12,6 +12,7 @@
 
 #include "base/text_buffer.h"
 #include "config/settings.h"
+#include "graph/finding.h"
 #include "report/story.h"
 #include "report/summary.h"
 
@@ -51,6 +52,8 @@ void event_json_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_json_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+void event_json_deadlock(struct text_buffer *, const struct event_head *,
+                         const struct wait_finding *);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
@@ -59,6 +62,8 @@ void event_text_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_text_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+void event_text_deadlock(struct text_buffer *, const struct event_head *,
+                         const struct wait_finding *);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 

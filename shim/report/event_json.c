@@ -239,6 +239,29 @@ void event_json_unblocked(struct text_buffer *text, const struct event_head *hea
     end(&json);
 }
 
+void event_json_deadlock(struct text_buffer *text, const struct event_head *head,
+                         const struct wait_finding *finding)
+{
+    struct json_writer json;
+    begin(&json, text, head);
+    json_open(&json, "chain", '[');
+    for (unsigned i = 0; i < finding->count; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        json_open(&json, NULL, '{');
+        json_put_signed(&json, "pid", link->pid);
+        json_put_string(&json, "comm", link->comm);
+        json_put_signed(&json, "tid", link->tid);
+        json_put_string(&json, "waits_in", link->waits_in);
+        json_put_string(&json, "object", link->object);
+        json_put_signed(&json, "for_pid", link->for_pid);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_put_string(&json, "words", finding->words);
+    json_put_string(&json, "advice", finding->advice);
+    end(&json);
+}
+
 void event_json_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

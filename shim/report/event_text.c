@@ -253,6 +253,34 @@ void event_text_unblocked(struct text_buffer *text, const struct event_head *hea
     lost(text, head);
 }
 
+void event_text_deadlock(struct text_buffer *text, const struct event_head *head,
+                         const struct wait_finding *finding)
+{
+    begin(text, head, "DEADLOCK");
+    text_string(text, finding->words);
+    text_char(text, '\n');
+    lost(text, head);
+    for (unsigned i = 0; i < finding->count; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        text_string(text, "  ");
+        text_string(text, link->comm);
+        text_char(text, '[');
+        text_signed(text, link->pid);
+        text_string(text, "] waits in ");
+        text_string(text, link->waits_in);
+        if (link->object[0]) {
+            text_string(text, " on ");
+            text_string(text, link->object);
+        }
+        text_string(text, " for ");
+        text_signed(text, link->for_pid);
+        text_char(text, '\n');
+    }
+    text_string(text, "  fix: ");
+    text_string(text, finding->advice);
+    text_char(text, '\n');
+}
+
 void event_text_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

@@ -234,6 +234,25 @@ void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
     life_reporting_end();
 }
 
+void tell_deadlock(const struct wait_finding *finding)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_telling())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    begin_record(&text, &head, "deadlock", pid, thread);
+    if (is_json())
+        event_json_deadlock(&text, &head, finding);
+    else
+        event_text_deadlock(&text, &head, finding);
+    write_record(&text);
+    life_reporting_end();
+}
+
 void tell_periodic(void)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config/settings.h"
+#include "graph/finding.h"
 #include "report/story.h"
 
 /* What became of a report. */
@@ -35,6 +36,9 @@ void tell_line(const char *message);
 struct told tell_blocked(const struct story *story);
 /* The call that `told` is about has returned, or its thread is gone. */
 void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
+
+/* A confirmed deadlock: the `deadlock` event. */
+void tell_deadlock(const struct wait_finding *finding);
 
 /* On the watchdog thread: notes its own CPU time. Cheap. */
 void tell_periodic(void);

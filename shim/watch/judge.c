@@ -45,6 +45,11 @@ void judge_begin(void)
     }
 }
 
+unsigned judge_permitted_look(void)
+{
+    return permitted_look;
+}
+
 const struct memory_reader *judge_memory(void)
 {
     return &memory;
@@ -233,7 +238,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
         open.moving = true;
         return open;
     }
-    const struct call_description *description = call_describe(record.call);
+    const struct door_description *description = call_describe(record.call);
     bool loop = event_loop_thread(&record);
     if (description->class == CLASS_POLL && (!loop || event_loop_own_wait(&record)))
         return peaceful;

@@ -29,6 +29,8 @@ struct judgement {
 /* How the watchdog reads the program's memory: decided when it starts. */
 void judge_begin(void);
 const struct memory_reader *judge_memory(void);
+/* What the watchdog may use to look at other processes: LOOK_… of graph/object_look.h. */
+unsigned judge_permitted_look(void);
 
 /* The threshold after which a call of `class` is worth a judgement, in ns. */
 uint64_t judge_threshold_ns(enum call_class class);

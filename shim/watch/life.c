@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "doors/slot.h"
 #include "doors/stdio_jumps.h"
@@ -124,6 +125,7 @@ static void begin_here(const char *argv0, char **environment)
         return;
     }
     life = made;
+    drain_doors_install();
     bool libunwind = settings_stack_depth(&settings) != 0 && unwinder_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
@@ -143,5 +145,6 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
 
 __attribute__((destructor)) static void end(void)
 {
+    drain_doors_finish();
     life_finish();
 }

@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "doors/slot.h"
 #include "report/tell.h"
+#include "watch/deadlock.h"
 #include "watch/judge.h"
 #include "watch/life.h"
 #include "watch/proof.h"
@@ -32,6 +33,7 @@ struct look {
     uint64_t now;
     uint64_t next; /* look again at this time at the latest */
     bool activity; /* a slot moved, or waits for its judgement */
+    bool stuck;    /* a report on a call is open */
 };
 
 static void look_again_at(struct look *look, uint64_t when)
@@ -104,6 +106,7 @@ static void wait_for_end(struct slot *slot, struct look *look)
         watch->judged = VERDICT_PEACEFUL;
         return;
     }
+    look->stuck = true;
     look_again_at(look, look->now + interval_by_age(slot, look));
 }
 
@@ -156,12 +159,14 @@ void watchdog_run(void)
     unsigned quiet = 0;
     judge_begin();
     sampler_begin();
+    deadlock_begin();
     while (!atomic_load(&life->stop)) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};
         look.next = look.now + LONGEST_SLEEP_NS;
         look_at_slots(&look);
         look_again_at(&look, sampler_look(look.now, look.activity));
+        look_again_at(&look, deadlock_look(look.now, look.stuck));
         tell_periodic();
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)

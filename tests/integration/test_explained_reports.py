@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,58 @@ class ExplainedReports(unittest.TestCase):
         self.assertEqual([e["ref"] for e in unblocked], [blocked["seq"]])
         self.assertGreaterEqual(unblocked[0]["blocked_ms"], blocked["blocked_ms"])
         self.assertEqual(victim.events("summary")[0]["sites"][0]["unreturned"], 0)
+
+    def first_line(self, path):
+        with open(path, encoding="ascii") as file:
+            return file.readline().strip()
+
+    def start_engine(self):
+        log = os.path.join(self.folder, "log")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=log)
+        process = subprocess.Popen([os.path.join(BUILD, "victims", "engine")], env=environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   start_new_session=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(os.killpg, process.pid, signal.SIGKILL)
+        return process, log
+
+    def test_deadlock_is_named_with_its_closed_chain(self):
+        parent, log = self.start_engine()
+        deadline = time.monotonic() + DEADLINE_S
+        found = []
+        while not found and time.monotonic() < deadline:
+            time.sleep(0.02)
+            if os.path.exists(log):
+                with open(log, encoding="utf-8") as lines:
+                    found = [e for e in map(json.loads, (x for x in lines if x.endswith("\n")))
+                             if e["event"] == "deadlock"]
+        self.assertEqual(len(found), 1)
+        chain = found[0]["chain"]
+        self.assertEqual(len(chain), 2)
+        self.assertEqual({link["pid"] for link in chain}, {parent.pid, found[0]["pid"]})
+        for link, following in zip(chain, chain[1:] + chain[:1]):
+            self.assertEqual(link["for_pid"], following["pid"])
+        self.assertEqual({link["waits_in"] for link in chain}, {"write fd 2", "read fd 3"})
+        self.assertIn("in parallel", found[0]["advice"])
+
+    def test_a_slow_reader_is_no_deadlock(self):
+        _, victim = self.python_victim()
+        victim.wait_for("blocked")
+        # This process is the only reader, and it could read: it only takes its time.
+        path = "/proc/%d/task" % victim.process.pid
+        watchdog = [t for t in os.listdir(path)
+                    if self.first_line("%s/%s/comm" % (path, t)) == "pipeshim"][0]
+
+        def looks():
+            with open("%s/%s/status" % (path, watchdog), encoding="ascii") as status:
+                return int(status.read().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+        before = looks()
+        deadline = time.monotonic() + DEADLINE_S
+        while looks() < before + 150 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(victim.events("deadlock"), [])
+        self.assertEqual(victim.drain(), (100000, 0))
 
     @unittest.skipUnless(shutil.which("node"), "node is not installed")
     def test_names_of_compiled_javascript(self):

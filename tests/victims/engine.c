@@ -64,7 +64,10 @@ int main(int argc, char **argv)
         close(out[1]);
         close(err[0]);
         close(err[1]);
-        execl("/proc/self/exe", "engine", count, size, "serve", (char *)NULL);
+        char self[4096];
+        ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+        self[length > 0 ? length : 0] = '\0';
+        execl(self, "engine", count, size, "serve", (char *)NULL);
         _exit(127);
     }
     close(out[1]);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "doors/drain_doors.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "doors/real.h"
+#include "drain/drain.h"
+#include "watch/life.h"
+
+/* The functions that were real before the drainer stood in front of them. */
+static ssize_t (*write_behind)(int, const void *, size_t);
+static ssize_t (*writev_behind)(int, const struct iovec *, int);
+static ssize_t (*send_behind)(int, const void *, size_t, int);
+static ssize_t (*sendto_behind)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+static ssize_t (*sendmsg_behind)(int, const struct msghdr *, int);
+static ssize_t (*sendfile_behind)(int, int, off_t *, size_t);
+static ssize_t (*sendfile64_behind)(int, int, off64_t *, size_t);
+static ssize_t (*splice_behind)(int, off64_t *, int, off64_t *, size_t, unsigned);
+static ssize_t (*tee_behind)(int, int, size_t, unsigned);
+static ssize_t (*vmsplice_behind)(int, const struct iovec *, size_t, unsigned);
+
+static bool drained(int fd, const struct iovec *vector, int count, ssize_t *result)
+{
+    if (!drain_wants(fd))
+        return false;
+    ssize_t outcome = drain_write(fd, vector, count);
+    if (outcome == DRAIN_PASS)
+        return false;
+    if (outcome < 0) {
+        errno = (int)-outcome;
+        outcome = -1;
+    }
+    *result = outcome;
+    return true;
+}
+
+bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
+{
+    struct iovec one = {(void *)data, size};
+    return drain_enabled && drained(fd, &one, 1, result);
+}
+
+static ssize_t drained_write(int fd, const void *buffer, size_t size)
+{
+    struct iovec one = {(void *)buffer, size};
+    ssize_t result;
+    return drained(fd, &one, 1, &result) ? result : write_behind(fd, buffer, size);
+}
+
+static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
+{
+    ssize_t result;
+    if (count > 0 && drained(fd, vector, count, &result))
+        return result;
+    return writev_behind(fd, vector, count);
+}
+
+/* Calls that are not queued wait until what is queued has gone. */
+static void before(int fd)
+{
+    if (drain_wants(fd))
+        drain_flush(fd);
+}
+
+static ssize_t drained_send(int fd, const void *buffer, size_t size, int flags)
+{
+    before(fd);
+    return send_behind(fd, buffer, size, flags);
+}
+
+static ssize_t drained_sendto(int fd, const void *buffer, size_t size, int flags,
+                              const struct sockaddr *address, socklen_t length)
+{
+    before(fd);
+    return sendto_behind(fd, buffer, size, flags, address, length);
+}
+
+static ssize_t drained_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    before(fd);
+    return sendmsg_behind(fd, message, flags);
+}
+
+static ssize_t drained_sendfile(int out, int in, off_t *offset, size_t size)
+{
+    before(out);
+    return sendfile_behind(out, in, offset, size);
+}
+
+static ssize_t drained_sendfile64(int out, int in, off64_t *offset, size_t size)
+{
+    before(out);
+    return sendfile64_behind(out, in, offset, size);
+}
+
+static ssize_t drained_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size,
+                              unsigned flags)
+{
+    before(out);
+    return splice_behind(in, in_offset, out, out_offset, size, flags);
+}
+
+static ssize_t drained_tee(int in, int out, size_t size, unsigned flags)
+{
+    before(out);
+    return tee_behind(in, out, size, flags);
+}
+
+static ssize_t drained_vmsplice(int fd, const struct iovec *vector, size_t count, unsigned flags)
+{
+    before(fd);
+    return vmsplice_behind(fd, vector, count, flags);
+}
+
+#define INSTALL(name)                                                                              \
+    do {                                                                                           \
+        name##_behind = real_##name;                                                               \
+        real_##name = drained_##name;                                                              \
+    } while (0)
+
+void drain_doors_install(void)
+{
+    struct drain_options options = {
+        .fds = settings.text[SETTING_DRAIN],
+        .behind = settings.number[SETTING_DRAIN_MODE] == 1,
+        .max = settings.number[SETTING_DRAIN_MAX],
+        .overflow = (enum drain_overflow)settings.number[SETTING_DRAIN_OVERFLOW],
+        .exit_ns = settings.number[SETTING_DRAIN_EXIT],
+        .grow = settings.number[SETTING_GROW],
+    };
+    if (!drain_init(&options))
+        return;
+    INSTALL(write);
+    INSTALL(writev);
+    INSTALL(send);
+    INSTALL(sendto);
+    INSTALL(sendmsg);
+    INSTALL(sendfile);
+    INSTALL(sendfile64);
+    INSTALL(splice);
+    INSTALL(tee);
+    INSTALL(vmsplice);
+}
+
+void drain_doors_finish(void)
+{
+    if (drain_enabled)
+        drain_finish();
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+/* The drainer behind the doors. */
+#ifndef PIPESHIM_DOORS_DRAIN_DOORS_H
+#define PIPESHIM_DOORS_DRAIN_DOORS_H
+
+#include <sys/types.h>
+
+/* Puts the drainer between the wrappers and the real functions, if PIPESHIM_DRAIN names an fd:
+ * where it does not, no call pays for it. After real_resolve_all() and before threads. */
+void drain_doors_install(void);
+
+/* For stdio's write: as drain_write(), with errno; false: make the real call. */
+_Bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result);
+
+/* At exit. */
+void drain_doors_finish(void);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The drainer: a write that would block on a full pipe is taken into a queue instead, and a helper
+ * process completes it.
+ *
+ * Where the queue lives. In memory shared with the helper (MAP_SHARED, mapped once by the
+ * constructor and only touched as far as it is used), so that what write() acknowledged survives
+ * SIGKILL of the program. A forked child inherits the mapping: it appends to the same queue, after
+ * what its parent had queued, and repeats nothing.
+ *
+ * Streams. One queue a pipe, FIFO or stream socket, known by its device and inode, so that dup'ed
+ * fds are one stream. `head` is moved by the writers, under the stream's lock; `tail` by the helper
+ * or, for drop-old, by a writer, both by compare-and-exchange. The lock holds its owner's tid: one
+ * that died is robbed; a signal handler that finds its own thread inside writes directly.
+ *
+ * Direct path. While no queue of the process holds anything, a write is one pwritev2(RWF_NOWAIT)
+ * and takes no lock: what fits has gone, what does not is queued. O_NONBLOCK is never set on the
+ * program's file description, which other processes share; named FIFOs, for which the kernel does
+ * not know RWF_NOWAIT, are opened a second time.
+ *
+ * The helper. Two clones: the first is waited for here (__WCLONE: it has no exit signal, the
+ * program's wait() does not see it), the second belongs to init. It keeps one fd, the pipe's write
+ * end; it is in a session of its own, blocks all signals, and unmaps the program's memory. It
+ * leaves as soon as the queue is empty, so that the reader sees end-of-file when the program closes
+ * its end, after the last byte and not later. `state` is a Dekker handshake: the helper announces
+ * that it leaves and looks at `head` again; a writer moves `head` and looks at `state` after.
+ *
+ * Records. Each write up to 64 KiB is one record, a longer one several. The helper sends as many
+ * whole records as fit into PIPE_BUF with one writev(): the kernel keeps those together, so no
+ * record is torn by another writer of the pipe.
+ */
+#ifndef PIPESHIM_DRAIN_DRAIN_H
+#define PIPESHIM_DRAIN_DRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+enum drain_overflow { DRAIN_BLOCK, DRAIN_DROP_NEW, DRAIN_DROP_OLD };
+
+struct drain_options {
+    const char *fds; /* PIPESHIM_DRAIN */
+    bool behind;     /* PIPESHIM_DRAIN_MODE */
+    uint64_t max;    /* bytes queued at once, all streams together */
+    enum drain_overflow overflow;
+    uint64_t exit_ns; /* PIPESHIM_DRAIN_EXIT */
+    uint64_t grow;    /* PIPESHIM_GROW; 0: off */
+};
+
+struct drain_totals {
+    uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
+};
+
+/* What drain_write() returns when the call is not its business: make the real call. */
+enum { DRAIN_PASS = -100000 };
+
+/* True once drain_init() succeeded with something to drain. */
+extern bool drain_enabled;
+
+/* Maps the queues; false: off, or no memory (nothing is drained then). Call once, before threads.
+ */
+bool drain_init(const struct drain_options *options);
+
+/* True if `fd` is one of those that PIPESHIM_DRAIN names. */
+bool drain_wants(int fd);
+
+/* What a blocking writev() of `vector` to `fd` returns, or -errno, or DRAIN_PASS. The bytes may be
+ * in the queue instead of the pipe. Async-signal-safe; does not touch errno. */
+ssize_t drain_write(int fd, const struct iovec *vector, int count);
+
+/* Waits until the stream of `fd` is empty: before a call that moves bytes past drain_write(). */
+void drain_flush(int fd);
+
+/* Waits as PIPESHIM_DRAIN_EXIT says until all streams are empty; the bytes that are left, which the
+ * helpers go on sending. */
+uint64_t drain_finish(void);
+
+struct drain_totals drain_totals(void);
+
+#endif

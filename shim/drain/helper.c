@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "base/thread_pointer.h"
+#include "drain/stream.h"
+
+enum { BATCH_RECORDS = 256, REMOVE_STEP = 1024 * 1024, HELPER_FD = 0 };
+
+/* Private to the helper after the fork. */
+static char batch[RECORD_LIMIT];
+static uint64_t removed_to;
+
+/* Not memcpy: libc is unmapped here. The empty assembler keeps the compiler from making it one. */
+static void copy(char *to, const char *from, uint64_t size)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+#else
+    for (; size >= 8; size -= 8, to += 8, from += 8) {
+        uint64_t word;
+        __builtin_memcpy(&word, from, 8);
+        __builtin_memcpy(to, &word, 8);
+        __asm__ volatile("" : : : "memory");
+    }
+    for (; size > 0; size--) {
+        *to++ = *from++;
+        __asm__ volatile("" : : : "memory");
+    }
+#endif
+}
+
+static void read_ring(const struct stream *stream, uint64_t at, void *to, uint64_t size)
+{
+    uint64_t mask = drain_memory->ring_size - 1;
+    uint64_t first = drain_memory->ring_size - (at & mask);
+    const char *ring = stream_ring(stream);
+    if (first > size)
+        first = size;
+    copy(to, ring + (at & mask), first);
+    copy((char *)to + first, ring, size - first);
+}
+
+/* Copies whole records into `batch`: one, or as many as fit into PIPE_BUF. Returns the bytes and
+ * where the next record starts; 0 when a writer dropped them meanwhile or nothing is there. */
+static uint32_t take(struct stream *stream)
+{
+    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t head = atomic_load(&stream->head);
+    uint64_t at = tail;
+    uint32_t used = 0;
+    uint32_t middle = 0;
+    while (at < head) {
+        struct record record;
+        read_ring(stream, at, &record, sizeof record);
+        if (record.size > RECORD_LIMIT || at + record_space(record.size) > head ||
+            (used > 0 && used + record.size > PIPE_BUF))
+            break;
+        read_ring(stream, at + sizeof record, batch + used, record.size);
+        used += record.size;
+        at += record_space(record.size);
+        middle = record.continued;
+        if (used >= PIPE_BUF)
+            break;
+    }
+    if (at == tail)
+        return 0;
+    atomic_store(&stream->in_flight, 1);
+    if (!atomic_compare_exchange_strong(&stream->tail, &tail, at)) {
+        atomic_store(&stream->in_flight, 0);
+        return 0;
+    }
+    atomic_store(&stream->middle, middle);
+    atomic_fetch_sub(&drain_memory->queued, at - tail);
+    return used;
+}
+
+/* False: the reader is gone. */
+static bool send(uint32_t size)
+{
+    uint32_t sent = 0;
+    while (sent < size) {
+        long result = raw_syscall(SYS_write, HELPER_FD, batch + sent, size - sent);
+        if (result == -EAGAIN) { /* the program made its file description non-blocking */
+            struct pollfd writable = {HELPER_FD, POLLOUT, 0};
+            raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0);
+        } else if (result < 0 && result != -EINTR) {
+            return false;
+        } else if (result > 0) {
+            sent += (uint32_t)result;
+        }
+    }
+    return true;
+}
+
+/* Gives back the ring's pages that were sent, in steps. */
+static void give_back(struct stream *stream)
+{
+    uint64_t size = drain_memory->ring_size;
+    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t step = REMOVE_STEP < size / 4 ? REMOVE_STEP : size / 4;
+    uint64_t whole = tail & ~(step - 1);
+    if (tail - removed_to > size)
+        removed_to = (tail - size + step - 1) & ~(step - 1);
+    if (drain_memory->keep_pages)
+        return;
+    for (; removed_to < whole; removed_to += step)
+        raw_syscall(SYS_madvise, stream_ring(stream) + (removed_to & (size - 1)), step,
+                    MADV_REMOVE);
+}
+
+static void discard_all(struct stream *stream)
+{
+    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t head;
+    do
+        head = atomic_load(&stream->head);
+    while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
+    atomic_fetch_sub(&drain_memory->queued, head - tail);
+    atomic_fetch_add(&drain_memory->lost_bytes, head - tail);
+    atomic_store(&stream->middle, 0);
+}
+
+static bool is_empty(struct stream *stream)
+{
+    return atomic_load(&stream->head) == atomic_load(&stream->tail);
+}
+
+static bool may_leave(struct stream *stream)
+{
+    atomic_store(&stream->state, HELPER_LEAVES);
+    if (!is_empty(stream)) {
+        atomic_store(&stream->state, HELPER_RUNS);
+        return false;
+    }
+    /* Closed before the writers may go past this helper: the last reference to the pipe must not
+     * be one that nobody uses. */
+    raw_syscall(SYS_close, HELPER_FD);
+    atomic_fetch_sub(&drain_memory->active, 1);
+    atomic_store(&stream->state, HELPER_NONE);
+    return true;
+}
+
+static void sleep_until_woken(struct stream *stream)
+{
+    struct timespec linger = {0, (long)drain_memory->linger_ns};
+    uint32_t seen = atomic_load(&stream->wake);
+    atomic_store(&stream->sleeping, 1);
+    if (is_empty(stream) && linger.tv_nsec > 0)
+        raw_syscall(SYS_futex, &stream->wake, FUTEX_WAIT, seen, &linger, 0, 0);
+    atomic_store(&stream->sleeping, 0);
+}
+
+static void drain_stream(struct stream *stream)
+{
+    removed_to = atomic_load(&stream->tail);
+    for (;;) {
+        uint32_t size = take(stream);
+        if (size > 0) {
+            bool read = send(size);
+            if (!read) {
+                atomic_fetch_add(&drain_memory->lost_bytes, size);
+                discard_all(stream);
+            }
+            atomic_store(&stream->in_flight, 0);
+            give_back(stream);
+            continue;
+        }
+        sleep_until_woken(stream);
+        if (is_empty(stream) && may_leave(stream))
+            return;
+    }
+}
+
+/* The program's memory, copied on write, would stay with the helper: all but this library, the
+ * stack and the queue goes. */
+static void unmap_program(void)
+{
+    extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+    extern const char _end[] __attribute__((visibility("hidden")));
+    enum { AROUND_STACK = 256 * 1024, AROUND_THREAD = 8192, MARGIN = 65536, KEPT = 4 };
+    uintptr_t thread = read_thread_pointer();
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t queue = (uintptr_t)drain_memory;
+    uintptr_t queue_end = queue + 65536 + drain_memory->ring_size * STREAM_LIMIT;
+    struct {
+        uintptr_t from, to;
+    } keep[KEPT] = {{(uintptr_t)__ehdr_start, (uintptr_t)_end},
+                    {stack - AROUND_STACK, stack + MARGIN},
+                    {queue, queue_end},
+                    /* The kernel writes to the thread's rseq area, which libc keeps here. */
+                    {thread - AROUND_THREAD, thread + AROUND_THREAD}};
+    for (int i = 0; i < KEPT; i++)
+        for (int k = i + 1; k < KEPT; k++)
+            if (keep[k].from < keep[i].from) {
+                uintptr_t from = keep[i].from;
+                uintptr_t to = keep[i].to;
+                keep[i] = keep[k];
+                keep[k].from = from;
+                keep[k].to = to;
+            }
+    uintptr_t at = MARGIN;
+    for (int i = 0; i <= KEPT; i++) {
+        uintptr_t end = i < KEPT ? keep[i].from & ~(uintptr_t)(MARGIN - 1) : (uintptr_t)1 << 46;
+        if (end > at)
+            raw_syscall(SYS_munmap, at, end - at);
+        if (i < KEPT && keep[i].to > at)
+            at = (keep[i].to + MARGIN - 1) & ~(uintptr_t)(MARGIN - 1);
+    }
+}
+
+static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream, int fd)
+{
+    raw_syscall(SYS_setsid);
+    raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
+    raw_syscall(SYS_chdir, "/");
+    if (fd != HELPER_FD)
+        raw_syscall(SYS_dup3, fd, HELPER_FD, 0);
+    if (raw_syscall(SYS_close_range, HELPER_FD + 1, ~0U, 0) != 0)
+        for (int other = HELPER_FD + 1; other < 65536; other++)
+            raw_syscall(SYS_close, other);
+    unmap_program();
+    drain_stream(stream);
+    for (;;)
+        raw_syscall(SYS_exit_group, 0);
+}
+
+static long clone_process(void)
+{
+    return raw_syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
+bool helper_start(struct stream *stream, int fd)
+{
+    uint64_t all = ~0ULL;
+    uint64_t before = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    atomic_store(&stream->in_flight, 0);
+    atomic_store(&stream->state, HELPER_RUNS);
+    atomic_fetch_add(&drain_memory->active, 1);
+    long child = clone_process();
+    if (child == 0) {
+        long grandchild = clone_process();
+        if (grandchild == 0)
+            helper_main(stream, fd);
+        for (;;)
+            raw_syscall(SYS_exit_group, grandchild < 0);
+    }
+    int status = 1 << 8;
+    if (child > 0)
+        while (raw_syscall(SYS_wait4, child, &status, __WCLONE, 0) == -EINTR) {
+        }
+    bool started = child > 0 && status == 0;
+    if (started) {
+        atomic_fetch_add(&drain_memory->episodes, 1);
+    } else {
+        atomic_fetch_sub(&drain_memory->active, 1);
+        atomic_store(&stream->state, HELPER_NONE);
+    }
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+    return started;
+}

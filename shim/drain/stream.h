@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* The memory that the program and its helpers share. */
+#ifndef PIPESHIM_DRAIN_STREAM_H
+#define PIPESHIM_DRAIN_STREAM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum {
+    STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */
+    RECORD_LIMIT = 64 * 1024, /* payload of a record */
+    RECORD_ALIGN = 8,
+};
+
+enum helper_state { HELPER_NONE, HELPER_RUNS, HELPER_LEAVES };
+
+struct record {
+    uint32_t size;      /* of the payload, which follows */
+    uint32_t continued; /* 1: the rest of the write is the next record */
+};
+
+struct stream {
+    _Atomic uint64_t device, inode; /* inode 0: free */
+    _Atomic uint64_t head, tail;    /* bytes ever queued, bytes ever taken; headers included */
+    _Atomic uint32_t state;         /* enum helper_state */
+    _Atomic uint32_t in_flight;     /* the helper has taken bytes that are not in the pipe yet */
+    _Atomic uint32_t middle;        /* the record at tail continues a write that was begun */
+    _Atomic uint32_t lock;          /* tid of the writer inside; 0: free */
+    _Atomic uint32_t wake;          /* futex of the helper */
+    _Atomic uint32_t sleeping;
+} __attribute__((aligned(128)));
+
+struct drain_memory {
+    _Atomic uint32_t lock;   /* of the streams' keys */
+    _Atomic uint32_t active; /* streams whose helper has not left */
+    _Atomic uint64_t queued; /* bytes in all rings */
+    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
+    uint64_t ring_size; /* a power of two */
+    uint64_t max;
+    uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
+    uint64_t linger_ns;  /* how long a helper stays with an empty queue */
+    struct stream streams[STREAM_LIMIT];
+};
+
+extern struct drain_memory *drain_memory;
+
+static inline char *stream_ring(const struct stream *stream)
+{
+    char *rings = (char *)drain_memory + 65536;
+    return rings + (uint64_t)(stream - drain_memory->streams) * drain_memory->ring_size;
+}
+
+static inline uint64_t record_space(uint32_t size)
+{
+    return sizeof(struct record) +
+           ((uint64_t)size + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+}
+
+/* Starts the helper of `stream`, which writes to `fd`. False: the kernel refused it. */
+_Bool helper_start(struct stream *stream, int fd);
+
+#endif
