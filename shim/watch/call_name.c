@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 
 #include "base/text_buffer.h"
+#include "explain/called_function.h"
+#include "explain/symbols.h"
 
 static const struct {
     long number;
@@ -62,7 +64,8 @@ static void set_call(struct story *story, const char *name)
     text_string(&text, name);
 }
 
-/* perror calls perror_internal by a jump, and is itself no frame. */
+/* Where the call instruction does not tell: perror leaves by a jump to perror_internal, and is
+ * itself no frame. */
 static void set_call_without_internal(struct story *story, const char *symbol)
 {
     static const char suffix[] = "_internal";
@@ -73,8 +76,27 @@ static void set_call_without_internal(struct story *story, const char *symbol)
         story->call[size - (sizeof suffix - 1)] = '\0';
 }
 
-void call_name_by_stack(enum call_id id, struct story *story)
+/* The function of libc (or the wrapper that stands for it) that `caller` calls; false: it calls
+ * something else, or it cannot be told. */
+static bool name_called_by(const struct stack_frame_name *caller, struct stack_snapshot *snapshot,
+                           const struct memory_reader *reader, struct stack_frame_name *called)
 {
+    static struct stack_trace trace; /* large; the watchdog's alone */
+    uintptr_t function;
+    if (!called_function(snapshot, reader, caller->pc, &function))
+        return false;
+    trace.count = 1;
+    trace.pc[0] = function;
+    trace.exact[0] = true;
+    return symbolize(&trace, reader, called, 1) == 1 && called->symbol[0] &&
+           called->symbol_offset == 0 &&
+           (is_in(called, "libc.so") || is_in(called, "libpipeshim.so"));
+}
+
+void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
+                        const struct memory_reader *reader, struct story *story)
+{
+    static struct stack_frame_name called;
     set_call(story, call_describe(id)->name);
     if (id != CALL_stdio_write && id != CALL_none)
         return;
@@ -90,6 +112,8 @@ void call_name_by_stack(enum call_id id, struct story *story)
         entered = &story->frames[at++];
     if (!entered || !entered->symbol[0])
         return;
+    if (at < story->frame_count && name_called_by(&story->frames[at], snapshot, reader, &called))
+        entered = &called;
     /* main returned: exit() flushes the files, and no frame of the program is left. */
     if (strncmp(entered->symbol, "__libc_start", 12) == 0)
         set_call(story, "exit");

@@ -4,11 +4,14 @@
 #define PIPESHIM_WATCH_CALL_NAME_H
 
 #include "doors/calls.h"
+#include "explain/stack_snapshot.h"
 #include "report/story.h"
 
 /* Sets story->call: the interposed call's name; for stdio and for what the sampler found, the
- * function by which the program entered libc, from the story's stack. */
-void call_name_by_stack(enum call_id id, struct story *story);
+ * function by which the program entered libc, from the story's stack and the call instruction that
+ * `snapshot` and `reader` show. For the watchdog; may read libc's file for its symbols. */
+void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
+                        const struct memory_reader *reader, struct story *story);
 
 /* "write" for SYS_write; NULL for one that this table does not know. */
 const char *kernel_call_name(long number);

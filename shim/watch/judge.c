@@ -265,7 +265,7 @@ struct judgement judge_slot(struct slot *slot, uint64_t since_ns)
     name_frames(&story);
     story.stack_hash = hash_stack();
     python_frames_add(&memory, &story);
-    call_name_by_stack(record.call, &story);
+    call_name_by_stack(record.call, &snapshot, &memory, &story);
     look_for_peers(&story);
     if (!still_there(slot, &record))
         return open;
@@ -306,7 +306,7 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     name_frames(&story);
     story.stack_hash = hash_stack();
     python_frames_add(&memory, &story);
-    call_name_by_stack(CALL_none, &story);
+    call_name_by_stack(CALL_none, &snapshot, &memory, &story);
     look_for_peers(&story);
     /* It did not run while it was looked at: all of this belongs to one sleep. */
     struct task_call after = task_read_call(tid);
