@@ -42,8 +42,9 @@ static void read_fill(const struct wait_graph *graph, int pid, int fd, const cha
     if (parse_link(name, &inode) == LINK_SOCKET) {
         if (!(graph->look & LOOK_SOCKET) || unix_socket_read(inode, &own) < 0)
             return;
-        if (own.queued >= 0 && own.queue_limit > 0)
-            link->full = own.queued >= own.queue_limit;
+        link->full = unix_socket_full(&own);
+        if (link->full < 0) /* it sleeps in the write, so it has not been woken yet */
+            link->full = 1;
         if (own.peer != 0 && unix_socket_read(own.peer, &peer) == 0)
             link->used = peer.unread;
     } else if ((graph->look & LOOK_BORROW) && borrowed_pipe_fill(pid, fd, &fill) == 0) {

@@ -187,8 +187,6 @@ static void look_at_pipe(int pid, int fd, struct pipe_facts *pipe)
         pipe->slots_used = 0;
 }
 
-/* A stream socketpair is filled with messages whose memory counts, headers included; the kernel
- * makes a sender wait when they reach the send buffer (sock_alloc_send_pskb). */
 static void fill_of_socketpair(const struct unix_socket *own, const struct unix_socket *peer,
                                enum object_role role, struct pipe_facts *pipe)
 {
@@ -197,8 +195,7 @@ static void fill_of_socketpair(const struct unix_socket *own, const struct unix_
         return;
     }
     pipe->used = peer->unread;
-    if (own->queued >= 0 && own->queue_limit > 0)
-        pipe->full = own->queued >= own->queue_limit;
+    pipe->full = unix_socket_full(own);
 }
 
 static void look_at_unix(const struct unix_socket *own, enum object_role role,

@@ -119,6 +119,15 @@ long unix_socket_read(uint64_t inode, struct unix_socket *socket)
     return result < 0 ? result : take_answer(socket, answer, (size_t)result);
 }
 
+int unix_socket_full(const struct unix_socket *socket)
+{
+    if (socket->queued < 0 || socket->queue_limit <= 0)
+        return -1;
+    if (socket->queued >= socket->queue_limit)
+        return 1;
+    return socket->queued * 4 <= socket->queue_limit ? 0 : -1;
+}
+
 static bool is_mapped(const uint8_t address[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

@@ -32,7 +32,9 @@ CHILD = """
 import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: None)
 sys.stdin.buffer.read()
-sys.stdout.buffer.write(b'x' * 1000000)
+data = b'x' * 1000000
+while data:
+    data = data[os.write(1, data):]
 """
 async def close():
     child = await asyncio.create_subprocess_exec(
