@@ -93,7 +93,7 @@ static void make_link(const struct wait_graph *graph, const struct wait_thread *
     if (edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL) {
         text_init(&text, link->object, sizeof link->object);
         name_process(link->for_pid, &text);
-    } else {
+    } else if (thread->candidates <= 1) { /* else nobody can say which of them it is */
         name_object(graph, edge->own_fd, link);
     }
 }
@@ -297,7 +297,8 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
 static bool is_full_write(const struct wait_graph *graph, const struct wait_thread *thread,
                           struct chain_link *link)
 {
-    if (thread->wait.kind != WAIT_WRITE || graph->processes[thread->process].opaque)
+    if (thread->wait.kind != WAIT_WRITE || graph->processes[thread->process].opaque ||
+        thread->candidates > 1)
         return false;
     start_link(graph, thread, link);
     int fd = thread->edge_count > 0 ? graph->edges[thread->first_edge].own_fd : thread->wait.fd;

@@ -113,6 +113,25 @@ static void load_asked(struct diagnosis *diagnosis, int pid, bool hidden)
     }
 }
 
+/* Yama lets a process read the calls of its descendants only, and of all others what wchan says. */
+static void note_unread_calls(struct diagnosis *diagnosis)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    unsigned unread = 0;
+    for (uint32_t i = 0; i < graph->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[i];
+        unread += graph->processes[thread->process].readable && !thread->wait.call_known &&
+                  thread->wait.kind != WAIT_NONE && thread->wait.kind != WAIT_ZOMBIE &&
+                  thread->wait.kind != WAIT_STOPPED;
+    }
+    if (unread > 0)
+        note(
+            diagnosis, 0,
+            "the calls of %u thread%s may not be read (Yama, kernel.yama.ptrace_scope, or a 32-bit "
+            "program): only their kind is known",
+            unread, unread == 1 ? "" : "s");
+}
+
 /* One look into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
 static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
 {
@@ -130,6 +149,7 @@ static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, uns
     if (graph->unreadable > 0)
         note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
              graph->unreadable, graph->unreadable == 1 ? "" : "es");
+    note_unread_calls(diagnosis);
     if (hidden)
         note(diagnosis, 0, "/proc is mounted with hidepid: processes of others are not visible");
     if (graph->incomplete)
