@@ -83,10 +83,8 @@ struct wanted_end {
 
 static void add_peer(struct pipe_facts *pipe, int pid, int fd)
 {
-    if (pipe->peer_count < PEER_LIMIT &&
-        peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
-        pipe->peer_count++;
-    else if (pipe->peer_count >= PEER_LIMIT)
+    bool has_room = pipe->peer_count < PEER_LIMIT;
+    if (!has_room || peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
         pipe->peer_count++;
 }
 

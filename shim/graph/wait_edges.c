@@ -199,7 +199,7 @@ static void add_waited_child(struct edge_maker *maker)
 static void add_lock_holder(struct edge_maker *maker)
 {
     char path[PROC_PATH_LIMIT];
-    struct statx file;
+    struct statx file = {0};
     struct line_reader lines;
     struct lock_line lock;
     bool found = false;
