@@ -123,6 +123,7 @@ int command_diagnose(int argc, char **argv)
     }
     if (!diagnosis_start(&diagnosis, options.all ? NULL : options.pids, options.pid_count)) {
         fprintf(stderr, "pipeshim diagnose: out of memory\n");
+        free(options.pids);
         return STATUS_ERROR;
     }
     status = diagnose(&diagnosis, &options);

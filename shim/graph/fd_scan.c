@@ -11,7 +11,7 @@
 /* The mode of the link itself tells how the descriptor was opened: proc(5), /proc/PID/fd. */
 static unsigned read_access(int directory, const char *name)
 {
-    struct statx link;
+    struct statx link = {0}; /* the kernel fills it; an analyser cannot know */
     if (raw_syscall(SYS_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_MODE, &link) < 0)
         return 0;
     return (link.stx_mode & S_IRUSR ? FD_READS : 0U) | (link.stx_mode & S_IWUSR ? FD_WRITES : 0U);
@@ -20,7 +20,7 @@ static unsigned read_access(int directory, const char *name)
 /* DONT_SYNC: a dead network filesystem must not be asked, its answer may never come. */
 static void read_fifo(int directory, const char *name, struct fd_description *description)
 {
-    struct statx target;
+    struct statx target = {0};
     if (raw_syscall(SYS_statx, directory, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
                     STATX_TYPE | STATX_INO, &target) < 0 ||
         !S_ISFIFO(target.stx_mode))

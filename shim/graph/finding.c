@@ -42,8 +42,9 @@ static void read_fill(const struct wait_graph *graph, int pid, int fd, const cha
     if (parse_link(name, &inode) == LINK_SOCKET) {
         if (!(graph->look & LOOK_SOCKET) || unix_socket_read(inode, &own) < 0)
             return;
-        if (own.queued >= 0 && own.queue_limit > 0)
-            link->full = own.queued >= own.queue_limit;
+        link->full = unix_socket_full(&own);
+        if (link->full < 0) /* it sleeps in the write, so it has not been woken yet */
+            link->full = 1;
         if (own.peer != 0 && unix_socket_read(own.peer, &peer) == 0)
             link->used = peer.unread;
     } else if ((graph->look & LOOK_BORROW) && borrowed_pipe_fill(pid, fd, &fill) == 0) {
@@ -92,7 +93,7 @@ static void make_link(const struct wait_graph *graph, const struct wait_thread *
     if (edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL) {
         text_init(&text, link->object, sizeof link->object);
         name_process(link->for_pid, &text);
-    } else {
+    } else if (thread->candidates <= 1) { /* else nobody can say which of them it is */
         name_object(graph, edge->own_fd, link);
     }
 }
@@ -296,7 +297,8 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
 static bool is_full_write(const struct wait_graph *graph, const struct wait_thread *thread,
                           struct chain_link *link)
 {
-    if (thread->wait.kind != WAIT_WRITE || graph->processes[thread->process].opaque)
+    if (thread->wait.kind != WAIT_WRITE || graph->processes[thread->process].opaque ||
+        thread->candidates > 1)
         return false;
     start_link(graph, thread, link);
     int fd = thread->edge_count > 0 ? graph->edges[thread->first_edge].own_fd : thread->wait.fd;

@@ -81,6 +81,10 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
 {
     text_string(text, "cannot finish its ");
     call_words(text, link);
+    if (link->object[0] == '\0') {
+        text_string(text, " (to which pipe may not be read)");
+        return;
+    }
     text_string(text, " to ");
     object_words(text, link);
     text_string(text, " (its ");

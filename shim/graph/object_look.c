@@ -83,10 +83,8 @@ struct wanted_end {
 
 static void add_peer(struct pipe_facts *pipe, int pid, int fd)
 {
-    if (pipe->peer_count < PEER_LIMIT &&
-        peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
-        pipe->peer_count++;
-    else if (pipe->peer_count >= PEER_LIMIT)
+    bool has_room = pipe->peer_count < PEER_LIMIT;
+    if (!has_room || peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
         pipe->peer_count++;
 }
 
@@ -187,8 +185,6 @@ static void look_at_pipe(int pid, int fd, struct pipe_facts *pipe)
         pipe->slots_used = 0;
 }
 
-/* A stream socketpair is filled with messages whose memory counts, headers included; the kernel
- * makes a sender wait when they reach the send buffer (sock_alloc_send_pskb). */
 static void fill_of_socketpair(const struct unix_socket *own, const struct unix_socket *peer,
                                enum object_role role, struct pipe_facts *pipe)
 {
@@ -197,8 +193,7 @@ static void fill_of_socketpair(const struct unix_socket *own, const struct unix_
         return;
     }
     pipe->used = peer->unread;
-    if (own->queued >= 0 && own->queue_limit > 0)
-        pipe->full = own->queued >= own->queue_limit;
+    pipe->full = unix_socket_full(own);
 }
 
 static void look_at_unix(const struct unix_socket *own, enum object_role role,

@@ -2,6 +2,7 @@
 #include "graph/proc_text.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 static void skip_blanks(const char **at)
@@ -288,7 +289,7 @@ static bool take_endpoint(const char **at, uint8_t address[16], uint16_t *port)
         memcpy(address + 12, address, 4);
         memcpy(address, mapped, sizeof mapped);
     } else {
-        for (int word = 1; word < 4; word++) {
+        for (size_t word = 1; word < 4; word++) {
             if (!take_address_word(at, address + word * 4))
                 return false;
         }

@@ -71,7 +71,7 @@ static long take_answer(struct unix_socket *socket, const char *answer, size_t l
             memcpy(&error, answer + NLMSG_HDRLEN, sizeof error);
         return error < 0 ? error : -EPROTO;
     }
-    struct unix_diag_msg body;
+    struct unix_diag_msg body = {0};
     if (length < NLMSG_HDRLEN + sizeof body || header.nlmsg_len > length)
         return -EPROTO;
     memcpy(&body, answer + NLMSG_HDRLEN, sizeof body);
@@ -109,7 +109,7 @@ long unix_socket_read(uint64_t inode, struct unix_socket *socket)
     if (fd < 0)
         return fd;
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    char answer[1024];
+    char answer[1024] = {0};
     long result =
         raw_syscall(SYS_sendto, fd, &question, sizeof question, 0, &kernel, sizeof kernel);
     /* The kernel has answered before sendto returns: nothing here can wait. */
@@ -117,6 +117,15 @@ long unix_socket_read(uint64_t inode, struct unix_socket *socket)
         result = raw_syscall(SYS_recvfrom, fd, answer, sizeof answer, MSG_DONTWAIT, 0, 0);
     raw_syscall(SYS_close, fd);
     return result < 0 ? result : take_answer(socket, answer, (size_t)result);
+}
+
+int unix_socket_full(const struct unix_socket *socket)
+{
+    if (socket->queued < 0 || socket->queue_limit <= 0)
+        return -1;
+    if (socket->queued >= socket->queue_limit)
+        return 1;
+    return socket->queued * 4 <= socket->queue_limit ? 0 : -1;
 }
 
 static bool is_mapped(const uint8_t address[16])
@@ -136,13 +145,13 @@ static void address_words(struct text_buffer *text, const uint8_t address[16], u
             text_unsigned(text, address[i]);
         }
     } else {
-        unsigned zeroes = 0;
+        size_t zeroes = 0;
         while (zeroes < 8 && address[zeroes * 2] == 0 && address[zeroes * 2 + 1] == 0)
             zeroes++;
         text_char(text, '[');
         if (zeroes > 1)
             text_string(text, zeroes == 8 ? "::" : ":");
-        for (unsigned i = zeroes > 1 ? zeroes : 0; i < 8; i++) {
+        for (size_t i = zeroes > 1 ? zeroes : 0; i < 8; i++) {
             char digits[20];
             struct text_buffer group;
             text_init(&group, digits, sizeof digits);

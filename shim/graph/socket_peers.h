@@ -25,6 +25,12 @@ struct unix_socket {
  * the caller. */
 long unix_socket_read(uint64_t inode, struct unix_socket *socket);
 
+/* Whether a sender has to wait: 1 yes, 0 no, -1 unknown. What counts is the memory of the unread
+ * messages, their headers included; a sender goes to sleep when it reaches the send buffer
+ * (sock_alloc_send_pskb) and is woken when only a quarter is left (unix_writable): in between it
+ * depends on whether it sleeps. */
+int unix_socket_full(const struct unix_socket *socket);
+
 struct inet_socket {
     const char *family; /* "inet", "inet6" */
     bool listening;

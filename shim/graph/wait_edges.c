@@ -199,7 +199,7 @@ static void add_waited_child(struct edge_maker *maker)
 static void add_lock_holder(struct edge_maker *maker)
 {
     char path[PROC_PATH_LIMIT];
-    struct statx file;
+    struct statx file = {0};
     struct line_reader lines;
     struct lock_line lock;
     bool found = false;
@@ -271,23 +271,35 @@ static void add_child_signals(struct edge_maker *maker)
     }
 }
 
-/* Where the call may not be read (Yama), wchan says that the thread writes to a pipe, not to which:
- * taken is the only pipe that the process can write to. */
-static void guess_descriptor(struct edge_maker *maker)
+/* Can this be what a thread waits on whose call may not be read? A pipe with content keeps no
+ * reader waiting, one with room no writer. */
+static bool is_candidate(const struct edge_maker *maker, const struct wait_holder *holder)
+{
+    bool writes = maker->thread->wait.kind == WAIT_WRITE;
+    struct pipe_fill fill;
+    if (holder->process != maker->thread->process ||
+        !(holder->access & (writes ? FD_WRITES : FD_READS)))
+        return false;
+    if (!(maker->graph->look & LOOK_BORROW) ||
+        borrowed_pipe_fill(maker->pid, holder->fd, &fill) < 0)
+        return true;
+    return writes ? fill.full != 0 : fill.used <= 0;
+}
+
+/* Where the call may not be read (Yama), wchan says that the thread reads or writes, not what. It
+ * waits for one of the objects that it can be: for any of their holders, which is the widest and so
+ * the safe assumption. */
+static void add_candidates(struct edge_maker *maker)
 {
     const struct wait_graph *graph = maker->graph;
-    unsigned access = maker->thread->wait.kind == WAIT_WRITE ? FD_WRITES : FD_READS;
-    int found = -1, count = 0;
-    for (uint32_t i = 0; i < graph->holder_count; i++) {
-        if (graph->holders[i].process == maker->thread->process &&
-            (graph->holders[i].access & access)) {
-            found = graph->holders[i].fd;
-            count++;
-        }
+    unsigned waits_for = maker->thread->wait.kind == WAIT_WRITE ? WAIT_FOR_ROOM : WAIT_FOR_INPUT;
+    for (uint32_t i = 0; i < graph->holder_count && !maker->thread->free; i++) {
+        if (!is_candidate(maker, &graph->holders[i]))
+            continue;
+        maker->thread->candidates++;
+        add_descriptor(maker, graph->holders[i].fd, waits_for);
     }
-    if (count == 1)
-        add_descriptor(maker, found, access == FD_WRITES ? WAIT_FOR_ROOM : WAIT_FOR_INPUT);
-    else
+    if (maker->thread->candidates == 0)
         maker->thread->free = true;
 }
 
@@ -298,7 +310,7 @@ static void make_edges(struct edge_maker *maker)
     case WAIT_READ:
     case WAIT_WRITE:
         if (thread->wait.fd < 0)
-            guess_descriptor(maker);
+            add_candidates(maker);
         else
             add_set(maker);
         break;

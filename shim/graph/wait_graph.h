@@ -71,6 +71,7 @@ struct wait_thread {
     bool free;  /* it goes on by itself, or it cannot be excluded that it does */
     bool timed; /* it goes on by itself after `limit_ms`, which is long */
     int64_t limit_ms;
+    unsigned candidates; /* objects that it may wait on, when its call may not be read */
     uint32_t first_edge, edge_count;
 };
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from diagnose_support import CLEAR, PIPESHIM, DiagnoseTest, main
+from diagnose_support import CLEAR, DEADLOCK, PIPESHIM, PYTHON, DiagnoseTest, main
 
 WRITES_FOR_EVER = "import os\nwhile True: os.write(1, b'x' * 4096)"
 READS_SLOWLY = "import os, time\nwhile os.read(0, 8192): time.sleep(0.1)"
@@ -135,6 +135,14 @@ class Clear(DiagnoseTest):
         child = self.child_of(parent.pid)
         self.assert_clear(parent.pid, settled=self.pipe_write(child))
 
+    def test_a_loop_whose_timer_will_read_again(self):
+        """Stuck for the moment, but no deadlock: the reader wakes by itself."""
+        parent = self.python(READS_SLOWLY_IN_A_LOOP.replace("0.05", "1.2"))
+        child = self.child_of(parent.pid)
+        self.until(self.pipe_write(child), "the write")
+        for _ in range(5):
+            self.assertNotEqual(self.diagnose(parent.pid)[0], DEADLOCK)
+
     def test_a_poll_that_includes_the_pipe(self):
         writer, reader = self.pipeline(POLLS_AND_COMPUTES)
         self.assert_clear(writer.pid, reader.pid, settled=self.pipe_write(writer.pid))
@@ -163,6 +171,22 @@ class Clear(DiagnoseTest):
                                         "the pipeline")
             self.addCleanup(os.kill, daemon, signal.SIGKILL)
             self.assert_clear(logger, settled=self.pipe_read(logger))
+
+    def test_a_reader_that_is_fed_by_its_orphaned_parent(self):
+        """A terminal multiplexer or an agent: its own parent has gone, its shell leads a session."""
+        code = ("import subprocess, sys\n"
+                "child = subprocess.Popen(['cat'], stdin=subprocess.PIPE, start_new_session=True)\n"
+                "print(child.pid, file=open(sys.argv[1], 'w'), flush=True)\n"
+                "sys.stdin.read()")
+        reads, writes = os.pipe()
+        self.addCleanup(os.close, writes)
+        with tempfile.NamedTemporaryFile("r") as pids:
+            self.spawn(["sh", "-c", '"$0" -c "$1" "$2" <&3 & exit 0', PYTHON, code, pids.name],
+                       pass_fds=[reads], preexec_fn=lambda: os.dup2(reads, 3)).wait()
+            os.close(reads)
+            cat = int(self.until(lambda: open_read(pids.name), "the reader"))
+            self.addCleanup(os.kill, cat, signal.SIGKILL)
+            self.assert_clear(cat, settled=self.pipe_read(cat))
 
     def test_idle_threads(self):
         reads, writes = os.pipe()

@@ -16,6 +16,13 @@ child = subprocess.Popen([sys.executable, '-c', "import os; os.write(1, b'x' * 3
 child.wait()
 """
 
+IGNORES_STDERR = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, '-c', "import os; os.write(2, b'x' * 300000)"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+child.stdout.read()
+"""
+
 STATIC_WRITER = """
 #include <unistd.h>
 static char bytes[65536];
@@ -140,6 +147,29 @@ class Input(DiagnoseTest):
         status, out, err = self.run_as(NOBODY, "--all")
         self.assertEqual(status, DEADLOCK, (out, err))
         self.assertRegex(err, r"\d+ process(es)? may not be read")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to mount")
+    def test_calls_that_may_not_be_read(self):
+        """As under Yama: /proc/PID/syscall says nothing, wchan the kind of the wait."""
+        if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("mount namespaces are not allowed here")
+        parent = self.python(IGNORES_STDERR)
+        self.until_status(DEADLOCK, parent.pid)
+        child = self.child_of(parent.pid)
+        script = ("for pid in $1 $2; do mount --bind /dev/null /proc/$pid/task/$pid/syscall || "
+                  "exit 99; done; exec \"$3\" diagnose --json $1")
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", str(parent.pid),
+                               str(child), PIPESHIM], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=60)
+        if done.returncode == 99:
+            self.skipTest("mounts over /proc are not allowed here")
+        report = json.loads(done.stdout)
+        self.assertEqual(done.returncode, DEADLOCK, report)
+        finding = self.the_finding(report, "deadlock")
+        self.assert_closed(finding)
+        self.assertEqual([link["waits_in"] for link in finding["chain"]], ["write", "read"])
+        self.assertIn("the calls of 2 threads may not be read",
+                      " ".join(note["note"] for note in report["notes"]))
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to mount")
     def test_a_proc_with_hidepid(self):

@@ -14,11 +14,9 @@ static json_t *text(const char *bytes)
     json_t *string = json_string(bytes);
     if (string)
         return string;
-    size_t length = strlen(bytes);
-    if (length > sizeof clean - 1)
-        length = sizeof clean - 1;
-    for (size_t i = 0; i < length; i++)
-        clean[i] = (unsigned char)bytes[i] < 0x80 ? bytes[i] : '?';
+    size_t length = 0;
+    for (; bytes[length] != '\0' && length < sizeof clean - 1; length++)
+        clean[length] = (unsigned char)bytes[length] < 0x80 ? bytes[length] : '?';
     clean[length] = '\0';
     return json_string(clean);
 }

@@ -14,9 +14,9 @@
 #include "graph/object_look.h"
 
 enum {
-    DEADLOCK_PAUSE_MS = 120, /* between the look that finds a circle and the one that confirms it */
+    SECOND_LOOK_MS = 120, /* between the look that finds something and the one that confirms it */
     /* A reader that is only slow needs longer to be told from one that does not read. */
-    STUCK_PAUSE_MS = 600,
+    THIRD_LOOK_MS = 480,
 };
 
 /* Room for 100,000 processes; only what is used is ever touched. */
@@ -113,6 +113,25 @@ static void load_asked(struct diagnosis *diagnosis, int pid, bool hidden)
     }
 }
 
+/* Yama lets a process read the calls of its descendants only, and of all others what wchan says. */
+static void note_unread_calls(struct diagnosis *diagnosis)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    unsigned unread = 0;
+    for (uint32_t i = 0; i < graph->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[i];
+        unread += graph->processes[thread->process].readable && !thread->wait.call_known &&
+                  thread->wait.kind != WAIT_NONE && thread->wait.kind != WAIT_ZOMBIE &&
+                  thread->wait.kind != WAIT_STOPPED;
+    }
+    if (unread > 0)
+        note(
+            diagnosis, 0,
+            "the calls of %u thread%s may not be read (Yama, kernel.yama.ptrace_scope, or a 32-bit "
+            "program): only their kind is known",
+            unread, unread == 1 ? "" : "s");
+}
+
 /* One look into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
 static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
 {
@@ -130,6 +149,7 @@ static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, uns
     if (graph->unreadable > 0)
         note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
              graph->unreadable, graph->unreadable == 1 ? "" : "es");
+    note_unread_calls(diagnosis);
     if (hidden)
         note(diagnosis, 0, "/proc is mounted with hidepid: processes of others are not visible");
     if (graph->incomplete)
@@ -151,53 +171,53 @@ static void pause_ms(long milliseconds)
         ;
 }
 
-static const struct wait_finding *confirmed_by(const struct wait_finding *before,
-                                               const struct wait_finding *now, unsigned count)
+static const struct wait_finding *same_finding(const struct wait_finding *wanted,
+                                               const struct wait_finding *findings, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (wait_finding_confirms(before, &now[i]))
-            return &now[i];
+        if (findings[i].kind == wanted->kind && findings[i].fingerprint == wanted->fingerprint)
+            return &findings[i];
     }
     return NULL;
 }
 
-static bool all_deadlocks(const struct wait_finding *findings, unsigned count)
+/* Looks again and keeps of `first` what has not moved since, in the words of the new look. True
+ * when the verdict is certain: no reader is left that might only be slow. */
+static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *first, unsigned count,
+                    struct wait_finding *again, bool last)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (findings[i].kind != FINDING_DEADLOCK)
-            return false;
-    }
-    return true;
-}
-
-/* Looks again after the pause and keeps of `first` what has not moved. */
-static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *first, unsigned count)
-{
-    struct wait_finding *again = calloc(FINDINGS_LIMIT, sizeof *again);
-    unsigned again_count;
-    bool looked = again && look(diagnosis, again, &again_count);
+    unsigned again_count = 0;
+    bool certain = true;
     diagnosis->finding_count = 0;
-    for (unsigned i = 0; looked && i < count; i++) {
-        const struct wait_finding *same = confirmed_by(&first[i], again, again_count);
-        if (same)
-            diagnosis->findings[diagnosis->finding_count++] = *same;
+    if (!look(diagnosis, again, &again_count))
+        return true;
+    for (unsigned i = 0; i < count; i++) {
+        const struct wait_finding *same = same_finding(&first[i], again, again_count);
+        if (!same || (last && !wait_finding_confirms(&first[i], same)))
+            continue;
+        certain &= same->kind != FINDING_READER_AWAY;
+        diagnosis->findings[diagnosis->finding_count++] = *same;
     }
-    free(again);
-    return looked;
+    return certain;
 }
 
 bool diagnose_once(struct diagnosis *diagnosis)
 {
-    unsigned count;
+    unsigned count = 0;
     double start = now_ms();
     diagnosis->looks = diagnosis->finding_count = 0;
     struct wait_finding *first = calloc(FINDINGS_LIMIT, sizeof *first);
-    bool looked = first && look(diagnosis, first, &count);
+    struct wait_finding *again = calloc(FINDINGS_LIMIT, sizeof *again);
+    bool looked = first && again && look(diagnosis, first, &count);
     if (looked && count > 0) {
-        pause_ms(all_deadlocks(first, count) ? DEADLOCK_PAUSE_MS : STUCK_PAUSE_MS);
-        looked = confirm(diagnosis, first, count);
+        pause_ms(SECOND_LOOK_MS);
+        if (!confirm(diagnosis, first, count, again, false)) {
+            pause_ms(THIRD_LOOK_MS);
+            confirm(diagnosis, first, count, again, true);
+        }
     }
     free(first);
+    free(again);
     diagnosis->milliseconds = now_ms() - start;
     return looked;
 }
