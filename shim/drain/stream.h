@@ -38,7 +38,7 @@ struct drain_memory {
     uint64_t ring_size; /* a power of two */
     uint64_t max;
     uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
-    uint64_t linger_ns; /* how long a helper stays with an empty queue */
+    uint64_t linger_ns;  /* how long a helper stays with an empty queue */
     struct stream streams[STREAM_LIMIT];
 };
 

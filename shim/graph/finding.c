@@ -89,7 +89,7 @@ static void make_link(const struct wait_graph *graph, const struct wait_thread *
     link->reason = edge->reason;
     link->for_pid = graph->processes[edge->process].pid;
     link->peer_fd = edge->peer_fd;
-    if (edge->reason == REASON_CHILD) {
+    if (edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL) {
         text_init(&text, link->object, sizeof link->object);
         name_process(link->for_pid, &text);
     } else {
@@ -275,11 +275,15 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
     if (!thread)
         return;
     struct chain_link *link = &finding->chain[finding->count++];
-    if (thread->edge_count > 0 && thread->wait.kind != WAIT_FUTEX) {
+    /* Of the many things that a set waits for none is the one. */
+    bool has_set = thread->wait.kind == WAIT_EPOLL || thread->wait.kind == WAIT_POLL ||
+                   thread->wait.kind == WAIT_SELECT;
+    if (thread->edge_count > 0 && thread->wait.kind != WAIT_FUTEX && !has_set) {
         make_link(graph, thread, &graph->edges[thread->first_edge], link);
     } else {
         start_link(graph, thread, link);
-        name_object(graph, thread->wait.fd, link);
+        if (!has_set)
+            name_object(graph, thread->wait.fd, link);
     }
     finding->keeper_sleeps =
         thread->wait.kind == WAIT_SLEEP ||
@@ -357,8 +361,9 @@ static bool is_ancestor(const struct wait_graph *graph, int ancestor,
     return false;
 }
 
-/* A holder of the writing end that the reader does not know of. Not its parents, who feed it. Two ends of one pipeline whose
- * shell has gone are orphans of the same parent: they belong together. */
+/* A holder of the writing end that the reader does not know of. Not its parents, who feed it. Two
+ * ends of one pipeline whose shell has gone are orphans of the same parent: they belong together.
+ */
 static bool is_leftover(const struct wait_graph *graph, const struct wait_process *reader,
                         const struct wait_process *holder)
 {

@@ -113,6 +113,12 @@ static void predicate(const struct wait_graph *graph, struct text_buffer *text,
     }
     text_string(text, "waits in ");
     call_words(text, link);
+    if (link->reason == REASON_SIGNAL) {
+        text_string(text, ", where nothing but the end of ");
+        process_words(text, other, link->for_pid);
+        text_string(text, " would wake it");
+        return;
+    }
     text_string(text, " for ");
     if (link->reason == REASON_INPUT) {
         input_words(graph, text, link);

@@ -63,33 +63,49 @@ static unsigned collect(const struct wait_graph *graph, uint32_t first, struct w
     return count;
 }
 
-/* One step of the breadth-first search: all edges out of `from`. True when one leads back to
- * `first`, which is then the step that closes the circle. */
-static bool visit_edges(struct wait_graph *graph, uint32_t from, uint32_t first, bool *grown,
-                        struct wait_step *closing)
+/* A lock inside one process closes no circle over processes; nor does a read of one's own pipe, by
+ * which signal handlers wake their program. */
+static bool leads_on(const struct wait_graph *graph, const struct wait_edge *edge, uint32_t from)
+{
+    if (edge->reason == REASON_FUTEX || graph->processes[edge->process].can_act)
+        return false;
+    return edge->process != from || edge->reason == REASON_ROOM;
+}
+
+/* All edges out of one thread; the signal of a child counts only when nothing more definite does.
+ * True when one leads back to `first`, which is then the step that closes the circle. */
+static bool visit_thread(struct wait_graph *graph, uint32_t index, bool signals, uint32_t first,
+                         bool *grown, struct wait_step *closing)
+{
+    const struct wait_thread *thread = &graph->threads[index];
+    for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
+        const struct wait_edge *edge = &graph->edges[e];
+        struct wait_process *next = &graph->processes[edge->process];
+        if (signals != (edge->reason == REASON_SIGNAL) || !leads_on(graph, edge, thread->process))
+            continue;
+        if (edge->process == first) {
+            *closing = (struct wait_step){thread->process, index, e};
+            return true;
+        }
+        if (!next->seen) {
+            next->seen = true;
+            next->came_from_thread = index;
+            next->came_from_edge = e;
+            *grown = true;
+        }
+    }
+    return false;
+}
+
+/* One step of the breadth-first search: all edges out of a process. */
+static bool visit_process(struct wait_graph *graph, uint32_t from, uint32_t first, bool *grown,
+                          struct wait_step *closing)
 {
     const struct wait_process *process = &graph->processes[from];
-    for (uint32_t t = process->first_thread; t < process->first_thread + process->thread_count;
-         t++) {
-        const struct wait_thread *thread = &graph->threads[t];
-        for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
-            const struct wait_edge *edge = &graph->edges[e];
-            struct wait_process *next = &graph->processes[edge->process];
-            /* A lock inside one process closes no circle over processes; nor does a read of one's
-             * own pipe, by which signal handlers wake their program. */
-            bool own = edge->process == from && edge->reason != REASON_ROOM;
-            if (next->can_act || edge->reason == REASON_FUTEX || own)
-                continue;
-            if (edge->process == first) {
-                *closing = (struct wait_step){from, t, e};
+    for (int signals = 0; signals < 2; signals++) {
+        for (uint32_t i = 0; i < process->thread_count; i++) {
+            if (visit_thread(graph, process->first_thread + i, signals, first, grown, closing))
                 return true;
-            }
-            if (!next->seen) {
-                next->seen = true;
-                next->came_from_thread = t;
-                next->came_from_edge = e;
-                *grown = true;
-            }
         }
     }
     return false;
@@ -114,7 +130,7 @@ unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wa
             if (!graph->processes[i].frontier)
                 continue;
             graph->processes[i].expanded = true;
-            if (visit_edges(graph, i, process, &grown, &closing))
+            if (visit_process(graph, i, process, &grown, &closing))
                 return collect(graph, process, closing, steps, limit);
         }
     }

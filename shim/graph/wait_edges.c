@@ -258,6 +258,19 @@ static void add_set(struct edge_maker *maker)
         maker->thread->free = true;
 }
 
+/* Event loops hear of the end of a child by its signal, through a pipe of their own: libuv watches
+ * its children in no other way. */
+static void add_child_signals(struct edge_maker *maker)
+{
+    const struct wait_graph *graph = maker->graph;
+    for (uint32_t i = 0; i < graph->process_count && !maker->thread->free; i++) {
+        if (graph->processes[i].parent != maker->pid || graph->processes[i].state == 'Z')
+            continue;
+        struct wait_edge edge = {i, REASON_SIGNAL, -1, -1, {0, 0}};
+        add_edge(maker, &edge);
+    }
+}
+
 /* Where the call may not be read (Yama), wchan says that the thread writes to a pipe, not to which:
  * taken is the only pipe that the process can write to. */
 static void guess_descriptor(struct edge_maker *maker)
@@ -293,6 +306,7 @@ static void make_edges(struct edge_maker *maker)
     case WAIT_SELECT:
     case WAIT_EPOLL:
         add_set(maker);
+        add_child_signals(maker);
         break;
     case WAIT_CHILD:
         add_waited_child(maker);

@@ -47,11 +47,12 @@ struct wait_process {
 };
 
 enum wait_reason {
-    REASON_ROOM,  /* the process holds the reading end of a full pipe */
-    REASON_INPUT, /* it holds the writing end of an empty one */
-    REASON_CHILD, /* it is the child (or the process of a pidfd) that is waited for */
-    REASON_LOCK,  /* it holds the file lock */
-    REASON_FUTEX, /* another thread of the same process */
+    REASON_ROOM,   /* the process holds the reading end of a full pipe */
+    REASON_INPUT,  /* it holds the writing end of an empty one */
+    REASON_CHILD,  /* it is the child (or the process of a pidfd) that is waited for */
+    REASON_SIGNAL, /* it is a child, whose end would wake an event loop by SIGCHLD */
+    REASON_LOCK,   /* it holds the file lock */
+    REASON_FUTEX,  /* another thread of the same process */
 };
 
 /* One way on for a thread: `process` acts. */

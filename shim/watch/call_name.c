@@ -62,6 +62,17 @@ static void set_call(struct story *story, const char *name)
     text_string(&text, name);
 }
 
+/* perror calls perror_internal by a jump, and is itself no frame. */
+static void set_call_without_internal(struct story *story, const char *symbol)
+{
+    static const char suffix[] = "_internal";
+    size_t size = strlen(symbol);
+    set_call(story, symbol);
+    if (size > sizeof suffix && size < sizeof story->call &&
+        strcmp(symbol + size - (sizeof suffix - 1), suffix) == 0)
+        story->call[size - (sizeof suffix - 1)] = '\0';
+}
+
 void call_name_by_stack(enum call_id id, struct story *story)
 {
     set_call(story, call_describe(id)->name);
@@ -73,10 +84,15 @@ void call_name_by_stack(enum call_id id, struct story *story)
     while (at < story->frame_count && is_in(&story->frames[at], "libpipeshim.so"))
         at++;
     const struct stack_frame_name *entered = NULL;
-    while (at < story->frame_count && is_in(&story->frames[at], "libc.so"))
+    /* dprintf is a door of ours and passes the FILE tables' one as well: both are on the way. */
+    while (at < story->frame_count &&
+           (is_in(&story->frames[at], "libc.so") || is_in(&story->frames[at], "libpipeshim.so")))
         entered = &story->frames[at++];
     if (!entered || !entered->symbol[0])
         return;
     /* main returned: exit() flushes the files, and no frame of the program is left. */
-    set_call(story, strncmp(entered->symbol, "__libc_start", 12) == 0 ? "exit" : entered->symbol);
+    if (strncmp(entered->symbol, "__libc_start", 12) == 0)
+        set_call(story, "exit");
+    else
+        set_call_without_internal(story, entered->symbol);
 }

@@ -305,7 +305,6 @@ static int mode_signals(void)
     return 0;
 }
 
-
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";

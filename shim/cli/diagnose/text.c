@@ -46,7 +46,7 @@ static void print_link(const struct chain_link *link)
     char who[48];
     snprintf(who, sizeof who, "%s[%d]", clean(link->comm), link->pid);
     printf("    %-24s tid %-7d %s", who, link->tid, link->waits_in);
-    if (link->object[0] != '\0')
+    if (link->object[0] != '\0' && link->reason != REASON_CHILD)
         printf(" on %s", clean(link->object));
     if (link->used >= 0 && link->capacity >= 0)
         printf(" %lld/%lld", (long long)link->used, (long long)link->capacity);
@@ -169,6 +169,12 @@ static void print_threads(const struct diagnosis *diagnosis, const struct wait_p
         printf("    and %u more threads\n", left);
 }
 
+/* By which a process wakes itself: of no interest. */
+static bool is_own_wakeup(const struct object_facts *facts, int pid)
+{
+    return facts->pipe.peer_count == 1 && facts->pipe.peers[0].pid == pid && facts->pipe.full != 1;
+}
+
 static void print_pipes(const struct diagnosis *diagnosis, uint32_t index)
 {
     const struct wait_graph *graph = &diagnosis->graph;
@@ -177,7 +183,8 @@ static void print_pipes(const struct diagnosis *diagnosis, uint32_t index)
         struct object_facts facts;
         if (graph->holders[i].process != index ||
             !diagnosis_facts(diagnosis, index, graph->holders[i].fd, &facts) ||
-            facts.kind == OBJECT_SOCKET || ++count > PIPES_SHOWN)
+            facts.kind == OBJECT_SOCKET || is_own_wakeup(&facts, graph->processes[index].pid) ||
+            ++count > PIPES_SHOWN)
             continue;
         printf("    fd %d %s", graph->holders[i].fd,
                facts.pipe.role && facts.pipe.role[0] == 'w'   ? "writes"
