@@ -67,6 +67,7 @@ static bool is_in_own_wait(const struct event_loop *loop, const struct memory_re
 static void begin_absence(struct lag *lag, int tid, uint32_t turn, uint64_t since, uint64_t now)
 {
     lag->away = true;
+    lag->confirmed = false;
     lag->turn = turn;
     lag->since_ns = since;
     lag->looked_ns = now;
@@ -240,7 +241,8 @@ static void end_absence(struct event_loop *loop, uint64_t now)
     end_unslotted(loop);
     if (atomic_load(&loop->slot->sequence) != loop->slot->watch.sequence)
         slot_end_report(loop->slot); /* first the call's end, then the loop's */
-    count_absence(loop, now - lag->since_ns);
+    if (lag->confirmed) /* else it may have been as short as a busy loop's are */
+        count_absence(loop, now - lag->since_ns);
     cpu_stacks_end(loop->tid);
     lag->away = false;
     if (!lag->told)
@@ -347,6 +349,7 @@ static void look_at_absent(struct event_loop *loop, const struct memory_reader *
                            struct sight *sight, uint64_t now)
 {
     struct lag *lag = &loop->lag;
+    lag->confirmed = true;
     sight->call = task_read_call(loop->tid);
     bool sleeps = sight->call.status == TASK_IN_CALL;
     if (sleeps)

@@ -33,6 +33,7 @@ struct unslotted_wait {
 
 struct lag {
     bool away;
+    bool confirmed; /* two looks saw the same absence */
     uint32_t turn;                 /* how often the loop had come back when this absence began */
     uint64_t since_ns;             /* CLOCK_MONOTONIC: it was away then */
     uint64_t looked_ns;            /* the last look */
