@@ -269,7 +269,8 @@ static void follow_unslotted(struct event_loop *loop, const struct sight *sight,
         wait->judgement = judge_unslotted(loop, &sight->call, wait->since_ns);
 }
 
-/* True if one call takes most of this absence and is still to be judged by itself. */
+/* True if one call takes a good part of this absence and is still to be judged by itself: two
+ * reports on one stall would repeat each other. */
 static bool is_left_to_call(const struct event_loop *loop, const struct sight *sight, uint64_t now)
 {
     if (sight->call.status != TASK_IN_CALL || sight->sleeping_since == 0 ||
@@ -278,7 +279,7 @@ static bool is_left_to_call(const struct event_loop *loop, const struct sight *s
     uint64_t asleep = now - sight->sleeping_since;
     uint32_t judged =
         sight->slotted ? loop->slot->watch.judged : (uint32_t)loop->lag.unslotted.judgement.verdict;
-    return judged == VERDICT_OPEN && asleep >= (now - loop->lag.since_ns) / 2 &&
+    return judged == VERDICT_OPEN && asleep >= (now - loop->lag.since_ns) / 3 &&
            asleep < 2 * judge_threshold_ns(sight->class);
 }
 
