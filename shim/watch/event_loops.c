@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "watch/event_loops.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "graph/fd_scan.h"
 #include "watch/cpu_stacks.h"
 #include "watch/life.h"
 #include "watch/python_frames.h"
@@ -218,9 +220,19 @@ uint32_t event_loop_returns(const struct event_loop *loop)
     return loop->slot->waits[loop->kind].returns;
 }
 
+/* asyncio.run() and most programs close the descriptor when their loop ends. */
+static bool epoll_is_closed(const struct event_loop *loop)
+{
+    struct fd_description fd = {.kind = LINK_EPOLL};
+    return loop->kind == READINESS_EPOLL && loop->wait_fd >= 0 &&
+           (fd_describe(atomic_load(&life->pid), loop->wait_fd, &fd) == -ENOENT ||
+            (fd.kind != LINK_EPOLL && fd.link[0]));
+}
+
 bool event_loop_is_left(struct event_loop *loop, const struct story *story)
 {
-    if (!loop->position.taken || !loop_position_is_left(&loop->position, story))
+    if (!epoll_is_closed(loop) &&
+        (!loop->position.taken || !loop_position_is_left(&loop->position, story)))
         return false;
     cpu_stacks_end(loop->tid);
     loop->state = LOOP_LEFT;
