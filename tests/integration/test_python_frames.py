@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Python frames read from another process equal what the program says of itself.
 
-Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here.
+Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here;
+PIPESHIM_TEST_PYTHONS=PATH[:PATH...] adds executables that lie elsewhere.
 """
 import functools
 import glob
@@ -61,6 +62,7 @@ def find_pythons():
     candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
     candidates += sorted(glob.glob("/root/.pyenv/versions/*/bin/python3"))
     candidates += sorted(glob.glob("/opt/*conda*/bin/python3"))
+    candidates += filter(None, os.environ.get("PIPESHIM_TEST_PYTHONS", "").split(":"))
     found, seen = [], set()
     for path in candidates:
         if not os.access(path, os.X_OK) or os.path.realpath(path) in seen:
