@@ -17,6 +17,11 @@ enum {
 #else
     KERNEL_CALL_SELECT = KERNEL_CALL_NONE,
 #endif
+#ifdef SYS_pause
+    KERNEL_CALL_PAUSE = SYS_pause,
+#else
+    KERNEL_CALL_PAUSE = SYS_ppoll, /* what libc uses instead */
+#endif
 #ifdef SYS_epoll_wait
     KERNEL_CALL_EPOLL_WAIT = SYS_epoll_wait,
 #else

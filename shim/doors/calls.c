@@ -34,6 +34,12 @@ bool call_may_sleep_in(enum call_id id, long number)
     const struct door_description *call = call_describe(id);
     if (number == call->kernel_call || number == SYS_restart_syscall)
         return true;
+    if (call->class == CLASS_DNS) /* libc asks files, sockets, and services that it loads */
+        return true;
+    if (call->class == CLASS_SLEEP)
+        return number == SYS_nanosleep || number == SYS_ppoll; /* pause on aarch64 */
+    if (call->class == CLASS_ACCEPT)
+        return number == SYS_accept || number == SYS_accept4;
     if (call->class == CLASS_POLL) /* libc answers one readiness wait with another */
         return number == SYS_ppoll || number == SYS_pselect6 || number == SYS_epoll_pwait ||
                number == KERNEL_CALL_POLL || number == KERNEL_CALL_SELECT ||

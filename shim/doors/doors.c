@@ -7,14 +7,17 @@
  * A wrapper is bound to its libc name by an assembler label: defined under that name in C it would
  * have to match the prototype of each libc version, and some headers define the name as a macro.
  */
+#include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "base/kernel_calls.h"
 #include "doors/real.h"
@@ -29,39 +32,39 @@
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))            \
     slot = slot_claim(call, fd, length)
 
-#define CALL(type, name, parameters, arguments, class, fd_, length_, number)                       \
+#define CALL(type, name, parameters, arguments, class, fd_, detail_, number)                       \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
-        SLOT_FOR(CALL_##name, fd_, length_);                                                       \
+        SLOT_FOR(CALL_##name, fd_, detail_);                                                       \
         if (__builtin_expect(!slot, 0))                                                            \
             return real_##name arguments;                                                          \
-        slot_enter(slot, CALL_##name, fd_, length_);                                               \
+        slot_enter(slot, CALL_##name, fd_, detail_);                                               \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
         return result;                                                                             \
     }
 
-#define CALL_VOID(name, parameters, arguments, class, fd_, length_, number)                        \
+#define CALL_VOID(name, parameters, arguments, class, fd_, detail_, number)                        \
     DOOR(void, name, parameters)                                                                   \
     {                                                                                              \
-        SLOT_FOR(CALL_##name, fd_, length_);                                                       \
+        SLOT_FOR(CALL_##name, fd_, detail_);                                                       \
         if (__builtin_expect(!slot, 0)) {                                                          \
             real_##name arguments;                                                                 \
             return;                                                                                \
         }                                                                                          \
-        slot_enter(slot, CALL_##name, fd_, length_);                                               \
+        slot_enter(slot, CALL_##name, fd_, detail_);                                               \
         real_##name arguments;                                                                     \
         slot_leave(slot);                                                                          \
     }
 
-#define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd_, length_, number)  \
+#define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd_, detail_, number)  \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
         va_list list;                                                                              \
         va_start(list, last);                                                                      \
-        SLOT_FOR(CALL_##name, fd_, length_);                                                       \
+        SLOT_FOR(CALL_##name, fd_, detail_);                                                       \
         if (slot)                                                                                  \
-            slot_enter(slot, CALL_##name, fd_, length_);                                           \
+            slot_enter(slot, CALL_##name, fd_, detail_);                                           \
         type result = real_##twin arguments;                                                       \
         if (slot)                                                                                  \
             slot_leave(slot);                                                                      \
@@ -69,14 +72,14 @@
         return result;                                                                             \
     }
 
-#define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd_, length_, number)   \
+#define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd_, detail_, number)   \
     DOOR(void, name, parameters)                                                                   \
     {                                                                                              \
         va_list list;                                                                              \
         va_start(list, last);                                                                      \
-        SLOT_FOR(CALL_##name, fd_, length_);                                                       \
+        SLOT_FOR(CALL_##name, fd_, detail_);                                                       \
         if (slot)                                                                                  \
-            slot_enter(slot, CALL_##name, fd_, length_);                                           \
+            slot_enter(slot, CALL_##name, fd_, detail_);                                           \
         real_##twin arguments;                                                                     \
         if (slot)                                                                                  \
             slot_leave(slot);                                                                      \
@@ -85,16 +88,20 @@
 
 /* The outermost wait is the one made from the highest stack pointer; a wait made deeper, inside a
  * callback, is not the loop's own. */
-static inline void note_readiness_wait(struct slot *slot)
+static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind)
 {
+    struct readiness_waits *waits = &slot->waits[kind];
     uint64_t sp = slot->registers.sp;
-    if (sp == slot->wait_sp)
-        slot->wait_returns++;
-    else if (sp > slot->wait_sp) {
-        slot->wait_sp = sp;
-        slot->wait_returns = 0;
+    if (sp == waits->sp)
+        waits->returns++;
+    else if (sp > waits->sp) {
+        waits->sp = sp;
+        waits->returns = 0;
     }
 }
+
+/* Known when compiled: the epoll rows are the last of the table's readiness waits. */
+#define READINESS_KIND(call) ((call) < CALL_epoll_wait ? READINESS_POLL : READINESS_EPOLL)
 
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     DOOR(type, name, parameters)                                                                   \
@@ -103,7 +110,7 @@ static inline void note_readiness_wait(struct slot *slot)
         if (__builtin_expect(!slot, 0))                                                            \
             return real_##name arguments;                                                          \
         slot_enter(slot, CALL_##name, -1, 0);                                                      \
-        note_readiness_wait(slot);                                                                 \
+        note_readiness_wait(slot, READINESS_KIND(CALL_##name));                                    \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
         return result;                                                                             \

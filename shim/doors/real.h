@@ -6,13 +6,16 @@
 #ifndef PIPESHIM_DOORS_REAL_H
 #define PIPESHIM_DOORS_REAL_H
 
+#include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #define REAL(type, name, parameters)                                                               \
     extern type(*real_##name) parameters __attribute__((visibility("hidden")));

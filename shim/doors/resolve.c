@@ -29,10 +29,14 @@ static any_function next_function(const char *name)
     }                                                                                              \
     real_##name = (__typeof__(real_##name))found
 
+/* -1, or NULL for a function that returns a pointer. */
+#define FAILURE(type)                                                                              \
+    (type)(__builtin_classify_type((type)0) == __builtin_classify_type((void *)0) ? 0 : -1L)
+
 #define RETURNING(type, name, parameters, arguments)                                               \
     static type resolve_##name parameters                                                          \
     {                                                                                              \
-        RESOLVED(name, return -1);                                                                 \
+        RESOLVED(name, return FAILURE(type));                                                      \
         return real_##name arguments;                                                              \
     }                                                                                              \
     type(*real_##name) parameters = resolve_##name;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -130,19 +131,18 @@ static struct slot *take_slot(int tid)
     struct slot *slot = slot_at((unsigned)index);
     atomic_store(&slot->sequence, 0);
     slot->watch = (struct slot_watch){0};
-    slot->wait_sp = 0;
-    slot->wait_returns = 0;
+    memset(slot->waits, 0, sizeof slot->waits);
     slot->thread_pointer = read_thread_pointer();
     __atomic_store_n(&slot->tid, tid, __ATOMIC_RELEASE);
     return slot;
 }
 
 /* True if the call cannot block for long as things are: then it needs no watchdog yet. */
-static bool is_ready(enum call_id call, int fd, uint64_t length)
+static bool is_ready(enum call_id call, int fd, uint64_t detail)
 {
     enum { PIPE_BUF_BYTES = 4096 }; /* what a writable pipe surely takes (pipe(7)) */
     enum call_class class = call_describe(call)->class;
-    if (fd < 0 || length > PIPE_BUF_BYTES ||
+    if (fd < 0 || detail > PIPE_BUF_BYTES ||
         (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
         return false;
     struct pollfd look = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
@@ -150,18 +150,43 @@ static bool is_ready(enum call_id call, int fd, uint64_t length)
     return raw_syscall(SYS_ppoll, &look, 1, &now, 0, 8) == 1;
 }
 
-struct slot *slot_claim(enum call_id call, int fd, uint64_t length)
+/* Only a write is reported on any thread; another call matters once the thread may be a loop. A
+ * shell that waits for its children, or `sleep 5`, needs no watchdog. */
+static bool matters(enum call_id call, uint32_t state)
+{
+    enum call_class class = call_describe(call)->class;
+    if (class == CLASS_PIPE_WRITE || class == CLASS_SOCKET_WRITE)
+        return true;
+    if (settings.loop != LOOP_AUTO)
+        return settings.loop != LOOP_NONE;
+    /* A read starts the watchdog because the sampler may see more than the doors do. */
+    return class == CLASS_POLL || (class == CLASS_PIPE_READ && state == THREAD_NONE) ||
+           slot_may_be_loop(thread_slot);
+}
+
+void slot_claim_after_wait(struct slot *slot)
+{
+    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
+        return;
+    slot->claimed_ns = clock_monotonic_ns();
+    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    watchdog_thread_wake();
+}
+
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
     if (!life_active() || !life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
+    if (!matters(call, state))
+        return NULL;
     if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);
     if (tid == atomic_load(&life->watchdog_tid))
         return NULL;
     if (state == THREAD_NONE) {
-        if (is_ready(call, fd, length) && atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS)
+        if (is_ready(call, fd, detail) && atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS)
             return NULL;
         if (!watchdog_thread_start())
             return NULL;

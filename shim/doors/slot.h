@@ -31,6 +31,7 @@
 #include "report/tell.h"
 
 enum {
+    RETURNS_OF_A_LOOP = 3, /* a wait that is come back to so often may be an event loop's */
     SLOTS_IN_A_CHUNK = 1024,
     SLOT_CHUNKS = 64,
     SLOT_LIMIT = SLOTS_IN_A_CHUNK * SLOT_CHUNKS, /* threads at once; more go unwatched */
@@ -41,8 +42,20 @@ struct slot_watch {
     uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
     uint32_t proof_failures; /* looks in a row that did not prove the record */
     uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
+    uint64_t loop_retry_ns;  /* not before: look whether its poll is a loop's */
     struct told told;        /* the report on it */
     uint32_t judged;         /* enum verdict of watch/judge.h */
+};
+
+/* poll and select are also how a synchronous client waits for its one socket; epoll is not. */
+enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
+
+/* Where the thread's outermost wait of a kind was called from (the highest stack pointer) and how
+ * often it came back to it. Written by the waits only, but that the watchdog sets `sp` to 0 for one
+ * that turned out to be no loop's. */
+struct readiness_waits {
+    uint64_t sp;
+    uint32_t returns;
 };
 
 struct slot {
@@ -50,12 +63,9 @@ struct slot {
     _Atomic uint32_t armed; /* 0: the next call must go through slot_claim() */
     uint32_t call;          /* enum call_id */
     int32_t fd;             /* -1: none */
-    uint64_t length;        /* bytes asked for; 0: unknown */
+    uint64_t detail;        /* what the row of calls.def says of the call */
     struct saved_registers registers;
-    /* Readiness waits, written by them only: where the thread's outermost wait was called from (the
-     * highest stack pointer) and how often it came back to it. */
-    uint64_t wait_sp;
-    uint32_t wait_returns;
+    struct readiness_waits waits[READINESS_KINDS];
     /* Written by slot_claim(). */
     int32_t tid;             /* 0: free */
     uint64_t thread_pointer; /* the owner's TCB: what libc's FILE locks name as their owner */
@@ -69,7 +79,11 @@ extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
 /* The slow path of a call whose slot is not armed: the thread's first, the first after a fork, or
  * the first after the watchdog went to sleep. Returns the slot to record in, or NULL: do not
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
-struct slot *slot_claim(enum call_id call, int fd, uint64_t length);
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
+
+/* After a readiness wait has returned, when the slot is no longer armed: if the thread may be an
+ * event loop, wakes the watchdog. Async-signal-safe, keeps errno. */
+void slot_claim_after_wait(struct slot *slot);
 
 /* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
 struct slot *slot_at(unsigned index);
@@ -78,6 +92,13 @@ unsigned slot_bound(void);
 /* Frees the slots of threads that are gone; returns how many. Watchdog or slot_claim only. */
 unsigned slot_sweep(void);
 
+/* True if one of the thread's waits may be an event loop's. */
+static inline bool slot_may_be_loop(const struct slot *slot)
+{
+    return slot->waits[READINESS_POLL].returns >= RETURNS_OF_A_LOOP ||
+           slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP;
+}
+
 /* The slot that is never armed. */
 struct slot *slot_none(void);
 
@@ -85,11 +106,11 @@ struct slot *slot_none(void);
 void slots_disarm(void);
 
 /* Begins a record; must be expanded in the frame that makes the real call. */
-#define slot_enter(slot, call_, fd_, length_)                                                      \
+#define slot_enter(slot, call_, fd_, detail_)                                                      \
     do {                                                                                           \
         (slot)->call = (call_);                                                                    \
         (slot)->fd = (fd_);                                                                        \
-        (slot)->length = (uint64_t)(length_);                                                      \
+        (slot)->detail = (uint64_t)(detail_);                                                      \
         capture_registers(&(slot)->registers);                                                     \
         uint32_t sequence_ =                                                                       \
             (atomic_load_explicit(&(slot)->sequence, memory_order_relaxed) + 1) | 1;               \

@@ -26,6 +26,7 @@ enum object_kind {
     OBJECT_SOCKETPAIR, /* AF_UNIX stream socket: Node's stdio */
     OBJECT_SOCKET,     /* any other socket */
     OBJECT_FILE,
+    OBJECT_HOST, /* a name that is looked up */
     OBJECT_TTY,
     OBJECT_OTHER, /* eventfd, epoll, … */
 };

@@ -23,15 +23,45 @@ const char *event_class_name(enum call_class class)
     return (unsigned)class < CLASS_COUNT ? class_names[class] : class_names[CLASS_OTHER];
 }
 
+const char *event_cause_name(unsigned cause)
+{
+    return cause == CAUSE_STARVED ? "starved" : event_class_name((enum call_class)cause);
+}
+
+/* What an event loop does instead of blocking. */
+static const char *advice_for_loop(enum call_class class)
+{
+    switch (class) {
+    case CLASS_PIPE_READ:
+        return "do not read a pipe on the event loop: give it to a reader task or a thread";
+    case CLASS_SOCKET_READ:
+    case CLASS_SOCKET_WRITE:
+    case CLASS_CONNECT:
+        return "do not call the network synchronously on the event loop: use an asynchronous "
+               "client, or run the call in a thread (asyncio.to_thread)";
+    case CLASS_DNS:
+        return "resolve names asynchronously (loop.getaddrinfo, dns.lookup, c-ares)";
+    case CLASS_CHILD:
+        return "do not wait for a child on the event loop: await it (asyncio.create_subprocess, "
+               "child_process.execFile) or be told by SIGCHLD or a pidfd";
+    case CLASS_SLEEP:
+        return "do not sleep on the event loop: use its timers (await asyncio.sleep, setTimeout)";
+    case CLASS_LOCK:
+        return "do not wait for a lock on the event loop: another thread or process holds it; take "
+               "it in a thread, or use an asynchronous lock";
+    case CLASS_FILE:
+        return "files have no readiness: give slow file work to a thread";
+    default:
+        return "do not block on the event loop: await it, or give it to a thread";
+    }
+}
+
 const char *event_advice(const struct story *story)
 {
     if (story->class == CLASS_LOCK && story->behind_tid)
         return "free the thread that holds the FILE: it is stuck in a write to a full pipe";
-    if (story->class == CLASS_PIPE_READ)
-        return "do not read a pipe on the event loop: give it to a reader task or a thread";
     if (story->class != CLASS_PIPE_WRITE)
-        return story->loop ? "do not block on the event loop: await it, or give it to a thread"
-                           : NULL;
+        return story->loop ? advice_for_loop(story->class) : NULL;
     if (story->fd == 2)
         return "whoever started this program must read its stderr while it runs (a reader task or "
                "thread), or send it to a file or /dev/null";

@@ -13,6 +13,7 @@
 #include "base/text_buffer.h"
 #include "config/settings.h"
 #include "graph/finding.h"
+#include "report/lag_facts.h"
 #include "report/story.h"
 #include "report/summary.h"
 
@@ -32,8 +33,9 @@ struct event_start {
     const char *argv0;
     const struct settings *settings;
     bool libunwind;
-    const char *python;   /* the interpreter; NULL or "": none was looked for, or found */
-    const char *no_stdio; /* why libc's FILE tables are untouched; NULL: they are the door */
+    const char *python;     /* the interpreter; NULL or "": none was looked for, or found */
+    const char *cpu_stacks; /* where the stack of a running thread comes from */
+    const char *no_stdio;   /* why libc's FILE tables are untouched; NULL: they are the door */
 };
 
 struct event_unblocked {
@@ -44,6 +46,8 @@ struct event_unblocked {
 
 /* The contract's name of a class. */
 const char *event_class_name(enum call_class class);
+/* The name of a class, or of CAUSE_STARVED. */
+const char *event_cause_name(unsigned cause);
 /* One fix for what the story shows; NULL: none is known. */
 const char *event_advice(const struct story *story);
 
@@ -52,6 +56,10 @@ void event_json_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_json_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+void event_json_lag(struct text_buffer *, const struct event_head *, const struct story *,
+                    const struct lag_facts *, bool with_stack);
+void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
+                        const struct lag_facts *);
 void event_json_deadlock(struct text_buffer *, const struct event_head *,
                          const struct wait_finding *);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
@@ -62,6 +70,10 @@ void event_text_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_text_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+void event_text_lag(struct text_buffer *, const struct event_head *, const struct story *,
+                    const struct lag_facts *, bool with_stack);
+void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
+                        const struct lag_facts *);
 void event_text_deadlock(struct text_buffer *, const struct event_head *,
                          const struct wait_finding *);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);

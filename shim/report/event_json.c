@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/timestamp.h"
+#include "report/event_json_parts.h"
 #include "report/json_writer.h"
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
@@ -15,7 +16,8 @@ enum {
     ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
 
-static void begin(struct json_writer *json, struct text_buffer *text, const struct event_head *head)
+void event_json_begin(struct json_writer *json, struct text_buffer *text,
+                      const struct event_head *head)
 {
     char time[TIMESTAMP_SIZE];
     timestamp_rfc3339(head->time_ns, time);
@@ -35,7 +37,7 @@ static void begin(struct json_writer *json, struct text_buffer *text, const stru
         json_put_unsigned(json, "suppressed", head->suppressed);
 }
 
-static void end(struct json_writer *json)
+void event_json_end(struct json_writer *json)
 {
     json_close(json, '}');
     text_char(json->text, '\n');
@@ -45,7 +47,7 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
                       const struct event_start *start)
 {
     struct json_writer json;
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_put_string(&json, "version", PIPESHIM_VERSION);
     json_put_string(&json, "argv0", start->argv0);
     json_open(&json, "config", '{');
@@ -57,16 +59,17 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
     json_put_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
     json_put_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
     json_put_bool(&json, "sampler", true);
+    json_put_string(&json, "cpu_stacks", start->cpu_stacks);
     if (start->python && start->python[0])
         json_put_string(&json, "python", start->python);
     json_close(&json, '}');
-    end(&json);
+    event_json_end(&json);
 }
 
-static void peer(struct json_writer *json, const struct peer_facts *peer)
+static void peer(struct json_writer *json, const char *key, const struct peer_facts *peer)
 {
     char state[2] = {peer->state, 0};
-    json_open(json, NULL, '{');
+    json_open(json, key, '{');
     json_put_signed(json, "pid", peer->pid);
     json_put_string(json, "comm", peer->comm);
     if (peer->fd != UNKNOWN_NUMBER)
@@ -99,7 +102,7 @@ static void pipe_object(struct json_writer *json, const struct pipe_facts *pipe)
     if (pipe->peers_known) {
         json_open(json, "peers", '[');
         for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++)
-            peer(json, &pipe->peers[i]);
+            peer(json, NULL, &pipe->peers[i]);
         json_close(json, ']');
     }
     json_close(json, '}');
@@ -175,6 +178,24 @@ static void python(struct json_writer *json, const struct story *story)
         json_put_unsigned(json, "python_omitted", omitted);
 }
 
+void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack)
+{
+    json_put_hex(json, "stack_id", story->stack_hash);
+    json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+    if (with_stack && story->python_count)
+        python(json, story);
+    if (with_stack)
+        stack(json, story);
+}
+
+static void named_object(struct json_writer *json, const char *kind, const char *key,
+                         const char *name)
+{
+    json_open(json, kind, '{');
+    json_put_string(json, key, name);
+    json_close(json, '}');
+}
+
 static void object(struct json_writer *json, const struct object_facts *facts)
 {
     switch (facts->kind) {
@@ -186,9 +207,17 @@ static void object(struct json_writer *json, const struct object_facts *facts)
     case OBJECT_SOCKET:
         socket_object(json, &facts->socket);
         break;
+    case OBJECT_FILE:
+        named_object(json, "file", "path", facts->name);
+        break;
+    case OBJECT_HOST:
+        named_object(json, "dns", "name", facts->name);
+        break;
     default:
         break;
     }
+    if (facts->child.pid)
+        peer(json, "child", &facts->child);
 }
 
 void event_json_blocked(struct text_buffer *text, const struct event_head *head,
@@ -196,7 +225,7 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
 {
     struct json_writer json;
     const char *advice = event_advice(story);
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_put_string(&json, "call", story->call);
     if (story->kernel_call)
         json_put_string(&json, "syscall", story->kernel_call);
@@ -215,35 +244,32 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
         json_put_signed(&json, "behind_tid", story->behind_tid);
         json_put_unsigned(&json, "behind_ref", story->behind_ref);
     }
+    if (story->lag_ref)
+        json_put_unsigned(&json, "ref", story->lag_ref);
     if (story->note)
         json_put_string(&json, "note", story->note);
     if (advice)
         json_put_string(&json, "advice", advice);
-    json_put_hex(&json, "stack_id", story->stack_hash);
-    json_put_unsigned(&json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
-    if (with_stack && story->python_count)
-        python(&json, story);
-    if (with_stack)
-        stack(&json, story);
-    end(&json);
+    event_json_stacks(&json, story, with_stack);
+    event_json_end(&json);
 }
 
 void event_json_unblocked(struct text_buffer *text, const struct event_head *head,
                           const struct event_unblocked *event)
 {
     struct json_writer json;
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_put_unsigned(&json, "ref", event->ref);
     json_put_milliseconds(&json, "blocked_ms", event->blocked_ns);
     json_put_string(&json, "result", event->gone ? "the thread ended" : "returned");
-    end(&json);
+    event_json_end(&json);
 }
 
 void event_json_deadlock(struct text_buffer *text, const struct event_head *head,
                          const struct wait_finding *finding)
 {
     struct json_writer json;
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_open(&json, "chain", '[');
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
@@ -259,23 +285,23 @@ void event_json_deadlock(struct text_buffer *text, const struct event_head *head
     json_close(&json, ']');
     json_put_string(&json, "words", finding->words);
     json_put_string(&json, "advice", finding->advice);
-    end(&json);
+    event_json_end(&json);
 }
 
 void event_json_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {
     struct json_writer json;
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_put_string(&json, "message", message);
-    end(&json);
+    event_json_end(&json);
 }
 
 void event_json_summary(struct text_buffer *text, const struct event_head *head,
                         const struct summary *summary)
 {
     struct json_writer json;
-    begin(&json, text, head);
+    event_json_begin(&json, text, head);
     json_put_milliseconds(&json, "run_ms", summary->run_ns);
     json_put_unsigned(&json, "reports", summary->reports);
     json_put_unsigned(&json, "held_back", summary->held_back);
@@ -302,5 +328,6 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
         json_close(&json, '}');
     }
     json_close(&json, ']');
-    end(&json);
+    event_json_loops(&json, summary);
+    event_json_end(&json);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "report/event.h"
+#include "report/event_text_parts.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@ static const char *base_name(const char *path)
 }
 
 /* "pipeshim: WORD engine[2707] thread "engine"[2709] ": the line that grep finds. */
-static void begin(struct text_buffer *text, const struct event_head *head, const char *word)
+void event_text_begin(struct text_buffer *text, const struct event_head *head, const char *word)
 {
     text_string(text, "pipeshim: ");
     text_string(text, word);
@@ -29,7 +29,7 @@ static void begin(struct text_buffer *text, const struct event_head *head, const
     text_char(text, ' ');
 }
 
-static void lost(struct text_buffer *text, const struct event_head *head)
+void event_text_lost(struct text_buffer *text, const struct event_head *head)
 {
     if (head->dropped) {
         text_string(text, "  (");
@@ -46,7 +46,7 @@ static void lost(struct text_buffer *text, const struct event_head *head)
 void event_text_start(struct text_buffer *text, const struct event_head *head,
                       const struct event_start *start)
 {
-    begin(text, head, "START");
+    event_text_begin(text, head, "START");
     text_string(text, PIPESHIM_VERSION);
     for (int id = 0; id < SETTING_COUNT; id++) {
         if (!start->settings->given[id])
@@ -185,11 +185,51 @@ static void python_frames(struct text_buffer *text, const struct story *story)
     }
 }
 
+void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack)
+{
+    if (with_stack && story->python_count > 0)
+        python_frames(text, story);
+    if (with_stack && story->frame_count > 0)
+        frames(text, story);
+    else if (story->frame_count > 0) {
+        text_string(text, "  stack: shown before, id ");
+        text_hex(text, story->stack_hash);
+        text_char(text, '\n');
+    }
+}
+
+/* The child that is waited for; the process at a socket's other end. */
+static void other_process(struct text_buffer *text, const struct object_facts *object)
+{
+    const struct peer_facts *child = &object->child;
+    if (child->pid) {
+        text_string(text, "  waits for ");
+        text_string(text, child->comm);
+        text_char(text, '[');
+        text_signed(text, child->pid);
+        text_char(text, ']');
+        if (child->waits_in[0]) {
+            text_string(text, ", which waits in ");
+            text_string(text, child->waits_in);
+        }
+        text_char(text, '\n');
+    }
+    if (object->kind == OBJECT_SOCKET && object->socket.remote[0]) {
+        text_string(text, "  connected to ");
+        text_string(text, object->socket.remote);
+        if (object->socket.peer_pid != UNKNOWN_NUMBER) {
+            text_string(text, ", process ");
+            text_signed(text, object->socket.peer_pid);
+        }
+        text_char(text, '\n');
+    }
+}
+
 void event_text_blocked(struct text_buffer *text, const struct event_head *head,
                         const struct story *story, bool with_stack)
 {
     const char *advice = event_advice(story);
-    begin(text, head, "BLOCKED");
+    event_text_begin(text, head, "BLOCKED");
     text_milliseconds(text, story->blocked_ns);
     text_string(text, " ms in ");
     text_string(text, story->call);
@@ -217,9 +257,10 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     if (story->loop)
         text_string(text, " [event loop]");
     text_char(text, '\n');
-    lost(text, head);
+    event_text_lost(text, head);
     if (is_pipe(story))
         peers(text, &story->object.pipe);
+    other_process(text, &story->object);
     if (story->note) {
         text_string(text, "  note: ");
         text_string(text, story->note);
@@ -230,36 +271,28 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
         text_string(text, advice);
         text_char(text, '\n');
     }
-    if (with_stack && story->python_count > 0)
-        python_frames(text, story);
-    if (with_stack && story->frame_count > 0)
-        frames(text, story);
-    else if (story->frame_count > 0) {
-        text_string(text, "  stack: shown before, id ");
-        text_hex(text, story->stack_hash);
-        text_char(text, '\n');
-    }
+    event_text_stacks(text, story, with_stack);
 }
 
 void event_text_unblocked(struct text_buffer *text, const struct event_head *head,
                           const struct event_unblocked *event)
 {
-    begin(text, head, "RESOLVED");
+    event_text_begin(text, head, "RESOLVED");
     text_string(text, event->gone ? "the thread ended after " : "after ");
     text_milliseconds(text, event->blocked_ns);
     text_string(text, " ms (report ");
     text_unsigned(text, event->ref);
     text_string(text, ")\n");
-    lost(text, head);
+    event_text_lost(text, head);
 }
 
 void event_text_deadlock(struct text_buffer *text, const struct event_head *head,
                          const struct wait_finding *finding)
 {
-    begin(text, head, "DEADLOCK");
+    event_text_begin(text, head, "DEADLOCK");
     text_string(text, finding->words);
     text_char(text, '\n');
-    lost(text, head);
+    event_text_lost(text, head);
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
         text_string(text, "  ");
@@ -284,17 +317,17 @@ void event_text_deadlock(struct text_buffer *text, const struct event_head *head
 void event_text_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {
-    begin(text, head, "WARNING");
+    event_text_begin(text, head, "WARNING");
     text_string(text, message);
     text_char(text, '\n');
-    lost(text, head);
+    event_text_lost(text, head);
 }
 
 void event_text_summary(struct text_buffer *text, const struct event_head *head,
                         const struct summary *summary)
 {
     enum { ROOM_FOR_LINE = 700 };
-    begin(text, head, "SUMMARY");
+    event_text_begin(text, head, "SUMMARY");
     text_string(text, "ran ");
     text_milliseconds(text, summary->run_ns);
     text_string(text, " ms, ");
@@ -332,4 +365,5 @@ void event_text_summary(struct text_buffer *text, const struct event_head *head,
         }
         text_char(text, '\n');
     }
+    event_text_loops(text, summary);
 }

@@ -35,6 +35,7 @@ struct story {
     const char *note;    /* why something is missing; NULL */
     int behind_tid;      /* class lock: the thread that holds the FILE; 0: none */
     uint64_t behind_ref; /* and the report on it */
+    uint64_t lag_ref;    /* the `lag` that was told before this call became slow; 0: none */
 };
 
 #endif

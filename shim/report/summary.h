@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "report/lag_facts.h"
 #include "report/story.h"
 
 enum {
@@ -35,6 +36,8 @@ struct summary {
     uint64_t reports, held_back, suppressed, dropped;
     uint64_t watchdog_cpu_ns;
     uint64_t run_ns; /* since the library became active */
+    unsigned loop_count;
+    struct loop_statistics loops[LAG_LOOP_LIMIT];
     struct summary_site sites[SITE_LIMIT];
 };
 

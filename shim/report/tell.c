@@ -10,6 +10,8 @@
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/suppress.h"
+#include "watch/cpu_stacks.h"
+#include "watch/lag.h"
 #include "watch/life.h"
 #include "watch/task.h"
 
@@ -126,6 +128,7 @@ static void write_start(void)
     if (start_told)
         return;
     start_told = true;
+    start.cpu_stacks = cpu_stacks_source();
     task_name(pid, thread, sizeof thread);
     begin_record(&text, &head, "start", pid, thread);
     if (is_json())
@@ -234,6 +237,47 @@ void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
     life_reporting_end();
 }
 
+struct told tell_lag(const struct story *story, const struct lag_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    struct told told = {0, SITE_NONE};
+    uint64_t now = clock_monotonic_ns();
+    if (!begin_telling())
+        return told;
+    if (!is_held_back(story, now)) {
+        write_start();
+        summary.reports++;
+        bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
+        begin_record(&text, &head, "lag", story->tid, story->thread);
+        told.seq = head.seq;
+        if (is_json())
+            event_json_lag(&text, &head, story, facts, with_stack);
+        else
+            event_text_lag(&text, &head, story, facts, with_stack);
+        write_record(&text);
+    }
+    life_reporting_end();
+    return told;
+}
+
+void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    if (!begin_telling())
+        return;
+    task_name(tid, thread, sizeof thread);
+    begin_record(&text, &head, "lag_end", tid, thread);
+    if (is_json())
+        event_json_lag_end(&text, &head, ref, facts);
+    else
+        event_text_lag_end(&text, &head, ref, facts);
+    write_record(&text);
+    life_reporting_end();
+}
+
 void tell_deadlock(const struct wait_finding *finding)
 {
     struct text_buffer text;
@@ -268,6 +312,7 @@ void tell_summary(void)
         return;
     summary.run_ns = clock_monotonic_ns() - begun_ns;
     summary.dropped = log_dropped();
+    summary.loop_count = lag_statistics(summary.loops, LAG_LOOP_LIMIT);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
     if (is_json())

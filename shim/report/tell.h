@@ -11,6 +11,7 @@
 
 #include "config/settings.h"
 #include "graph/finding.h"
+#include "report/lag_facts.h"
 #include "report/story.h"
 
 /* What became of a report. */
@@ -36,6 +37,11 @@ void tell_line(const char *message);
 struct told tell_blocked(const struct story *story);
 /* The call that `told` is about has returned, or its thread is gone. */
 void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
+
+/* An event loop is late: `lag`, with the stack and the Python frames of `story`. */
+struct told tell_lag(const struct story *story, const struct lag_facts *facts);
+/* It has come back; `ref` is the report that told of it. */
+void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
 
 /* A confirmed deadlock: the `deadlock` event. */
 void tell_deadlock(const struct wait_finding *finding);

@@ -7,6 +7,7 @@
 #include "base/text_buffer.h"
 #include "explain/called_function.h"
 #include "explain/symbols.h"
+#include "graph/call_table.h"
 
 static const struct {
     long number;
@@ -48,7 +49,8 @@ const char *kernel_call_name(long number)
     for (unsigned i = 0; i < sizeof kernel_calls / sizeof *kernel_calls; i++)
         if (kernel_calls[i].number == number)
             return kernel_calls[i].name;
-    return NULL;
+    const struct call_description *known = call_description(number);
+    return known ? known->name : NULL;
 }
 
 static bool is_in(const struct stack_frame_name *frame, const char *library)

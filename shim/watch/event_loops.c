@@ -1,30 +1,237 @@
 // SPDX-License-Identifier: MIT
 #include "watch/event_loops.h"
 
-#include "explain/object_facts.h"
+#include <string.h>
+
+#include "base/clock.h"
+#include "watch/cpu_stacks.h"
 #include "watch/life.h"
+#include "watch/python_frames.h"
+#include "watch/readiness_set.h"
 #include "watch/task.h"
+#include "watch/thread_stack.h"
 
-enum { RETURNS_OF_A_LOOP = 3 };
+enum { LOOP_LIMIT = 32 };
 
-bool event_loop_thread(const struct slot_record *record)
+static struct event_loop loops[LOOP_LIMIT];
+
+void event_loops_begin(void)
+{
+    memset(loops, 0, sizeof loops);
+}
+
+static struct event_loop *find(const struct slot *slot)
+{
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (loops[i].slot == slot && loops[i].tid == slot->tid)
+            return &loops[i];
+    return NULL;
+}
+
+static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int wait_fd)
+{
+    for (unsigned i = 0; i < LOOP_LIMIT; i++) {
+        struct event_loop *loop = &loops[i];
+        if (loop->tid != 0 && loop->slot->tid == loop->tid)
+            continue;
+        memset(loop, 0, sizeof *loop);
+        loop->tid = slot->tid;
+        loop->slot = slot;
+        loop->kind = kind;
+        loop->wait_fd = wait_fd;
+        loop->wait_sp = wait_fd >= 0 || kind == READINESS_EPOLL ? slot->waits[kind].sp : 0;
+        return loop;
+    }
+    return NULL;
+}
+
+/* True if the user named the thread. */
+static bool is_designated(const struct slot *slot)
 {
     char name[COMM_LIMIT];
-    switch (settings.loop) {
-    case LOOP_NONE:
+    if (settings.loop == LOOP_MAIN)
+        return slot->tid == atomic_load(&life->pid);
+    if (settings.loop != LOOP_NAMES)
         return false;
-    case LOOP_MAIN:
-        return record->tid == atomic_load(&life->pid);
-    case LOOP_NAMES:
-        task_name(record->tid, name, sizeof name);
-        return settings_is_loop_name(&settings, name);
-    case LOOP_AUTO:
-    default:
-        return record->wait_returns >= RETURNS_OF_A_LOOP;
+    task_name(slot->tid, name, sizeof name);
+    return settings_is_loop_name(&settings, name);
+}
+
+/* The thread, asleep in the outermost wait of `kind`. */
+static bool asleep_in_wait(const struct slot *slot, enum readiness_kind kind,
+                           struct slot_record *record, struct task_call *call)
+{
+    return slot_copy(slot, record) && call_describe(record->call)->class == CLASS_POLL &&
+           record->registers.sp == slot->waits[kind].sp && prove(record, call) == PROOF_HOLDS &&
+           call->status == TASK_IN_CALL;
+}
+
+/* What wakes the loop whose wait this is; -1: it is no loop's. */
+static int loop_wait_fd(const struct memory_reader *memory, const struct task_call *call)
+{
+    struct readiness_set set = readiness_set_read(memory, call);
+    return set.epoll_fd >= 0 ? set.epoll_fd : readiness_set_wake_up(&set);
+}
+
+/* A wait by poll or select that the thread comes back to: looked at while it is asleep in it. */
+static struct event_loop *recognise_poll(struct slot *slot, const struct memory_reader *memory,
+                                         uint64_t now)
+{
+    struct slot_record record;
+    struct task_call call;
+    if (slot->waits[READINESS_POLL].returns < RETURNS_OF_A_LOOP ||
+        now < slot->watch.loop_retry_ns || !asleep_in_wait(slot, READINESS_POLL, &record, &call))
+        return NULL;
+    int wait_fd = loop_wait_fd(memory, &call);
+    if (wait_fd >= 0)
+        return make(slot, READINESS_POLL, wait_fd);
+    /* A client's wait. A loop that is begun later may wait deeper in the stack: start anew. */
+    slot->waits[READINESS_POLL].sp = 0;
+    slot->watch.loop_retry_ns = now + NS_PER_S;
+    return NULL;
+}
+
+static struct event_loop *recognise(struct slot *slot, const struct memory_reader *memory,
+                                    uint64_t now)
+{
+    if (settings.loop == LOOP_NONE)
+        return NULL;
+    if (slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP &&
+        (settings.loop == LOOP_AUTO || is_designated(slot)))
+        return make(slot, READINESS_EPOLL, -1);
+    if (settings.loop == LOOP_AUTO)
+        return recognise_poll(slot, memory, now);
+    return is_designated(slot) ? make(slot, READINESS_POLL, -1) : NULL;
+}
+
+/* A designated thread is a loop before it makes its own wait. */
+static void find_own_wait(struct event_loop *loop, const struct memory_reader *memory)
+{
+    struct slot *slot = loop->slot;
+    struct slot_record record;
+    struct task_call call;
+    for (int kind = READINESS_KINDS - 1; kind >= 0 && loop->wait_sp == 0; kind--) {
+        int wait_fd;
+        if (slot->waits[kind].returns < RETURNS_OF_A_LOOP ||
+            !asleep_in_wait(slot, (enum readiness_kind)kind, &record, &call) ||
+            (wait_fd = loop_wait_fd(memory, &call)) < 0)
+            continue;
+        loop->kind = (enum readiness_kind)kind;
+        loop->wait_sp = slot->waits[kind].sp;
+        loop->wait_fd = wait_fd;
     }
 }
 
-bool event_loop_own_wait(const struct slot_record *record)
+/* Once for each place that a loop waits in: its descriptor and its stack. */
+static void take_position(struct event_loop *loop, const struct memory_reader *memory)
 {
-    return record->registers.sp >= record->wait_sp;
+    static struct story story; /* only for its Python frames */
+    struct slot_record record;
+    struct task_call call;
+    if (!asleep_in_wait(loop->slot, loop->kind, &record, &call))
+        return;
+    memset(&story, 0, sizeof story);
+    story.tid = loop->tid;
+    thread_stack_clear();
+    if (thread_stack_wanted() &&
+        stack_snapshot_take(memory, &record.registers, thread_stack_snapshot()))
+        thread_stack_unwind(memory);
+    python_frames_add(memory, &story);
+    if (loop->wait_fd < 0)
+        loop->wait_fd = loop_wait_fd(memory, &call);
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load(&loop->slot->sequence) == record.sequence)
+        loop_position_take(&loop->position, &story);
+}
+
+/* The outermost wait was one of a loop that is gone (run_until_complete, then run_forever from
+ * further in): the one that is made now is learnt instead. */
+static void relearn_outermost(struct slot *slot, const struct event_loop *loop, uint64_t now)
+{
+    struct slot_record record;
+    if (slot->registers.sp >= slot->waits[READINESS_EPOLL].sp || slot->call < CALL_epoll_wait ||
+        slot->call > CALL_epoll_pwait2 || now < slot->watch.loop_retry_ns ||
+        !slot_copy(slot, &record) || record.registers.sp >= record.waits[READINESS_EPOLL].sp)
+        return;
+    struct task_call call;
+    if (loop && (prove(&record, &call) != PROOF_HOLDS || call.status != TASK_IN_CALL ||
+                 (int)call.arguments[0] != loop->wait_fd))
+        return;
+    slot->waits[READINESS_EPOLL].sp = 0;
+    slot->watch.loop_retry_ns = now + NS_PER_S;
+}
+
+struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *memory,
+                                 uint64_t now)
+{
+    relearn_outermost(slot, find(slot), now);
+    if (settings.loop == LOOP_AUTO && !slot_may_be_loop(slot))
+        return NULL;
+    struct event_loop *loop = find(slot);
+    if (!loop)
+        loop = recognise(slot, memory, now);
+    if (!loop)
+        return NULL;
+    const struct readiness_waits *waits = &slot->waits[loop->kind];
+    if (loop->state == LOOP_LEFT) {
+        if (waits->returns - loop->left_at < RETURNS_OF_A_LOOP)
+            return NULL;
+        loop->state = LOOP_RUNS;
+        loop->position.taken = false;
+        struct loop_statistics kept = loop->lag.statistics;
+        memset(&loop->lag, 0, sizeof loop->lag);
+        loop->lag.statistics = kept;
+    }
+    if (loop->wait_sp == 0) {
+        find_own_wait(loop, memory);
+    } else if (loop->wait_sp != waits->sp) { /* another loop, further out */
+        loop->wait_sp = waits->sp;
+        loop->position.taken = false;
+    }
+    if (loop->wait_sp != 0 && !loop->position.taken)
+        take_position(loop, memory);
+    return loop;
+}
+
+bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record *record,
+                         const struct task_call *call, const struct memory_reader *memory)
+{
+    if (call_describe(record->call)->class != CLASS_POLL || loop->wait_sp == 0)
+        return false;
+    bool epoll = record->call >= CALL_epoll_wait;
+    if (epoll == (loop->kind == READINESS_EPOLL) && record->registers.sp >= loop->wait_sp)
+        return true;
+    /* Deeper: the loop itself, run from inside a callback, or another one. */
+    if (loop->wait_fd < 0 || call->status != TASK_IN_CALL)
+        return false;
+    struct readiness_set set = readiness_set_read(memory, call);
+    if (set.epoll_fd >= 0)
+        return set.epoll_fd == loop->wait_fd;
+    for (unsigned i = 0; i < set.count; i++)
+        if (set.entry[i].fd == loop->wait_fd)
+            return true;
+    return false;
+}
+
+uint32_t event_loop_returns(const struct event_loop *loop)
+{
+    return loop->slot->waits[loop->kind].returns;
+}
+
+bool event_loop_is_left(struct event_loop *loop, const struct story *story)
+{
+    if (!loop->position.taken || !loop_position_is_left(&loop->position, story))
+        return false;
+    cpu_stacks_end(loop->tid);
+    loop->state = LOOP_LEFT;
+    loop->left_at = event_loop_returns(loop);
+    return true;
+}
+
+void event_loops_for_each(void (*visit)(const struct event_loop *loop, void *context),
+                          void *context)
+{
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (loops[i].tid != 0)
+            visit(&loops[i], context);
 }

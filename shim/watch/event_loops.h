@@ -1,18 +1,68 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which threads are event loops (PIPESHIM_LOOP). `auto` takes a thread that keeps coming back to
- * the same readiness wait: the outermost one it has made, from the same stack pointer.
+ * Which threads are event loops (PIPESHIM_LOOP), and whether one is in its loop now.
+ *
+ * `auto` takes a thread that keeps coming back to the same readiness wait, the outermost one it has
+ * made. Three things must not be taken for a loop:
+ *   - a synchronous client's poll for its one socket (requests, urllib3, httpx; curl), a wait for a
+ *     child's output (subprocess.communicate) or a line of input (readline): a poll or select
+ * counts only if its set holds something that wakes a loop (watch/readiness_set.h). epoll always
+ * counts;
+ *   - a loop that was left: asyncio.run() has returned and the script goes on, sleeps, waits for
+ * its children. The stack at the loop's own wait is remembered; a thread whose stack has lost that
+ *     part of it which runs the loop is in no loop until it comes back;
+ *   - the wait of a loop that runs inside a callback of itself (a modal dialog of Qt,
+ *     g_main_context_iteration): it waits on the same epoll or wake-up descriptor.
+ * For the watchdog thread only.
  */
 #ifndef PIPESHIM_WATCH_EVENT_LOOPS_H
 #define PIPESHIM_WATCH_EVENT_LOOPS_H
 
 #include <stdbool.h>
 
+#include "explain/memory_reader.h"
+#include "watch/lag.h"
+#include "watch/loop_position.h"
 #include "watch/proof.h"
 
-bool event_loop_thread(const struct slot_record *record);
+enum loop_state {
+    LOOP_RUNS,
+    LOOP_LEFT, /* not in its loop until it has come back to its wait some times */
+};
 
-/* True if the record is a readiness wait and the loop's own, not one made inside a callback. */
-bool event_loop_own_wait(const struct slot_record *record);
+struct event_loop {
+    int tid; /* 0: free */
+    struct slot *slot;
+    enum loop_state state;
+    enum readiness_kind kind; /* which of its waits is the loop's own */
+    uint64_t wait_sp;         /* where that is made from; 0: not known yet (PIPESHIM_LOOP=main) */
+    int wait_fd;              /* its epoll descriptor, or what wakes it; -1: not seen yet */
+    uint32_t left_at;         /* how often it had come back when it was left */
+    struct loop_position position;
+    struct lag lag;
+};
+
+/* Forgets all: the watchdog begins. */
+void event_loops_begin(void);
+
+/* The event loop that the slot's thread runs now, or NULL. Cheap for threads that never made a
+ * readiness wait. */
+struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *memory,
+                                 uint64_t now);
+
+/* True if the record is a readiness wait and the loop's own. `call`: what the kernel says of it. */
+bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record *record,
+                         const struct task_call *call, const struct memory_reader *memory);
+
+/* How often the loop has come back to its wait. */
+uint32_t event_loop_returns(const struct event_loop *loop);
+
+/* True, and remembered, if the stack just taken (and the story's Python frames) show that the loop
+ * was left. */
+bool event_loop_is_left(struct event_loop *loop, const struct story *story);
+
+/* Calls `visit` for each loop known, also those that were left. */
+void event_loops_for_each(void (*visit)(const struct event_loop *loop, void *context),
+                          void *context);
 
 #endif

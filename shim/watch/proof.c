@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-/* libc needs 48 bytes of stack for write(), some KiB for vdprintf's buffer, 10 for syslog's. */
-enum { CALLEES_STACK = 64 * 1024 };
+/* libc needs 48 bytes of stack for write(), some KiB for vdprintf's buffer, 10 for syslog's; what
+ * getaddrinfo's name services need nobody has promised. */
+enum { CALLEES_STACK = 64 * 1024, NAME_SERVICES_STACK = 512 * 1024 };
 
 bool slot_copy(const struct slot *slot, struct slot_record *record)
 {
@@ -15,9 +16,8 @@ bool slot_copy(const struct slot *slot, struct slot_record *record)
     record->call = (enum call_id)slot->call;
     record->fd = slot->fd;
     record->tid = slot->tid;
-    record->length = slot->length;
-    record->wait_sp = slot->wait_sp;
-    record->wait_returns = slot->wait_returns;
+    record->detail = slot->detail;
+    memcpy(record->waits, slot->waits, sizeof record->waits);
     record->registers = slot->registers;
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == sequence;
@@ -58,6 +58,8 @@ enum proof prove(const struct slot_record *record, struct task_call *call)
         break;
     }
     uint64_t below = record->registers.sp - call->sp;
-    return call_may_sleep_in(record->call, call->number) && below < CALLEES_STACK ? PROOF_HOLDS
-                                                                                  : PROOF_FAILS;
+    uint64_t limit =
+        call_describe(record->call)->class == CLASS_DNS ? NAME_SERVICES_STACK : CALLEES_STACK;
+    return call_may_sleep_in(record->call, call->number) && below < limit ? PROOF_HOLDS
+                                                                          : PROOF_FAILS;
 }

@@ -26,9 +26,8 @@ struct slot_record {
     enum call_id call;
     int fd;
     int tid;
-    uint64_t length;
-    uint64_t wait_sp;
-    uint32_t wait_returns;
+    uint64_t detail;
+    struct readiness_waits waits[READINESS_KINDS];
     struct saved_registers registers;
 };
 

@@ -22,7 +22,11 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return (hash ^ value) * 1099511628211ULL; /* FNV-1a */
 }
 
-void python_frames_add(const struct memory_reader *memory, struct story *story)
+typedef unsigned read_stack(const struct python_runtime *runtime,
+                            const struct memory_reader *reader, int tid, struct python_frame *out,
+                            unsigned limit, struct python_stack_facts *facts);
+
+static void add_frames(const struct memory_reader *memory, read_stack *read, struct story *story)
 {
     struct python_stack_facts facts;
     unsigned limit = settings_stack_depth(&settings);
@@ -38,12 +42,22 @@ void python_frames_add(const struct memory_reader *memory, struct story *story)
         return;
     }
     story->python = frames;
-    story->python_count = python_read_stack(&runtime, memory, story->tid, frames,
-                                            limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);
+    story->python_count = read(&runtime, memory, story->tid, frames,
+                               limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);
     story->python_omitted = facts.omitted;
     if (!story->note)
         story->note = python_completeness_reason(facts.completeness);
     /* The C stack below every Python function is the interpreter's: alone it tells none apart. */
     for (unsigned i = 0; i < story->python_count; i++)
         story->stack_hash = mix(mix(story->stack_hash, frames[i].code), (uint64_t)frames[i].line);
+}
+
+void python_frames_add(const struct memory_reader *memory, struct story *story)
+{
+    add_frames(memory, python_read_stack, story);
+}
+
+void python_frames_add_running(const struct memory_reader *memory, struct story *story)
+{
+    add_frames(memory, python_read_stack_running, story);
 }

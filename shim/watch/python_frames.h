@@ -14,4 +14,7 @@ const char *python_frames_begin(const struct memory_reader *memory);
  * that the thread was asleep before and after. On the watchdog thread. */
 void python_frames_add(const struct memory_reader *memory, struct story *story);
 
+/* The same for a thread that may be running: adds frames only if they were right at one moment. */
+void python_frames_add_running(const struct memory_reader *memory, struct story *story);
+
 #endif

@@ -28,10 +28,11 @@ static const struct {
     short number;
     unsigned forbids;
 } useful_calls[] = {
-    {SYS_process_vm_readv, FORBIDS_MEMORY}, {SYS_pidfd_open, FORBIDS_BORROWING},
-    {SYS_pidfd_getfd, FORBIDS_BORROWING},   {SYS_socket, FORBIDS_SOCKETS},
-    {SYS_connect, FORBIDS_SOCKETS},         {SYS_sendto, FORBIDS_SOCKETS},
-    {SYS_recvfrom, FORBIDS_SOCKETS},        {SYS_recvmsg, FORBIDS_SOCKETS},
+    {SYS_process_vm_readv, FORBIDS_MEMORY},  {SYS_pidfd_open, FORBIDS_BORROWING},
+    {SYS_pidfd_getfd, FORBIDS_BORROWING},    {SYS_socket, FORBIDS_SOCKETS},
+    {SYS_connect, FORBIDS_SOCKETS},          {SYS_sendto, FORBIDS_SOCKETS},
+    {SYS_recvfrom, FORBIDS_SOCKETS},         {SYS_recvmsg, FORBIDS_SOCKETS},
+    {SYS_perf_event_open, FORBIDS_SAMPLING},
 };
 
 static bool allows(const struct sock_fprog *filter, int number)
@@ -83,7 +84,7 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
 unsigned seccomp_forbidden(void)
 {
     if (!atomic_load(&life->filter_read) && seccomp_filter_in_force())
-        return FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS;
+        return FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS | FORBIDS_SAMPLING;
     return atomic_load(&life->forbidden);
 }
 

@@ -82,14 +82,19 @@ struct task_call task_read_call(int tid)
     return call;
 }
 
-uint64_t task_run_time_ns(int tid)
+bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay)
 {
     char text[FILE_LIMIT];
     const char *at = text;
+    return read_task_file(tid, "schedstat", text, sizeof text) > 0 && parse_number(&at, run_time) &&
+           parse_number(&at, delay);
+}
+
+uint64_t task_run_time_ns(int tid)
+{
     uint64_t run_time;
-    if (read_task_file(tid, "schedstat", text, sizeof text) <= 0 || !parse_number(&at, &run_time))
-        return 0;
-    return run_time;
+    uint64_t delay;
+    return task_schedule_ns(tid, &run_time, &delay) ? run_time : 0;
 }
 
 void task_wait_channel(int tid, char *name, size_t capacity)

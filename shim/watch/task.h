@@ -32,6 +32,10 @@ struct task_call task_read_call(int tid);
  * not move while the thread sleeps. */
 uint64_t task_run_time_ns(int tid);
 
+/* The same, and how long it was ready to run and had no CPU, throttling by a cgroup included. False
+ * when it cannot be read. */
+bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay);
+
 /* The kernel function that the thread sleeps in, "" when it runs or none is told. Readable where
  * `syscall` is not. */
 void task_wait_channel(int tid, char *name, size_t capacity);

@@ -8,7 +8,9 @@
 #include "base/raw_syscall.h"
 #include "doors/slot.h"
 #include "report/tell.h"
+#include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
+#include "watch/event_loops.h"
 #include "watch/judge.h"
 #include "watch/life.h"
 #include "watch/proof.h"
@@ -76,10 +78,10 @@ static uint64_t interval_by_age(const struct slot *slot, const struct look *look
     return interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS : interval;
 }
 
-static void judge_again(struct slot *slot, struct look *look)
+static void judge_again(struct slot *slot, struct event_loop *loop, struct look *look)
 {
     struct slot_watch *watch = &slot->watch;
-    struct judgement judgement = judge_slot(slot, watch->since_ns);
+    struct judgement judgement = judge_slot(slot, loop, watch->since_ns);
     watch->judged = judgement.verdict;
     watch->told = judgement.told;
     if (judgement.verdict != VERDICT_OPEN)
@@ -110,7 +112,7 @@ static void wait_for_end(struct slot *slot, struct look *look)
     look_again_at(look, look->now + interval_by_age(slot, look));
 }
 
-static void look_at_slot(struct slot *slot, struct look *look)
+static void look_at_slot(struct slot *slot, struct event_loop *loop, struct look *look)
 {
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
     struct slot_watch *watch = &slot->watch;
@@ -124,10 +126,9 @@ static void look_at_slot(struct slot *slot, struct look *look)
     if (!(sequence & 1))
         return;
     if (watch->judged == VERDICT_OPEN) {
-        uint64_t threshold = judge_threshold_ns(call_describe((enum call_id)slot->call)->class);
-        uint64_t due = watch->since_ns + threshold;
+        uint64_t due = watch->since_ns + judge_due_ns((enum call_id)slot->call);
         if (look->now >= due) {
-            judge_again(slot, look);
+            judge_again(slot, loop, look);
         } else {
             look->activity = true;
             look_again_at(look, due);
@@ -137,13 +138,27 @@ static void look_at_slot(struct slot *slot, struct look *look)
         wait_for_end(slot, look);
 }
 
+static void look_at_loop(struct event_loop *loop, struct look *look)
+{
+    struct lag_look lag = lag_look(loop, judge_memory(), look->now);
+    if (!lag.away)
+        return;
+    look->activity = true;
+    look_again_at(look, lag.again);
+}
+
 static void look_at_slots(struct look *look)
 {
     unsigned bound = slot_bound();
     for (unsigned index = 0; index < bound; index++) {
         struct slot *slot = slot_at(index);
-        if (slot && slot->tid != 0)
-            look_at_slot(slot, look);
+        if (!slot || slot->tid == 0)
+            continue;
+        struct event_loop *loop = event_loop_of(slot, judge_memory(), look->now);
+        /* The loop first: a call that is reported now explains an absence that has begun. */
+        if (loop)
+            look_at_loop(loop, look);
+        look_at_slot(slot, loop, look);
     }
 }
 
@@ -158,6 +173,8 @@ void watchdog_run(void)
 {
     unsigned quiet = 0;
     judge_begin();
+    event_loops_begin();
+    cpu_stacks_reset();
     sampler_begin();
     deadlock_begin();
     while (!atomic_load(&life->stop)) {

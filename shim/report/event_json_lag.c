@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* The events of an event loop that is late. */
+#include "report/event_json_parts.h"
+
+enum { ROOM_FOR_LOOP = 2048 };
+
+static void calls(struct json_writer *json, const struct lag_facts *facts)
+{
+    json_open(json, "calls", '[');
+    for (unsigned i = 0; i < facts->call_count; i++) {
+        json_open(json, NULL, '{');
+        json_put_string(json, "call", facts->calls[i].name);
+        json_put_string(json, "class", event_class_name(facts->calls[i].class));
+        json_put_milliseconds(json, "ms", facts->calls[i].ns);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void shares(struct json_writer *json, const char *key, const struct lag_facts *facts)
+{
+    json_open(json, key, '{');
+    for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
+        if (facts->share_ns[cause] != 0)
+            json_put_milliseconds(json, event_cause_name(cause), facts->share_ns[cause]);
+    json_close(json, '}');
+}
+
+void event_json_lag(struct text_buffer *text, const struct event_head *head,
+                    const struct story *story, const struct lag_facts *facts, bool with_stack)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_milliseconds(&json, "lag_ms", facts->lag_ns);
+    json_put_milliseconds(&json, "threshold_ms", facts->threshold_ns);
+    json_put_string(&json, "cause", event_cause_name(facts->cause));
+    shares(&json, "shares", facts);
+    calls(&json, facts);
+    json_put_bool(&json, "loop", true);
+    if (story->note)
+        json_put_string(&json, "note", story->note);
+    event_json_stacks(&json, story, with_stack);
+    event_json_end(&json);
+}
+
+void event_json_lag_end(struct text_buffer *text, const struct event_head *head, uint64_t ref,
+                        const struct lag_facts *facts)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_unsigned(&json, "ref", ref);
+    json_put_milliseconds(&json, "lag_ms", facts->lag_ns);
+    shares(&json, "cause", facts);
+    calls(&json, facts);
+    event_json_end(&json);
+}
+
+/* Buckets by the least whole milliseconds above them: "16" counts what took 8 to 16 ms. */
+static void histogram(struct json_writer *json, const struct loop_statistics *loop)
+{
+    char key[24];
+    json_open(json, "histogram_ms", '{');
+    for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++) {
+        struct text_buffer name;
+        if (loop->absences[bucket] == 0)
+            continue;
+        text_init(&name, key, sizeof key);
+        text_unsigned(&name, 1ULL << bucket);
+        json_put_unsigned(json, key, loop->absences[bucket]);
+    }
+    json_close(json, '}');
+}
+
+void event_json_loops(struct json_writer *json, const struct summary *summary)
+{
+    json_open(json, "loops", '[');
+    for (unsigned i = 0; i < summary->loop_count && json_room(json) > ROOM_FOR_LOOP; i++) {
+        const struct loop_statistics *loop = &summary->loops[i];
+        json_open(json, NULL, '{');
+        json_put_signed(json, "tid", loop->tid);
+        json_put_string(json, "thread", loop->thread);
+        json_put_unsigned(json, "turns", loop->turns);
+        json_put_unsigned(json, "lags", loop->lags);
+        json_put_milliseconds(json, "max_ms", loop->lag_max_ns);
+        histogram(json, loop);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}

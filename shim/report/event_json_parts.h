@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/* What the JSON events have in common: their first fields, their stacks. Async-signal-safe. */
+#ifndef PIPESHIM_REPORT_EVENT_JSON_PARTS_H
+#define PIPESHIM_REPORT_EVENT_JSON_PARTS_H
+
+#include "report/event.h"
+#include "report/json_writer.h"
+
+void event_json_begin(struct json_writer *json, struct text_buffer *text,
+                      const struct event_head *head);
+/* Closes the object and the line. */
+void event_json_end(struct json_writer *json);
+
+/* stack_id, explained_us, and with `with_stack` the Python frames and the C stack: the last fields,
+ * of which the outermost frames are left out when the room ends. */
+void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack);
+
+/* The summary's event loops. */
+void event_json_loops(struct json_writer *json, const struct summary *summary);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/* The events of an event loop that is late, for a person. */
+#include "report/event_text_parts.h"
+
+static void milliseconds(struct text_buffer *text, uint64_t ns)
+{
+    text_milliseconds(text, ns);
+    text_string(text, " ms");
+}
+
+static void shares(struct text_buffer *text, const struct lag_facts *facts)
+{
+    bool first = true;
+    for (unsigned cause = 0; cause < CAUSE_COUNT; cause++) {
+        if (facts->share_ns[cause] == 0)
+            continue;
+        text_string(text, first ? "" : ", ");
+        text_string(text, event_cause_name(cause));
+        text_char(text, ' ');
+        milliseconds(text, facts->share_ns[cause]);
+        first = false;
+    }
+}
+
+static void calls(struct text_buffer *text, const struct lag_facts *facts)
+{
+    for (unsigned i = 0; i < facts->call_count; i++) {
+        text_string(text, i == 0 ? "  in calls: " : ", ");
+        text_string(text, facts->calls[i].name);
+        text_char(text, ' ');
+        milliseconds(text, facts->calls[i].ns);
+    }
+    if (facts->call_count)
+        text_char(text, '\n');
+}
+
+static const char *advice(unsigned cause)
+{
+    switch (cause) {
+    case CLASS_CPU:
+        return "give long computations to a thread or process, or cut them into pieces";
+    case CAUSE_STARVED:
+        return "the thread is ready and gets no CPU: too many runnable threads, or the cgroup's "
+               "cpu.max throttles it";
+    case CLASS_LOCK:
+        return "another thread holds what the loop waits for (in Python also the GIL)";
+    default:
+        return "do not block on the event loop: await it, or give it to a thread";
+    }
+}
+
+void event_text_lag(struct text_buffer *text, const struct event_head *head,
+                    const struct story *story, const struct lag_facts *facts, bool with_stack)
+{
+    event_text_begin(text, head, "LAG");
+    text_string(text, "the event loop is away for ");
+    milliseconds(text, facts->lag_ns);
+    text_string(text, " now, cause ");
+    text_string(text, event_cause_name(facts->cause));
+    text_string(text, ": ");
+    shares(text, facts);
+    text_char(text, '\n');
+    event_text_lost(text, head);
+    calls(text, facts);
+    if (story->note) {
+        text_string(text, "  note: ");
+        text_string(text, story->note);
+        text_char(text, '\n');
+    }
+    text_string(text, "  fix: ");
+    text_string(text, advice(facts->cause));
+    text_char(text, '\n');
+    event_text_stacks(text, story, with_stack);
+}
+
+void event_text_lag_end(struct text_buffer *text, const struct event_head *head, uint64_t ref,
+                        const struct lag_facts *facts)
+{
+    event_text_begin(text, head, "LAG_END");
+    text_string(text, "the event loop is back after ");
+    milliseconds(text, facts->lag_ns);
+    text_string(text, ": ");
+    shares(text, facts);
+    text_string(text, " (report ");
+    text_unsigned(text, ref);
+    text_string(text, ")\n");
+    event_text_lost(text, head);
+}
+
+void event_text_loops(struct text_buffer *text, const struct summary *summary)
+{
+    enum { ROOM_FOR_LOOP = 1024 };
+    for (unsigned i = 0; i < summary->loop_count; i++) {
+        const struct loop_statistics *loop = &summary->loops[i];
+        if (text->capacity - text->length < ROOM_FOR_LOOP)
+            return;
+        text_string(text, "  event loop ");
+        text_string(text, loop->thread);
+        text_char(text, '[');
+        text_signed(text, loop->tid);
+        text_string(text, "]: ");
+        text_unsigned(text, loop->turns);
+        text_string(text, " turns, ");
+        text_unsigned(text, loop->lags);
+        text_string(text, " lags, longest ");
+        milliseconds(text, loop->lag_max_ns);
+        text_string(text, "; absences below");
+        for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++) {
+            if (loop->absences[bucket] == 0)
+                continue;
+            text_char(text, ' ');
+            text_unsigned(text, 1ULL << bucket);
+            text_string(text, " ms: ");
+            text_unsigned(text, loop->absences[bucket]);
+        }
+        text_char(text, '\n');
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+/* What the events for a person have in common. Async-signal-safe. */
+#ifndef PIPESHIM_REPORT_EVENT_TEXT_PARTS_H
+#define PIPESHIM_REPORT_EVENT_TEXT_PARTS_H
+
+#include "report/event.h"
+
+/* "pipeshim: WORD engine[2707] thread engine[2709] ": the line that grep finds. */
+void event_text_begin(struct text_buffer *text, const struct event_head *head, const char *word);
+/* Records that were lost and reports that were held back before this one. */
+void event_text_lost(struct text_buffer *text, const struct event_head *head);
+/* The Python frames and the C stack, or that they were shown before. */
+void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack);
+/* The summary's event loops. */
+void event_text_loops(struct text_buffer *text, const struct summary *summary);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "watch/loop_position.h"
+
+#include "watch/thread_stack.h"
+
+enum {
+    /* The wait's frames that a callback's stack does not share: uv__io_poll and its caller; select
+     * and _run_once. One more belongs to what had called the loop. */
+    CALLS_TO_THE_WAIT = 2,
+    /* _start, __libc_start_main, __libc_start_call_main; a stack that differs right there is back
+     * in main(). */
+    FRAMES_ABOVE_MAIN = 3,
+};
+
+void loop_position_take(struct loop_position *position, const struct story *story)
+{
+    const struct stack_trace *trace = thread_stack_trace();
+    unsigned own = thread_stack_own_frames();
+    unsigned count = trace->count - own;
+    position->taken = true;
+    position->count = 0;
+    position->python_count = 0;
+    if (trace->end == STACK_END_COMPLETE && count <= POSITION_LIMIT)
+        for (unsigned i = trace->count; i > own; i--)
+            position->pc[position->count++] = trace->pc[i - 1];
+    if (story->python_omitted != 0 || story->python_count > POSITION_LIMIT)
+        return;
+    for (unsigned i = story->python_count; i > 0; i--) {
+        position->python[position->python_count].code = story->python[i - 1].code;
+        position->python[position->python_count].instruction = story->python[i - 1].instruction;
+        position->python_count++;
+    }
+}
+
+static bool python_is_left(const struct loop_position *position, const struct story *story)
+{
+    unsigned common = 0;
+    unsigned count = story->python_count;
+    while (common < count && common < position->python_count &&
+           story->python[count - 1 - common].code == position->python[common].code &&
+           story->python[count - 1 - common].instruction == position->python[common].instruction)
+        common++;
+    return position->python_count - common > CALLS_TO_THE_WAIT;
+}
+
+static bool trace_is_left(const struct loop_position *position, const struct stack_trace *trace)
+{
+    unsigned common = 0;
+    unsigned count = trace->count;
+    while (common < count && common < position->count &&
+           trace->pc[count - 1 - common] == position->pc[common])
+        common++;
+    unsigned lost = position->count - common;
+    return lost > CALLS_TO_THE_WAIT || (lost == CALLS_TO_THE_WAIT && common <= FRAMES_ABOVE_MAIN);
+}
+
+bool loop_position_is_left(const struct loop_position *position, const struct story *story)
+{
+    const struct stack_trace *trace = thread_stack_trace();
+    if (position->python_count != 0 && story->python_count != 0 && story->python_omitted == 0)
+        return python_is_left(position, story);
+    if (position->python_count == 0 && position->count != 0 && trace->count != 0 &&
+        trace->end == STACK_END_COMPLETE)
+        return trace_is_left(position, trace);
+    return false;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "watch/readiness_set.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/kernel_calls.h"
+#include "graph/call_table.h"
+#include "graph/fd_scan.h"
+#include "graph/object_look.h"
+#include "graph/proc_reader.h"
+#include "graph/proc_text.h"
+#include "graph/socket_peers.h"
+#include "watch/child_wait.h"
+#include "watch/life.h"
+
+static void add(struct readiness_set *set, int fd, bool reads, bool writes)
+{
+    if (set->count == READINESS_SET_LIMIT || fd < 0)
+        return;
+    set->entry[set->count].fd = fd;
+    set->entry[set->count].reads = reads;
+    set->entry[set->count].writes = writes;
+    set->count++;
+}
+
+static void read_poll(const struct memory_reader *memory, const struct task_call *call,
+                      struct readiness_set *set)
+{
+    struct pollfd fds[READINESS_SET_LIMIT];
+    uint64_t count =
+        call->arguments[1] < READINESS_SET_LIMIT ? call->arguments[1] : READINESS_SET_LIMIT;
+    set->known = count == 0 || memory_read(memory, call->arguments[0], fds, count * sizeof *fds);
+    for (uint64_t i = 0; set->known && i < count; i++)
+        add(set, fds[i].fd, fds[i].events & (POLLIN | POLLPRI), fds[i].events & POLLOUT);
+}
+
+static void read_select(const struct memory_reader *memory, const struct task_call *call,
+                        struct readiness_set *set)
+{
+    enum { WORD_BITS = 64, WORDS = 1024 / WORD_BITS };
+    uint64_t sets[2][WORDS] = {{0}};
+    uint64_t limit = call->arguments[0] < 1024 ? call->arguments[0] : 1024;
+    uint64_t words = (limit + WORD_BITS - 1) / WORD_BITS;
+    set->known = true;
+    for (unsigned i = 0; i < 2; i++)
+        if (call->arguments[1 + i] != 0 && words != 0 &&
+            !memory_read(memory, call->arguments[1 + i], sets[i], words * sizeof(uint64_t)))
+            set->known = false;
+    for (uint64_t fd = 0; set->known && fd < limit; fd++) {
+        bool reads = sets[0][fd / WORD_BITS] >> fd % WORD_BITS & 1;
+        bool writes = sets[1][fd / WORD_BITS] >> fd % WORD_BITS & 1;
+        if (reads || writes)
+            add(set, (int)fd, reads, writes);
+    }
+}
+
+static void read_epoll(const struct task_call *call, struct readiness_set *set)
+{
+    static char text[8192];
+    char path[PROC_PATH_LIMIT];
+    struct epoll_line line;
+    const char *cursor = text;
+    set->epoll_fd = (int)call->arguments[0];
+    proc_path_number(path, atomic_load(&life->pid), "fdinfo", set->epoll_fd);
+    set->known = proc_read(path, text, sizeof text) > 0;
+    while (set->known && parse_epoll(&cursor, &line))
+        add(set, line.fd, line.events & EPOLLIN, line.events & EPOLLOUT);
+}
+
+struct readiness_set readiness_set_read(const struct memory_reader *memory,
+                                        const struct task_call *call)
+{
+    struct readiness_set set = {.epoll_fd = -1};
+    const struct call_description *known = call_description(call->number);
+    switch (known ? known->kind : WAIT_OTHER) {
+    case WAIT_POLL:
+        read_poll(memory, call, &set);
+        break;
+    case WAIT_SELECT:
+        read_select(memory, call, &set);
+        break;
+    case WAIT_EPOLL:
+        read_epoll(call, &set);
+        break;
+    default:
+        break;
+    }
+    return set;
+}
+
+/* True if this process holds the other end as well. */
+static bool holds_both_ends(const struct fd_description *fd)
+{
+    struct fd_iterator fds;
+    struct unix_socket socket = {0};
+    struct object_key other = fd->key;
+    unsigned ends = 0;
+    if (fd->kind == LINK_SOCKET) {
+        if (unix_socket_read(fd->key.inode, &socket) < 0 || socket.peer == 0)
+            return false;
+        other.inode = socket.peer;
+        ends = FD_READS | FD_WRITES;
+    }
+    if (fd_iterate(&fds, atomic_load(&life->pid)) < 0)
+        return false;
+    bool found = false;
+    while (!found && fd_next(&fds)) {
+        if (!object_key_equal(fds.description.key, other))
+            continue;
+        ends |= fds.description.access;
+        found = ends == (FD_READS | FD_WRITES);
+    }
+    fd_iterate_end(&fds);
+    return found;
+}
+
+static bool is_listening(const struct fd_description *fd)
+{
+    struct unix_socket unix_socket;
+    struct inet_socket inet;
+    if (unix_socket_read(fd->key.inode, &unix_socket) == 0)
+        return unix_socket.listening;
+    return inet_socket_read(atomic_load(&life->pid), fd->key.inode, &inet) == 0 && inet.listening;
+}
+
+static bool wakes_up(int fd)
+{
+    struct fd_description description;
+    if (fd_describe(atomic_load(&life->pid), fd, &description) < 0)
+        return false;
+    switch (description.kind) {
+    case LINK_ANON:
+        return true;
+    case LINK_PIPE:
+        return holds_both_ends(&description);
+    case LINK_SOCKET:
+        return is_listening(&description) || holds_both_ends(&description);
+    default:
+        return false;
+    }
+}
+
+int readiness_set_wake_up(const struct readiness_set *set)
+{
+    for (unsigned i = 0; i < set->count; i++)
+        if (wakes_up(set->entry[i].fd))
+            return set->entry[i].fd;
+    return -1;
+}
+
+/* A TCP socket that is not connected yet is waited for until it is. */
+static enum call_class class_of_socket(const struct object_facts *object, bool reads)
+{
+    struct inet_socket inet;
+    if (inet_socket_read(atomic_load(&life->pid), object->pipe.inode, &inet) == 0) {
+        if (inet.listening)
+            return CLASS_ACCEPT;
+        if (!inet.connected)
+            return CLASS_CONNECT;
+    }
+    return reads ? CLASS_SOCKET_READ : CLASS_SOCKET_WRITE;
+}
+
+static bool explain_entry(const struct readiness_set *set, unsigned i, unsigned look,
+                          struct story *story)
+{
+    bool reads = set->entry[i].reads || !set->entry[i].writes;
+    struct object_facts object;
+    if (object_facts_of_fd(atomic_load(&life->pid), set->entry[i].fd,
+                           reads ? ROLE_READER : ROLE_WRITER, look, &object) < 0)
+        return false;
+    switch (object.kind) {
+    case OBJECT_SOCKET:
+        story->class = class_of_socket(&object, reads);
+        break;
+    case OBJECT_PIPE:
+    case OBJECT_FIFO:
+    case OBJECT_SOCKETPAIR:
+        story->class = reads ? CLASS_PIPE_READ : CLASS_PIPE_WRITE;
+        break;
+    default:
+        return false;
+    }
+    story->fd = set->entry[i].fd;
+    story->object = object;
+    return true;
+}
+
+/* The other end of a pipe is a child's: what is waited for is that it ends or answers (execSync,
+ * subprocess.run). */
+static void explain_child(unsigned look, struct story *story)
+{
+    enum object_role role = story->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
+    find_peers(role, look, &story->object);
+    const struct pipe_facts *pipe = &story->object.pipe;
+    for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
+        if (!child_is_ours(pipe->peers[i].pid))
+            continue;
+        story->class = CLASS_CHILD;
+        story->object.child = pipe->peers[i];
+        return;
+    }
+}
+
+void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story)
+{
+    if (!set->known)
+        return;
+    if (set->count == 0 && set->epoll_fd < 0) { /* poll(NULL, 0, time): an old way to sleep */
+        story->class = CLASS_SLEEP;
+        return;
+    }
+    for (unsigned i = 0; i < set->count; i++) {
+        if (wakes_up(set->entry[i].fd) || !explain_entry(set, i, look, story))
+            continue;
+        if (story->class == CLASS_PIPE_READ || story->class == CLASS_PIPE_WRITE)
+            explain_child(look, story);
+        return;
+    }
+    /* Nothing but ways to be woken: libuv's spawnSync waits so for SIGCHLD. */
+    int child = child_first(story->tid);
+    if (child != 0 && peer_facts_of_process(child, &story->object.child))
+        story->class = CLASS_CHILD;
+}

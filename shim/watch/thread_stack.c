@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "watch/thread_stack.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/raw_syscall.h"
+#include "explain/perf_map.h"
+#include "explain/symbols.h"
+#include "explain/unwinder.h"
+#include "watch/life.h"
+
+/* Too large for the watchdog's stack; used by the watchdog alone. */
+static struct stack_snapshot snapshot;
+static struct stack_trace trace;
+static struct stack_frame_name names[STACK_DEPTH_LIMIT];
+
+bool thread_stack_wanted(void)
+{
+    return settings_stack_depth(&settings) > 0;
+}
+
+struct stack_snapshot *thread_stack_snapshot(void)
+{
+    return &snapshot;
+}
+
+void thread_stack_clear(void)
+{
+    trace.count = 0;
+}
+
+/* libunwind blocks signals around its locks through libc, which leaves out its own two (32 and 33)
+ * when the mask is put back: no signal must ever choose the watchdog. */
+void thread_stack_unwind(const struct memory_reader *memory)
+{
+    uint64_t all = ~0ULL;
+    unwind_snapshot(&snapshot, memory, settings_stack_depth(&settings), &trace);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
+}
+
+const struct stack_trace *thread_stack_trace(void)
+{
+    return &trace;
+}
+
+/* True if `pc` is in this library's code, between what the linker puts around it. */
+static bool module_is_own(uint64_t pc)
+{
+    extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
+    extern const char etext[] __attribute__((weak, visibility("hidden")));
+    return pc >= (uintptr_t)__ehdr_start && pc < (uintptr_t)etext;
+}
+
+unsigned thread_stack_own_frames(void)
+{
+    unsigned own = 0;
+    while (own < trace.count && module_is_own(trace.pc[own]))
+        own++;
+    return own;
+}
+
+/* Frames outside of any module: code that the runtime compiled, named by its perf map if it writes
+ * one. */
+static void name_compiled_frames(unsigned count)
+{
+    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (!names[i].module[0])
+            found[wanted++] = (struct perf_map_name){.pc = names[i].pc};
+    if (wanted == 0 || perf_map_find(0, found, wanted) == 0)
+        return;
+    for (unsigned i = 0, k = 0; i < count; i++) {
+        if (names[i].module[0])
+            continue;
+        memcpy(names[i].symbol, found[k].name, sizeof names[i].symbol);
+        names[i].symbol_offset = found[k].name[0] ? names[i].pc - found[k].start : 0;
+        k++;
+    }
+}
+
+static uint64_t hash_stack(void)
+{
+    uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
+    for (unsigned i = 0; i < trace.count; i++)
+        hash = (hash ^ trace.pc[i]) * 1099511628211ULL;
+    return hash;
+}
+
+void thread_stack_name(const struct memory_reader *memory, struct story *story)
+{
+    unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
+    unsigned own = thread_stack_own_frames();
+    if (own > count)
+        own = count;
+    name_compiled_frames(count);
+    story->frames = names + own;
+    story->frame_count = count - own;
+    story->stack_complete = trace.end == STACK_END_COMPLETE;
+    story->stack_hash = hash_stack();
+}
