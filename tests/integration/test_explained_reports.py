@@ -98,6 +98,7 @@ class ExplainedReports(unittest.TestCase):
         self.assertEqual(frames, [(script, 4, "write_memory"), (script, 7, "Handler.run"),
                                   (script, 8, "<module>")])
         self.assertIn("python: 3.", victim.events("start")[0]["features"]["python"])
+        self.assertEqual(victim.events("start")[0]["host"], os.uname().nodename)
         self.assertEqual(victim.drain(), (100000, 0))
 
     def test_python_off(self):

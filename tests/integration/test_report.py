@@ -130,14 +130,31 @@ class Text(ReportTest):
 
     def test_one_pid_on_two_hosts_is_two_processes(self):
         one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
+        two.event("warning", 0.2, message="that the two do not count alike")
         first = one.blocked(1)
         second = two.blocked(1)
         one.unblocked(first, 1, 300)
         two.unblocked(second, 1, 700)
-        text, remarks = self.run_tool(write_log(self.path("log"), one, two))
-        self.assertIn("2 processes on 2 hosts", text)
-        self.assertIn("2 blocked calls, 1.00 s in all\n", text)
-        self.assertEqual(remarks, "")
+        logs = write_log(self.path("one"), one), write_log(self.path("two"), two)
+        for names in [write_log(self.path("merged"), one, two)], logs:
+            text, remarks = self.run_tool(*names)
+            self.assertIn("2 processes on 2 hosts", text)
+            self.assertIn("2 blocked calls, 1.00 s in all\n", text)
+            self.assertEqual(remarks, "")
+
+    def test_only_the_start_names_the_host_also_for_a_rotated_log(self):
+        process = Process(5, "node", host="alpha")
+        process.start(0)
+        report = process.blocked(1)
+        write_log(self.path("old"), process)
+        process.events.clear()
+        process.unblocked(report, 1, 900)
+        html = self.run_tool("--format", "html", self.path("old"),
+                             write_log(self.path("new"), process))[0]
+        data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+        self.assertEqual([one["host"] for one in data["processes"]], ["alpha"])
 
     def test_one_pid_in_two_files_is_two_processes_but_a_rotated_log_is_one(self):
         one, two = Process(1, "node"), Process(1, "node")
@@ -424,6 +441,8 @@ class Perfetto(ReportTest):
 
     def test_the_same_pid_twice_is_two_tracks(self):
         one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
         one.call(1, 500)
         two.call(1.1, 500)
         _, slices, _ = self.check_rules(self.json_report("perfetto", write_log(self.path("log"), one, two)))
@@ -461,6 +480,7 @@ class Html(ReportTest):
     def test_strings_of_the_log_never_become_markup(self):
         evil = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&\u2028"
         process = Process(5, evil, host=evil)
+        process.start(0)
         process.call(1, 300, call=evil, object=evil, stack=[frame(evil, module=evil)], thread=evil,
                      advice=evil, python=[{"file": evil, "line": 3, "function": evil}],
                      pipe=pipe(peers=[{"pid": 9, "comm": evil, "waits_in": evil}]))
