@@ -16,7 +16,7 @@
 #include "graph/proc_reader.h"
 #include "graph/proc_text.h"
 
-enum { SOCKET_LISTENING = 10 }; /* TCP_LISTEN, which AF_UNIX uses as well */
+enum { SOCKET_CONNECTING = 2, SOCKET_LISTENING = 10 }; /* TCP_LISTEN, which AF_UNIX uses as well */
 
 struct unix_question {
     struct nlmsghdr header;
@@ -203,11 +203,39 @@ static bool is_other_end(const struct inet_line *line, const void *wanted)
            memcmp(line->remote, own->local, sizeof line->local) == 0;
 }
 
+static bool is_any_address(const uint8_t address[16])
+{
+    static const uint8_t zeroes[16];
+    return memcmp(address, zeroes, sizeof zeroes) == 0 ||
+           (is_mapped(address) && memcmp(address + 12, zeroes, 4) == 0);
+}
+
+/* The socket on which the other end is accepted, or would be: a connection in its queue belongs to
+ * no process yet, and one whose SYN is dropped because the queue is full does not exist. */
+static bool is_listener(const struct inet_line *line, const void *wanted)
+{
+    const struct inet_line *own = wanted;
+    return line->state == SOCKET_LISTENING && line->local_port == own->remote_port &&
+           (memcmp(line->local, own->remote, sizeof line->local) == 0 ||
+            is_any_address(line->local));
+}
+
+static uint64_t find_peer(int pid, const struct inet_line *own)
+{
+    struct inet_line other;
+    const char *family;
+    if (find_line(pid, is_other_end, own, &other, &family) && other.inode != 0)
+        return other.inode;
+    /* Only an address of this machine: a listener of the same port says nothing of a remote one. */
+    bool here = memcmp(own->local, own->remote, sizeof own->local) == 0 ||
+                (is_mapped(own->remote) && own->remote[12] == 127);
+    return here && find_line(pid, is_listener, own, &other, &family) ? other.inode : 0;
+}
+
 long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket)
 {
-    struct inet_line own, other;
+    struct inet_line own;
     struct text_buffer text;
-    const char *other_family;
     memset(socket, 0, sizeof *socket);
     if (!find_line(pid, has_inode, &inode, &own, &socket->family))
         return -ENOENT;
@@ -218,7 +246,8 @@ long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket)
     text_init(&text, socket->remote, sizeof socket->remote);
     if (socket->connected)
         address_words(&text, own.remote, own.remote_port);
-    if (socket->connected && find_line(pid, is_other_end, &own, &other, &other_family))
-        socket->peer = other.inode;
+    socket->connecting = own.state == SOCKET_CONNECTING;
+    if (socket->connected)
+        socket->peer = find_peer(pid, &own);
     return 0;
 }

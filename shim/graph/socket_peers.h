@@ -34,9 +34,11 @@ int unix_socket_full(const struct unix_socket *socket);
 struct inet_socket {
     const char *family; /* "inet", "inet6" */
     bool listening;
-    bool connected;
+    bool connected;  /* or about to be: */
+    bool connecting; /* its SYN is not answered yet */
     char local[ADDRESS_LIMIT], remote[ADDRESS_LIMIT];
-    uint64_t peer; /* inode of the other end when it is on this machine; 0 not found */
+    uint64_t peer; /* inode of the other end, or of the socket that would accept it, when that is on
+                    * this machine; 0 not found */
 };
 /* A TCP socket of a process. 0 or -ENOENT. */
 long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket);

@@ -1,277 +1,68 @@
 // SPDX-License-Identifier: MIT
 #include "watch/cpu_stacks.h"
 
-#include <fcntl.h>
-#include <linux/perf_event.h>
-#include <stddef.h>
-#include <string.h>
-#include <sys/auxv.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-
-#include "base/clock.h"
-#include "base/raw_syscall.h"
+#include "watch/cpu_events.h"
+#include "watch/cpu_timer.h"
 #include "watch/life.h"
 #include "watch/seccomp.h"
 
-enum {
-    SESSION_LIMIT = 4,
-    SAMPLE_PERIOD_NS = 5 * NS_PER_MS,
-    STACK_BYTES = 32 * 1024, /* what lies deeper is read from the thread, where it holds still */
-    RING_BYTES = 128 * 1024, /* three samples; a multiple of every page size */
-    PARANOIA_LIMIT = 2,      /* kernel.perf_event_paranoid: above, only root may look at itself */
-};
+enum source { SOURCE_UNDECIDED, SOURCE_EVENTS, SOURCE_TIMER, SOURCE_OFF };
 
-/* The registers that an unwinder starts with, in the kernel's order (asm/perf_regs.h). */
-#if defined(__x86_64__)
-#define SAMPLED_REGISTERS (1ULL << 1 | 1ULL << 6 | 1ULL << 7 | 1ULL << 8 | 0xfULL << 20)
-enum { SAMPLED_COUNT = 8 };
-static struct saved_registers registers_of(const uint64_t *from)
+/* The watchdog's; what a process may do can change, so each watchdog decides anew. */
+static enum source source;
+
+static enum source allowed_source(void)
 {
-    return (struct saved_registers){.rbx = from[0],
-                                    .rbp = from[1],
-                                    .sp = from[2],
-                                    .pc = from[3],
-                                    .r12 = from[4],
-                                    .r13 = from[5],
-                                    .r14 = from[6],
-                                    .r15 = from[7]};
-}
-#elif defined(__aarch64__)
-#define SAMPLED_REGISTERS (0x1fffULL << 19 | 1ULL << 32) /* x19 to x28, fp, lr, sp; pc */
-enum { SAMPLED_COUNT = 14 };
-static struct saved_registers registers_of(const uint64_t *from)
-{
-    struct saved_registers registers = {
-        .fp = from[10], .lr = from[11], .sp = from[12], .pc = from[13]};
-    memcpy(registers.x19_to_x28, from, sizeof registers.x19_to_x28);
-    return registers;
-}
-#endif
-
-struct session {
-    int tid; /* 0: free */
-    int fd;
-    bool on;
-    bool sampled;
-    struct perf_event_mmap_page *ring; /* one page of control, then ring_size bytes */
-    size_t ring_size;
-    struct saved_registers registers;
-    size_t stack_size;
-    unsigned char stack[STACK_BYTES];
-};
-
-static struct session sessions[SESSION_LIMIT];
-static int owner_pid; /* whose mappings these are: a fork does not inherit them */
-
-static bool is_error(long result)
-{
-    return result < 0 && result > -4096;
-}
-
-static int paranoia(void)
-{
-    char text[16] = "";
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/sys/kernel/perf_event_paranoid",
-                          O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return PARANOIA_LIMIT + 1; /* no such file: no perf events in this kernel */
-    long size = raw_syscall(SYS_read, fd, text, sizeof text - 1);
-    raw_syscall(SYS_close, fd);
-    return size > 0 && text[0] >= '0' && text[0] <= '9' ? text[0] - '0' : 0; /* "-1" */
+    if (settings_stack_depth(&settings) == 0 || (seccomp_forbidden() & FORBIDS_SAMPLING))
+        return SOURCE_OFF;
+    return cpu_events_allowed() ? SOURCE_EVENTS : SOURCE_TIMER;
 }
 
 const char *cpu_stacks_source(void)
 {
-    if (settings_stack_depth(&settings) == 0)
-        return "off: PIPESHIM_STACK=off";
-    if ((seccomp_forbidden() & FORBIDS_SAMPLING))
-        return "off: a seccomp filter";
-    if (paranoia() > PARANOIA_LIMIT && raw_syscall(SYS_geteuid) != 0)
-        return "off: kernel.perf_event_paranoid";
-    return "perf_event";
-}
-
-static size_t mapping_size(const struct session *session)
-{
-    return getauxval(AT_PAGESZ) + session->ring_size;
-}
-
-static void close_session(struct session *session)
-{
-    if (session->ring)
-        raw_syscall(SYS_munmap, session->ring, mapping_size(session));
-    raw_syscall(SYS_close, session->fd);
-    memset(session, 0, offsetof(struct session, stack));
+    switch (allowed_source()) {
+    case SOURCE_EVENTS:
+        return "perf_event";
+    case SOURCE_TIMER:
+        return "timer";
+    default:
+        return settings_stack_depth(&settings) == 0 ? "off: PIPESHIM_STACK=off"
+                                                    : "off: a seccomp filter";
+    }
 }
 
 void cpu_stacks_reset(void)
 {
-    int pid = atomic_load(&life->pid);
-    for (unsigned i = 0; i < SESSION_LIMIT; i++) {
-        /* The descriptors went with the thread that had them. */
-        if (sessions[i].ring && owner_pid == pid)
-            raw_syscall(SYS_munmap, sessions[i].ring, mapping_size(&sessions[i]));
-        memset(&sessions[i], 0, offsetof(struct session, stack));
-    }
-    owner_pid = pid;
+    source = SOURCE_UNDECIDED;
+    cpu_events_reset();
 }
 
-static struct session *find(int tid)
+void cpu_stacks_stop(void)
 {
-    for (unsigned i = 0; i < SESSION_LIMIT; i++)
-        if (sessions[i].tid == tid)
-            return &sessions[i];
-    return NULL;
-}
-
-static bool open_session(struct session *session, int tid)
-{
-    struct perf_event_attr attr = {
-        .type = PERF_TYPE_SOFTWARE,
-        .size = sizeof attr,
-        .config = PERF_COUNT_SW_CPU_CLOCK,
-        .sample_period = SAMPLE_PERIOD_NS,
-        .sample_type = PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-        .sample_regs_user = SAMPLED_REGISTERS,
-        .sample_stack_user = STACK_BYTES,
-        .disabled = 1,
-        .exclude_kernel = 1,
-        .exclude_hv = 1,
-    };
-    long fd = raw_syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    if (fd < 0)
-        return false;
-    session->fd = (int)fd;
-    session->ring_size = RING_BYTES;
-    long ring =
-        raw_syscall(SYS_mmap, 0, mapping_size(session), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (is_error(ring)) {
-        raw_syscall(SYS_close, fd);
-        return false;
-    }
-    session->ring = (struct perf_event_mmap_page *)ring;
-    session->tid = tid;
-    return true;
-}
-
-/* A free one, else that of a thread that is not sampled now. */
-static struct session *free_session(void)
-{
-    struct session *session = find(0);
-    for (unsigned i = 0; !session && i < SESSION_LIMIT; i++) {
-        if (!sessions[i].on) {
-            close_session(&sessions[i]);
-            session = &sessions[i];
-        }
-    }
-    return session;
-}
-
-static void skip_old_samples(struct session *session)
-{
-    uint64_t head = __atomic_load_n(&session->ring->data_head, __ATOMIC_ACQUIRE);
-    __atomic_store_n(&session->ring->data_tail, head, __ATOMIC_RELEASE);
-}
-
-/* Copies out of the ring, which wraps. */
-static void copy_from_ring(const struct session *session, uint64_t at, void *to, size_t size)
-{
-    const unsigned char *data = (const unsigned char *)session->ring + getauxval(AT_PAGESZ);
-    size_t start = at % session->ring_size;
-    size_t first = session->ring_size - start < size ? session->ring_size - start : size;
-    memcpy(to, data + start, first);
-    memcpy((unsigned char *)to + first, data, size - first);
-}
-
-/* header; u64 abi; u64 registers[]; u64 size; bytes; u64 size of what was copied */
-static void read_sample(struct session *session, uint64_t at, size_t record_size)
-{
-    uint64_t abi;
-    uint64_t values[SAMPLED_COUNT];
-    uint64_t size;
-    at += sizeof(struct perf_event_header);
-    copy_from_ring(session, at, &abi, sizeof abi);
-    if (abi != PERF_SAMPLE_REGS_ABI_64)
-        return;
-    at += sizeof abi;
-    copy_from_ring(session, at, values, sizeof values);
-    at += sizeof values;
-    copy_from_ring(session, at, &size, sizeof size);
-    at += sizeof size;
-    if (size == 0 || size > STACK_BYTES || size + sizeof values > record_size)
-        return;
-    copy_from_ring(session, at, session->stack, size);
-    copy_from_ring(session, at + size, &size, sizeof size);
-    session->registers = registers_of(values);
-    session->stack_size = size < STACK_BYTES ? size : STACK_BYTES;
-    session->sampled = true;
-}
-
-static void read_ring(struct session *session)
-{
-    uint64_t head = __atomic_load_n(&session->ring->data_head, __ATOMIC_ACQUIRE);
-    uint64_t tail = session->ring->data_tail;
-    struct perf_event_header header;
-    while (head - tail >= sizeof header && head - tail <= session->ring_size) {
-        copy_from_ring(session, tail, &header, sizeof header);
-        if (header.size < sizeof header || header.size > head - tail)
-            break;
-        if (header.type == PERF_RECORD_SAMPLE)
-            read_sample(session, tail, header.size);
-        tail += header.size;
-    }
-    __atomic_store_n(&session->ring->data_tail, head, __ATOMIC_RELEASE);
+    cpu_timer_stop_all();
 }
 
 bool cpu_stacks_begin(int tid)
 {
-    static bool refused;
-    struct session *session = find(tid);
-    if (session && session->on) {
-        read_ring(session); /* it holds three samples, and drops what comes after */
-        return true;
+    if (source == SOURCE_UNDECIDED)
+        source = allowed_source();
+    if (source == SOURCE_EVENTS) {
+        if (cpu_events_begin(tid))
+            return true;
+        source = SOURCE_TIMER; /* a container's filter answers EPERM whatever the kernel allows */
     }
-    if (refused || (seccomp_forbidden() & FORBIDS_SAMPLING))
-        return false;
-    if (!session) {
-        session = free_session();
-        if (!session)
-            return false;
-        if (!open_session(session, tid)) {
-            refused = true;
-            return false;
-        }
-    }
-    skip_old_samples(session);
-    session->sampled = false;
-    session->on = raw_syscall(SYS_ioctl, session->fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
-    return session->on;
-}
-
-void cpu_stacks_end(int tid)
-{
-    struct session *session = find(tid);
-    if (!session || !session->on)
-        return;
-    session->on = false;
-    if (raw_syscall(SYS_ioctl, session->fd, PERF_EVENT_IOC_DISABLE, 0) != 0)
-        close_session(session);
+    return source == SOURCE_TIMER && cpu_timer_begin(tid);
 }
 
 bool cpu_stacks_latest(int tid, struct stack_snapshot *snapshot)
 {
-    struct session *session = find(tid);
-    if (!session || !session->on)
-        return false;
-    read_ring(session);
-    if (!session->sampled)
-        return false;
-    snapshot->registers = session->registers;
-    snapshot->only_pc_and_sp = false;
-    snapshot->start = session->registers.sp;
-    snapshot->size = session->stack_size;
-    memcpy(snapshot->bytes, session->stack, session->stack_size);
-    stack_snapshot_begin(snapshot);
-    return true;
+    if (source == SOURCE_EVENTS)
+        return cpu_events_latest(tid, snapshot);
+    return source == SOURCE_TIMER && cpu_timer_latest(tid, snapshot);
+}
+
+void cpu_stacks_end(int tid)
+{
+    cpu_events_end(tid);
+    cpu_timer_end(tid);
 }

@@ -263,9 +263,25 @@ void judge_returned(int tid, const struct judgement *judgement, uint64_t since_n
 
 void slot_end_report(struct slot *slot)
 {
+    if (slot->watch.judged != VERDICT_REPORTED) {
+        slot->watch.judged = VERDICT_OPEN;
+        return;
+    }
+    atomic_fetch_add(&life->ends_told, 1);
     if (__atomic_exchange_n(&slot->watch.judged, VERDICT_OPEN, __ATOMIC_ACQ_REL) ==
         VERDICT_REPORTED)
         tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns);
+    atomic_fetch_sub(&life->ends_told, 1);
+}
+
+/* The watchdog may have taken an end upon itself and not told it yet: exit would cut it off. */
+static void wait_for_ends(void)
+{
+    enum { LONGEST_WAIT_MS = 50 };
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_WAIT_MS * NS_PER_MS;
+    struct timespec moment = {0, NS_PER_MS / 10};
+    while (atomic_load(&life->ends_told) != 0 && clock_monotonic_ns() < deadline)
+        raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
 void judge_end_all(void)
@@ -276,4 +292,5 @@ void judge_end_all(void)
             atomic_load(&slot->sequence) != slot->watch.sequence)
             slot_end_report(slot);
     }
+    wait_for_ends();
 }

@@ -127,7 +127,7 @@ static void see_call(struct event_loop *loop, const struct memory_reader *memory
         story.tid = loop->tid;
         story.class = wait.class;
         story.fd = wait.fd;
-        wait_object_look(memory, &sight->call, wait.detail, LOOK_PROC, &story);
+        wait_object_look(memory, &sight->call, wait.detail, judge_permitted_look(), &story);
         loop->lag.classified = which;
         loop->lag.class = story.class;
     }
@@ -213,10 +213,8 @@ static void collect(const struct event_loop *loop, void *context)
         return;
     struct loop_statistics *out = &collector->out[collector->count];
     *out = loop->lag.statistics;
-    if (out->tid == 0)
-        return; /* it was never seen away */
-    out->turns = event_loop_returns(loop);
-    collector->count++;
+    if (out->tid != 0) /* else it was never seen away */
+        collector->count++;
 }
 
 unsigned lag_statistics(struct loop_statistics *out, unsigned limit)
@@ -241,7 +239,7 @@ static void end_absence(struct event_loop *loop, uint64_t now)
     end_unslotted(loop);
     if (atomic_load(&loop->slot->sequence) != loop->slot->watch.sequence)
         slot_end_report(loop->slot); /* first the call's end, then the loop's */
-    if (lag->confirmed) /* else it may have been as short as a busy loop's are */
+    if (lag->confirmed)              /* else it may have been as short as a busy loop's are */
         count_absence(loop, now - lag->since_ns);
     cpu_stacks_end(loop->tid);
     lag->away = false;
@@ -271,7 +269,8 @@ static void follow_unslotted(struct event_loop *loop, const struct sight *sight,
         wait->judgement = judge_unslotted(loop, &sight->call, wait->since_ns);
 }
 
-/* True if one call takes most of this absence and is still to be judged by itself. */
+/* True if one call takes a good part of this absence and is still to be judged by itself: two
+ * reports on one stall would repeat each other. */
 static bool is_left_to_call(const struct event_loop *loop, const struct sight *sight, uint64_t now)
 {
     if (sight->call.status != TASK_IN_CALL || sight->sleeping_since == 0 ||
@@ -280,7 +279,7 @@ static bool is_left_to_call(const struct event_loop *loop, const struct sight *s
     uint64_t asleep = now - sight->sleeping_since;
     uint32_t judged =
         sight->slotted ? loop->slot->watch.judged : (uint32_t)loop->lag.unslotted.judgement.verdict;
-    return judged == VERDICT_OPEN && asleep >= (now - loop->lag.since_ns) / 2 &&
+    return judged == VERDICT_OPEN && asleep >= (now - loop->lag.since_ns) / 3 &&
            asleep < 2 * judge_threshold_ns(sight->class);
 }
 
@@ -378,6 +377,9 @@ struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *me
     if (loop->wait_sp == 0)
         return here; /* it has not made its wait yet: nothing that it could be away from */
     uint32_t turn = event_loop_returns(loop);
+    /* The count begins anew when the loop's wait turns out to be another one. */
+    lag->statistics.turns += turn >= lag->turns_seen ? turn - lag->turns_seen : turn;
+    lag->turns_seen = turn;
     bool waits = is_in_own_wait(loop, memory, &sight);
     if (lag->away && (waits || turn != lag->turn))
         end_absence(loop, now);

@@ -33,8 +33,9 @@ struct unslotted_wait {
 
 struct lag {
     bool away;
-    bool confirmed; /* two looks saw the same absence */
+    bool confirmed;                /* two looks saw the same absence */
     uint32_t turn;                 /* how often the loop had come back when this absence began */
+    uint32_t turns_seen;           /* at the last look */
     uint64_t since_ns;             /* CLOCK_MONOTONIC: it was away then */
     uint64_t looked_ns;            /* the last look */
     uint64_t run_ns;               /* CPU time and */

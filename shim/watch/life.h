@@ -33,6 +33,7 @@ struct life {
     _Atomic uint32_t wake;         /* futex: a thread wants the watchdog to look now */
     _Atomic uint32_t early_calls;  /* calls let through before the watchdog was started */
     _Atomic uint32_t reporting;    /* lock of report/: 0 free; taken by try only */
+    _Atomic uint32_t ends_told;    /* threads that are about to tell of a call's end */
     _Atomic uint32_t finished;     /* the summary is written, or must not be */
     _Atomic uint32_t slot_bound;   /* slots below this index may be in use */
     _Atomic uint32_t slot_claims;  /* since the last sweep */

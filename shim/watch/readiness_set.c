@@ -157,7 +157,7 @@ static enum call_class class_of_socket(const struct object_facts *object, bool r
     if (inet_socket_read(atomic_load(&life->pid), object->pipe.inode, &inet) == 0) {
         if (inet.listening)
             return CLASS_ACCEPT;
-        if (!inet.connected)
+        if (inet.connecting)
             return CLASS_CONNECT;
     }
     return reads ? CLASS_SOCKET_READ : CLASS_SOCKET_WRITE;

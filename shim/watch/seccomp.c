@@ -32,7 +32,9 @@ static const struct {
     {SYS_pidfd_getfd, FORBIDS_BORROWING},    {SYS_socket, FORBIDS_SOCKETS},
     {SYS_connect, FORBIDS_SOCKETS},          {SYS_sendto, FORBIDS_SOCKETS},
     {SYS_recvfrom, FORBIDS_SOCKETS},         {SYS_recvmsg, FORBIDS_SOCKETS},
-    {SYS_perf_event_open, FORBIDS_SAMPLING},
+    {SYS_perf_event_open, FORBIDS_SAMPLING}, {SYS_timer_create, FORBIDS_SAMPLING},
+    {SYS_timer_settime, FORBIDS_SAMPLING},   {SYS_timer_delete, FORBIDS_SAMPLING},
+    {SYS_rt_sigaction, FORBIDS_SAMPLING},    {SYS_rt_sigreturn, FORBIDS_SAMPLING},
 };
 
 static bool allows(const struct sock_fprog *filter, int number)

@@ -22,7 +22,7 @@ enum {
     FORBIDS_MEMORY = 1,    /* process_vm_readv: read through /proc/self/mem */
     FORBIDS_BORROWING = 2, /* pidfd_getfd: how full a pipe is stays unknown */
     FORBIDS_SOCKETS = 4,   /* socket peers stay unknown */
-    FORBIDS_SAMPLING = 8,  /* perf_event_open: no stacks of threads that run */
+    FORBIDS_SAMPLING = 8,  /* perf_event_open, timers: no stacks of threads that run */
 };
 
 /* What the watchdog must not call in this process: FORBIDS_…, all of them under a filter that has

@@ -193,4 +193,5 @@ void watchdog_run(void)
             look_again_at(&look, look.now + look_interval());
         sleep_until(look.next, clock_monotonic_ns());
     }
+    cpu_stacks_stop();
 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The exec family: what must be over before the program is replaced. In a vfork child, and in a
+ * forked one that has made no call yet, there is nothing to be over.
+ */
+#include <alloca.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/raw_syscall.h"
+#include "doors/real.h"
+#include "watch/cpu_timer.h"
+#include "watch/life.h"
+#include "watch/thread.h"
+
+#define DOOR(type, name, parameters)                                                               \
+    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
+    type door_##name parameters
+
+/* The watchdog owns the timers; it starts again if the exec fails. */
+static void before_exec(void)
+{
+    if (!real_execve) /* another library's constructor comes before ours */
+        real_resolve_all();
+    if (life_active() && cpu_timer_runs() &&
+        atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
+        watchdog_thread_stop(false);
+}
+
+#define FORWARDED(name, parameters, arguments)                                                     \
+    DOOR(int, name, parameters)                                                                    \
+    {                                                                                              \
+        before_exec();                                                                             \
+        return real_##name arguments;                                                              \
+    }
+
+FORWARDED(execve, (const char *path, char *const *arguments, char *const *environment),
+          (path, arguments, environment))
+FORWARDED(execv, (const char *path, char *const *arguments), (path, arguments))
+FORWARDED(execvp, (const char *file, char *const *arguments), (file, arguments))
+FORWARDED(execvpe, (const char *file, char *const *arguments, char *const *environment),
+          (file, arguments, environment))
+FORWARDED(fexecve, (int fd, char *const *arguments, char *const *environment),
+          (fd, arguments, environment))
+FORWARDED(execveat,
+          (int fd, const char *path, char *const *arguments, char *const *environment, int flags),
+          (fd, path, arguments, environment, flags))
+
+/* The number of arguments before the NULL, the first included. */
+static size_t count_arguments(const char *first, va_list list)
+{
+    size_t count = 0;
+    for (const char *argument = first; argument; argument = va_arg(list, const char *))
+        count++;
+    return count;
+}
+
+/* Makes `array` of the list, on the caller's stack as libc does: a vfork child may not allocate. */
+#define ARRAY_OF_LIST(first, list, array)                                                          \
+    va_list counted;                                                                               \
+    va_start(list, first);                                                                         \
+    va_copy(counted, list);                                                                        \
+    size_t count = count_arguments(first, counted);                                                \
+    va_end(counted);                                                                               \
+    char **array = alloca((count + 1) * sizeof(char *));                                           \
+    array[0] = (char *)first;                                                                      \
+    for (size_t i = 1; i <= count; i++)                                                            \
+    array[i] = va_arg(list, char *)
+
+DOOR(int, execl, (const char *path, const char *argument, ...))
+{
+    va_list list;
+    ARRAY_OF_LIST(argument, list, array);
+    va_end(list);
+    before_exec();
+    return real_execv(path, array);
+}
+
+DOOR(int, execlp, (const char *file, const char *argument, ...))
+{
+    va_list list;
+    ARRAY_OF_LIST(argument, list, array);
+    va_end(list);
+    before_exec();
+    return real_execvp(file, array);
+}
+
+DOOR(int, execle, (const char *path, const char *argument, ...))
+{
+    va_list list;
+    ARRAY_OF_LIST(argument, list, array);
+    char *const *environment = va_arg(list, char *const *);
+    va_end(list);
+    before_exec();
+    return real_execve(path, array, environment);
+}

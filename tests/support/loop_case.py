@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Shared by the tests of event loops."""
+import os
+import signal
+
+from pipeshim_case import PipeshimCase
+
+AT_ONCE = 4  # victims: two cores, and a loop that gets none is late for that reason alone
+SETTINGS = {"PIPESHIM_THRESHOLD": "200ms"}
+
+
+def is_starved(event):
+    """The machine had no CPU for the loop: a true report, and no fault of what is tested."""
+    causes = event.get("cause")
+    if isinstance(causes, dict):
+        return max(causes, key=causes.get) == "starved"
+    return causes == "starved"
+
+
+class LoopCase(PipeshimCase):
+    def start(self, *command, settings=None, **options):
+        return super().start(*command, settings={**SETTINGS, **(settings or {})}, **options)
+
+    def told(self, run):
+        """What was told of the victim's loop."""
+        events = [e for e in run.events() if e["pid"] == run.process.pid]
+        starved = [e["seq"] for e in events if e["event"] == "lag" and is_starved(e)]
+        return [e for e in events if e["event"] not in ("start", "summary", "deadlock") and
+                e["seq"] not in starved and e.get("ref") not in starved]
+
+    def assert_silent(self, run):
+        self.assertEqual([e["event"] for e in run.events() if e["event"] in ("start", "summary")
+                          and e["pid"] == run.process.pid], ["start", "summary"])
+        self.assertEqual(self.told(run), [])
+
+    def release(self, run, event):
+        os.kill(run.process.pid, signal.SIGUSR1)
+
+    def end(self, run, event):
+        self.assertIsNone(run.process.poll(), "it was reported while it lasted")
+        self.release(run, event)
+        self.assertEqual(run.drain()[2], 0)
+
+    def check_story(self, run, event, cause):
+        """The report, its end if it is a call's, and the end of the lag with its cause."""
+        told = self.told(run)
+        kinds = ["lag", "lag_end"] if event["event"] == "lag" else ["blocked", "unblocked", "lag_end"]
+        self.assertEqual([e["event"] for e in told], kinds)
+        self.assertEqual({e["ref"] for e in told[1:]}, {event["seq"]})
+        end = told[-1]
+        shares = end["cause"]
+        self.assertAlmostEqual(sum(shares.values()), end["lag_ms"], delta=end["lag_ms"] / 100 + 0.1)
+        shares.pop("starved", None)
+        self.assertEqual(max(shares, key=shares.get), cause, end)
+
+    def check_ways(self, ways):
+        names = list(ways)
+        for first in range(0, len(names), AT_ONCE):
+            runs = {way: self.start_way(way) for way in names[first:first + AT_ONCE]}
+            events = {way: run.wait_for("blocked")[0] for way, run in runs.items()}
+            for way, run in runs.items():
+                with self.subTest(way):
+                    self.check_call(way, events[way], ways[way])
+                    self.end(run, events[way])
+                    self.check_story(run, events[way], ways[way][0])
