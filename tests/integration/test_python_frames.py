@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Python frames read from another process equal what the program says of itself.
 
-Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here;
-PIPESHIM_TEST_PYTHONS=PATH[:PATH...] adds executables that lie elsewhere.
+Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here.
 """
 import functools
-import glob
 import json
 import os
 import re
@@ -13,6 +11,9 @@ import subprocess
 import sys
 import time
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from pythons import OLDEST, find_pythons  # noqa: E402
 
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.getcwd(), "build"))
 TOOL = os.path.join(BUILD, "tests", "tools", "python_frames")
@@ -25,7 +26,7 @@ REASONS = {
     "outer": "python: the thread is running, its innermost functions changed too fast to be read",
     "moving": "python: the thread is running, C stack only",
 }
-OLDEST, NEWEST = (3, 8), (3, 14)
+NEWEST = (3, 14)
 
 BLOCKED_SCENARIOS = {  # name: the number of threads that report
     "blocked": 1,
@@ -59,26 +60,6 @@ BLOCKED_SCENARIOS = {  # name: the number of threads that report
     "profiled": 1,
     "many_threads_ending": 1,
 }
-
-
-def find_pythons():
-    """{version tuple: path} of every supported Python that runs here, and what was left out."""
-    candidates = ["/usr/bin/python3", "/usr/local/bin/python3"]
-    candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
-    candidates += sorted(glob.glob("/root/.pyenv/versions/*/bin/python3"))
-    candidates += sorted(glob.glob("/opt/*conda*/bin/python3"))
-    candidates += filter(None, os.environ.get("PIPESHIM_TEST_PYTHONS", "").split(":"))
-    found, seen = [], set()
-    for path in candidates:
-        if not os.access(path, os.X_OK) or os.path.realpath(path) in seen:
-            continue
-        seen.add(os.path.realpath(path))
-        code = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.implementation.name)"
-        answer = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
-        version, name = (answer.stdout.split() + ["0.0.0", ""])[:2]
-        if name == "cpython" and tuple(map(int, version.split(".")[:2])) >= OLDEST:
-            found.append((path, version))
-    return found
 
 
 class Victim:
