@@ -421,6 +421,9 @@ class Perfetto(ReportTest):
         read = next(event for event in slices if event["name"] == "read")
         self.assertEqual((read["pid"], read["dur"], read["cat"]), (2210, 2_500_000, "pipe_read"))
         self.assertEqual(read["args"]["line"], LIBC)
+        self.assertEqual((read["args"]["ms"], read["args"]["fd"]), (2500, 3))
+        away = next(event for event in events if event["ph"] == "b")
+        self.assertNotIn("fd", away["args"])
         names = {event["args"]["name"] for event in events if event["ph"] == "M"}
         self.assertLessEqual({"engine[2707]", "python3[2210]", "worker"}, names)
         fills = [event for event in events if event["ph"] == "C" and event["pid"] == 2707]
@@ -513,13 +516,22 @@ class Html(ReportTest):
         if not CHROMIUM:
             print("skipped: no chromium is installed, the page was not looked at", file=sys.stderr)
             self.skipTest("no chromium")
-        page, _ = self.make_page(*engine_and_reader())
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu",
+                           python=[{"file": "/app/crunch.py", "line": 7, "function": "crunch"}])
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={"cpu": 500})
+        page, _ = self.make_page(engine, python)
         seen, asked = self.requests_of(page)
         self.assertIn('data-ready="1"', seen)  # set by the last line of the script
-        self.assertEqual(seen.count('class="site"'), 3)
+        self.assertEqual(seen.count('class="site"'), 4)
+        self.assertTrue('<div id="away">' in seen and "/app/crunch.py:7" in seen.split('id="away"')[1])
+        self.assertFalse('<div id="pictures" hidden="">' in seen)
         self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
         self.assertIn("4.40 s", seen)
         self.assertEqual(asked, [])
+        page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
+        seen, _ = self.requests_of(page)
+        self.assertTrue('<div id="pictures" hidden="">' in seen)
         # The same look at a page that does ask, to know that it would be seen.
         _, asked = self.requests_of(self.write("asks.html", b'<img src="http://127.0.0.1:1/x">'))
         self.assertEqual(asked, ["http://127.0.0.1:1/x"])
