@@ -139,6 +139,26 @@ class ExplainedReports(unittest.TestCase):
                 self.assertEqual(victim.drain(), (100000, 0))
                 os.unlink(victim.log)
 
+    def test_perf_trampolines_are_walked_and_named(self):
+        """-X perf (3.12 and later): compiled code without unwind tables between all C frames."""
+        pythons = [path for path, version in find_pythons()
+                   if tuple(map(int, version.split(".")[:2])) >= (3, 12)]
+        if not pythons:
+            self.skipTest("no Python 3.12 or later here")
+        script = self.write_script("service.py", AWAITS)
+        for path in pythons:
+            with self.subTest(python=path):
+                victim = self.start(path, "-X", "perf", script)
+                self.addCleanup(os.unlink, "/tmp/perf-%d.map" % victim.process.pid)
+                blocked = victim.wait_for("blocked")
+                names = [frame.get("symbol", "") for frame in blocked["stack"]]
+                named = [name.split(":")[2] for name in names if name.startswith("py::")]
+                self.assertEqual(named[:5], ["write_memory", "descend", "descend", "audit_log",
+                                             "handle"])
+                self.assertEqual(blocked["python"][-1]["function"], "<module>")
+                self.assertEqual(victim.drain(), (100000, 0))
+                os.unlink(victim.log)
+
     def test_python_off(self):
         _, victim = self.python_victim(PIPESHIM_PYTHON="off")
         self.assertNotIn("python", victim.wait_for("blocked"))
