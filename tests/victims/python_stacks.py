@@ -508,7 +508,7 @@ def hotter_hog():
     hog(0)
 
 
-def hog(rounds=2000):
+def hog(rounds=20000):
     """Runs for ever. add_one is only called from line_one, add_two only from line_two."""
 
     def spin(number):

@@ -4,10 +4,11 @@
 
 enum {
     RUNNING_ATTEMPTS = 12,
-    WHOLE_ATTEMPTS = 6, /* then the outer frames will do */
-    SNAPSHOTS = 6,
-    SNAPSHOT_TRIES = 24,
-    IRREGULAR_WAIT_MASK = 4095, /* ns */
+    WHOLE_ATTEMPTS = 6,         /* then the outer frames will do */
+    SNAPSHOTS = 10,             /* at least, */
+    SNAPSHOTS_FOUND = 6,        /* and so many that found the thread in one of the frames, */
+    SNAPSHOT_LIMIT = 32,        /* out of so many */
+    IRREGULAR_WAIT_MASK = 2047, /* ns */
 };
 
 /* The outermost functions of the main thread and of threading.Thread. A chain that ends elsewhere
@@ -45,7 +46,7 @@ static unsigned remember_chain(const struct walker *walker, uintptr_t innermost,
     return count;
 }
 
-/* 0 to 4 us, as the clock happens to stand: readings in the rhythm of the program's own loop would
+/* 0 to 2 us, as the clock happens to stand: readings in the rhythm of the program's own loop would
  * all see the same wrong picture. */
 static void wait_irregularly(void)
 {
@@ -98,28 +99,28 @@ static bool name_remembered_frames(const struct walker *walker, struct python_fr
     return shown > 0;
 }
 
-/* Several snapshots, as the thread may have been in the middle of a call at each. Of a program that
- * does nothing but call, one snapshot in some thousand shows two frames that never met. Returns how
- * many innermost frames are not proven by all of them, `count`: none is. */
+/* Many snapshots, as the thread may have been in the middle of a call at each: of a program that
+ * does nothing but call, up to one in ten shows frames that never met. Returns how many innermost
+ * frames are not proven by all of them, `count`: none is. */
 static unsigned prove_frames(const struct walker *walker, const struct thread_position *position,
                              struct python_frame *frames, unsigned count, unsigned omitted)
 {
     struct snapshot snapshot;
     unsigned unproven = 0;
     python_snapshot_plan(walker, frames, count, &snapshot);
-    for (unsigned tries = 0, taken = 0; taken < SNAPSHOTS; tries++) {
+    /* Also one that found the thread elsewhere counts against a frame that changed: those that
+     * found it here would all be of the same moment of a loop. */
+    for (unsigned taken = 0, found = 0; taken < SNAPSHOTS || found < SNAPSHOTS_FOUND; taken++) {
         unsigned now;
-        if (tries > 0)
+        if (taken > 0)
             wait_irregularly();
-        if (tries == SNAPSHOT_TRIES || !python_snapshot_take(walker, position, &snapshot))
+        if (taken == SNAPSHOT_LIMIT || !python_snapshot_take(walker, position, &snapshot))
             return count;
-        if (!python_snapshot_unproven(walker, &snapshot, taken > 0, frames, &now))
-            continue;
-        if (now == snapshot.frames ||
+        found += python_snapshot_unproven(walker, &snapshot, taken > 0, frames, &now);
+        unproven = now > unproven ? now : unproven;
+        if (unproven == snapshot.frames ||
             !rest_is_unchanged(walker, frames, snapshot.frames, count, omitted))
             return count;
-        unproven = now > unproven ? now : unproven;
-        taken++;
     }
     return unproven;
 }

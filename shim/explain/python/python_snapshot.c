@@ -63,8 +63,11 @@ static uintptr_t snapshot_pointer(const unsigned char *copy, size_t offset)
     return value;
 }
 
-static bool is_proven(const struct walker *walker, const struct snapshot *snapshot, unsigned index,
-                      bool repeated, struct python_frame *frame)
+/* What a snapshot shows of a frame: it can be in use only if its code and link are the same. */
+enum frame_proof { FRAME_CHANGED, FRAME_LINKED, FRAME_LINKED_AND_WAITING };
+
+static enum frame_proof prove_frame(const struct walker *walker, const struct snapshot *snapshot,
+                                    unsigned index, bool repeated, struct python_frame *frame)
 {
     const struct python_offsets *offsets = walker->offsets;
     const struct region *region = &snapshot->region[snapshot->frame_region[index]];
@@ -74,15 +77,16 @@ static bool is_proven(const struct walker *walker, const struct snapshot *snapsh
     uintptr_t code = snapshot_pointer(before, offsets->frame_code);
     uintptr_t previous = snapshot_pointer(before, offsets->frame_previous);
     uintptr_t instruction = snapshot_pointer(before, offsets->frame_instruction);
-    bool waits = index > 0;
     if ((code & ~(uintptr_t)PYTHON_CODE_TAG_BITS) != frame->code || previous != frame->previous ||
         code != snapshot_pointer(after, offsets->frame_code) ||
-        previous != snapshot_pointer(after, offsets->frame_previous) ||
-        (waits && instruction != snapshot_pointer(after, offsets->frame_instruction)) ||
-        (waits && repeated && instruction != frame->instruction))
-        return false;
+        previous != snapshot_pointer(after, offsets->frame_previous))
+        return FRAME_CHANGED;
+    /* The innermost frame alone may go on to another instruction: its caller waits for it. */
+    if (index > 0 && (instruction != snapshot_pointer(after, offsets->frame_instruction) ||
+                      (repeated && instruction != frame->instruction)))
+        return FRAME_LINKED;
     frame->instruction = instruction;
-    return true;
+    return FRAME_LINKED_AND_WAITING;
 }
 
 /* The index of the frame that the thread was in, or the number of frames: in none of them. */
@@ -97,11 +101,14 @@ static unsigned innermost_index(const struct snapshot *snapshot, const struct py
 bool python_snapshot_unproven(const struct walker *walker, const struct snapshot *snapshot,
                               bool repeated, struct python_frame *frames, unsigned *unproven)
 {
-    unsigned from = snapshot->frames, innermost = innermost_index(snapshot, frames);
-    if (innermost == snapshot->frames)
-        return false;
-    while (from > innermost && is_proven(walker, snapshot, from - 1, repeated, &frames[from - 1]))
-        from--;
-    *unproven = from;
-    return true;
+    unsigned innermost = innermost_index(snapshot, frames), count = snapshot->frames;
+    unsigned linked = count, waiting = count;
+    for (unsigned i = count; i > 0 && linked == i; i--) {
+        enum frame_proof proof = prove_frame(walker, snapshot, i - 1, repeated, &frames[i - 1]);
+        linked -= proof != FRAME_CHANGED;
+        waiting -= proof == FRAME_LINKED_AND_WAITING && waiting == i;
+    }
+    bool found = innermost < count && innermost >= linked;
+    *unproven = found && innermost > waiting ? innermost : waiting;
+    return found;
 }

@@ -37,11 +37,11 @@ bool python_snapshot_take(const struct walker *walker, const struct thread_posit
                           struct snapshot *snapshot);
 
 /* Sets `unproven` to how many of the innermost frames[] the snapshot does not prove: what is
- * further out has the same code, link and instruction in both copies as in frames[], and the thread
- * was in one of them (memory of frames that it left looks the same). Of the first snapshot (not
- * `repeated`) the instructions are taken over. The innermost frame alone may have gone on to
- * another instruction: its caller waits for it. False: the thread was in another frame, which may
- * or may not have been called by one of these: the snapshot says nothing. */
+ * further out has the same code, link and instruction in both copies as in frames[]. Of the first
+ * snapshot (not `repeated`) the instructions are taken over. True if the thread was in one of the
+ * frames that are still linked; `unproven` is then not less than that frame's index. False: it was
+ * in another frame. Those of frames[] may be its callers, or memory that was left behind and looks
+ * the same. */
 bool python_snapshot_unproven(const struct walker *walker, const struct snapshot *snapshot,
                               bool repeated, struct python_frame *frames, unsigned *unproven);
 

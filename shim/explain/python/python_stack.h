@@ -101,10 +101,10 @@ unsigned python_read_stack(const struct python_runtime *runtime, const struct me
  * PYTHON_STACK_COMPLETE: the whole stack; the innermost line was reached during the call.
  * PYTHON_STACK_OUTER: the thread calls and returns faster than can be read; what is returned is
  * what stood still, the innermost of it at a line that makes these calls.
- * How: the chain is walked, then copied six times at irregular moments, each time twice within one
- * system call, from the outermost frame to the innermost and back. What counts is equal in all
- * twelve. It must end in an outermost frame as Python starts threads with.
- * 30 to 150 us, and up to a millisecond for hundreds of frames. Needs a reader with read_pieces. */
+ * How: the chain is walked, then copied ten times or more at irregular moments, each time twice
+ * within one system call, from the outermost frame to the innermost and back. What counts is equal
+ * in all copies. It must end in an outermost frame as Python starts threads with. 60 us for a stack
+ * that stands still, up to a millisecond for one that does not. Needs a reader with read_pieces. */
 unsigned python_read_stack_running(const struct python_runtime *runtime,
                                    const struct memory_reader *reader, int tid,
                                    struct python_frame *out, unsigned limit,
