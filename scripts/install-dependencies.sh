@@ -7,7 +7,10 @@ set -eu
 packages="build-essential pkg-config libunwind-dev libjansson-dev libdw-dev libelf-dev"
 case "${1:-build}" in
 build | demo) ;;
-test) packages="$packages libcmocka-dev binutils python3" ;;
+test)
+    # the programs whose loops are tested
+    packages="$packages libcmocka-dev binutils python3 python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2"
+    ;;
 bench) packages="$packages strace" ;;
 *)
     echo "install-dependencies.sh: '$1' is not one of build, demo, test, bench" >&2

@@ -233,6 +233,19 @@ static void end_unslotted(struct event_loop *loop)
     *wait = (struct unslotted_wait){.number = -1};
 }
 
+/* Once, whoever comes first: the watchdog, or the thread that exits. */
+static void tell_end(struct event_loop *loop, uint64_t now)
+{
+    struct lag *lag = &loop->lag;
+    struct lag_facts facts;
+    if (!__atomic_exchange_n(&lag->told, false, __ATOMIC_ACQ_REL) || lag->told_seq == 0)
+        return;
+    atomic_fetch_add(&life->ends_told, 1);
+    fill_facts(lag, loop->tid, now, &facts);
+    tell_lag_end(loop->tid, lag->told_seq, &facts);
+    atomic_fetch_sub(&life->ends_told, 1);
+}
+
 static void end_absence(struct event_loop *loop, uint64_t now)
 {
     struct lag *lag = &loop->lag;
@@ -243,12 +256,20 @@ static void end_absence(struct event_loop *loop, uint64_t now)
         count_absence(loop, now - lag->since_ns);
     cpu_stacks_end(loop->tid);
     lag->away = false;
-    if (!lag->told)
-        return;
-    struct lag_facts facts;
-    fill_facts(lag, loop->tid, now, &facts);
-    if (lag->told_seq != 0)
-        tell_lag_end(loop->tid, lag->told_seq, &facts);
+    tell_end(loop, now);
+}
+
+static void end_at_exit(const struct event_loop *loop, void *context)
+{
+    (void)context;
+    /* Told, and come back between the watchdog's last look and the end. */
+    if (loop->lag.away && event_loop_returns(loop) != loop->lag.turn)
+        tell_end((struct event_loop *)loop, clock_monotonic_ns());
+}
+
+void lag_end_all(void)
+{
+    event_loops_for_each(end_at_exit, NULL);
 }
 
 /* A sleep that no slot speaks for: reported like one that a slot does. Writes are the sampler's. */

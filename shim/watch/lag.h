@@ -64,6 +64,9 @@ struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *me
 /* A call on the loop's thread has been reported: it explains this absence. */
 void lag_explained_by(struct event_loop *loop, const struct told *told);
 
+/* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
+void lag_end_all(void);
+
 /* How long a loop may be away, in ns. */
 uint64_t lag_threshold_ns(void);
 
