@@ -51,11 +51,12 @@ struct slot_watch {
 enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
 
 /* Where the thread's outermost wait of a kind was called from (the highest stack pointer) and how
- * often it came back to it. Written by the waits only, but that the watchdog sets `sp` to 0 for one
- * that turned out to be no loop's. */
+ * often it came back to it. Written by the waits only, but that the watchdog sets `sp` anew for one
+ * that turned out to be no loop's, or that the loop has moved from. */
 struct readiness_waits {
     uint64_t sp;
     uint32_t returns;
+    int32_t epoll_fd; /* -1: poll or select */
 };
 
 struct slot {
