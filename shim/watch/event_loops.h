@@ -10,7 +10,8 @@
  * counts;
  *   - a loop that was left: asyncio.run() has returned and the script goes on, sleeps, waits for
  * its children. The stack at the loop's own wait is remembered; a thread whose stack has lost that
- *     part of it which runs the loop is in no loop until it comes back;
+ *     part of it which runs the loop, or that has closed the loop's epoll descriptor, is in no loop
+ *     until it comes back;
  *   - the wait of a loop that runs inside a callback of itself (a modal dialog of Qt,
  *     g_main_context_iteration): it waits on the same epoll or wake-up descriptor.
  * For the watchdog thread only.

@@ -274,16 +274,6 @@ void slot_end_report(struct slot *slot)
     atomic_fetch_sub(&life->ends_told, 1);
 }
 
-/* The watchdog may have taken an end upon itself and not told it yet: exit would cut it off. */
-static void wait_for_ends(void)
-{
-    enum { LONGEST_WAIT_MS = 50 };
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_WAIT_MS * NS_PER_MS;
-    struct timespec moment = {0, NS_PER_MS / 10};
-    while (atomic_load(&life->ends_told) != 0 && clock_monotonic_ns() < deadline)
-        raw_syscall(SYS_nanosleep, &moment, 0);
-}
-
 void judge_end_all(void)
 {
     for (unsigned index = 0; index < slot_bound(); index++) {
@@ -292,5 +282,13 @@ void judge_end_all(void)
             atomic_load(&slot->sequence) != slot->watch.sequence)
             slot_end_report(slot);
     }
-    wait_for_ends();
+}
+
+void judge_wait_for_ends(void)
+{
+    enum { LONGEST_WAIT_MS = 50 };
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_WAIT_MS * NS_PER_MS;
+    struct timespec moment = {0, NS_PER_MS / 10};
+    while (atomic_load(&life->ends_told) != 0 && clock_monotonic_ns() < deadline)
+        raw_syscall(SYS_nanosleep, &moment, 0);
 }

@@ -61,6 +61,10 @@ void slot_end_report(struct slot *slot);
 /* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
 void judge_end_all(void);
 
+/* The watchdog may have taken an end upon itself and not told it yet, and exit would cut it off:
+ * waits for that, 50 ms at most. Async-signal-safe. */
+void judge_wait_for_ends(void);
+
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);
 

@@ -41,6 +41,7 @@ struct lag {
     uint64_t run_ns;               /* CPU time and */
     uint64_t delay_ns;             /* time in the run queue, when the absence began */
     uint64_t seen_ns[CLASS_COUNT]; /* of the looks that found it asleep, by what it slept in */
+    uint64_t seen_running_ns;      /* and that found it running, or ready to */
     struct lag_call calls[LAG_CALL_LIMIT];
     /* The call that was classified last, for that takes a look at its object: the slot's sequence,
      * or the stack pointer of a call without a slot. */
@@ -48,6 +49,7 @@ struct lag {
     enum call_class class;
     uint64_t told_seq; /* the report that tells of this absence; 0: none, or held back */
     bool told;
+    uint32_t ready_sequence; /* of the own wait that it was woken from at the last look; 0: none */
     unsigned waits_for_sample;
     struct unslotted_wait unslotted;
     struct loop_statistics statistics;
@@ -63,6 +65,9 @@ struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *me
 
 /* A call on the loop's thread has been reported: it explains this absence. */
 void lag_explained_by(struct event_loop *loop, const struct told *told);
+
+/* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
+void lag_end_all(void);
 
 /* How long a loop may be away, in ns. */
 uint64_t lag_threshold_ns(void);

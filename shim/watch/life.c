@@ -15,6 +15,7 @@
 #include "explain/unwinder.h"
 #include "report/tell.h"
 #include "watch/judge.h"
+#include "watch/lag.h"
 #include "watch/python_frames.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
@@ -79,6 +80,8 @@ void life_finish(void)
     if (!atomic_compare_exchange_strong(&life->finished, &unfinished, 1))
         return;
     judge_end_all();
+    lag_end_all();
+    judge_wait_for_ends();
     if (life_reporting_begin(PATIENCE_MS)) {
         tell_summary();
         life_reporting_end();

@@ -7,9 +7,6 @@ enum {
     /* The wait's frames that a callback's stack does not share: uv__io_poll and its caller; select
      * and _run_once. One more belongs to what had called the loop. */
     CALLS_TO_THE_WAIT = 2,
-    /* _start, __libc_start_main, __libc_start_call_main; a stack that differs right there is back
-     * in main(). */
-    FRAMES_ABOVE_MAIN = 3,
 };
 
 void loop_position_take(struct loop_position *position, const struct story *story)
@@ -50,8 +47,7 @@ static bool trace_is_left(const struct loop_position *position, const struct sta
     while (common < count && common < position->count &&
            trace->pc[count - 1 - common] == position->pc[common])
         common++;
-    unsigned lost = position->count - common;
-    return lost > CALLS_TO_THE_WAIT || (lost == CALLS_TO_THE_WAIT && common <= FRAMES_ABOVE_MAIN);
+    return position->count - common > CALLS_TO_THE_WAIT;
 }
 
 bool loop_position_is_left(const struct loop_position *position, const struct story *story)

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// A Node loop that turns, is blocked by one callback in the way that argv[2] names, and turns again.
+'use strict';
+const child = require('child_process');
+const crypto = require('crypto');
+const fs = require('fs');
+
+const shared = new Int32Array(new SharedArrayBuffer(4));
+const ways = {
+    none: () => {},
+    execSync: () => { try { child.execSync('exec sleep 60'); } catch (error) { /* it was killed */ } },
+    spawnSync: () => child.spawnSync('sleep', ['60'], {stdio: 'ignore'}),
+    fifo: () => fs.closeSync(fs.openSync(process.argv[3], 'r')),
+    atomics: () => Atomics.wait(shared, 0, 0, 2000),
+    pbkdf2: () => {
+        const end = Date.now() + 2000;
+        while (Date.now() < end)
+            crypto.pbkdf2Sync('a password', 'salt', 50000, 64, 'sha512');
+    },
+    cpu: () => { for (let end = Date.now() + 2000, x = 1; Date.now() < end;) x = Math.sqrt(x + 1); },
+};
+
+let turns = 0;
+const timer = setInterval(() => {
+    if (++turns === 20)
+        ways[process.argv[2]]();
+    if (turns === 30)
+        clearInterval(timer);
+}, 10);
