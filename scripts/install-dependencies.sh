@@ -12,7 +12,7 @@ build | demo) ;;
 test)
     # the programs whose loops are tested
     packages="$packages libcmocka-dev binutils python3 python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2"
-    command -v chromium >/dev/null 2>\&1 || wanted="chromium"
+    command -v chromium >/dev/null 2>&1 || wanted="chromium"
     ;;
 bench) packages="$packages strace" ;;
 *)
