@@ -31,6 +31,7 @@ struct event_head {
 
 struct event_start {
     const char *argv0;
+    const char *host; /* logs of several machines tell their processes apart by it */
     const struct settings *settings;
     bool libunwind;
     const char *python;     /* the interpreter; NULL or "": none was looked for, or found */

@@ -49,6 +49,8 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
     struct json_writer json;
     event_json_begin(&json, text, head);
     json_put_string(&json, "version", PIPESHIM_VERSION);
+    if (start->host && start->host[0])
+        json_put_string(&json, "host", start->host);
     json_put_string(&json, "argv0", start->argv0);
     json_open(&json, "config", '{');
     for (int id = 0; id < SETTING_COUNT; id++)

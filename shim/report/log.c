@@ -57,6 +57,11 @@ void log_prepare(const char *where, const char *executable_name)
     program_fd_open = raw_syscall(SYS_fstat, program_fd, &program_file) == 0;
 }
 
+const char *log_host(void)
+{
+    return host.nodename;
+}
+
 void log_borrows(bool allowed)
 {
     borrowing_allowed = allowed;

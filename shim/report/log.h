@@ -22,6 +22,9 @@
  * identity. For the constructor. */
 void log_prepare(const char *where, const char *executable_name);
 
+/* The machine's name, as it was at log_prepare(); valid for ever. */
+const char *log_host(void);
+
 /* A forked child: nothing of the parent's is pending or counted. Async-signal-safe. */
 void log_begin_in_child(void);
 

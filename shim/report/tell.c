@@ -79,6 +79,7 @@ void tell_prepare(const char *argv0, char *const *environment, bool secure, stru
     start.argv0 = argv0;
     start.settings = into;
     log_prepare(into->text[SETTING_LOG], executable_name);
+    start.host = log_host();
     begin_counts();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);

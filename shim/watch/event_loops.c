@@ -59,11 +59,18 @@ static bool is_designated(const struct slot *slot)
     return settings_is_loop_name(&settings, name);
 }
 
+/* Of a readiness wait: the epoll rows are the last of them in the table. */
+static bool is_epoll(enum call_id call)
+{
+    return call >= CALL_epoll_wait;
+}
+
 /* The thread, asleep in the outermost wait of `kind`. */
 static bool asleep_in_wait(const struct slot *slot, enum readiness_kind kind,
                            struct slot_record *record, struct task_call *call)
 {
     return slot_copy(slot, record) && call_describe(record->call)->class == CLASS_POLL &&
+           is_epoll(record->call) == (kind == READINESS_EPOLL) &&
            record->registers.sp == slot->waits[kind].sp && prove(record, call) == PROOF_HOLDS &&
            call->status == TASK_IN_CALL;
 }
@@ -164,6 +171,22 @@ static void relearn_outermost(struct slot *slot, const struct event_loop *loop, 
     slot->watch.loop_retry_ns = now + NS_PER_S;
 }
 
+/* A loop may also poll for single things: where it waits by epoll, from about the same place, that
+ * is its own wait. */
+static void prefer_epoll(struct event_loop *loop)
+{
+    enum { SAME_PLACE = 512 };
+    const struct readiness_waits *waits = loop->slot->waits;
+    if (loop->kind == READINESS_EPOLL || waits[READINESS_EPOLL].returns < RETURNS_OF_A_LOOP ||
+        waits[READINESS_EPOLL].sp + SAME_PLACE < waits[READINESS_POLL].sp)
+        return;
+    loop->kind = READINESS_EPOLL;
+    loop->wait_sp = waits[READINESS_EPOLL].sp;
+    loop->wait_fd = -1;
+    loop->position.taken = false;
+    loop->lag.away = false;
+}
+
 struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *memory,
                                  uint64_t now)
 {
@@ -175,6 +198,7 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
         loop = recognise(slot, memory, now);
     if (!loop)
         return NULL;
+    prefer_epoll(loop);
     const struct readiness_waits *waits = &slot->waits[loop->kind];
     if (loop->state == LOOP_LEFT) {
         if (waits->returns - loop->left_at < RETURNS_OF_A_LOOP)
@@ -203,8 +227,8 @@ bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record
 {
     if (call_describe(record->call)->class != CLASS_POLL || loop->wait_sp == 0)
         return false;
-    bool epoll = record->call >= CALL_epoll_wait;
-    if (epoll == (loop->kind == READINESS_EPOLL) && record->registers.sp >= loop->wait_sp)
+    if (is_epoll(record->call) == (loop->kind == READINESS_EPOLL) &&
+        record->registers.sp >= loop->wait_sp)
         return true;
     /* Deeper: the loop itself, run from inside a callback, or another one. */
     if (loop->wait_fd < 0 || call->status != TASK_IN_CALL)

@@ -72,6 +72,7 @@ static void begin_absence(struct lag *lag, int tid, uint32_t turn, uint64_t sinc
     lag->since_ns = since;
     lag->looked_ns = now;
     memset(lag->seen_ns, 0, sizeof lag->seen_ns);
+    lag->seen_running_ns = 0;
     memset(lag->calls, 0, sizeof lag->calls);
     lag->told = false;
     lag->told_seq = 0;
@@ -138,8 +139,10 @@ static void count_sight(struct lag *lag, const struct sight *sight, uint64_t now
 {
     uint64_t elapsed = now - lag->looked_ns;
     lag->looked_ns = now;
-    if (sight->call.status != TASK_IN_CALL)
-        return; /* what it ran, or waited to run, the scheduler counts */
+    if (sight->call.status != TASK_IN_CALL) {
+        lag->seen_running_ns += elapsed;
+        return;
+    }
     lag->seen_ns[sight->class] += elapsed;
     count_call(lag, sight->name, sight->class, elapsed);
 }
@@ -169,6 +172,14 @@ static void fill_facts(const struct lag *lag, int tid, uint64_t now, struct lag_
         rest -= facts->share_ns[CLASS_CPU];
         facts->share_ns[CAUSE_STARVED] = starved < rest ? starved : rest;
         rest -= facts->share_ns[CAUSE_STARVED];
+        /* A wait for the CPU is counted when it ends: what was seen ready and did not run, waits.
+         */
+        uint64_t counted = facts->lag_ns - rest;
+        uint64_t waiting = lag->seen_running_ns > counted ? lag->seen_running_ns - counted : 0;
+        if (waiting > rest)
+            waiting = rest;
+        facts->share_ns[CAUSE_STARVED] += waiting;
+        rest -= waiting;
     }
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         seen += lag->seen_ns[i];
@@ -390,6 +401,17 @@ static void look_at_absent(struct event_loop *loop, const struct memory_reader *
         tell(loop, memory, sight, now);
 }
 
+/* In its own wait, woken, and not out of it a look later: it is ready and gets no CPU. */
+static bool is_ready_only(struct event_loop *loop, struct sight *sight)
+{
+    if (sight->call.status != TASK_IN_CALL)
+        sight->call = task_read_call(loop->tid);
+    bool before = loop->lag.ready_sequence == sight->record.sequence;
+    bool now = sight->call.status == TASK_RUNNING;
+    loop->lag.ready_sequence = now ? sight->record.sequence : 0;
+    return before && now;
+}
+
 struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *memory, uint64_t now)
 {
     struct lag *lag = &loop->lag;
@@ -401,11 +423,14 @@ struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *me
     /* The count begins anew when the loop's wait turns out to be another one. */
     lag->statistics.turns += turn >= lag->turns_seen ? turn - lag->turns_seen : turn;
     lag->turns_seen = turn;
-    bool waits = is_in_own_wait(loop, memory, &sight);
+    bool waits = is_in_own_wait(loop, memory, &sight) && !is_ready_only(loop, &sight);
     if (lag->away && (waits || turn != lag->turn))
         end_absence(loop, now);
-    if (waits)
+    if (waits) {
+        here.away = lag->ready_sequence != 0;
+        here.again = UINT64_MAX;
         return here;
+    }
     if (!lag->away) {
         /* The wait's return woke the watchdog and noted the time, or the look before saw the wait.
          */

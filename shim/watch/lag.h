@@ -41,6 +41,7 @@ struct lag {
     uint64_t run_ns;               /* CPU time and */
     uint64_t delay_ns;             /* time in the run queue, when the absence began */
     uint64_t seen_ns[CLASS_COUNT]; /* of the looks that found it asleep, by what it slept in */
+    uint64_t seen_running_ns;      /* and that found it running, or ready to */
     struct lag_call calls[LAG_CALL_LIMIT];
     /* The call that was classified last, for that takes a look at its object: the slot's sequence,
      * or the stack pointer of a call without a slot. */
@@ -48,6 +49,7 @@ struct lag {
     enum call_class class;
     uint64_t told_seq; /* the report that tells of this absence; 0: none, or held back */
     bool told;
+    uint32_t ready_sequence; /* of the own wait that it was woken from at the last look; 0: none */
     unsigned waits_for_sample;
     struct unslotted_wait unslotted;
     struct loop_statistics statistics;

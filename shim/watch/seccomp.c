@@ -43,13 +43,23 @@ static bool allows(const struct sock_fprog *filter, int number)
     return answer == SECCOMP_RET_ALLOW || answer == SECCOMP_RET_LOG;
 }
 
+/* Sampling tries one way after the other: a call that only fails does no harm there. */
+static bool allows_or_fails(const struct sock_fprog *filter, int number)
+{
+    return allows(filter, number) ||
+           (seccomp_evaluate(filter, number) & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+}
+
 /* FORBIDS_…: what the watchdog must do without under this filter. */
 static unsigned forbidden_by(const struct sock_fprog *filter)
 {
     unsigned forbidden = 0;
-    for (unsigned i = 0; i < sizeof useful_calls / sizeof *useful_calls; i++)
-        if (!allows(filter, useful_calls[i].number))
+    for (unsigned i = 0; i < sizeof useful_calls / sizeof *useful_calls; i++) {
+        int number = useful_calls[i].number;
+        if (useful_calls[i].forbids == FORBIDS_SAMPLING ? !allows_or_fails(filter, number)
+                                                        : !allows(filter, number))
             forbidden |= useful_calls[i].forbids;
+    }
     return forbidden;
 }
 

@@ -11,9 +11,31 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from pythons import find_pythons  # noqa: E402
+
 BUILD = os.environ["PIPESHIM_BUILD"]
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 DEADLINE_S = 20
+
+
+AWAITS = """import asyncio, os
+def write_memory():
+    for _ in range(100):
+        os.write(1, b"x" * 1000)
+def descend(depth):
+    # Frames of recursion differ in their line.
+    if depth:
+        descend(depth - 1)
+    else: write_memory()
+async def audit_log():
+    descend(1)
+async def handle(request):
+    await audit_log()
+async def main():
+    await asyncio.gather(handle(1), asyncio.sleep(0))
+asyncio.run(main())
+"""
 
 
 class Victim:
@@ -98,7 +120,44 @@ class ExplainedReports(unittest.TestCase):
         self.assertEqual(frames, [(script, 4, "write_memory"), (script, 7, "Handler.run"),
                                   (script, 8, "<module>")])
         self.assertIn("python: 3.", victim.events("start")[0]["features"]["python"])
+        self.assertEqual(victim.events("start")[0]["host"], os.uname().nodename)
         self.assertEqual(victim.drain(), (100000, 0))
+
+    def test_every_python_shows_the_awaits_that_led_here(self):
+        script = self.write_script("service.py", AWAITS)
+        for path, version in find_pythons():
+            with self.subTest(python=path):
+                victim = self.start(path, script)
+                frames = victim.wait_for("blocked")["python"]
+                names = [frame["function"].rsplit(".", 1)[-1] for frame in frames]
+                self.assertEqual(names[:6], ["write_memory", "descend", "descend", "audit_log",
+                                             "handle", "_run"])
+                self.assertEqual([frame["line"] for frame in frames[:5]], [4, 9, 8, 11, 13])
+                self.assertEqual((names[-1], frames[-1]["file"]), ("<module>", script))
+                feature = victim.events("start")[0]["features"]["python"]
+                self.assertTrue(("python: " + version).startswith(feature), feature)
+                self.assertEqual(victim.drain(), (100000, 0))
+                os.unlink(victim.log)
+
+    def test_perf_trampolines_are_walked_and_named(self):
+        """-X perf (3.12 and later): compiled code without unwind tables between all C frames."""
+        pythons = [path for path, version in find_pythons()
+                   if tuple(map(int, version.split(".")[:2])) >= (3, 12)]
+        if not pythons:
+            self.skipTest("no Python 3.12 or later here")
+        script = self.write_script("service.py", AWAITS)
+        for path in pythons:
+            with self.subTest(python=path):
+                victim = self.start(path, "-X", "perf", script)
+                self.addCleanup(os.unlink, "/tmp/perf-%d.map" % victim.process.pid)
+                blocked = victim.wait_for("blocked")
+                names = [frame.get("symbol", "") for frame in blocked["stack"]]
+                named = [name.split(":")[2] for name in names if name.startswith("py::")]
+                self.assertEqual(named[:5], ["write_memory", "descend", "descend", "audit_log",
+                                             "handle"])
+                self.assertEqual(blocked["python"][-1]["function"], "<module>")
+                self.assertEqual(victim.drain(), (100000, 0))
+                os.unlink(victim.log)
 
     def test_python_off(self):
         _, victim = self.python_victim(PIPESHIM_PYTHON="off")

@@ -4,7 +4,6 @@
 Runs every scenario of tests/victims/python_stacks.py with every Python from 3.8 on that is here.
 """
 import functools
-import glob
 import json
 import os
 import re
@@ -13,13 +12,21 @@ import sys
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from pythons import OLDEST, find_pythons  # noqa: E402
+
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.getcwd(), "build"))
 TOOL = os.path.join(BUILD, "tests", "tools", "python_frames")
 VICTIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "victims", "python_stacks.py")
 DEADLINE_S = 20
 FILE_BYTES, FUNCTION_BYTES = 511, 191  # PYTHON_FILE_LIMIT, PYTHON_FUNCTION_LIMIT without the NUL
 READ = 0 if os.uname().machine == "x86_64" else 63
-OLDEST, NEWEST = (3, 8), (3, 14)
+REASONS = {
+    "complete": "",
+    "outer": "python: the thread is running, its innermost functions changed too fast to be read",
+    "moving": "python: the thread is running, C stack only",
+}
+NEWEST = (3, 14)
 
 BLOCKED_SCENARIOS = {  # name: the number of threads that report
     "blocked": 1,
@@ -53,25 +60,6 @@ BLOCKED_SCENARIOS = {  # name: the number of threads that report
     "profiled": 1,
     "many_threads_ending": 1,
 }
-
-
-def find_pythons():
-    """{version tuple: path} of every supported Python that runs here, and what was left out."""
-    candidates = ["/usr/bin/python3", "/usr/local/bin/python3"]
-    candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
-    candidates += sorted(glob.glob("/root/.pyenv/versions/*/bin/python3"))
-    candidates += sorted(glob.glob("/opt/*conda*/bin/python3"))
-    found, seen = [], set()
-    for path in candidates:
-        if not os.access(path, os.X_OK) or os.path.realpath(path) in seen:
-            continue
-        seen.add(os.path.realpath(path))
-        code = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.implementation.name)"
-        answer = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
-        version, name = (answer.stdout.split() + ["0.0.0", ""])[:2]
-        if name == "cpython" and tuple(map(int, version.split(".")[:2])) >= OLDEST:
-            found.append((path, version))
-    return found
 
 
 class Victim:
@@ -252,38 +240,46 @@ class PythonFrames(unittest.TestCase):
 
     @with_each_python
     def test_a_running_thread_is_read(self, path, _):
-        complete = self.read_hog(path, "hog", 1000)
-        self.assertGreater(len(complete), 500)
-        for frames in complete:
+        stacks = self.read_hog(path, "hog", 1000)
+        self.assertGreater(len(stacks["complete"]), 500)
+        for frames in stacks["complete"] + stacks["outer"]:
             self.assert_possible_hog_stack(frames, ["hog", "<module>"])
 
     @with_each_python
     def test_a_thread_that_only_calls_is_read_right_or_left_out(self, path, _):
-        for frames in self.read_hog(path, "hot_hog", 1000):
-            self.assert_possible_hog_stack(frames, ["hog", "hot_hog", "<module>"])
+        for scenario in "hot_hog", "hotter_hog":
+            stacks = self.read_hog(path, scenario, 500)
+            for frames in stacks["complete"] + stacks["outer"]:
+                self.assert_possible_hog_stack(frames, ["hog", scenario, "<module>"])
+            self.assertTrue(stacks["complete"] + stacks["outer"])  # the outer ones stand still
 
     def read_hog(self, path, scenario, times):
         with Victim(path, scenario) as victim:
             tid, = victim.reports(1)
             _, readings = read_frames(victim.pid, tid, "--running", "--times=%d" % times)
         self.assertEqual(len(readings), times)
+        stacks = {"complete": [], "outer": [], "moving": []}
         for completeness, omitted, reason, frames in readings:
-            if completeness != "complete":  # it always has frames: if not told, then left out
-                self.assertEqual((completeness, omitted, reason, frames), (
-                    "moving", "0", "python: the thread is running, C stack only", []))
-        return [frames for completeness, _, _, frames in readings if completeness == "complete"]
+            self.assertEqual(omitted, "0")
+            self.assertEqual(reason, REASONS[completeness])
+            self.assertEqual(bool(frames), completeness != "moving")
+            stacks[completeness].append(frames)
+        return stacks
 
-    def assert_possible_hog_stack(self, frames, outer):
-        names = [function.rsplit(".", 1)[-1] for _, _, function in frames]
-        outer = ["loop", *outer]
-        self.assertEqual(names[-len(outer):], outer)
-        inner = names[:-len(outer)][::-1]
-        self.assertIn(inner, [[], *([f"line_{n}", f"add_{n}", "spin"][:depth]
-                                    for n in ("one", "two") for depth in (1, 2, 3))])
-        if inner:  # the caller is at the line that calls it
-            with open(VICTIM, encoding="utf-8") as file:
-                source = file.read().splitlines()
-            self.assertIn(inner[0], source[frames[-len(outer)][0] - 1])
+    def assert_possible_hog_stack(self, frames, start):
+        """Every function is one that its caller calls, and calls at the line it is at."""
+        with open(VICTIM, encoding="utf-8") as file:
+            source = file.read().splitlines()
+        stack = [(function.rsplit(".", 1)[-1], line) for line, _, function in frames[::-1]]
+        names = [name for name, _ in stack]
+        # line_one calls add_one only, line_two add_two only.
+        self.assertIn(names, [([*start[::-1], "loop", "line_" + number, "add_" + number, "spin"])[
+            :len(names)] for number in ("one", "two")])
+        for (name, line), callee in zip(stack, names[1:]):
+            if name != "<module>":
+                self.assertIn(callee + "(", source[line - 1], stack)
+        for name, line in stack[start[::-1].index("hog") + 2:]:  # all of four lines at most
+            self.assertIn("    def %s(number):" % name, source[line - 4:line], stack)
 
 
 if __name__ == "__main__":

@@ -130,14 +130,31 @@ class Text(ReportTest):
 
     def test_one_pid_on_two_hosts_is_two_processes(self):
         one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
+        two.event("warning", 0.2, message="that the two do not count alike")
         first = one.blocked(1)
         second = two.blocked(1)
         one.unblocked(first, 1, 300)
         two.unblocked(second, 1, 700)
-        text, remarks = self.run_tool(write_log(self.path("log"), one, two))
-        self.assertIn("2 processes on 2 hosts", text)
-        self.assertIn("2 blocked calls, 1.00 s in all\n", text)
-        self.assertEqual(remarks, "")
+        logs = write_log(self.path("one"), one), write_log(self.path("two"), two)
+        for names in [write_log(self.path("merged"), one, two)], logs:
+            text, remarks = self.run_tool(*names)
+            self.assertIn("2 processes on 2 hosts", text)
+            self.assertIn("2 blocked calls, 1.00 s in all\n", text)
+            self.assertEqual(remarks, "")
+
+    def test_only_the_start_names_the_host_also_for_a_rotated_log(self):
+        process = Process(5, "node", host="alpha")
+        process.start(0)
+        report = process.blocked(1)
+        write_log(self.path("old"), process)
+        process.events.clear()
+        process.unblocked(report, 1, 900)
+        html = self.run_tool("--format", "html", self.path("old"),
+                             write_log(self.path("new"), process))[0]
+        data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+        self.assertEqual([one["host"] for one in data["processes"]], ["alpha"])
 
     def test_one_pid_in_two_files_is_two_processes_but_a_rotated_log_is_one(self):
         one, two = Process(1, "node"), Process(1, "node")
@@ -404,6 +421,9 @@ class Perfetto(ReportTest):
         read = next(event for event in slices if event["name"] == "read")
         self.assertEqual((read["pid"], read["dur"], read["cat"]), (2210, 2_500_000, "pipe_read"))
         self.assertEqual(read["args"]["line"], LIBC)
+        self.assertEqual((read["args"]["ms"], read["args"]["fd"]), (2500, 3))
+        away = next(event for event in events if event["ph"] == "b")
+        self.assertNotIn("fd", away["args"])
         names = {event["args"]["name"] for event in events if event["ph"] == "M"}
         self.assertLessEqual({"engine[2707]", "python3[2210]", "worker"}, names)
         fills = [event for event in events if event["ph"] == "C" and event["pid"] == 2707]
@@ -424,6 +444,8 @@ class Perfetto(ReportTest):
 
     def test_the_same_pid_twice_is_two_tracks(self):
         one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
         one.call(1, 500)
         two.call(1.1, 500)
         _, slices, _ = self.check_rules(self.json_report("perfetto", write_log(self.path("log"), one, two)))
@@ -461,6 +483,7 @@ class Html(ReportTest):
     def test_strings_of_the_log_never_become_markup(self):
         evil = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&\u2028"
         process = Process(5, evil, host=evil)
+        process.start(0)
         process.call(1, 300, call=evil, object=evil, stack=[frame(evil, module=evil)], thread=evil,
                      advice=evil, python=[{"file": evil, "line": 3, "function": evil}],
                      pipe=pipe(peers=[{"pid": 9, "comm": evil, "waits_in": evil}]))
@@ -493,13 +516,22 @@ class Html(ReportTest):
         if not CHROMIUM:
             print("skipped: no chromium is installed, the page was not looked at", file=sys.stderr)
             self.skipTest("no chromium")
-        page, _ = self.make_page(*engine_and_reader())
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu",
+                           python=[{"file": "/app/crunch.py", "line": 7, "function": "crunch"}])
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={"cpu": 500})
+        page, _ = self.make_page(engine, python)
         seen, asked = self.requests_of(page)
         self.assertIn('data-ready="1"', seen)  # set by the last line of the script
-        self.assertEqual(seen.count('class="site"'), 3)
+        self.assertEqual(seen.count('class="site"'), 4)
+        self.assertTrue('<div id="away">' in seen and "/app/crunch.py:7" in seen.split('id="away"')[1])
+        self.assertFalse('<div id="pictures" hidden="">' in seen)
         self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
         self.assertIn("4.40 s", seen)
         self.assertEqual(asked, [])
+        page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
+        seen, _ = self.requests_of(page)
+        self.assertTrue('<div id="pictures" hidden="">' in seen)
         # The same look at a page that does ask, to know that it would be seen.
         _, asked = self.requests_of(self.write("asks.html", b'<img src="http://127.0.0.1:1/x">'))
         self.assertEqual(asked, ["http://127.0.0.1:1/x"])

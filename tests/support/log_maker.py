@@ -29,15 +29,14 @@ class Process:
     def event(self, name, seconds, tid=None, thread=None, **fields):
         made = {"event": name, "time": time_of(seconds), "pid": self.pid, "tid": tid or self.pid,
                 "exe": self.exe, "thread": thread or self.exe, "seq": self.seq, "v": 1}
-        if self.host:
-            made["host"] = self.host
         made.update(fields)
         self.seq += 1
         self.events.append(made)
         return made
 
     def start(self, seconds):
-        return self.event("start", seconds, version="0.1.0", argv0=self.exe, config={}, features={})
+        host = {"host": self.host} if self.host else {}
+        return self.event("start", seconds, **host, version="0.1.0", argv0=self.exe, config={}, features={})
 
     def blocked(self, start, call="write", class_="pipe_write", stack=(), threshold_ms=100, **fields):
         """A call that began at `start` and is reported when it crosses its threshold."""

@@ -12,6 +12,7 @@
 static const char *const completeness_names[] = {
     [PYTHON_STACK_NONE] = "none",
     [PYTHON_STACK_COMPLETE] = "complete",
+    [PYTHON_STACK_OUTER] = "outer",
     [PYTHON_STACK_LOST] = "lost",
     [PYTHON_STACK_MOVING] = "moving",
     [PYTHON_STACK_SUBINTERPRETER] = "subinterpreter",

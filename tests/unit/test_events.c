@@ -127,12 +127,16 @@ static void test_start_warning_unblocked_summary(void **state)
     (void)state;
     head.event = "start";
     settings_read(&settings, NULL, "engine", false, NULL, NULL);
-    struct event_start start = {
-        .argv0 = "./engine", .settings = &settings, .libunwind = true, .cpu_stacks = "perf_event"};
+    struct event_start start = {.argv0 = "./engine",
+                                .host = "alpha",
+                                .settings = &settings,
+                                .libunwind = true,
+                                .cpu_stacks = "perf_event"};
     event_json_start(&text, &head, &start);
     json_t *object = parsed("start");
     has(object, "version");
     has(object, "argv0");
+    assert_string_equal(json_string_value(json_object_get(object, "host")), "alpha");
     has(object, "config");
     has(object, "features");
     json_decref(object);

@@ -504,7 +504,11 @@ def hot_hog():
     hog(5)
 
 
-def hog(rounds=2000):
+def hotter_hog():
+    hog(0)
+
+
+def hog(rounds=20000):
     """Runs for ever. add_one is only called from line_one, add_two only from line_two."""
 
     def spin(number):

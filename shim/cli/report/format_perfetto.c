@@ -73,7 +73,9 @@ static void write_where(const struct model *model, const struct call_site *site,
 static void write_arguments(const struct model *model, const struct slice *slice, FILE *out)
 {
     const struct call_site *site = &model->sites[slice->site];
-    fprintf(out, ",\"args\":{\"fd\":%d", slice->fd);
+    fprintf(out, ",\"args\":{\"ms\":%.3f", (double)slice->duration / 1000);
+    if (slice->fd >= 0)
+        fprintf(out, ",\"fd\":%d", slice->fd);
     write_argument(model, "object", slice->object, out);
     write_argument(model, "other end", slice->peer, out);
     if (slice->kind != SLICE_DRAIN)

@@ -58,14 +58,33 @@ void model_close(struct model *model)
     *model = (struct model){0};
 }
 
-/* Without a host name two logs may come from two machines, or two containers, that use the same
- * pid: then a process is one of its file, unless its numbering goes on where another file, rotated
- * away, ended. */
+/* Only `start` names the host, and two machines, or two containers, may use the same pid. So a
+ * process is one of its file, unless its numbering goes on where another file, rotated away,
+ * ended. */
 static bool same_process(const struct process *process, const struct process_key *key)
 {
-    if (process->host != key->host)
-        return false;
-    return key->host != 0 || process->file == key->file || process->last_seq + 1 == key->seq;
+    if (process->host != 0 && key->host != 0)
+        return process->host == key->host;
+    return process->file == key->file || process->last_seq + 1 == key->seq;
+}
+
+/* 1 + index of the process that the key means, 0: none. The newest, unless logs of several hosts
+ * were merged into one and the numbering says that it is another host's. */
+static uint32_t find_process(const struct model *model, uint32_t newest,
+                             const struct process_key *key)
+{
+    uint32_t found = 0;
+    for (uint32_t at = newest; at != 0; at = model->processes[at - 1].older) {
+        const struct process *process = &model->processes[at - 1];
+        if (!same_process(process, key))
+            continue;
+        if (found == 0)
+            found = at;
+        if (process->last_seq + 1 == key->seq &&
+            (at == found || process->host != model->processes[found - 1].host))
+            return at;
+    }
+    return found;
 }
 
 static uint32_t process_slot(const struct model *model, int32_t pid)
@@ -87,9 +106,7 @@ int32_t model_process(struct model *model, const struct process_key *key)
 {
     uint32_t slot = process_slot(model, key->pid);
     uint32_t newest = model->process_slots[slot];
-    uint32_t at = newest;
-    while (at != 0 && !same_process(&model->processes[at - 1], key))
-        at = model->processes[at - 1].older;
+    uint32_t at = find_process(model, newest, key);
     /* A `start` after other events is a new program under an old pid, be it after an exec. */
     if (at != 0 && !(key->starts && model->processes[at - 1].events > 0))
         return (int32_t)(at - 1);

@@ -6,6 +6,8 @@ const char *python_completeness_reason(enum python_completeness completeness)
     switch (completeness) {
     case PYTHON_STACK_LOST:
         return "python: outer frames could not be read";
+    case PYTHON_STACK_OUTER:
+        return "python: the thread is running, its innermost functions changed too fast to be read";
     case PYTHON_STACK_MOVING:
         return "python: the thread is running, C stack only";
     case PYTHON_STACK_SUBINTERPRETER:

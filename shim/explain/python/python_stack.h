@@ -56,6 +56,7 @@ struct python_frame {
 enum python_completeness {
     PYTHON_STACK_NONE,           /* the thread runs no Python */
     PYTHON_STACK_COMPLETE,       /* all frames, or the innermost ones and a count of the others */
+    PYTHON_STACK_OUTER,          /* of a running thread the outer frames; the inner ones change */
     PYTHON_STACK_LOST,           /* the innermost frames; the next could not be proven */
     PYTHON_STACK_MOVING,         /* it ran on while it was read, and nothing could be proven */
     PYTHON_STACK_SUBINTERPRETER, /* it runs in a subinterpreter: not read */
@@ -95,12 +96,15 @@ unsigned python_read_stack(const struct python_runtime *runtime, const struct me
                            int tid, struct python_frame *out, unsigned limit,
                            struct python_stack_facts *facts);
 
-/* The same for a thread that may be running. Its frames are read twice within one system call, from
- * the outermost to the innermost and back: what is equal in both was true at the moment between
- * them, unless the thread returned from and called again as many functions in the tenth of a
- * microsecond a frame which that takes. Only a stack that also ends in an outermost frame as Python
- * starts threads with is returned; otherwise it is tried again a few times, and then left out: 0,
- * PYTHON_STACK_MOVING. Needs a reader with read_pieces. */
+/* The same for a thread that may be running: what it returns was the thread's stack at one moment,
+ * or it returns nothing (0, PYTHON_STACK_MOVING). facts->completeness says what is there:
+ * PYTHON_STACK_COMPLETE: the whole stack; the innermost line was reached during the call.
+ * PYTHON_STACK_OUTER: the thread calls and returns faster than can be read; what is returned is
+ * what stood still, the innermost of it at a line that makes these calls.
+ * How: the chain is walked, then copied ten times or more at irregular moments, each time twice
+ * within one system call, from the outermost frame to the innermost and back. What counts is equal
+ * in all copies. It must end in an outermost frame as Python starts threads with. 60 us for a stack
+ * that stands still, up to a millisecond for one that does not. Needs a reader with read_pieces. */
 unsigned python_read_stack_running(const struct python_runtime *runtime,
                                    const struct memory_reader *reader, int tid,
                                    struct python_frame *out, unsigned limit,
