@@ -37,6 +37,22 @@ async def main():
 asyncio.run(main())
 """
 
+HOG = """import asyncio, time
+def small(number):
+    return number + 1
+def crunch(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        small(small(1))
+async def handle():
+    crunch(1)
+async def main():
+    for _ in range(30):
+        await asyncio.sleep(0.005)
+    await handle()
+asyncio.run(main())
+"""
+
 
 class Victim:
     """A program under the library whose stdout is a pipe that nobody reads, until drain()."""
@@ -138,6 +154,22 @@ class ExplainedReports(unittest.TestCase):
                 self.assertTrue(("python: " + version).startswith(feature), feature)
                 self.assertEqual(victim.drain(), (100000, 0))
                 os.unlink(victim.log)
+
+    def test_every_python_names_what_keeps_a_loop_from_its_wait(self):
+        """A running thread: its innermost call may be left out, what stands still may not."""
+        script = self.write_script("hog.py", HOG)
+        for path, _ in find_pythons():
+            with self.subTest(python=path):
+                lag = self.start(path, script).wait_for("lag")
+                frames = [(frame["function"].rsplit(".", 1)[-1], frame["line"])
+                          for frame in lag["python"]]
+                if frames[0][0] == "small":
+                    self.assertIn(frames.pop(0)[1], (2, 3))
+                self.assertEqual(frames[0][0], "crunch")
+                self.assertIn(frames[0][1], (6, 7))
+                self.assertEqual(frames[1:4], [("handle", 9), ("main", 13), ("_run", frames[3][1])])
+                self.assertEqual(frames[-1], ("<module>", 14))
+                os.unlink(os.path.join(self.folder, "log"))
 
     def test_perf_trampolines_are_walked_and_named(self):
         """-X perf (3.12 and later): compiled code without unwind tables between all C frames."""
