@@ -57,4 +57,5 @@ install() {
 }
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
-[ -z "$wanted" ] || install "$wanted" 2>/dev/null || echo "$wanted could not be installed: what needs it is not tested"
+# shellcheck disable=SC2086
+[ -z "$wanted" ] || install $wanted 2>/dev/null || echo "$wanted could not be installed: what needs it is not tested"

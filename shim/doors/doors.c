@@ -116,6 +116,8 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
         note_readiness_wait(slot, READINESS_KIND(CALL_##name), EPOLL_FD(CALL_##name, arguments));  \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
+        if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))        \
+            slot_claim_after_wait(slot);                                                           \
         return result;                                                                             \
     }
 

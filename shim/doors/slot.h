@@ -82,8 +82,9 @@ extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
 
-/* After a readiness wait has returned, when the slot is no longer armed: if the thread may be an
- * event loop, wakes the watchdog. Async-signal-safe, keeps errno. */
+/* After a readiness wait has returned, when the slot is no longer armed: the watchdog has gone to
+ * sleep while the loop waited, and what the loop does next, if it is no call at all, must not go
+ * unseen. Wakes it if the thread may be an event loop. Async-signal-safe, keeps errno. */
 void slot_claim_after_wait(struct slot *slot);
 
 /* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */

@@ -223,11 +223,12 @@ static void put_threads(struct python_image *image)
     if (o->thread_native_id != PYTHON_NO_FIELD)
         python_image_poke(image, THREAD + o->thread_native_id, PYTHON_IMAGE_TID);
     if (o->cframe_frame == PYTHON_NO_FIELD) {
-        python_image_poke(image, THREAD + o->thread_frame, image->innermost_frame);
+        image->innermost_pointer = THREAD + o->thread_frame;
     } else {
         python_image_poke(image, THREAD + o->thread_frame, CFRAME);
-        python_image_poke(image, CFRAME + o->cframe_frame, image->innermost_frame);
+        image->innermost_pointer = CFRAME + o->cframe_frame;
     }
+    python_image_poke(image, image->innermost_pointer, image->innermost_frame);
 }
 
 void python_image_build(struct python_image *image, unsigned minor)
@@ -258,6 +259,7 @@ void python_image_build(struct python_image *image, unsigned minor)
         frame =
             put_frame(image, 1, frame, 0, 0, minor >= 14 ? OWNED_BY_C_STACK + 1 : OWNED_BY_C_STACK);
     frame = put_frame(image, 2, frame, latin_code, 4, OWNED_BY_THREAD);
+    image->middle_frame = frame;
     if (minor >= 11)
         frame = put_frame(image, 3, frame, helper_code, 1, OWNED_BY_THREAD);
     image->innermost_frame = put_frame(image, 4, frame, wide_code, 5, OWNED_BY_THREAD);

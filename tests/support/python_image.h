@@ -19,7 +19,8 @@ enum {
 struct python_image {
     _Alignas(16) unsigned char bytes[PYTHON_IMAGE_SIZE];
     struct python_runtime runtime; /* found and ready */
-    uintptr_t innermost_frame, outermost_frame, second_thread;
+    uintptr_t innermost_frame, middle_frame, outermost_frame, second_thread;
+    uintptr_t innermost_pointer; /* where the thread says which frame it is in */
 };
 
 /* Builds the image of version 3.`minor` (8 to 14). Its frames are, innermost first:

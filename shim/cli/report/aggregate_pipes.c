@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/* Pipes that fill, deadlocks, and the drainer's work. */
+#include "cli/report/aggregate_events.h"
+
+void fill_from_pipe(struct model *model, const struct event *event, struct slice *slice)
+{
+    const json_t *pipe = json_object_get(event->json, "pipe");
+    slice->used = field_integer(pipe, "used", NONE);
+    slice->capacity = field_integer(pipe, "capacity", NONE);
+    slice->inode = (uint64_t)field_integer(pipe, "inode", 0);
+    if (slice->inode == 0 || slice->used < 0)
+        return;
+    model_add_fill(model, &(struct fill_sample){.time = event->time,
+                                                .process = event->process,
+                                                .inode = slice->inode,
+                                                .used = slice->used,
+                                                .capacity = slice->capacity});
+}
+
+bool on_filling(struct model *model, const struct event *event)
+{
+    struct slice pipe;
+    fill_from_pipe(model, event, &pipe);
+    model->fillings++;
+    return true;
+}
+
+static uint32_t chain_key(const struct deadlock *deadlock)
+{
+    uint32_t key = 0; /* a sum: each member may begin the chain with itself */
+    for (uint32_t i = 0; i < deadlock->member_count; i++)
+        key += hash_bytes(0, &deadlock->members[i].pid, sizeof deadlock->members[i].pid);
+    return key;
+}
+
+bool on_deadlock(struct model *model, const struct event *event)
+{
+    const json_t *chain = json_object_get(event->json, "chain");
+    struct deadlock found = {.time = event->time, .process = event->process, .count = 1};
+    size_t size = json_array_size(chain);
+    if (size == 0)
+        return false;
+    for (size_t i = 0; i < size && i < CHAIN_LIMIT; i++) {
+        const json_t *member = json_array_get(chain, i);
+        found.members[found.member_count++] =
+            (struct chain_member){.pid = field_small(member, "pid"),
+                                  .for_pid = field_small(member, "for_pid"),
+                                  .comm = intern_field(model, member, "comm"),
+                                  .waits_in = intern_field(model, member, "waits_in"),
+                                  .object = intern_field(model, member, "object")};
+    }
+    found.advice = intern_field(model, event->json, "advice");
+    found.key = chain_key(&found);
+    for (uint32_t i = 0; i < model->deadlock_count; i++) {
+        if (model->deadlocks[i].key == found.key) {
+            model->deadlocks[i].count++;
+            return true;
+        }
+    }
+    if (model->deadlock_count == DEADLOCK_LIMIT)
+        model->overflow.deadlocks++;
+    else
+        model->deadlocks[model->deadlock_count++] = found;
+    return true;
+}
+
+static struct drain *find_drain(struct model *model, const struct event *event)
+{
+    int32_t fd = field_small(event->json, "fd");
+    for (uint32_t i = 0; i < model->drain_count; i++)
+        if (model->drains[i].process == event->process && model->drains[i].fd == fd)
+            return &model->drains[i];
+    if (model->drain_count == DRAIN_LIMIT) {
+        model->overflow.drains++;
+        return NULL;
+    }
+    struct drain *drain = &model->drains[model->drain_count++];
+    *drain = (struct drain){
+        .process = event->process, .fd = fd, .object = intern_field(model, event->json, "object")};
+    return drain;
+}
+
+bool on_drain_start(struct model *model, const struct event *event)
+{
+    find_drain(model, event);
+    return true;
+}
+
+bool on_drain_end(struct model *model, const struct event *event)
+{
+    struct drain *drain = find_drain(model, event);
+    int64_t elapsed = field_milliseconds(event->json, "ms");
+    int64_t peak = field_integer(event->json, "peak_bytes", 0);
+    model->drains_ended++;
+    if (drain) {
+        drain->count++;
+        drain->total += elapsed > 0 ? elapsed : 0;
+        if (peak > 0 && (uint64_t)peak > drain->peak_bytes)
+            drain->peak_bytes = (uint64_t)peak;
+    }
+    if (elapsed < 0)
+        return false;
+    model_add_slice(model, &(struct slice){.start = event->time - elapsed,
+                                           .duration = elapsed,
+                                           .thread = event->thread,
+                                           .kind = SLICE_DRAIN,
+                                           .fd = field_small(event->json, "fd"),
+                                           .peer_pid = NONE,
+                                           .object = intern_field(model, event->json, "object"),
+                                           .used = peak,
+                                           .capacity = NONE});
+    return true;
+}
+
+bool on_drain_drop(struct model *model, const struct event *event)
+{
+    add_positive(&model->dropped_bytes, field_integer(event->json, "bytes", 0));
+    add_positive(&model->dropped_writes, field_integer(event->json, "writes", 0));
+    return true;
+}
+
+bool on_drain_handoff(struct model *model, const struct event *event)
+{
+    add_positive(&model->handed_bytes, field_integer(event->json, "bytes", 0));
+    add_positive(&model->handed_writes, field_integer(event->json, "writes", 0));
+    return true;
+}
