@@ -91,6 +91,26 @@ class CallsOnALoop(HeldLoopCase):
         self.assertIn("do_many_short_sleeps", symbols_of(lag))
         self.assertEqual((lag["calls"][0]["call"], lag["calls"][0]["class"]), ("usleep", "sleep"))
 
+    def test_a_thread_that_ends_in_its_callback(self):
+        code = ("import selectors, socket, threading, time\n"
+                "def loop():\n"
+                "    ends = socket.socketpair()\n"
+                "    selector = selectors.EpollSelector()\n"
+                "    selector.register(ends[0], selectors.EVENT_READ)\n"
+                "    for _ in range(30): selector.select(0.005)\n"
+                "    end = time.thread_time() + 0.6\n"
+                "    while time.thread_time() < end: pass\n"
+                "thread = threading.Thread(target=loop)\n"
+                "thread.start()\n"
+                "thread.join()\n"
+                "time.sleep(0.3)\n")
+        run = self.start("/usr/bin/python3", "-c", code)
+        lag = wait_own(run, "lag", lambda e: e["cause"] == "cpu")
+        self.assertEqual(end_loop(run), 0)
+        [lag_end] = [e for e in own_events(run, "lag_end") if e["ref"] == lag["seq"]]
+        self.assertGreater(lag_end["cause"]["cpu"], 500)
+        self.assertEqual(own_events(run, "blocked"), [])
+
 
 if __name__ == "__main__":
     unittest.main()

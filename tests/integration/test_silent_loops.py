@@ -91,6 +91,22 @@ for _ in range(34):
     selector.select()
     woken.recv(1)
 """
+ENDED_THREADS = """
+import concurrent.futures, multiprocessing, selectors, socket, threading, time
+def loop():
+    waker, woken = socket.socketpair()
+    selector = selectors.EpollSelector()
+    selector.register(woken, selectors.EVENT_READ)
+    for _ in range(30): selector.select(0.005)
+for _ in range(3):
+    thread = threading.Thread(target=loop)
+    thread.start()
+    thread.join()
+    time.sleep(0.3)
+with concurrent.futures.ProcessPoolExecutor(2) as pool: list(pool.map(time.sleep, [0.15] * 6))
+with multiprocessing.Pool(2) as pool: pool.map(time.sleep, [0.15] * 6)
+time.sleep(0.3)
+"""
 NODE = """
 let turns = 0;
 const timer = setInterval(() => { if (++turns === 12) clearInterval(timer); }, 150);
@@ -135,7 +151,8 @@ class SilentLoops(HeldLoopCase):
         runs = [self.begin("bash", "-c", "coproc cat; sleep 1; read -t 1 -u ${COPROC[0]}; kill "
                            "$COPROC_PID; wait; sleep 1 & wait; true"),
                 self.begin(PYTHON, "-c", SYNCHRONOUS)]
-        runs += [self.begin(PYTHON, "-c", code) for code in (ASYNCIO, TWO_PLACES, AFTER_ASYNCIO)]
+        runs += [self.begin(PYTHON, "-c", code) for code in (ASYNCIO, TWO_PLACES, AFTER_ASYNCIO,
+                                                     ENDED_THREADS)]
         runs += [self.begin(PYTHON, "-c", SELECTORS, kind)
                  for kind in ("EpollSelector", "PollSelector", "SelectSelector")]
         if shutil.which("node"):
