@@ -146,6 +146,7 @@ bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epo
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
+	sh scripts/bench-diagnose.sh $(BUILD)
 
 lint:
 	sh scripts/lint.sh
