@@ -10,9 +10,12 @@ wanted=""
 case "${1:-build}" in
 build | demo) ;;
 test)
-    # the programs whose loops are tested
-    packages="$packages libcmocka-dev binutils python3 python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2"
+    packages="$packages libcmocka-dev binutils python3"
     command -v chromium >/dev/null 2>&1 || wanted="chromium"
+    # The programs whose loops are tested.
+    for package in python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"
+    done
     ;;
 bench) packages="$packages strace" ;;
 *)
@@ -54,4 +57,5 @@ install() {
 }
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
-[ -z "$wanted" ] || install "$wanted" 2>/dev/null || echo "$wanted could not be installed: what needs it is not tested"
+# shellcheck disable=SC2086
+[ -z "$wanted" ] || install $wanted 2>/dev/null || echo "$wanted could not be installed: what needs it is not tested"

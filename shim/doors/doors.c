@@ -88,20 +88,23 @@
 
 /* The outermost wait is the one made from the highest stack pointer; a wait made deeper, inside a
  * callback, is not the loop's own. */
-static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind)
+static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind, int epoll_fd)
 {
     struct readiness_waits *waits = &slot->waits[kind];
     uint64_t sp = slot->registers.sp;
-    if (sp == waits->sp)
-        waits->returns++;
-    else if (sp > waits->sp) {
-        waits->sp = sp;
-        waits->returns = 0;
-    }
+    if (sp < waits->sp)
+        return;
+    waits->returns = sp == waits->sp ? waits->returns + 1 : 0;
+    waits->sp = sp;
+    waits->epoll_fd = epoll_fd;
 }
 
 /* Known when compiled: the epoll rows are the last of the table's readiness waits. */
 #define READINESS_KIND(call) ((call) < CALL_epoll_wait ? READINESS_POLL : READINESS_EPOLL)
+
+#define FIRST(first, ...) first
+#define EPOLL_FD(call, arguments)                                                                  \
+    (READINESS_KIND(call) == READINESS_EPOLL ? (int)(intptr_t)(FIRST arguments) : -1)
 
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     DOOR(type, name, parameters)                                                                   \
@@ -110,9 +113,11 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
         if (__builtin_expect(!slot, 0))                                                            \
             return real_##name arguments;                                                          \
         slot_enter(slot, CALL_##name, -1, 0);                                                      \
-        note_readiness_wait(slot, READINESS_KIND(CALL_##name));                                    \
+        note_readiness_wait(slot, READINESS_KIND(CALL_##name), EPOLL_FD(CALL_##name, arguments));  \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
+        if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))        \
+            slot_claim_after_wait(slot);                                                           \
         return result;                                                                             \
     }
 

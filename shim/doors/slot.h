@@ -51,11 +51,12 @@ struct slot_watch {
 enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
 
 /* Where the thread's outermost wait of a kind was called from (the highest stack pointer) and how
- * often it came back to it. Written by the waits only, but that the watchdog sets `sp` to 0 for one
- * that turned out to be no loop's. */
+ * often it came back to it. Written by the waits only, but that the watchdog sets `sp` anew for one
+ * that turned out to be no loop's, or that the loop has moved from. */
 struct readiness_waits {
     uint64_t sp;
     uint32_t returns;
+    int32_t epoll_fd; /* -1: poll or select */
 };
 
 struct slot {
@@ -81,8 +82,9 @@ extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
 
-/* After a readiness wait has returned, when the slot is no longer armed: if the thread may be an
- * event loop, wakes the watchdog. Async-signal-safe, keeps errno. */
+/* After a readiness wait has returned, when the slot is no longer armed: the watchdog has gone to
+ * sleep while the loop waited, and what the loop does next, if it is no call at all, must not go
+ * unseen. Wakes it if the thread may be an event loop. Async-signal-safe, keeps errno. */
 void slot_claim_after_wait(struct slot *slot);
 
 /* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */

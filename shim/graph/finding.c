@@ -197,7 +197,8 @@ static int keeper_rank(const struct wait_thread *thread, int pid)
     default:
         rank = 20;
     }
-    return rank + (thread->tid == pid ? 15 : 0);
+    /* asyncio waits for its children in threads of their own: its loop is what should read. */
+    return rank + (thread->tid == pid ? 25 : 0);
 }
 
 static const struct wait_thread *keeper_thread(const struct wait_graph *graph, uint32_t process)

@@ -429,6 +429,15 @@ static void away_advice(const struct wait_finding *finding, struct text_buffer *
         text_string(text, "take this call off the event loop of ");
         process_words(text, keeper->comm, keeper->pid);
         text_string(text, " (a thread, an asynchronous client, a timeout)");
+    } else if (keeper && keeper->tid == keeper->pid &&
+               (keeper->wait == WAIT_POLL || keeper->wait == WAIT_SELECT ||
+                keeper->wait == WAIT_CONNECT)) {
+        text_string(text, "read fd ");
+        text_signed(text, finding->chain[0].peer_fd);
+        text_string(text, " of ");
+        process_words(text, keeper->comm, keeper->pid);
+        text_string(text, " while that call lasts: give the call to a thread or an asynchronous "
+                          "client");
     } else {
         text_string(text, "close or drain the read end (fd ");
         text_signed(text, finding->chain[0].peer_fd);

@@ -25,7 +25,7 @@ static int relevance(const struct thread_wait *wait, int fd, bool leader)
     if (fd >= 0 && wait->fd == fd && (wait->kind == WAIT_READ || wait->kind == WAIT_WRITE))
         return 100;
     int weight = (unsigned)wait->kind < sizeof weights / sizeof *weights ? weights[wait->kind] : 0;
-    return weight + (leader ? 15 : 0);
+    return weight + (leader ? 25 : 0);
 }
 
 static void take_wait(struct peer_facts *peer, const struct thread_wait *wait)

@@ -69,3 +69,9 @@ const char *event_advice(const struct story *story)
         return "whoever reads this program's stdout must go on reading while it does anything else";
     return "the process at the other end must read in parallel with what it waits for";
 }
+
+const char *event_advice_filling(void)
+{
+    return "the process at the other end holds the pipe and does not read it: let it read in "
+           "parallel with whatever else it does";
+}

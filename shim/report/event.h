@@ -12,6 +12,7 @@
 
 #include "base/text_buffer.h"
 #include "config/settings.h"
+#include "graph/fill_watch.h"
 #include "graph/finding.h"
 #include "report/lag_facts.h"
 #include "report/story.h"
@@ -51,6 +52,8 @@ const char *event_class_name(enum call_class class);
 const char *event_cause_name(unsigned cause);
 /* One fix for what the story shows; NULL: none is known. */
 const char *event_advice(const struct story *story);
+/* The fix for a pipe that fills. */
+const char *event_advice_filling(void);
 
 void event_json_start(struct text_buffer *, const struct event_head *, const struct event_start *);
 void event_json_blocked(struct text_buffer *, const struct event_head *, const struct story *,
@@ -61,8 +64,10 @@ void event_json_lag(struct text_buffer *, const struct event_head *, const struc
                     const struct lag_facts *, bool with_stack);
 void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);
-void event_json_deadlock(struct text_buffer *, const struct event_head *,
-                         const struct wait_finding *);
+void event_json_finding(struct text_buffer *, const struct event_head *,
+                        const struct wait_finding *);
+void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
+                        const struct object_facts *, const struct fill_forecast *);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
@@ -75,8 +80,10 @@ void event_text_lag(struct text_buffer *, const struct event_head *, const struc
                     const struct lag_facts *, bool with_stack);
 void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);
-void event_text_deadlock(struct text_buffer *, const struct event_head *,
-                         const struct wait_finding *);
+void event_text_finding(struct text_buffer *, const struct event_head *,
+                        const struct wait_finding *);
+void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
+                        const struct object_facts *, const struct fill_forecast *);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 

@@ -89,7 +89,7 @@ static void known(struct json_writer *json, const char *key, int64_t number)
         json_put_signed(json, key, number);
 }
 
-static void pipe_object(struct json_writer *json, const struct pipe_facts *pipe)
+void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe)
 {
     json_open(json, "pipe", '{');
     if (pipe->inode)
@@ -204,7 +204,7 @@ static void object(struct json_writer *json, const struct object_facts *facts)
     case OBJECT_PIPE:
     case OBJECT_FIFO:
     case OBJECT_SOCKETPAIR:
-        pipe_object(json, &facts->pipe);
+        event_json_pipe(json, &facts->pipe);
         break;
     case OBJECT_SOCKET:
         socket_object(json, &facts->socket);
@@ -264,29 +264,6 @@ void event_json_unblocked(struct text_buffer *text, const struct event_head *hea
     json_put_unsigned(&json, "ref", event->ref);
     json_put_milliseconds(&json, "blocked_ms", event->blocked_ns);
     json_put_string(&json, "result", event->gone ? "the thread ended" : "returned");
-    event_json_end(&json);
-}
-
-void event_json_deadlock(struct text_buffer *text, const struct event_head *head,
-                         const struct wait_finding *finding)
-{
-    struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_open(&json, "chain", '[');
-    for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        json_open(&json, NULL, '{');
-        json_put_signed(&json, "pid", link->pid);
-        json_put_string(&json, "comm", link->comm);
-        json_put_signed(&json, "tid", link->tid);
-        json_put_string(&json, "waits_in", link->waits_in);
-        json_put_string(&json, "object", link->object);
-        json_put_signed(&json, "for_pid", link->for_pid);
-        json_close(&json, '}');
-    }
-    json_close(&json, ']');
-    json_put_string(&json, "words", finding->words);
-    json_put_string(&json, "advice", finding->advice);
     event_json_end(&json);
 }
 

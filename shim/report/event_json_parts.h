@@ -15,6 +15,9 @@ void event_json_end(struct json_writer *json);
  * of which the outermost frames are left out when the room ends. */
 void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack);
 
+/* The contract's `pipe`. */
+void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
+
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 

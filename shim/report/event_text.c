@@ -96,7 +96,7 @@ static bool is_pipe(const struct story *story)
            story->object.kind == OBJECT_SOCKETPAIR;
 }
 
-static void peers(struct text_buffer *text, const struct pipe_facts *pipe)
+void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
 {
     bool writes = strcmp(pipe->role, "writer") == 0;
     if (!pipe->peers_known)
@@ -259,7 +259,7 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     text_char(text, '\n');
     event_text_lost(text, head);
     if (is_pipe(story))
-        peers(text, &story->object.pipe);
+        event_text_peers(text, &story->object.pipe);
     other_process(text, &story->object);
     if (story->note) {
         text_string(text, "  note: ");
@@ -284,34 +284,6 @@ void event_text_unblocked(struct text_buffer *text, const struct event_head *hea
     text_unsigned(text, event->ref);
     text_string(text, ")\n");
     event_text_lost(text, head);
-}
-
-void event_text_deadlock(struct text_buffer *text, const struct event_head *head,
-                         const struct wait_finding *finding)
-{
-    event_text_begin(text, head, "DEADLOCK");
-    text_string(text, finding->words);
-    text_char(text, '\n');
-    event_text_lost(text, head);
-    for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        text_string(text, "  ");
-        text_string(text, link->comm);
-        text_char(text, '[');
-        text_signed(text, link->pid);
-        text_string(text, "] waits in ");
-        text_string(text, link->waits_in);
-        if (link->object[0]) {
-            text_string(text, " on ");
-            text_string(text, link->object);
-        }
-        text_string(text, " for ");
-        text_signed(text, link->for_pid);
-        text_char(text, '\n');
-    }
-    text_string(text, "  fix: ");
-    text_string(text, finding->advice);
-    text_char(text, '\n');
 }
 
 void event_text_warning(struct text_buffer *text, const struct event_head *head,

@@ -11,6 +11,8 @@ void event_text_begin(struct text_buffer *text, const struct event_head *head, c
 void event_text_lost(struct text_buffer *text, const struct event_head *head);
 /* The Python frames and the C stack, or that they were shown before. */
 void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack);
+/* Who holds the pipe's other end. */
+void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
 /* The summary's event loops. */
 void event_text_loops(struct text_buffer *text, const struct summary *summary);
 

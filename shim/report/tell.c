@@ -279,7 +279,7 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     life_reporting_end();
 }
 
-void tell_deadlock(const struct wait_finding *finding)
+void tell_finding(const struct wait_finding *finding)
 {
     struct text_buffer text;
     struct event_head head;
@@ -289,12 +289,38 @@ void tell_deadlock(const struct wait_finding *finding)
         return;
     task_name(pid, thread, sizeof thread);
     write_start();
-    begin_record(&text, &head, "deadlock", pid, thread);
+    begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
+                 thread);
     if (is_json())
-        event_json_deadlock(&text, &head, finding);
+        event_json_finding(&text, &head, finding);
     else
-        event_text_deadlock(&text, &head, finding);
+        event_text_finding(&text, &head, finding);
     write_record(&text);
+    life_reporting_end();
+}
+
+void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_telling())
+        return;
+    if (rate_limit_take(&limit, clock_monotonic_ns())) {
+        task_name(pid, thread, sizeof thread);
+        write_start();
+        summary.reports++;
+        begin_record(&text, &head, "filling", pid, thread);
+        if (is_json())
+            event_json_filling(&text, &head, fd, object, forecast);
+        else
+            event_text_filling(&text, &head, fd, object, forecast);
+        write_record(&text);
+    } else {
+        summary.held_back++;
+        held_back_now++;
+    }
     life_reporting_end();
 }
 

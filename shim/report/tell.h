@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config/settings.h"
+#include "graph/fill_watch.h"
 #include "graph/finding.h"
 #include "report/lag_facts.h"
 #include "report/story.h"
@@ -43,8 +44,12 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts);
 /* It has come back; `ref` is the report that told of it. */
 void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
 
-/* A confirmed deadlock: the `deadlock` event. */
-void tell_deadlock(const struct wait_finding *finding);
+/* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
+ * a stuck write: `finding`. */
+void tell_finding(const struct wait_finding *finding);
+
+/* A pipe that is about to be full: `filling`. */
+void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast);
 
 /* On the watchdog thread: notes its own CPU time. Cheap. */
 void tell_periodic(void);

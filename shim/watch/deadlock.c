@@ -59,23 +59,30 @@ static bool is_ours_to_tell(const struct wait_finding *finding)
     return teller == atomic_load(&life->pid);
 }
 
-static const struct wait_finding *find_deadlock(void)
+/* A circle is told by one of its members; where there is none, what is wrong with the reader of our
+ * own stuck write is. */
+static const struct wait_finding *find(void)
 {
+    const struct wait_finding *own = NULL;
     wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
     unsigned count = wait_graph_look_at(&graph, atomic_load(&life->pid), found, FINDINGS);
-    for (unsigned i = 0; i < count; i++)
-        if (found[i].kind == FINDING_DEADLOCK && is_ours_to_tell(&found[i]))
-            return &found[i];
-    return NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (found[i].kind == FINDING_DEADLOCK)
+            return is_ours_to_tell(&found[i]) ? &found[i] : NULL;
+        if (!own && found[i].chain[0].pid == atomic_load(&life->pid) &&
+            found[i].chain[0].reason == REASON_ROOM)
+            own = &found[i];
+    }
+    return own;
 }
 
 static void look(void)
 {
-    const struct wait_finding *now = find_deadlock();
+    const struct wait_finding *now = find();
     if (now && have_before && wait_finding_confirms(&before, now) &&
         now->fingerprint != told_fingerprint) {
         told_fingerprint = now->fingerprint;
-        tell_deadlock(now);
+        tell_finding(now);
     }
     have_before = now != NULL;
     if (now)

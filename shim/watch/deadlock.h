@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * While a write of this process is stuck: is it part of a deadlock?
+ * While a write of this process is stuck: is it part of a deadlock, and if not, why does its reader
+ * not read?
  *
  * The wait-for graph is read twice, a quarter of a second apart, and a circle is told when both
  * looks found the same one without any progress between them. As long as the write stays stuck the

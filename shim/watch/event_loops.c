@@ -107,7 +107,7 @@ static struct event_loop *recognise(struct slot *slot, const struct memory_reade
         return NULL;
     if (slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP &&
         (settings.loop == LOOP_AUTO || is_designated(slot)))
-        return make(slot, READINESS_EPOLL, -1);
+        return make(slot, READINESS_EPOLL, slot->waits[READINESS_EPOLL].epoll_fd);
     if (settings.loop == LOOP_AUTO)
         return recognise_poll(slot, memory, now);
     return is_designated(slot) ? make(slot, READINESS_POLL, -1) : NULL;
@@ -166,7 +166,8 @@ static void relearn_outermost(struct slot *slot, const struct event_loop *loop, 
     if (loop && (prove(&record, &call) != PROOF_HOLDS || call.status != TASK_IN_CALL ||
                  (int)call.arguments[0] != loop->wait_fd))
         return;
-    slot->waits[READINESS_EPOLL].sp = 0;
+    /* A loop's thread may stay in this wait for ever: it is the loop's own from now on. */
+    slot->waits[READINESS_EPOLL].sp = loop ? record.registers.sp : 0;
     slot->watch.loop_retry_ns = now + NS_PER_S;
 }
 
@@ -214,6 +215,8 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
         loop->wait_sp = waits->sp;
         loop->position.taken = false;
     }
+    if (loop->kind == READINESS_EPOLL)
+        loop->wait_fd = waits->epoll_fd; /* another one after another asyncio.run() */
     if (loop->wait_sp != 0 && !loop->position.taken)
         take_position(loop, memory);
     return loop;

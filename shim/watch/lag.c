@@ -80,6 +80,10 @@ static void begin_absence(struct lag *lag, int tid, uint32_t turn, uint64_t sinc
     lag->classified = 0;
     if (!task_schedule_ns(tid, &lag->run_ns, &lag->delay_ns))
         lag->run_ns = lag->delay_ns = UINT64_MAX;
+    if (!lag->statistics.thread[0]) /* it may be gone at the end */
+        task_name(tid, lag->statistics.thread, sizeof lag->statistics.thread);
+    lag->last_run_ns = lag->run_ns;
+    lag->last_delay_ns = lag->delay_ns;
 }
 
 static void count_call(struct lag *lag, const char *name, enum call_class class, uint64_t ns)
@@ -158,14 +162,15 @@ static void find_cause(struct lag_facts *facts)
 /* CPU and waiting for it as the scheduler counted them, the rest as it was seen. */
 static void fill_facts(const struct lag *lag, int tid, uint64_t now, struct lag_facts *facts)
 {
-    uint64_t run;
-    uint64_t delay;
+    uint64_t run = lag->last_run_ns;
+    uint64_t delay = lag->last_delay_ns;
     uint64_t seen = 0;
     memset(facts, 0, sizeof *facts);
     facts->lag_ns = now - lag->since_ns;
     facts->threshold_ns = lag_threshold_ns();
     uint64_t rest = facts->lag_ns;
-    if (lag->run_ns != UINT64_MAX && task_schedule_ns(tid, &run, &delay)) {
+    task_schedule_ns(tid, &run, &delay);
+    if (lag->run_ns != UINT64_MAX) {
         uint64_t ran = run - lag->run_ns;
         uint64_t starved = delay - lag->delay_ns;
         facts->share_ns[CLASS_CPU] = ran < rest ? ran : rest;
@@ -201,10 +206,7 @@ static void count_absence(struct event_loop *loop, uint64_t length)
     struct loop_statistics *statistics = &loop->lag.statistics;
     uint64_t ms = length / NS_PER_MS;
     unsigned bucket = ms == 0 ? 0 : 64 - (unsigned)__builtin_clzll(ms);
-    if (statistics->tid == 0) {
-        statistics->tid = loop->tid;
-        task_name(loop->tid, statistics->thread, sizeof statistics->thread);
-    }
+    statistics->tid = loop->tid;
     statistics->absences[bucket < LAG_BUCKETS ? bucket : LAG_BUCKETS - 1]++;
     if (length >= lag_threshold_ns())
         statistics->lags++;
@@ -268,6 +270,15 @@ static void end_absence(struct event_loop *loop, uint64_t now)
     cpu_stacks_end(loop->tid);
     lag->away = false;
     tell_end(loop, now);
+}
+
+/* A thread that ends in a callback, or after its loop, comes back to no wait. */
+static void end_with_thread(struct event_loop *loop, uint64_t now)
+{
+    loop->state = LOOP_LEFT;
+    loop->left_at = event_loop_returns(loop);
+    loop->lag.confirmed = loop->lag.told;
+    end_absence(loop, now);
 }
 
 static void end_at_exit(const struct event_loop *loop, void *context)
@@ -382,6 +393,12 @@ static void look_at_absent(struct event_loop *loop, const struct memory_reader *
     struct lag *lag = &loop->lag;
     lag->confirmed = true;
     sight->call = task_read_call(loop->tid);
+    if (sight->call.status == TASK_GONE) {
+        end_with_thread(loop, now);
+        return;
+    }
+    /* Kept for the end, which may be the thread's. */
+    task_schedule_ns(loop->tid, &lag->last_run_ns, &lag->last_delay_ns);
     bool sleeps = sight->call.status == TASK_IN_CALL;
     if (sleeps)
         see_call(loop, memory, sight);

@@ -33,13 +33,15 @@ struct unslotted_wait {
 
 struct lag {
     bool away;
-    bool confirmed;                /* two looks saw the same absence */
-    uint32_t turn;                 /* how often the loop had come back when this absence began */
-    uint32_t turns_seen;           /* at the last look */
-    uint64_t since_ns;             /* CLOCK_MONOTONIC: it was away then */
-    uint64_t looked_ns;            /* the last look */
-    uint64_t run_ns;               /* CPU time and */
-    uint64_t delay_ns;             /* time in the run queue, when the absence began */
+    bool confirmed;       /* two looks saw the same absence */
+    uint32_t turn;        /* how often the loop had come back when this absence began */
+    uint32_t turns_seen;  /* at the last look */
+    uint64_t since_ns;    /* CLOCK_MONOTONIC: it was away then */
+    uint64_t looked_ns;   /* the last look */
+    uint64_t run_ns;      /* CPU time and */
+    uint64_t delay_ns;    /* time in the run queue, when the absence began */
+    uint64_t last_run_ns; /* and at the last look */
+    uint64_t last_delay_ns;
     uint64_t seen_ns[CLASS_COUNT]; /* of the looks that found it asleep, by what it slept in */
     uint64_t seen_running_ns;      /* and that found it running, or ready to */
     struct lag_call calls[LAG_CALL_LIMIT];

@@ -28,7 +28,7 @@ enum {
     TCB_AHEAD = 4 * 1024,
     TCB_SIZE = TCB_BEHIND + TCB_AHEAD,
     MAPPING_SIZE = GUARD_SIZE + STACK_SIZE + TCB_SIZE,
-    /* The smallest page: mincore() is asked for each. */
+    /* Of all architectures: each is asked for. */
     SMALLEST_PAGE = 4096,
 };
 
@@ -36,16 +36,17 @@ enum {
  * child inherits the mapping and uses it for its own. */
 static char *mapping;
 
-static bool page_is_mapped(uintptr_t address)
+/* Mapped is not enough: behind a thread's stack lies the guard page (PROT_NONE) of the next one. */
+static bool page_is_readable(uintptr_t page)
 {
-    unsigned char resident[1];
-    uintptr_t page = address & ~(uintptr_t)(SMALLEST_PAGE - 1);
-    /* EINVAL: the page size is larger and the address not on its boundary; then the larger page was
-     * asked for by an earlier address. ENOMEM: nothing is mapped there (mincore(2)). */
-    return raw_syscall(SYS_mincore, page, 1, resident) != -ENOMEM;
+    enum { NO_SUCH_OPERATION = -1, KERNEL_SIGNAL_SET_SIZE = 8 };
+    /* EFAULT: the kernel cannot read a signal set there. Else EINVAL, and nothing has changed: it
+     * reads the set before it looks at the operation (rt_sigprocmask in kernel/signal.c). */
+    return raw_syscall(SYS_rt_sigprocmask, NO_SUCH_OPERATION, page, 0, KERNEL_SIGNAL_SET_SIZE) !=
+           -EFAULT;
 }
 
-/* Copies what is mapped around the caller's thread pointer and makes it stand for the new thread.
+/* Copies what is readable around the caller's thread pointer and makes it stand for the new thread.
  */
 static void *copy_thread_control_block(char *to)
 {
@@ -57,7 +58,7 @@ static void *copy_thread_control_block(char *to)
         uintptr_t next = (low - 1) & ~(uintptr_t)(SMALLEST_PAGE - 1);
         if (next < from - TCB_BEHIND)
             next = from - TCB_BEHIND;
-        if (!page_is_mapped(next))
+        if (!page_is_readable(next))
             break;
         memcpy(pointer - (from - next), (const void *)next, low - next);
         low = next;
@@ -66,7 +67,7 @@ static void *copy_thread_control_block(char *to)
         uintptr_t next = (high + SMALLEST_PAGE) & ~(uintptr_t)(SMALLEST_PAGE - 1);
         if (next > from + TCB_AHEAD)
             next = from + TCB_AHEAD;
-        if (!page_is_mapped(high))
+        if (!page_is_readable(high))
             break;
         memcpy(pointer + (high - from), (const void *)high, next - high);
         high = next;

@@ -11,6 +11,7 @@
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/event_loops.h"
+#include "watch/filling.h"
 #include "watch/judge.h"
 #include "watch/life.h"
 #include "watch/proof.h"
@@ -177,6 +178,7 @@ void watchdog_run(void)
     cpu_stacks_reset();
     sampler_begin();
     deadlock_begin();
+    filling_begin();
     while (!atomic_load(&life->stop)) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};
@@ -184,6 +186,7 @@ void watchdog_run(void)
         look_at_slots(&look);
         look_again_at(&look, sampler_look(look.now, look.activity));
         look_again_at(&look, deadlock_look(look.now, look.stuck));
+        look_again_at(&look, filling_look(look.now, look.activity));
         tell_periodic();
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)

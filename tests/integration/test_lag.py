@@ -76,6 +76,21 @@ class Lag(LoopCase):
         os.kill(run.process.pid, signal.SIGUSR1)
         self.assertEqual(run.drain()[2], 0)
 
+    def test_after_a_rest(self):
+        """A loop that has rested for so long that the watchdog sleeps too, and then computes."""
+        code = ("import select, time\n"
+                "loop = select.epoll()\n"
+                "def turn(rest, work):\n"
+                "    loop.poll(rest)\n"
+                "    end = time.monotonic() + work\n"
+                "    while time.monotonic() < end: pass\n"
+                "for _ in range(60): turn(0.005, 0)\n"
+                "for _ in range(4): turn(0.6, 0.3)\n"
+                "turn(0, 0)\n")
+        run = self.start("/usr/bin/python3", "-c", code, settings={"PIPESHIM_THRESHOLD": "100ms"})
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(len(run.events("lag")), 4)
+
     def test_another_thread_holds_the_gil(self):
         code = ("import asyncio, threading, time\n"
                 "stop = False\n"

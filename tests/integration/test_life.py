@@ -236,6 +236,9 @@ class Life(unittest.TestCase):
         _, _, result = self.same_and_reported("close-all")
         self.assertEqual(result[1], "eof 1 next fd 3\n")
 
+    def test_the_first_call_is_a_threads(self):
+        self.same_and_reported("thread-begins")
+
     def test_ten_thousand_threads(self):
         _, _, result = self.same_and_reported("many-threads")
         self.assertEqual(result[1], "threads 10000\n")

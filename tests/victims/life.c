@@ -285,6 +285,31 @@ static int mode_single_threaded(void)
     return 0;
 }
 
+static pthread_barrier_t barrier;
+
+static void *stuck_after_all_began(void *chosen)
+{
+    pthread_barrier_wait(&barrier);
+    if (chosen)
+        write_until_read();
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+/* Stacks lie side by side: what follows the second thread's is the guard page of the first. */
+static int mode_thread_begins(void)
+{
+    pthread_t threads[3];
+    pthread_barrier_init(&barrier, NULL, 4);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, stuck_after_all_began, i == 1 ? &barrier : NULL);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+
 static void handler(int signal)
 {
     (void)signal;
@@ -337,6 +362,8 @@ int main(int argc, char **argv)
         return mode_many_threads();
     if (strcmp(mode, "single-threaded") == 0)
         return mode_single_threaded();
+    if (strcmp(mode, "thread-begins") == 0)
+        return mode_thread_begins();
     if (strcmp(mode, "signals") == 0)
         return mode_signals();
     return 64;

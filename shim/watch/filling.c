@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "watch/filling.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "graph/fill_watch.h"
+#include "graph/object_look.h"
+#include "report/tell.h"
+#include "watch/judge.h"
+#include "watch/life.h"
+
+enum { COST_RATIO = 500 };
+#define BETWEEN_LOOKS_NS ((uint64_t)100 * NS_PER_MS)
+
+static struct fill_watch watch;
+static uint64_t next_look;
+
+void filling_begin(void)
+{
+    memset(&watch, 0, sizeof watch);
+    next_look = 0;
+}
+
+static void report(void *context, const struct fill_history *pipe,
+                   const struct fill_forecast *forecast)
+{
+    static struct object_facts facts;
+    (void)context;
+    if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
+                           judge_permitted_look() | LOOK_PEERS, &facts) == 0)
+        tell_filling(pipe->fd, &facts, forecast);
+}
+
+uint64_t filling_look(uint64_t now, bool activity)
+{
+    unsigned percent = (unsigned)settings.number[SETTING_FILL_WARN];
+    if (!activity || percent == 0 || !(judge_permitted_look() & LOOK_BORROW))
+        return UINT64_MAX;
+    if (now < next_look)
+        return next_look;
+    fill_watch_look(&watch, atomic_load(&life->pid), percent, now, report, NULL);
+    uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
+    next_look = now + (cost > BETWEEN_LOOKS_NS ? cost : BETWEEN_LOOKS_NS);
+    return next_look;
+}
