@@ -244,7 +244,8 @@ class HeldLoopCase(PipeshimCase):
         self.assertEqual(unblocked["ref"], blocked["seq"])
         self.assertGreater(unblocked["seq"], blocked["seq"])
         self.assertGreater(lag_end["seq"], unblocked["seq"])
-        self.assertEqual(max(lag_end["cause"], key=lag_end["cause"].get), expected_class, lag_end)
+        # Not the largest share: a virtual machine's stolen time counts as CPU time.
+        self.assertGreater(lag_end["cause"].get(expected_class, 0), blocked["threshold_ms"] * 0.8)
         stories = [e for e in events if e["event"] in ("blocked", "lag")
                    and not is_scheduling(e, events)]
         self.assertEqual(stories, [blocked])
