@@ -244,8 +244,9 @@ class HeldLoopCase(PipeshimCase):
         self.assertEqual(unblocked["ref"], blocked["seq"])
         self.assertGreater(unblocked["seq"], blocked["seq"])
         self.assertGreater(lag_end["seq"], unblocked["seq"])
-        # Not the largest share: a virtual machine's stolen time counts as CPU time.
-        self.assertGreater(lag_end["cause"].get(expected_class, 0), blocked["threshold_ms"] * 0.8)
+        # On a busy machine the start of a process costs more CPU than the call lasts.
+        waits = {k: ms for k, ms in lag_end["cause"].items() if k not in ("cpu", "starved")}
+        self.assertEqual(max(waits, key=waits.get), expected_class, lag_end)
         stories = [e for e in events if e["event"] in ("blocked", "lag")
                    and not is_scheduling(e, events)]
         self.assertEqual(stories, [blocked])
