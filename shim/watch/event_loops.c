@@ -143,7 +143,7 @@ static void take_position(struct event_loop *loop, const struct memory_reader *m
     memset(&story, 0, sizeof story);
     story.tid = loop->tid;
     thread_stack_clear();
-    if (thread_stack_wanted() &&
+    if (!python_frames_unread(memory) && thread_stack_wanted() &&
         stack_snapshot_take(memory, &record.registers, thread_stack_snapshot()))
         thread_stack_unwind(memory);
     python_frames_add(memory, &story);
