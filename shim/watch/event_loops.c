@@ -232,8 +232,8 @@ static bool has_come_back(struct event_loop *loop, const struct memory_reader *m
 struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *memory,
                                  uint64_t now)
 {
-    relearn_outermost(slot, find(slot), now);
     struct event_loop *loop = slot->watch.is_loop ? find(slot) : NULL;
+    relearn_outermost(slot, loop, now);
     if (!loop && settings.loop == LOOP_AUTO && !slot_may_be_loop(slot))
         return NULL;
     if (!loop)
