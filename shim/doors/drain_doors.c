@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
+#include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/drain.h"
+#include "report/tell.h"
+#include "watch/drain_watch.h"
 #include "watch/life.h"
 
 /* The functions that were real before the drainer stood in front of them. */
@@ -129,8 +133,11 @@ void drain_doors_install(void)
         .exit_ns = settings.number[SETTING_DRAIN_EXIT],
         .grow = settings.number[SETTING_GROW],
     };
-    if (!drain_init(&options))
+    if (!drain_init(&options)) {
+        if (options.fds[0] && strcmp(options.fds, "off") != 0)
+            tell_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
         return;
+    }
     INSTALL(write);
     INSTALL(writev);
     INSTALL(send);
@@ -143,8 +150,10 @@ void drain_doors_install(void)
     INSTALL(vmsplice);
 }
 
-void drain_doors_finish(void)
+/* A vfork child has its parent's memory: what is queued is its parent's to wait for. */
+void drain_doors_finish(bool exits)
 {
-    if (drain_enabled)
-        drain_finish();
+    if (drain_enabled && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid) &&
+        drain_finish(exits))
+        drain_watch_end();
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/stream.h"
+#include "watch/life.h"
 
 enum { NAMED_FDS = 1024, HEADER_ROOM = 65536, POLL_NS = NS_PER_MS };
 
@@ -21,6 +22,15 @@ struct drain_memory *drain_memory;
 static struct drain_options options;
 static bool named[NAMED_FDS];
 static bool named_all;
+
+/* Of this process; a forked child begins anew. */
+static struct {
+    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes;
+    uint64_t lost_before; /* drain_memory->lost_bytes when it began */
+    uint64_t handed_over_bytes, handed_over_writes;
+} totals;
+static _Atomic unsigned fallbacks;
+static uint64_t finish_deadline; /* 0: the process goes on */
 
 static bool parse_fds(const char *text)
 {
@@ -134,6 +144,8 @@ static struct stream *lock_stream(const struct stat *status, bool make)
             atomic_load(&idle->head) == atomic_load(&idle->tail))
             stream = idle;
     }
+    if (!stream)
+        atomic_fetch_or(&fallbacks, DRAIN_TOO_MANY);
     bool locked = stream && lock_take(&stream->lock);
     if (locked && atomic_load(&stream->state) == HELPER_NONE) {
         atomic_store(&stream->device, status->st_dev);
@@ -221,8 +233,8 @@ static bool is_drainable(int fd, struct stat *status)
 
 static void drop(uint64_t bytes)
 {
-    atomic_fetch_add(&drain_memory->dropped_bytes, bytes);
-    atomic_fetch_add(&drain_memory->dropped_writes, 1);
+    atomic_fetch_add(&totals.dropped_bytes, bytes);
+    atomic_fetch_add(&totals.dropped_writes, 1);
 }
 
 /* Takes the oldest whole write out of the queue. False: there is none that was not begun. */
@@ -268,19 +280,57 @@ static bool direct_is_in_order(struct stream *stream)
            !atomic_load(&stream->in_flight);
 }
 
+static void begin_episode(struct stream *stream, int fd)
+{
+    atomic_store(&stream->owner, (int32_t)raw_syscall(SYS_getpid));
+    atomic_store(&stream->fd, fd);
+    atomic_store(&stream->started_ns, clock_monotonic_ns());
+    atomic_store(&stream->ended_ns, 0);
+    atomic_store(&stream->episode_bytes, 0);
+    atomic_store(&stream->episode_peak, 0);
+}
+
 /* The helper's end of the handshake is may_leave(). False: no helper could be started. */
 static bool helper_is_there(struct stream *stream, int fd)
 {
     uint32_t state;
     while ((state = atomic_load(&stream->state)) == HELPER_LEAVES)
         raw_syscall(SYS_sched_yield);
-    if (state == HELPER_NONE)
-        return atomic_load(&stream->head) == atomic_load(&stream->tail) || helper_start(stream, fd);
+    if (state == HELPER_NONE) {
+        if (atomic_load(&stream->head) == atomic_load(&stream->tail))
+            return true;
+        begin_episode(stream, fd);
+        if (!helper_start(stream, fd)) {
+            atomic_fetch_or(&fallbacks, DRAIN_NO_HELPER);
+            return false;
+        }
+        atomic_fetch_add(&stream->episode, 1);
+        atomic_fetch_add(&totals.episodes, 1);
+    }
     if (atomic_load(&stream->sleeping)) {
         atomic_fetch_add(&stream->wake, 1);
         raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
     }
     return true;
+}
+
+/* The process that a queued write belongs to. A vfork child writes for its parent. */
+static uint32_t own_pid(void)
+{
+    int32_t begun = atomic_load_explicit(&life->pid, memory_order_relaxed);
+    return (uint32_t)(begun ? begun : raw_syscall(SYS_getpid));
+}
+
+static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
+{
+    uint64_t in_stream = atomic_load(&stream->head) - atomic_load(&stream->tail);
+    atomic_fetch_add_explicit(&totals.queued_bytes, size, memory_order_relaxed);
+    if (in_queue > atomic_load_explicit(&totals.peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&totals.peak_bytes, in_queue, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
+    atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
+    if (in_stream > atomic_load_explicit(&stream->episode_peak, memory_order_relaxed))
+        atomic_store_explicit(&stream->episode_peak, in_stream, memory_order_relaxed);
 }
 
 /* Appends; the lock is held and there is room. False: not queued, no helper to be had. */
@@ -299,15 +349,14 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
         left -= part;
     }
     uint64_t queued = atomic_fetch_add(&drain_memory->queued, at - before) + at - before;
+    atomic_store_explicit(&stream->last_writer, own_pid(), memory_order_relaxed);
     atomic_store(&stream->head, at);
     if (!helper_is_there(stream, fd)) {
         atomic_store(&stream->head, before);
         atomic_fetch_sub(&drain_memory->queued, at - before);
         return false;
     }
-    atomic_fetch_add(&drain_memory->queued_bytes, size);
-    if (queued > atomic_load(&drain_memory->peak_bytes))
-        atomic_store(&drain_memory->peak_bytes, queued);
+    note_queued(stream, size, queued);
     return true;
 }
 
@@ -374,6 +423,8 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
     return (ssize_t)size;
 }
 
+static void wait_until_sent(uint64_t deadline);
+
 ssize_t drain_write(int fd, const struct iovec *vector, int count)
 {
     uint64_t size = vector_size(vector, count);
@@ -408,6 +459,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     else
         result = queue_rest(stream, fd, vector, count, written);
     lock_release(&stream->lock);
+    if (finish_deadline && result > 0)
+        wait_until_sent(finish_deadline);
     return result;
 }
 
@@ -421,17 +474,90 @@ void drain_flush(int fd)
         sleep_ns(POLL_NS);
 }
 
-uint64_t drain_finish(void)
+static bool is_mine(struct stream *stream)
+{
+    return atomic_load(&stream->last_writer) == (uint32_t)raw_syscall(SYS_getpid);
+}
+
+static bool all_sent(bool *any)
+{
+    bool sent = true;
+    for (int i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[i];
+        if (!is_mine(stream))
+            continue;
+        *any = true;
+        sent = sent && direct_is_in_order(stream);
+    }
+    return sent;
+}
+
+/* Counts what a stream holds. The helper sends meanwhile: begun anew when it has passed us. */
+static void count_left(struct stream *stream)
+{
+    uint64_t mask = drain_memory->ring_size - 1;
+    uint64_t head = atomic_load(&stream->head);
+    for (int tries = 0; tries < 4; tries++) {
+        uint64_t at = atomic_load(&stream->tail);
+        uint64_t bytes = 0;
+        uint64_t writes = 0;
+        bool whole = true;
+        while (at < head && whole) {
+            struct record record;
+            memcpy(&record, stream_ring(stream) + (at & mask), sizeof record);
+            whole = atomic_load(&stream->tail) <= at && record.size <= RECORD_LIMIT;
+            bytes += record.size;
+            writes += !record.continued;
+            at += record_space(record.size);
+        }
+        if (!whole && tries < 3)
+            continue;
+        totals.handed_over_bytes += bytes;
+        totals.handed_over_writes += writes;
+        return;
+    }
+}
+
+static void wait_until_sent(uint64_t deadline)
+{
+    bool any = false;
+    while (!all_sent(&any) && clock_monotonic_ns() < deadline)
+        sleep_ns(POLL_NS);
+}
+
+bool drain_finish(bool exits)
+{
+    bool any = false;
+    if (!drain_enabled)
+        return false;
+    uint64_t now = clock_monotonic_ns();
+    uint64_t deadline = options.exit_ns > UINT64_MAX - now ? UINT64_MAX : now + options.exit_ns;
+    if (exits)
+        finish_deadline = deadline;
+    all_sent(&any);
+    if (!any)
+        return false;
+    wait_until_sent(deadline);
+    totals.handed_over_bytes = 0;
+    totals.handed_over_writes = 0;
+    for (int i = 0; i < STREAM_LIMIT; i++)
+        if (is_mine(&drain_memory->streams[i]))
+            count_left(&drain_memory->streams[i]);
+    return true;
+}
+
+void drain_begin_in_child(void)
 {
     if (!drain_enabled)
-        return 0;
-    uint64_t deadline = clock_monotonic_ns() + options.exit_ns;
-    while (atomic_load(&drain_memory->active) > 0) {
-        if (clock_monotonic_ns() >= deadline)
-            return atomic_load(&drain_memory->queued);
-        sleep_ns(POLL_NS);
-    }
-    return 0;
+        return;
+    memset(&totals, 0, sizeof totals);
+    totals.lost_before = atomic_load(&drain_memory->lost_bytes);
+    finish_deadline = 0;
+}
+
+unsigned drain_fallbacks(void)
+{
+    return atomic_exchange(&fallbacks, 0);
 }
 
 struct drain_totals drain_totals(void)
@@ -439,7 +565,13 @@ struct drain_totals drain_totals(void)
     if (!drain_enabled)
         return (struct drain_totals){0};
     return (struct drain_totals){
-        atomic_load(&drain_memory->episodes),       atomic_load(&drain_memory->queued_bytes),
-        atomic_load(&drain_memory->peak_bytes),     atomic_load(&drain_memory->dropped_bytes),
-        atomic_load(&drain_memory->dropped_writes), atomic_load(&drain_memory->lost_bytes)};
+        .episodes = atomic_load(&totals.episodes),
+        .queued_bytes = atomic_load(&totals.queued_bytes),
+        .peak_bytes = atomic_load(&totals.peak_bytes),
+        .dropped_bytes = atomic_load(&totals.dropped_bytes),
+        .dropped_writes = atomic_load(&totals.dropped_writes),
+        .lost_bytes = atomic_load(&drain_memory->lost_bytes) - totals.lost_before,
+        .handed_over_bytes = totals.handed_over_bytes,
+        .handed_over_writes = totals.handed_over_writes,
+    };
 }

@@ -122,15 +122,31 @@ static void give_back(struct stream *stream)
                     MADV_REMOVE);
 }
 
+static uint64_t payload_between(const struct stream *stream, uint64_t at, uint64_t head)
+{
+    uint64_t bytes = 0;
+    while (at < head) {
+        struct record record;
+        read_ring(stream, at, &record, sizeof record);
+        if (record.size > RECORD_LIMIT)
+            break; /* a writer dropped it meanwhile: the caller's exchange fails */
+        bytes += record.size;
+        at += record_space(record.size);
+    }
+    return bytes;
+}
+
 static void discard_all(struct stream *stream)
 {
     uint64_t tail = atomic_load(&stream->tail);
     uint64_t head;
-    do
+    uint64_t bytes;
+    do {
         head = atomic_load(&stream->head);
-    while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
+        bytes = payload_between(stream, tail, head);
+    } while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
     atomic_fetch_sub(&drain_memory->queued, head - tail);
-    atomic_fetch_add(&drain_memory->lost_bytes, head - tail);
+    atomic_fetch_add(&drain_memory->lost_bytes, bytes);
     atomic_store(&stream->middle, 0);
 }
 
@@ -149,6 +165,7 @@ static bool may_leave(struct stream *stream)
     /* Closed before the writers may go past this helper: the last reference to the pipe must not
      * be one that nobody uses. */
     raw_syscall(SYS_close, HELPER_FD);
+    atomic_store(&stream->ended_ns, clock_monotonic_ns());
     atomic_fetch_sub(&drain_memory->active, 1);
     atomic_store(&stream->state, HELPER_NONE);
     return true;
@@ -264,9 +281,7 @@ bool helper_start(struct stream *stream, int fd)
         while (raw_syscall(SYS_wait4, child, &status, __WCLONE, 0) == -EINTR) {
         }
     bool started = child > 0 && status == 0;
-    if (started) {
-        atomic_fetch_add(&drain_memory->episodes, 1);
-    } else {
+    if (!started) {
         atomic_fetch_sub(&drain_memory->active, 1);
         atomic_store(&stream->state, HELPER_NONE);
     }

@@ -28,13 +28,20 @@ struct stream {
     _Atomic uint32_t lock;          /* tid of the writer inside; 0: free */
     _Atomic uint32_t wake;          /* futex of the helper */
     _Atomic uint32_t sleeping;
+    /* The episode: written under the lock, but that the helper writes ended_ns. */
+    _Atomic uint32_t episode;              /* counts them; moved last */
+    _Atomic uint32_t last_writer;          /* pid that queued last */
+    _Atomic int32_t owner;                 /* pid that began it: it tells of it */
+    _Atomic int32_t fd;                    /* its fd then */
+    _Atomic uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; ended 0: it lasts */
+    _Atomic uint64_t episode_bytes, episode_peak;
 } __attribute__((aligned(128)));
 
 struct drain_memory {
     _Atomic uint32_t lock;   /* of the streams' keys */
     _Atomic uint32_t active; /* streams whose helper has not left */
     _Atomic uint64_t queued; /* bytes in all rings */
-    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
+    _Atomic uint64_t lost_bytes;
     uint64_t ring_size; /* a power of two */
     uint64_t max;
     uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
