@@ -141,9 +141,10 @@ test:
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
-bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)

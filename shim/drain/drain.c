@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/slot.h"
 #include "drain/stream.h"
 #include "watch/life.h"
 
@@ -90,7 +91,9 @@ static void sleep_ns(long ns)
 /* False: the calling thread holds it already, further down its stack. */
 static bool lock_take(_Atomic uint32_t *lock)
 {
-    uint32_t self = (uint32_t)raw_syscall(SYS_gettid);
+    /* The slot of a forked child's thread reads zero. */
+    int known = thread_slot->tid;
+    uint32_t self = (uint32_t)(known > 0 ? known : raw_syscall(SYS_gettid));
     for (unsigned tries = 0;; tries++) {
         uint32_t owner = 0;
         if (atomic_compare_exchange_strong(lock, &owner, self))
@@ -116,8 +119,8 @@ static void lock_release(_Atomic uint32_t *lock)
 
 static struct stream *find_stream(uint64_t device, uint64_t inode)
 {
-    for (int i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[i];
+    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
         if (atomic_load(&stream->inode) == inode && atomic_load(&stream->device) == device)
             return stream;
     }
@@ -138,8 +141,8 @@ static struct stream *lock_stream(const struct stat *status, bool make)
     if (!make || !lock_take(&drain_memory->lock))
         return NULL;
     stream = find_stream(status->st_dev, status->st_ino);
-    for (int i = 0; !stream && i < STREAM_LIMIT; i++) {
-        struct stream *idle = &drain_memory->streams[i];
+    for (uint64_t i = 0; !stream && i < STREAM_LIMIT; i++) {
+        struct stream *idle = &drain_memory->streams[(status->st_ino + i) % STREAM_LIMIT];
         if (atomic_load(&idle->state) == HELPER_NONE &&
             atomic_load(&idle->head) == atomic_load(&idle->tail))
             stream = idle;
@@ -219,16 +222,50 @@ static long write_now(int fd, const struct iovec *vector, int count)
     return result;
 }
 
+/* A non-blocking fd keeps its EAGAIN; O_DIRECT is a pipe of packets, which batches would merge. */
+static bool has_fit_flags(int fd)
+{
+    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
+    return flags >= 0 && !(flags & (O_NONBLOCK | O_DIRECT)) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* While writes are queued the flags are looked at once in 64 writes of an fd: a second system call
+ * would double their cost. An fd that becomes non-blocking meanwhile has a few writes queued that
+ * would have failed. */
+static bool had_fit_flags(int fd, const struct stat *status)
+{
+    enum { ENTRIES = 64, WRITES = 64 };
+    static struct {
+        _Atomic uint64_t inode;
+        _Atomic int32_t fd;
+        _Atomic uint32_t writes;
+    } cache[ENTRIES];
+    __typeof__(cache[0]) *entry = &cache[(unsigned)fd % ENTRIES];
+    uint32_t writes = atomic_load_explicit(&entry->writes, memory_order_relaxed);
+    if (atomic_load_explicit(&entry->inode, memory_order_relaxed) == status->st_ino &&
+        atomic_load_explicit(&entry->fd, memory_order_relaxed) == fd && writes < WRITES) {
+        atomic_store_explicit(&entry->writes, writes + 1, memory_order_relaxed);
+        return true;
+    }
+    if (!has_fit_flags(fd))
+        return false;
+    atomic_store_explicit(&entry->inode, status->st_ino, memory_order_relaxed);
+    atomic_store_explicit(&entry->fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&entry->writes, 0, memory_order_relaxed);
+    return true;
+}
+
+/* Asked of the kernel on each queued write: a cached identity would outlive a close that happens
+ * inside libc (fclose, posix_spawn's child) where no door sees it. */
+static bool is_pipe(int fd, struct stat *status)
+{
+    return raw_syscall(SYS_fstat, fd, status) == 0 &&
+           (S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode));
+}
+
 static bool is_drainable(int fd, struct stat *status)
 {
-    if (raw_syscall(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH) != 0)
-        return false;
-    if (!S_ISFIFO(status->st_mode) && !S_ISSOCK(status->st_mode))
-        return false;
-    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
-    /* A non-blocking fd keeps its EAGAIN; O_DIRECT is a pipe of packets, which batches would merge.
-     */
-    return flags >= 0 && !(flags & (O_NONBLOCK | O_DIRECT)) && (flags & O_ACCMODE) != O_RDONLY;
+    return is_pipe(fd, status) && had_fit_flags(fd, status);
 }
 
 static void drop(uint64_t bytes)
@@ -423,6 +460,34 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
     return (ssize_t)size;
 }
 
+/* The pipe is full, but its reader may be at work: as long as it makes room within the moment that
+ * a sleeping reader takes to wake up, the write goes on directly, and no helper is started for a
+ * reader that keeps up. Returns the bytes written until now, `done` of them before; a negative
+ * errno only if nothing was. */
+static long write_while_read(int fd, const struct iovec *vector, int count, long done)
+{
+    enum { READER_WAKES_NS = NS_PER_MS };
+    uint64_t size = vector_size(vector, count);
+    uint64_t written = done > 0 ? (uint64_t)done : 0;
+    while (written < size && atomic_load(&drain_memory->active) == 0) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        struct timespec moment = {0, READER_WAKES_NS};
+        if (raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) != 1)
+            break;
+        const struct iovec *first = vector;
+        uint64_t skip = written;
+        for (; skip >= first->iov_len; first++)
+            skip -= first->iov_len;
+        struct iovec rest = {(char *)first->iov_base + skip, first->iov_len - skip};
+        /* A write of up to PIPE_BUF is begun whole. */
+        done = skip ? write_now(fd, &rest, 1) : write_now(fd, first, count - (int)(first - vector));
+        if (done < 0 && done != -EAGAIN)
+            return written ? (long)written : done;
+        written += done > 0 ? (uint64_t)done : 0;
+    }
+    return written ? (long)written : -EAGAIN;
+}
+
 static void wait_until_sent(uint64_t deadline);
 
 ssize_t drain_write(int fd, const struct iovec *vector, int count)
@@ -440,11 +505,18 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
             return DRAIN_PASS;
     }
     struct stat status;
-    if (!is_drainable(fd, &status))
+    if (direct ? !(is_pipe(fd, &status) && has_fit_flags(fd)) : !is_drainable(fd, &status))
         return done > 0 ? done : DRAIN_PASS;
     if (options.grow && S_ISFIFO(status.st_mode) &&
         raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) < (long)options.grow)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, options.grow);
+    if (direct) {
+        done = write_while_read(fd, vector, count, done);
+        if (done == (long)size || done == -EPIPE)
+            return done;
+        if (done < 0 && done != -EAGAIN)
+            return DRAIN_PASS;
+    }
     struct stream *stream = lock_stream(&status, true);
     if (!stream)
         return done > 0 ? write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;

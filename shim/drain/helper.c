@@ -18,7 +18,7 @@
 #include "base/thread_pointer.h"
 #include "drain/stream.h"
 
-enum { BATCH_RECORDS = 256, REMOVE_STEP = 1024 * 1024, HELPER_FD = 0 };
+enum { BATCH_RECORDS = 256, REMOVE_STEP = 1024 * 1024, HELPER_FD = 0, CPU_MASK_BYTES = 1024 };
 
 /* Private to the helper after the fork. */
 static char batch[RECORD_LIMIT];
@@ -244,6 +244,10 @@ static __attribute__((noreturn, noinline)) void helper_main(struct stream *strea
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
     raw_syscall(SYS_chdir, "/");
+    /* Not on the one core that the thread which started it may be bound to: it would take turns
+     * with the program. The kernel keeps it inside its cpuset. */
+    memset(batch, 0xff, CPU_MASK_BYTES);
+    raw_syscall(SYS_sched_setaffinity, 0, CPU_MASK_BYTES, batch);
     if (fd != HELPER_FD)
         raw_syscall(SYS_dup3, fd, HELPER_FD, 0);
     if (raw_syscall(SYS_close_range, HELPER_FD + 1, ~0U, 0) != 0)
