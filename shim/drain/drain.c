@@ -161,6 +161,20 @@ static struct stream *lock_stream(const struct stat *status, bool make)
     return locked ? stream : NULL;
 }
 
+void ring_give_back(struct stream *stream, uint64_t step)
+{
+    uint64_t size = drain_memory->ring_size;
+    uint64_t to = atomic_load(&stream->tail) & ~(step - 1);
+    uint64_t from = atomic_load(&stream->given_back);
+    while (from < to) {
+        uint64_t place = from & (size - 1);
+        uint64_t part = to - from < size - place ? to - from : size - place;
+        raw_syscall(SYS_madvise, stream_ring(stream) + place, part, MADV_REMOVE);
+        from += part;
+    }
+    atomic_store(&stream->given_back, from);
+}
+
 static void write_ring(struct stream *stream, uint64_t at, const void *from, uint64_t size)
 {
     uint64_t mask = drain_memory->ring_size - 1;
@@ -449,6 +463,9 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
     uint64_t size = vector_size(vector, count);
     while (done < size) {
         uint64_t part = make_room(stream, fd, size - done);
+        if (drain_memory->keep_pages &&
+            atomic_load(&stream->tail) - atomic_load(&stream->given_back) >= ring_step())
+            ring_give_back(stream, ring_step());
         if (part == 0) {
             drop(size - done);
             return (ssize_t)size;
@@ -559,6 +576,11 @@ static bool all_sent(bool *any)
         if (!is_mine(stream))
             continue;
         *any = true;
+        atomic_store(&stream->let_go, 1);
+        if (atomic_load(&stream->sleeping)) {
+            atomic_fetch_add(&stream->wake, 1);
+            raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
+        }
         sent = sent && direct_is_in_order(stream);
     }
     return sent;
