@@ -71,7 +71,7 @@ def helpers_of(inode):
 class Drained:
     """A program whose fd 2 (unless `fds` says otherwise) goes to a pipe that nobody reads yet."""
 
-    def __init__(self, case, command, library=True, pipe=None, **variables):
+    def __init__(self, case, command, library=True, pipe=None, inherit=(), **variables):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         if library:
             environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_DRAIN="stderr",
@@ -81,7 +81,8 @@ class Drained:
         case.addCleanup(self.close_reader)
         self.inode = os.fstat(self.reader).st_ino
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=writer)
+                                        stdout=subprocess.PIPE, stderr=writer,
+                                        pass_fds=inherit)
         os.close(writer)
         case.addCleanup(self.process.stdout.close)
         case.addCleanup(self.process.stdin.close)
