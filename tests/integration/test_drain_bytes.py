@@ -9,7 +9,7 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from drain_case import DrainCase, check_writers  # noqa: E402
+from drain_case import DrainCase, check_writers, message_size  # noqa: E402
 
 MODES = ("full", "behind")
 # Threads, messages of each, smallest, largest.
@@ -104,7 +104,6 @@ class Bytes(DrainCase):
             self.check_boundaries(data, shape)
 
     def check_boundaries(self, data, shape):
-        from drain_case import message_size
         threads, _, smallest, largest = shape
         at, number = 0, [0] * threads
         while at < len(data):
