@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report bench fuzz lint format install clean
+.PHONY: all demo test soak-report soak-drain bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -140,6 +140,11 @@ test:
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
+
+# Random faults, every byte compared; prints its seed, and SEED= repeats one.
+SECONDS ?= 180
+soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
 bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
