@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,9 +149,15 @@ third-party: all
 soak-loop: all $(BUILD)/victims/eintr_loop
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
 
-bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle
+# Random faults, every byte compared; prints its seed, and SEED= repeats one.
+SECONDS ?= 180
+soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
+
+bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)

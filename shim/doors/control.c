@@ -194,7 +194,7 @@ _Static_assert(SYS_seccomp == 277, "the assembler above compares with this numbe
 /* multiprocessing's children and many daemons leave through _exit: no destructor would run. */
 DOOR(void, _exit, (int status))
 {
-    drain_doors_finish();
+    drain_doors_finish(true);
     life_finish();
     for (;;)
         raw_syscall(SYS_exit_group, status);
@@ -202,8 +202,18 @@ DOOR(void, _exit, (int status))
 
 DOOR(void, _Exit, (int status))
 {
-    drain_doors_finish();
+    drain_doors_finish(true);
     life_finish();
     for (;;)
         raw_syscall(SYS_exit_group, status);
+}
+
+/* Its handlers may write after this; the drainer lets them wait as well. */
+DOOR(void, quick_exit, (int status))
+{
+    BOUND(quick_exit);
+    drain_doors_finish(true);
+    life_finish();
+    for (;;)
+        real_quick_exit(status);
 }

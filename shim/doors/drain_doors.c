@@ -3,17 +3,24 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
+#include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/drain.h"
+#include "report/tell.h"
+#include "watch/drain_watch.h"
 #include "watch/life.h"
 
 /* The functions that were real before the drainer stood in front of them. */
 static ssize_t (*write_behind)(int, const void *, size_t);
 static ssize_t (*writev_behind)(int, const struct iovec *, int);
+static ssize_t (*pwritev2_behind)(int, const struct iovec *, int, off_t, int);
+static ssize_t (*pwritev64v2_behind)(int, const struct iovec *, int, off64_t, int);
 static ssize_t (*send_behind)(int, const void *, size_t, int);
 static ssize_t (*sendto_behind)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 static ssize_t (*sendmsg_behind)(int, const struct msghdr *, int);
+static int (*sendmmsg_behind)(int, struct mmsghdr *, unsigned, int);
 static ssize_t (*sendfile_behind)(int, int, off_t *, size_t);
 static ssize_t (*sendfile64_behind)(int, int, off64_t *, size_t);
 static ssize_t (*splice_behind)(int, off64_t *, int, off64_t *, size_t, unsigned);
@@ -63,6 +70,26 @@ static void before(int fd)
         drain_flush(fd);
 }
 
+static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset,
+                                   int flags)
+{
+    ssize_t result;
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+        return result;
+    before(fd);
+    return pwritev64v2_behind(fd, vector, count, offset, flags);
+}
+
+static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, off_t offset,
+                                int flags)
+{
+    ssize_t result;
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+        return result;
+    before(fd);
+    return pwritev2_behind(fd, vector, count, offset, flags);
+}
+
 static ssize_t drained_send(int fd, const void *buffer, size_t size, int flags)
 {
     before(fd);
@@ -80,6 +107,12 @@ static ssize_t drained_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     before(fd);
     return sendmsg_behind(fd, message, flags);
+}
+
+static int drained_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    before(fd);
+    return sendmmsg_behind(fd, messages, count, flags);
 }
 
 static ssize_t drained_sendfile(int out, int in, off_t *offset, size_t size)
@@ -129,13 +162,19 @@ void drain_doors_install(void)
         .exit_ns = settings.number[SETTING_DRAIN_EXIT],
         .grow = settings.number[SETTING_GROW],
     };
-    if (!drain_init(&options))
+    if (!drain_init(&options)) {
+        if (options.fds[0] && strcmp(options.fds, "off") != 0)
+            tell_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
         return;
+    }
     INSTALL(write);
     INSTALL(writev);
+    INSTALL(pwritev2);
+    INSTALL(pwritev64v2);
     INSTALL(send);
     INSTALL(sendto);
     INSTALL(sendmsg);
+    INSTALL(sendmmsg);
     INSTALL(sendfile);
     INSTALL(sendfile64);
     INSTALL(splice);
@@ -143,8 +182,10 @@ void drain_doors_install(void)
     INSTALL(vmsplice);
 }
 
-void drain_doors_finish(void)
+/* A vfork child has its parent's memory: what is queued is its parent's to wait for. */
+void drain_doors_finish(bool exits)
 {
-    if (drain_enabled)
-        drain_finish();
+    if (drain_enabled && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid) &&
+        drain_finish(exits))
+        drain_watch_end();
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/raw_syscall.h"
+#include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "watch/cpu_timer.h"
 #include "watch/life.h"
@@ -22,6 +23,7 @@ static void before_exec(void)
 {
     if (!real_execve) /* another library's constructor comes before ours */
         real_resolve_all();
+    drain_doors_finish(false);
     if (life_active() && cpu_timer_runs() &&
         atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
         watchdog_thread_stop(false);

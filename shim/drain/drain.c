@@ -12,7 +12,9 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/slot.h"
 #include "drain/stream.h"
+#include "watch/life.h"
 
 enum { NAMED_FDS = 1024, HEADER_ROOM = 65536, POLL_NS = NS_PER_MS };
 
@@ -21,6 +23,15 @@ struct drain_memory *drain_memory;
 static struct drain_options options;
 static bool named[NAMED_FDS];
 static bool named_all;
+
+/* Of this process; a forked child begins anew. */
+static struct {
+    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes;
+    uint64_t lost_before; /* drain_memory->lost_bytes when it began */
+    uint64_t handed_over_bytes, handed_over_writes;
+} totals;
+static _Atomic unsigned fallbacks;
+static uint64_t finish_deadline; /* 0: the process goes on */
 
 static bool parse_fds(const char *text)
 {
@@ -80,7 +91,9 @@ static void sleep_ns(long ns)
 /* False: the calling thread holds it already, further down its stack. */
 static bool lock_take(_Atomic uint32_t *lock)
 {
-    uint32_t self = (uint32_t)raw_syscall(SYS_gettid);
+    /* The slot of a forked child's thread reads zero. */
+    int known = thread_slot->tid;
+    uint32_t self = (uint32_t)(known > 0 ? known : raw_syscall(SYS_gettid));
     for (unsigned tries = 0;; tries++) {
         uint32_t owner = 0;
         if (atomic_compare_exchange_strong(lock, &owner, self))
@@ -106,8 +119,8 @@ static void lock_release(_Atomic uint32_t *lock)
 
 static struct stream *find_stream(uint64_t device, uint64_t inode)
 {
-    for (int i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[i];
+    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
         if (atomic_load(&stream->inode) == inode && atomic_load(&stream->device) == device)
             return stream;
     }
@@ -128,12 +141,14 @@ static struct stream *lock_stream(const struct stat *status, bool make)
     if (!make || !lock_take(&drain_memory->lock))
         return NULL;
     stream = find_stream(status->st_dev, status->st_ino);
-    for (int i = 0; !stream && i < STREAM_LIMIT; i++) {
-        struct stream *idle = &drain_memory->streams[i];
+    for (uint64_t i = 0; !stream && i < STREAM_LIMIT; i++) {
+        struct stream *idle = &drain_memory->streams[(status->st_ino + i) % STREAM_LIMIT];
         if (atomic_load(&idle->state) == HELPER_NONE &&
             atomic_load(&idle->head) == atomic_load(&idle->tail))
             stream = idle;
     }
+    if (!stream)
+        atomic_fetch_or(&fallbacks, DRAIN_TOO_MANY);
     bool locked = stream && lock_take(&stream->lock);
     if (locked && atomic_load(&stream->state) == HELPER_NONE) {
         atomic_store(&stream->device, status->st_dev);
@@ -144,6 +159,20 @@ static struct stream *lock_stream(const struct stat *status, bool make)
     }
     lock_release(&drain_memory->lock);
     return locked ? stream : NULL;
+}
+
+void ring_give_back(struct stream *stream, uint64_t step)
+{
+    uint64_t size = drain_memory->ring_size;
+    uint64_t to = atomic_load(&stream->tail) & ~(step - 1);
+    uint64_t from = atomic_load(&stream->given_back);
+    while (from < to) {
+        uint64_t place = from & (size - 1);
+        uint64_t part = to - from < size - place ? to - from : size - place;
+        raw_syscall(SYS_madvise, stream_ring(stream) + place, part, MADV_REMOVE);
+        from += part;
+    }
+    atomic_store(&stream->given_back, from);
 }
 
 static void write_ring(struct stream *stream, uint64_t at, const void *from, uint64_t size)
@@ -207,22 +236,56 @@ static long write_now(int fd, const struct iovec *vector, int count)
     return result;
 }
 
+/* A non-blocking fd keeps its EAGAIN; O_DIRECT is a pipe of packets, which batches would merge. */
+static bool has_fit_flags(int fd)
+{
+    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
+    return flags >= 0 && !(flags & (O_NONBLOCK | O_DIRECT)) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* While writes are queued the flags are looked at once in 64 writes of an fd: a second system call
+ * would double their cost. An fd that becomes non-blocking meanwhile has a few writes queued that
+ * would have failed. */
+static bool had_fit_flags(int fd, const struct stat *status)
+{
+    enum { ENTRIES = 64, WRITES = 64 };
+    static struct {
+        _Atomic uint64_t inode;
+        _Atomic int32_t fd;
+        _Atomic uint32_t writes;
+    } cache[ENTRIES];
+    __typeof__(cache[0]) *entry = &cache[(unsigned)fd % ENTRIES];
+    uint32_t writes = atomic_load_explicit(&entry->writes, memory_order_relaxed);
+    if (atomic_load_explicit(&entry->inode, memory_order_relaxed) == status->st_ino &&
+        atomic_load_explicit(&entry->fd, memory_order_relaxed) == fd && writes < WRITES) {
+        atomic_store_explicit(&entry->writes, writes + 1, memory_order_relaxed);
+        return true;
+    }
+    if (!has_fit_flags(fd))
+        return false;
+    atomic_store_explicit(&entry->inode, status->st_ino, memory_order_relaxed);
+    atomic_store_explicit(&entry->fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&entry->writes, 0, memory_order_relaxed);
+    return true;
+}
+
+/* Asked of the kernel on each queued write: a cached identity would outlive a close that happens
+ * inside libc (fclose, posix_spawn's child) where no door sees it. */
+static bool is_pipe(int fd, struct stat *status)
+{
+    return raw_syscall(SYS_fstat, fd, status) == 0 &&
+           (S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode));
+}
+
 static bool is_drainable(int fd, struct stat *status)
 {
-    if (raw_syscall(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH) != 0)
-        return false;
-    if (!S_ISFIFO(status->st_mode) && !S_ISSOCK(status->st_mode))
-        return false;
-    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
-    /* A non-blocking fd keeps its EAGAIN; O_DIRECT is a pipe of packets, which batches would merge.
-     */
-    return flags >= 0 && !(flags & (O_NONBLOCK | O_DIRECT)) && (flags & O_ACCMODE) != O_RDONLY;
+    return is_pipe(fd, status) && had_fit_flags(fd, status);
 }
 
 static void drop(uint64_t bytes)
 {
-    atomic_fetch_add(&drain_memory->dropped_bytes, bytes);
-    atomic_fetch_add(&drain_memory->dropped_writes, 1);
+    atomic_fetch_add(&totals.dropped_bytes, bytes);
+    atomic_fetch_add(&totals.dropped_writes, 1);
 }
 
 /* Takes the oldest whole write out of the queue. False: there is none that was not begun. */
@@ -268,19 +331,57 @@ static bool direct_is_in_order(struct stream *stream)
            !atomic_load(&stream->in_flight);
 }
 
+static void begin_episode(struct stream *stream, int fd)
+{
+    atomic_store(&stream->owner, (int32_t)raw_syscall(SYS_getpid));
+    atomic_store(&stream->fd, fd);
+    atomic_store(&stream->started_ns, clock_monotonic_ns());
+    atomic_store(&stream->ended_ns, 0);
+    atomic_store(&stream->episode_bytes, 0);
+    atomic_store(&stream->episode_peak, 0);
+}
+
 /* The helper's end of the handshake is may_leave(). False: no helper could be started. */
 static bool helper_is_there(struct stream *stream, int fd)
 {
     uint32_t state;
     while ((state = atomic_load(&stream->state)) == HELPER_LEAVES)
         raw_syscall(SYS_sched_yield);
-    if (state == HELPER_NONE)
-        return atomic_load(&stream->head) == atomic_load(&stream->tail) || helper_start(stream, fd);
+    if (state == HELPER_NONE) {
+        if (atomic_load(&stream->head) == atomic_load(&stream->tail))
+            return true;
+        begin_episode(stream, fd);
+        if (!helper_start(stream, fd)) {
+            atomic_fetch_or(&fallbacks, DRAIN_NO_HELPER);
+            return false;
+        }
+        atomic_fetch_add(&stream->episode, 1);
+        atomic_fetch_add(&totals.episodes, 1);
+    }
     if (atomic_load(&stream->sleeping)) {
         atomic_fetch_add(&stream->wake, 1);
         raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
     }
     return true;
+}
+
+/* The process that a queued write belongs to. A vfork child writes for its parent. */
+static uint32_t own_pid(void)
+{
+    int32_t begun = atomic_load_explicit(&life->pid, memory_order_relaxed);
+    return (uint32_t)(begun ? begun : raw_syscall(SYS_getpid));
+}
+
+static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
+{
+    uint64_t in_stream = atomic_load(&stream->head) - atomic_load(&stream->tail);
+    atomic_fetch_add_explicit(&totals.queued_bytes, size, memory_order_relaxed);
+    if (in_queue > atomic_load_explicit(&totals.peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&totals.peak_bytes, in_queue, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
+    atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
+    if (in_stream > atomic_load_explicit(&stream->episode_peak, memory_order_relaxed))
+        atomic_store_explicit(&stream->episode_peak, in_stream, memory_order_relaxed);
 }
 
 /* Appends; the lock is held and there is room. False: not queued, no helper to be had. */
@@ -299,15 +400,14 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
         left -= part;
     }
     uint64_t queued = atomic_fetch_add(&drain_memory->queued, at - before) + at - before;
+    atomic_store_explicit(&stream->last_writer, own_pid(), memory_order_relaxed);
     atomic_store(&stream->head, at);
     if (!helper_is_there(stream, fd)) {
         atomic_store(&stream->head, before);
         atomic_fetch_sub(&drain_memory->queued, at - before);
         return false;
     }
-    atomic_fetch_add(&drain_memory->queued_bytes, size);
-    if (queued > atomic_load(&drain_memory->peak_bytes))
-        atomic_store(&drain_memory->peak_bytes, queued);
+    note_queued(stream, size, queued);
     return true;
 }
 
@@ -363,6 +463,9 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
     uint64_t size = vector_size(vector, count);
     while (done < size) {
         uint64_t part = make_room(stream, fd, size - done);
+        if (drain_memory->keep_pages &&
+            atomic_load(&stream->tail) - atomic_load(&stream->given_back) >= ring_step())
+            ring_give_back(stream, ring_step());
         if (part == 0) {
             drop(size - done);
             return (ssize_t)size;
@@ -373,6 +476,36 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
     }
     return (ssize_t)size;
 }
+
+/* The pipe is full, but its reader may be at work: as long as it makes room within the moment that
+ * a sleeping reader takes to wake up, the write goes on directly, and no helper is started for a
+ * reader that keeps up. Returns the bytes written until now, `done` of them before; a negative
+ * errno only if nothing was. */
+static long write_while_read(int fd, const struct iovec *vector, int count, long done)
+{
+    enum { READER_WAKES_NS = NS_PER_MS };
+    uint64_t size = vector_size(vector, count);
+    uint64_t written = done > 0 ? (uint64_t)done : 0;
+    while (written < size && atomic_load(&drain_memory->active) == 0) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        struct timespec moment = {0, READER_WAKES_NS};
+        if (raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) != 1)
+            break;
+        const struct iovec *first = vector;
+        uint64_t skip = written;
+        for (; skip >= first->iov_len; first++)
+            skip -= first->iov_len;
+        struct iovec rest = {(char *)first->iov_base + skip, first->iov_len - skip};
+        /* A write of up to PIPE_BUF is begun whole. */
+        done = skip ? write_now(fd, &rest, 1) : write_now(fd, first, count - (int)(first - vector));
+        if (done < 0 && done != -EAGAIN)
+            return written ? (long)written : done;
+        written += done > 0 ? (uint64_t)done : 0;
+    }
+    return written ? (long)written : -EAGAIN;
+}
+
+static void wait_until_sent(uint64_t deadline);
 
 ssize_t drain_write(int fd, const struct iovec *vector, int count)
 {
@@ -389,11 +522,18 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
             return DRAIN_PASS;
     }
     struct stat status;
-    if (!is_drainable(fd, &status))
+    if (direct ? !(is_pipe(fd, &status) && has_fit_flags(fd)) : !is_drainable(fd, &status))
         return done > 0 ? done : DRAIN_PASS;
     if (options.grow && S_ISFIFO(status.st_mode) &&
         raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) < (long)options.grow)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, options.grow);
+    if (direct) {
+        done = write_while_read(fd, vector, count, done);
+        if (done == (long)size || done == -EPIPE)
+            return done;
+        if (done < 0 && done != -EAGAIN)
+            return DRAIN_PASS;
+    }
     struct stream *stream = lock_stream(&status, true);
     if (!stream)
         return done > 0 ? write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
@@ -408,6 +548,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     else
         result = queue_rest(stream, fd, vector, count, written);
     lock_release(&stream->lock);
+    if (finish_deadline && result > 0)
+        wait_until_sent(finish_deadline);
     return result;
 }
 
@@ -421,17 +563,95 @@ void drain_flush(int fd)
         sleep_ns(POLL_NS);
 }
 
-uint64_t drain_finish(void)
+static bool is_mine(struct stream *stream)
+{
+    return atomic_load(&stream->last_writer) == (uint32_t)raw_syscall(SYS_getpid);
+}
+
+static bool all_sent(bool *any)
+{
+    bool sent = true;
+    for (int i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[i];
+        if (!is_mine(stream))
+            continue;
+        *any = true;
+        atomic_store(&stream->let_go, 1);
+        if (atomic_load(&stream->sleeping)) {
+            atomic_fetch_add(&stream->wake, 1);
+            raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
+        }
+        sent = sent && direct_is_in_order(stream);
+    }
+    return sent;
+}
+
+/* Counts what a stream holds. The helper sends meanwhile: begun anew when it has passed us. */
+static void count_left(struct stream *stream)
+{
+    uint64_t mask = drain_memory->ring_size - 1;
+    uint64_t head = atomic_load(&stream->head);
+    for (int tries = 0; tries < 4; tries++) {
+        uint64_t at = atomic_load(&stream->tail);
+        uint64_t bytes = 0;
+        uint64_t writes = 0;
+        bool whole = true;
+        while (at < head && whole) {
+            struct record record;
+            memcpy(&record, stream_ring(stream) + (at & mask), sizeof record);
+            whole = atomic_load(&stream->tail) <= at && record.size <= RECORD_LIMIT;
+            bytes += record.size;
+            writes += !record.continued;
+            at += record_space(record.size);
+        }
+        if (!whole && tries < 3)
+            continue;
+        totals.handed_over_bytes += bytes;
+        totals.handed_over_writes += writes;
+        return;
+    }
+}
+
+static void wait_until_sent(uint64_t deadline)
+{
+    bool any = false;
+    while (!all_sent(&any) && clock_monotonic_ns() < deadline)
+        sleep_ns(POLL_NS);
+}
+
+bool drain_finish(bool exits)
+{
+    bool any = false;
+    if (!drain_enabled)
+        return false;
+    uint64_t now = clock_monotonic_ns();
+    uint64_t deadline = options.exit_ns > UINT64_MAX - now ? UINT64_MAX : now + options.exit_ns;
+    if (exits)
+        finish_deadline = deadline;
+    all_sent(&any);
+    if (!any)
+        return false;
+    wait_until_sent(deadline);
+    totals.handed_over_bytes = 0;
+    totals.handed_over_writes = 0;
+    for (int i = 0; i < STREAM_LIMIT; i++)
+        if (is_mine(&drain_memory->streams[i]))
+            count_left(&drain_memory->streams[i]);
+    return true;
+}
+
+void drain_begin_in_child(void)
 {
     if (!drain_enabled)
-        return 0;
-    uint64_t deadline = clock_monotonic_ns() + options.exit_ns;
-    while (atomic_load(&drain_memory->active) > 0) {
-        if (clock_monotonic_ns() >= deadline)
-            return atomic_load(&drain_memory->queued);
-        sleep_ns(POLL_NS);
-    }
-    return 0;
+        return;
+    memset(&totals, 0, sizeof totals);
+    totals.lost_before = atomic_load(&drain_memory->lost_bytes);
+    finish_deadline = 0;
+}
+
+unsigned drain_fallbacks(void)
+{
+    return atomic_exchange(&fallbacks, 0);
 }
 
 struct drain_totals drain_totals(void)
@@ -439,7 +659,13 @@ struct drain_totals drain_totals(void)
     if (!drain_enabled)
         return (struct drain_totals){0};
     return (struct drain_totals){
-        atomic_load(&drain_memory->episodes),       atomic_load(&drain_memory->queued_bytes),
-        atomic_load(&drain_memory->peak_bytes),     atomic_load(&drain_memory->dropped_bytes),
-        atomic_load(&drain_memory->dropped_writes), atomic_load(&drain_memory->lost_bytes)};
+        .episodes = atomic_load(&totals.episodes),
+        .queued_bytes = atomic_load(&totals.queued_bytes),
+        .peak_bytes = atomic_load(&totals.peak_bytes),
+        .dropped_bytes = atomic_load(&totals.dropped_bytes),
+        .dropped_writes = atomic_load(&totals.dropped_writes),
+        .lost_bytes = atomic_load(&drain_memory->lost_bytes) - totals.lost_before,
+        .handed_over_bytes = totals.handed_over_bytes,
+        .handed_over_writes = totals.handed_over_writes,
+    };
 }

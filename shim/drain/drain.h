@@ -38,6 +38,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "report/drain_facts.h"
+
 enum drain_overflow { DRAIN_BLOCK, DRAIN_DROP_NEW, DRAIN_DROP_OLD };
 
 struct drain_options {
@@ -47,10 +49,6 @@ struct drain_options {
     enum drain_overflow overflow;
     uint64_t exit_ns; /* PIPESHIM_DRAIN_EXIT */
     uint64_t grow;    /* PIPESHIM_GROW; 0: off */
-};
-
-struct drain_totals {
-    uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
 };
 
 /* What drain_write() returns when the call is not its business: make the real call. */
@@ -73,10 +71,25 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count);
 /* Waits until the stream of `fd` is empty: before a call that moves bytes past drain_write(). */
 void drain_flush(int fd);
 
-/* Waits as PIPESHIM_DRAIN_EXIT says until all streams are empty; the bytes that are left, which the
- * helpers go on sending. */
-uint64_t drain_finish(void);
+/* Waits as PIPESHIM_DRAIN_EXIT says until what this process queued is sent. What is left then,
+ * which the helpers go on sending, is counted as handed over. What is written later (exit's last
+ * flush) waits for the rest of that time, if the process `exits` (an exec may fail). False: this
+ * process queued nothing. */
+bool drain_finish(bool exits);
 
+/* A forked child: its totals begin at zero. */
+void drain_begin_in_child(void);
+
+/* Why writes were made as usual although they were to be drained. */
+enum drain_fallback {
+    DRAIN_NO_HELPER = 1, /* the kernel gives no process for the helper */
+    DRAIN_TOO_MANY = 2,  /* all streams are in use */
+};
+
+/* Those since the last call: bits of enum drain_fallback. */
+unsigned drain_fallbacks(void);
+
+/* Of this process. Async-signal-safe. */
 struct drain_totals drain_totals(void);
 
 #endif

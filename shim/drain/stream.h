@@ -10,6 +10,7 @@ enum {
     STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */
     RECORD_LIMIT = 64 * 1024, /* payload of a record */
     RECORD_ALIGN = 8,
+    RING_PAGE = 64 * 1024, /* the largest page size of aarch64 */
 };
 
 enum helper_state { HELPER_NONE, HELPER_RUNS, HELPER_LEAVES };
@@ -28,13 +29,22 @@ struct stream {
     _Atomic uint32_t lock;          /* tid of the writer inside; 0: free */
     _Atomic uint32_t wake;          /* futex of the helper */
     _Atomic uint32_t sleeping;
+    _Atomic uint32_t let_go;     /* the program exits: the helper must not linger */
+    _Atomic uint64_t given_back; /* the ring's pages before this place were given back */
+    /* The episode: written under the lock, but that the helper writes ended_ns. */
+    _Atomic uint32_t episode;              /* counts them; moved last */
+    _Atomic uint32_t last_writer;          /* pid that queued last */
+    _Atomic int32_t owner;                 /* pid that began it: it tells of it */
+    _Atomic int32_t fd;                    /* its fd then */
+    _Atomic uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; ended 0: it lasts */
+    _Atomic uint64_t episode_bytes, episode_peak;
 } __attribute__((aligned(128)));
 
 struct drain_memory {
     _Atomic uint32_t lock;   /* of the streams' keys */
     _Atomic uint32_t active; /* streams whose helper has not left */
     _Atomic uint64_t queued; /* bytes in all rings */
-    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes, lost_bytes;
+    _Atomic uint64_t lost_bytes;
     uint64_t ring_size; /* a power of two */
     uint64_t max;
     uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
@@ -55,6 +65,19 @@ static inline uint64_t record_space(uint32_t size)
     return sizeof(struct record) +
            ((uint64_t)size + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
+
+/* How much is given back at once: the memory in use may exceed the bound by this. */
+static inline uint64_t ring_step(void)
+{
+    uint64_t step = RING_PAGE;
+    while (step * 64 <= drain_memory->max)
+        step *= 2;
+    return step;
+}
+
+/* Gives back the pages of the ring that lie behind `tail`, in whole steps of `step` bytes, a power
+ * of two. For whoever alone moves `tail`, or keeps `head` from moving. */
+void ring_give_back(struct stream *stream, uint64_t step);
 
 /* Starts the helper of `stream`, which writes to `fd`. False: the kernel refused it. */
 _Bool helper_start(struct stream *stream, int fd);

@@ -14,6 +14,7 @@
 #include "config/settings.h"
 #include "graph/fill_watch.h"
 #include "graph/finding.h"
+#include "report/drain_facts.h"
 #include "report/lag_facts.h"
 #include "report/story.h"
 #include "report/summary.h"
@@ -68,6 +69,10 @@ void event_json_finding(struct text_buffer *, const struct event_head *,
                         const struct wait_finding *);
 void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
+/* `drain_start`, or with facts->ref `drain_end`. */
+void event_json_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
+void event_json_drain_loss(struct text_buffer *, const struct event_head *, uint64_t bytes,
+                           uint64_t writes);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
@@ -84,6 +89,9 @@ void event_text_finding(struct text_buffer *, const struct event_head *,
                         const struct wait_finding *);
 void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
+void event_text_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
+void event_text_drain_loss(struct text_buffer *, const struct event_head *, bool handed_over,
+                           uint64_t bytes, uint64_t writes);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 

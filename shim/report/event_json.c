@@ -287,6 +287,8 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
     json_put_unsigned(&json, "suppressed_total", summary->suppressed);
     json_put_unsigned(&json, "dropped_total", summary->dropped);
     json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
+    if (summary->drain_on)
+        event_json_drain_totals(&json, &summary->drain);
     json_open(&json, "sites", '[');
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];

@@ -18,6 +18,8 @@ void event_json_stacks(struct json_writer *json, const struct story *story, bool
 /* The contract's `pipe`. */
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 
+/* The summary's drainer. */
+void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals);
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 

@@ -13,6 +13,8 @@ void event_text_lost(struct text_buffer *text, const struct event_head *head);
 void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack);
 /* Who holds the pipe's other end. */
 void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
+/* The summary's drainer, if it had to do. */
+void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals);
 /* The summary's event loops. */
 void event_text_loops(struct text_buffer *text, const struct summary *summary);
 

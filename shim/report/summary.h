@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "report/drain_facts.h"
 #include "report/lag_facts.h"
 #include "report/story.h"
 
@@ -36,6 +37,8 @@ struct summary {
     uint64_t reports, held_back, suppressed, dropped;
     uint64_t watchdog_cpu_ns;
     uint64_t run_ns; /* since the library became active */
+    struct drain_totals drain;
+    bool drain_on;
     unsigned loop_count;
     struct loop_statistics loops[LAG_LOOP_LIMIT];
     struct summary_site sites[SITE_LIMIT];

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/drain.h"
 #include "report/event.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
@@ -155,6 +156,7 @@ void tell_begin_in_child(void)
     start_told = false;
     log_begin_in_child();
     begin_counts();
+    drain_begin_in_child();
     if (is_json() && begin_telling()) {
         write_start();
         life_reporting_end();
@@ -324,6 +326,54 @@ void tell_filling(int fd, const struct object_facts *object, const struct fill_f
     life_reporting_end();
 }
 
+uint64_t tell_drain(const struct drain_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    uint64_t seq = 0;
+    if (!begin_telling())
+        return 0;
+    if (facts->ref || rate_limit_take(&limit, clock_monotonic_ns())) {
+        task_name(pid, thread, sizeof thread);
+        write_start();
+        summary.reports += facts->ref == 0;
+        begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
+        seq = head.seq;
+        if (is_json())
+            event_json_drain(&text, &head, facts);
+        else
+            event_text_drain(&text, &head, facts);
+        write_record(&text);
+    } else {
+        summary.held_back++;
+        held_back_now++;
+    }
+    life_reporting_end();
+    return seq;
+}
+
+void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_telling())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, handed_over ? "drain_handoff" : "drain_drop", pid, thread);
+    if (is_json())
+        event_json_drain_loss(&text, &head, bytes, writes);
+    else
+        event_text_drain_loss(&text, &head, handed_over, bytes, writes);
+    write_record(&text);
+    life_reporting_end();
+}
+
 void tell_periodic(void)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -339,6 +389,8 @@ void tell_summary(void)
         return;
     summary.run_ns = clock_monotonic_ns() - begun_ns;
     summary.dropped = log_dropped();
+    summary.drain_on = drain_enabled;
+    summary.drain = drain_totals();
     summary.loop_count = lag_statistics(summary.loops, LAG_LOOP_LIMIT);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);

@@ -12,6 +12,7 @@
 #include "config/settings.h"
 #include "graph/fill_watch.h"
 #include "graph/finding.h"
+#include "report/drain_facts.h"
 #include "report/lag_facts.h"
 #include "report/story.h"
 
@@ -50,6 +51,12 @@ void tell_finding(const struct wait_finding *finding);
 
 /* A pipe that is about to be full: `filling`. */
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast);
+
+/* The drainer took over a pipe: `drain_start`, returns its seq, 0: held back. With facts->ref:
+ * `drain_end`. */
+uint64_t tell_drain(const struct drain_facts *facts);
+/* `drain_handoff`, or `drain_drop`. */
+void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes);
 
 /* On the watchdog thread: notes its own CPU time. Cheap. */
 void tell_periodic(void);

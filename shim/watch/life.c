@@ -148,6 +148,6 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
 
 __attribute__((destructor)) static void end(void)
 {
-    drain_doors_finish();
+    drain_doors_finish(true);
     life_finish();
 }

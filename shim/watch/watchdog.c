@@ -10,6 +10,7 @@
 #include "report/tell.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
+#include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
@@ -187,6 +188,7 @@ void watchdog_run(void)
         look_again_at(&look, sampler_look(look.now, look.activity));
         look_again_at(&look, deadlock_look(look.now, look.stuck));
         look_again_at(&look, filling_look(look.now, look.activity));
+        look_again_at(&look, drain_watch_look(look.now));
         tell_periodic();
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "watch/drain_watch.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "base/text_buffer.h"
+#include "drain/drain.h"
+#include "drain/stream.h"
+#include "graph/object_look.h"
+#include "report/tell.h"
+#include "watch/judge.h"
+#include "watch/life.h"
+
+enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 50 };
+
+/* Of the last episode that was seen of each stream. */
+struct told_episode {
+    uint32_t episode;
+    uint64_t ref; /* of its drain_start; 0: it is over, or was held back */
+    struct drain_facts facts;
+};
+
+/* Used by the watchdog, and at exit by the thread that exits: under the lock. */
+static struct told_episode told[STREAM_LIMIT];
+static uint64_t told_dropped_bytes, told_dropped_writes;
+static int32_t told_pid;
+static _Atomic uint32_t lock;
+
+static bool take_lock(void)
+{
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)PATIENCE_MS * NS_PER_MS;
+    uint32_t self = (uint32_t)atomic_load(&life->pid);
+    for (;;) {
+        uint32_t owner = 0;
+        /* A lock of another process was inherited from a fork. */
+        if (atomic_compare_exchange_strong(&lock, &owner, self) ||
+            (owner != self && atomic_compare_exchange_strong(&lock, &owner, self)))
+            break;
+        if (clock_monotonic_ns() >= deadline)
+            return false;
+        struct timespec moment = {0, NS_PER_MS / 10};
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+    if (told_pid != (int32_t)self) {
+        for (int i = 0; i < STREAM_LIMIT; i++)
+            told[i].ref = 0;
+        told_dropped_bytes = 0;
+        told_dropped_writes = 0;
+        told_pid = (int32_t)self;
+    }
+    return true;
+}
+
+static void measure(struct stream *stream, struct drain_facts *facts, uint64_t now)
+{
+    uint64_t ended = atomic_load(&stream->ended_ns);
+    uint64_t started = atomic_load(&stream->started_ns);
+    facts->queued_bytes = atomic_load(&stream->episode_bytes);
+    facts->peak_bytes = atomic_load(&stream->episode_peak);
+    facts->ns = (ended ? ended : now > started ? now : started) - started;
+}
+
+/* The pipe's facts are those of the fd, if it is still that pipe. */
+static void name_object(struct stream *stream, struct drain_facts *facts, bool with_peers)
+{
+    uint64_t inode = atomic_load(&stream->inode);
+    struct text_buffer name;
+    if (with_peers &&
+        object_facts_of_fd(told_pid, facts->fd, ROLE_WRITER, judge_permitted_look() | LOOK_PEERS,
+                           &facts->object) == 0 &&
+        facts->object.pipe.inode == inode)
+        return;
+    memset(&facts->object, 0, sizeof facts->object);
+    text_init(&name, facts->object.name, sizeof facts->object.name);
+    text_string(&name, "inode ");
+    text_unsigned(&name, inode);
+}
+
+static void tell_end(struct told_episode *episode)
+{
+    if (episode->ref == 0)
+        return;
+    episode->facts.ref = episode->ref;
+    tell_drain(&episode->facts);
+    episode->ref = 0;
+}
+
+/* An episode that began and ended between two looks is in the summary only. */
+static bool look_at_stream(struct stream *stream, struct told_episode *episode, uint64_t now,
+                           bool with_peers)
+{
+    uint32_t number = atomic_load(&stream->episode);
+    bool runs = atomic_load(&stream->ended_ns) == 0;
+    if (number != episode->episode) {
+        tell_end(episode); /* its figures are those of the last look */
+        episode->episode = number;
+        if (!runs || atomic_load(&stream->owner) != told_pid)
+            return false;
+        episode->facts.fd = atomic_load(&stream->fd);
+        episode->facts.ref = 0;
+        measure(stream, &episode->facts, now);
+        name_object(stream, &episode->facts, with_peers);
+        episode->ref = tell_drain(&episode->facts);
+    }
+    if (episode->ref == 0)
+        return false;
+    measure(stream, &episode->facts, now);
+    if (!runs)
+        tell_end(episode);
+    return runs;
+}
+
+static void look_at_drops(void)
+{
+    struct drain_totals totals = drain_totals();
+    if (totals.dropped_writes == told_dropped_writes)
+        return;
+    tell_drain_loss(false, totals.dropped_bytes - told_dropped_bytes,
+                    totals.dropped_writes - told_dropped_writes);
+    told_dropped_bytes = totals.dropped_bytes;
+    told_dropped_writes = totals.dropped_writes;
+}
+
+static void look_at_fallbacks(void)
+{
+    static unsigned ever;
+    unsigned now = drain_fallbacks() & ~ever;
+    ever |= now;
+    if (now & DRAIN_NO_HELPER)
+        tell_line("no helper process can be started for the drainer (fork refused: memory or "
+                  "RLIMIT_NPROC?); writes to full pipes block as they would without it");
+    if (now & DRAIN_TOO_MANY)
+        tell_line("more pipes are full at once than the drainer has queues (16); writes to the "
+                  "others block as they would without it");
+}
+
+static bool look_at_all(uint64_t now, bool with_peers)
+{
+    bool open = false;
+    for (int i = 0; i < STREAM_LIMIT; i++)
+        open |= look_at_stream(&drain_memory->streams[i], &told[i], now, with_peers);
+    look_at_fallbacks();
+    return open;
+}
+
+uint64_t drain_watch_look(uint64_t now)
+{
+    static uint64_t next_drop_look;
+    if (!drain_enabled || !take_lock())
+        return UINT64_MAX;
+    bool open = look_at_all(now, true);
+    /* The first at once, a stream of drops once a second. */
+    if (now >= next_drop_look) {
+        uint64_t before = told_dropped_writes;
+        look_at_drops();
+        if (told_dropped_writes != before)
+            next_drop_look = now + NS_PER_S;
+    }
+    atomic_store(&lock, 0);
+    return open ? now + BETWEEN_LOOKS_NS : UINT64_MAX;
+}
+
+void drain_watch_end(void)
+{
+    struct drain_totals totals = drain_totals();
+    if (!take_lock())
+        return;
+    look_at_all(clock_monotonic_ns(), false);
+    look_at_drops();
+    if (totals.handed_over_writes)
+        tell_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
+    atomic_store(&lock, 0);
+}

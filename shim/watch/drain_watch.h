@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tells what the drainer does: the pipe that it took over, the end, what it dropped. The threads
+ * that write only count; the watchdog sees it at its next look, and the exit what is left.
+ */
+#ifndef PIPESHIM_WATCH_DRAIN_WATCH_H
+#define PIPESHIM_WATCH_DRAIN_WATCH_H
+
+#include <stdint.h>
+
+/* On the watchdog thread. Returns when to call again (CLOCK_MONOTONIC, ns). A few loads when
+ * nothing is drained. */
+uint64_t drain_watch_look(uint64_t now);
+
+/* After drain_finish(): what was not told yet, and the hand-over. Async-signal-safe. */
+void drain_watch_end(void);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes to a pipe under the drainer, two numbers on stdout:
+ *   drain_writes live SIZE COUNT    ns a write, and ns a write until the reader has it all; the
+ *                                   reader is another process, on another core if there is one
+ *   drain_writes stalled SIZE COUNT nobody reads: p50 p99 p99.9 ns of a write (COUNT * SIZE fits
+ *                                   the queue)
+ *   drain_writes memcpy SIZE COUNT  the same of a memcpy to touched memory
+ */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+static char record[1 << 20];
+
+static void live(size_t size, long count)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        exit(1);
+    pid_t reader = fork();
+    if (reader == 0) {
+        static char buffer[65536];
+        close(ends[1]);
+        pin(1);
+        while (read(ends[0], buffer, sizeof buffer) > 0)
+            ;
+        _exit(0);
+    }
+    close(ends[0]);
+    pin(0);
+    for (int i = 0; i < 1000; i++)
+        if (write(ends[1], record, size) != (ssize_t)size)
+            exit(1);
+    double start = now_ns();
+    for (long i = 0; i < count; i++)
+        if (write(ends[1], record, size) != (ssize_t)size)
+            exit(1);
+    double written = now_ns();
+    close(ends[1]);
+    waitpid(reader, NULL, 0);
+    printf("%.1f %.1f\n", (written - start) / (double)count, (now_ns() - start) / (double)count);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void stalled(size_t size, long count, int copy_only)
+{
+    int ends[2];
+    double *times = malloc(sizeof *times * (size_t)count);
+    char *memory = malloc(size * (size_t)count + 1);
+    if (pipe(ends) != 0 || !times || !memory)
+        exit(1);
+    memset(memory, 1, size * (size_t)count);
+    memset(times, 0, sizeof *times * (size_t)count);
+    if (!copy_only)
+        for (size_t filled = 0; filled < 1 << 17; filled += size)
+            if (write(ends[1], record, size) != (ssize_t)size)
+                exit(1);
+    for (long i = 0; i < count; i++) {
+        double start = now_ns();
+        if (copy_only) {
+            memcpy(memory + (size_t)i * size, record, size);
+            __asm__ volatile("" : : : "memory");
+        } else if (write(ends[1], record, size) != (ssize_t)size) {
+            exit(1);
+        }
+        times[i] = now_ns() - start;
+    }
+    qsort(times, (size_t)count, sizeof *times, ascending);
+    printf("%.0f %.0f %.0f\n", times[count / 2], times[count * 99 / 100],
+           times[count * 999 / 1000]);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 64;
+    size_t size = (size_t)atol(argv[2]);
+    long count = atol(argv[3]);
+    if (size > sizeof record)
+        return 64;
+    if (strcmp(argv[1], "live") == 0)
+        live(size, count);
+    else
+        stalled(size, count, strcmp(argv[1], "memcpy") == 0);
+    return 0;
+}
