@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report soak-drain bench fuzz lint format install clean
+.PHONY: all demo test soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -145,6 +145,14 @@ soak-report: $(BUILD)/pipeshim
 SECONDS ?= 180
 soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
+
+# Programs of others with and without the library: half an hour; what is not installed is left out.
+third-party: all
+	sh scripts/third-party.sh $(BUILD)
+
+# A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
+soak-loop: all $(BUILD)/victims/eintr_loop
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
 
 bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)

@@ -42,6 +42,7 @@ struct slot_watch {
     uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
     uint32_t proof_failures; /* looks in a row that did not prove the record */
     uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
+    bool is_loop;            /* watch/event_loops.h knows the thread */
     uint64_t loop_retry_ns;  /* not before: look whether its poll is a loop's */
     struct told told;        /* the report on it */
     uint32_t judged;         /* enum verdict of watch/judge.h */

@@ -110,14 +110,15 @@ unsigned perf_map_read(int fd, struct perf_map_name *names, unsigned count)
         names[i].name[0] = '\0';
     }
     struct map_parser parser;
+    unsigned char buffer[BUFFER_SIZE] = {0};
     parser_reset(&parser);
     for (uint64_t total = 0; total < FILE_LIMIT;) {
-        unsigned char buffer[BUFFER_SIZE];
         long got = raw_syscall(SYS_read, fd, buffer, sizeof buffer);
         if (got <= 0)
             break;
         total += (uint64_t)got;
         for (long i = 0; i < got; i++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw read */
             if (buffer[i] == '\n')
                 take_line(&parser, names, count);
             else

@@ -134,10 +134,10 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
     }
     if (name->build_id_size) {
         for (unsigned i = 0; i < name->build_id_size; i++) {
-            build_id[2 * i] = "0123456789abcdef"[name->build_id[i] >> 4];
-            build_id[2 * i + 1] = "0123456789abcdef"[name->build_id[i] & 15];
+            build_id[2UL * i] = "0123456789abcdef"[name->build_id[i] >> 4];
+            build_id[2UL * i + 1] = "0123456789abcdef"[name->build_id[i] & 15];
         }
-        build_id[2 * name->build_id_size] = '\0';
+        build_id[2UL * name->build_id_size] = '\0';
         json_put_string(json, "build_id", build_id);
     }
     if (name->symbol[0]) {

@@ -134,7 +134,7 @@ static long borrow_fd(int fd)
 
 static bool is_program_file(long fd)
 {
-    struct stat now;
+    struct stat now = {0}; /* the analyzer does not know what a raw system call writes */
     return program_fd_open && raw_syscall(SYS_fstat, fd, &now) == 0 &&
            now.st_dev == program_file.st_dev && now.st_ino == program_file.st_ino &&
            now.st_mode == program_file.st_mode && now.st_rdev == program_file.st_rdev;

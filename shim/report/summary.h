@@ -47,8 +47,8 @@ struct summary {
 void summary_begin(struct summary *summary);
 /* Counts a reported call; returns its site. */
 uint32_t summary_blocked(struct summary *summary, const struct story *story);
-/* A reported call of `site` has returned after `blocked_ns`. */
-void summary_returned(struct summary *summary, uint32_t site, uint64_t blocked_ns);
+/* A reported call of site `at` has returned after `blocked_ns`. */
+void summary_returned(struct summary *summary, uint32_t at, uint64_t blocked_ns);
 /* The time that `percent` of the site's returned calls did not exceed, within 19 % (a bucket). */
 uint64_t summary_percentile_ns(const struct summary_site *site, unsigned percent);
 

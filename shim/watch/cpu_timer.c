@@ -130,14 +130,14 @@ static uint64_t blocked_by(int tid)
 
 static bool has_default(int number)
 {
-    struct kernel_sigaction now;
+    struct kernel_sigaction now = {0};
     return raw_syscall(SYS_rt_sigaction, number, 0, &now, sizeof now.mask) == 0 && !now.handler;
 }
 
 /* True if the handler is ours still: a program may have taken the signal meanwhile. */
 static bool has_ours(int number)
 {
-    struct kernel_sigaction now;
+    struct kernel_sigaction now = {0};
     return raw_syscall(SYS_rt_sigaction, number, 0, &now, sizeof now.mask) == 0 &&
            now.handler == take_sample;
 }

@@ -39,6 +39,7 @@ static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int 
         memset(loop, 0, sizeof *loop);
         loop->tid = slot->tid;
         loop->slot = slot;
+        slot->watch.is_loop = true;
         loop->kind = kind;
         loop->wait_fd = wait_fd;
         loop->wait_sp = wait_fd >= 0 || kind == READINESS_EPOLL ? slot->waits[kind].sp : 0;
@@ -142,7 +143,7 @@ static void take_position(struct event_loop *loop, const struct memory_reader *m
     memset(&story, 0, sizeof story);
     story.tid = loop->tid;
     thread_stack_clear();
-    if (thread_stack_wanted() &&
+    if (!python_frames_unread(memory) && thread_stack_wanted() &&
         stack_snapshot_take(memory, &record.registers, thread_stack_snapshot()))
         thread_stack_unwind(memory);
     python_frames_add(memory, &story);
@@ -187,13 +188,54 @@ static void prefer_epoll(struct event_loop *loop)
     loop->lag.away = false;
 }
 
+/* The outermost wait is made from further out than the loop's was: by the loop that moved (an
+ * interpreter calls with fewer frames when it has specialised a call), or by what runs after it. */
+static void follow_outwards(struct event_loop *loop, const struct memory_reader *memory)
+{
+    struct slot *slot = loop->slot;
+    struct slot_record record;
+    struct task_call call;
+    if (loop->kind == READINESS_POLL) {
+        if (!asleep_in_wait(slot, READINESS_POLL, &record, &call))
+            return; /* only the set tells, and that only while it sleeps */
+        int wait_fd = loop_wait_fd(memory, &call);
+        if (wait_fd < 0) { /* a client's */
+            cpu_stacks_end(loop->tid);
+            loop->state = LOOP_LEFT;
+            loop->left_at = 0;
+            slot->waits[READINESS_POLL].sp = 0;
+            return;
+        }
+        loop->wait_fd = wait_fd;
+    }
+    loop->wait_sp = slot->waits[loop->kind].sp;
+    loop->position.taken = false;
+}
+
+/* A loop that was left is run again, or another one instead. */
+static bool has_come_back(struct event_loop *loop, const struct memory_reader *memory)
+{
+    struct slot_record record;
+    struct task_call call;
+    if (event_loop_returns(loop) - loop->left_at < RETURNS_OF_A_LOOP)
+        return false;
+    if (loop->kind == READINESS_EPOLL)
+        return true;
+    if (!asleep_in_wait(loop->slot, READINESS_POLL, &record, &call))
+        return false;
+    int wait_fd = loop_wait_fd(memory, &call);
+    if (wait_fd >= 0)
+        loop->wait_fd = wait_fd;
+    return wait_fd >= 0;
+}
+
 struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *memory,
                                  uint64_t now)
 {
-    relearn_outermost(slot, find(slot), now);
-    if (settings.loop == LOOP_AUTO && !slot_may_be_loop(slot))
+    struct event_loop *loop = slot->watch.is_loop ? find(slot) : NULL;
+    relearn_outermost(slot, loop, now);
+    if (!loop && settings.loop == LOOP_AUTO && !slot_may_be_loop(slot))
         return NULL;
-    struct event_loop *loop = find(slot);
     if (!loop)
         loop = recognise(slot, memory, now);
     if (!loop)
@@ -201,9 +243,10 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
     prefer_epoll(loop);
     const struct readiness_waits *waits = &slot->waits[loop->kind];
     if (loop->state == LOOP_LEFT) {
-        if (waits->returns - loop->left_at < RETURNS_OF_A_LOOP)
+        if (!has_come_back(loop, memory))
             return NULL;
         loop->state = LOOP_RUNS;
+        loop->wait_sp = waits->sp;
         loop->position.taken = false;
         struct loop_statistics kept = loop->lag.statistics;
         memset(&loop->lag, 0, sizeof loop->lag);
@@ -211,9 +254,10 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
     }
     if (loop->wait_sp == 0) {
         find_own_wait(loop, memory);
-    } else if (loop->wait_sp != waits->sp) { /* another loop, further out */
-        loop->wait_sp = waits->sp;
-        loop->position.taken = false;
+    } else if (loop->wait_sp != waits->sp) {
+        follow_outwards(loop, memory);
+        if (loop->state == LOOP_LEFT)
+            return NULL;
     }
     if (loop->kind == READINESS_EPOLL)
         loop->wait_fd = waits->epoll_fd; /* another one after another asyncio.run() */

@@ -52,6 +52,14 @@ static void add_frames(const struct memory_reader *memory, read_stack *read, str
         story->stack_hash = mix(mix(story->stack_hash, frames[i].code), (uint64_t)frames[i].line);
 }
 
+bool python_frames_unread(const struct memory_reader *memory)
+{
+    if (runtime.support == PYTHON_ABSENT)
+        python_runtime_find(memory, 0, &runtime);
+    return runtime.support != PYTHON_ABSENT &&
+           (runtime.support != PYTHON_SUPPORTED || !settings.number[SETTING_PYTHON]);
+}
+
 void python_frames_add(const struct memory_reader *memory, struct story *story)
 {
     add_frames(memory, python_read_stack, story);

@@ -10,6 +10,11 @@
  * The text is static. Async-signal-safe; some 100 us. */
 const char *python_frames_begin(const struct memory_reader *memory);
 
+/* True if CPython is loaded, but its frames are not read: the settings say so, or its version
+ * cannot be. Then each Python call may be several C frames, which tell nothing of where a program
+ * is. */
+bool python_frames_unread(const struct memory_reader *memory);
+
 /* Adds the Python frames of story->tid to the story and to its stack hash. The caller makes sure
  * that the thread was asleep before and after. On the watchdog thread. */
 void python_frames_add(const struct memory_reader *memory, struct story *story);

@@ -144,6 +144,11 @@ static bool wakes_up(int fd)
 
 int readiness_set_wake_up(const struct readiness_set *set)
 {
+    struct fd_description only;
+    /* GNU make waits so for its jobserver's token. */
+    if (set->count == 1 && fd_describe(atomic_load(&life->pid), set->entry[0].fd, &only) == 0 &&
+        only.kind == LINK_PIPE)
+        return -1;
     for (unsigned i = 0; i < set->count; i++)
         if (wakes_up(set->entry[i].fd))
             return set->entry[i].fd;

@@ -35,7 +35,7 @@ struct readiness_set readiness_set_read(const struct memory_reader *memory,
 /* A descriptor of the set by which another thread or a signal handler of the same process wakes the
  * thread (an eventfd, timerfd, signalfd, inotify, or a pipe or socketpair of which the process
  * holds both ends), or a listening socket: every event loop has one, a client's wait for its answer
- * has none. -1: none. */
+ * has none. -1: none; nor is a pipe that is waited for alone, make's jobserver. */
 int readiness_set_wake_up(const struct readiness_set *set);
 
 /* What a wait inside a callback waits for: sets the story's class, fd and object. */

@@ -209,7 +209,7 @@ bool watchdog_thread_start(void)
 static void sleep_until_gone(int tid)
 {
     enum { LONGEST_STOP_S = 2 };
-    struct timespec moment = {0, 50 * NS_PER_US};
+    struct timespec moment = {0, 50L * NS_PER_US};
     uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_STOP_S * NS_PER_S;
     /* The kernel clears the tid word before it takes the thread out of its group; unshare() counts
      * the group. */

@@ -171,6 +171,15 @@ class ExplainedReports(unittest.TestCase):
                 self.assertEqual(frames[-1], ("<module>", 14))
                 os.unlink(os.path.join(self.folder, "log"))
 
+    def test_without_python_frames_a_loop_is_late_all_the_same(self):
+        script = self.write_script("hog.py", HOG)
+        for path, _ in find_pythons():
+            with self.subTest(python=path):
+                lag = self.start(path, script, PIPESHIM_PYTHON="off").wait_for("lag")
+                self.assertNotIn("python", lag)
+                self.assertTrue(lag["stack"])
+                os.unlink(os.path.join(self.folder, "log"))
+
     def test_perf_trampolines_are_walked_and_named(self):
         """-X perf (3.12 and later): compiled code without unwind tables between all C frames."""
         pythons = [path for path, version in find_pythons()

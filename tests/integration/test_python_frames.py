@@ -253,6 +253,23 @@ class PythonFrames(unittest.TestCase):
                 self.assert_possible_hog_stack(frames, ["hog", scenario, "<module>"])
             self.assertTrue(stacks["complete"] + stacks["outer"])  # the outer ones stand still
 
+    @with_each_python
+    def test_generators_and_coroutines_of_a_running_thread(self, path, _):
+        callers = {"next_number": {"numbers"}, "numbers": {"coroutine", "take"}, "coroutine": {"run"},
+                   "take": {"alternate"}, "run": {"alternate"}, "alternate": {"generator_hog"},
+                   "generator_hog": {"<module>"}}
+        with open(VICTIM, encoding="utf-8") as file:
+            source = file.read().splitlines()
+        stacks = self.read_hog(path, "generator_hog", 500)
+        for frames in stacks["complete"] + stacks["outer"]:
+            names = [function.rsplit(".", 1)[-1] for _, _, function in frames]
+            self.assertEqual(names[-1], "<module>")
+            for callee, caller, (line, _, _) in zip(names, names[1:], frames[1:]):
+                self.assertIn(caller, callers[callee], names)
+                if caller != "<module>":
+                    self.assertIn(callee + "(", source[line - 1], names)
+        self.assertTrue(stacks["complete"] + stacks["outer"])
+
     def read_hog(self, path, scenario, times):
         with Victim(path, scenario) as victim:
             tid, = victim.reports(1)

@@ -88,7 +88,7 @@ static int run_loop(const struct mode *modes, int count, char **arguments)
         argument = arguments[2];
     int epoll = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     int timer = check(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create");
-    struct timespec period = {0, TURN_MS * 1000000};
+    struct timespec period = {0, TURN_MS * 1000000L};
     struct itimerspec setting = {period, period};
     struct epoll_event event = {.events = EPOLLIN};
     check(timerfd_settime(timer, 0, &setting, NULL), "timerfd_settime");

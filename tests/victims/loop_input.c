@@ -29,7 +29,7 @@ static void do_write(void)
 static struct sockaddr_in loopback(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)atoi(argument))};
+                                  .sin_port = htons((uint16_t)strtol(argument, NULL, 10))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return address;
 }

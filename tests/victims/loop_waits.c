@@ -21,7 +21,7 @@ extern char **environ;
 
 static struct timespec time_asked(void)
 {
-    long ms = atol(argument);
+    long ms = strtol(argument, NULL, 10);
     return (struct timespec){ms / 1000, ms % 1000 * 1000000};
 }
 
@@ -40,12 +40,12 @@ static void do_clock_nanosleep(void)
 
 static void do_usleep(void)
 {
-    check(usleep((useconds_t)atol(argument) * 1000), "usleep");
+    check(usleep((useconds_t)strtol(argument, NULL, 10) * 1000), "usleep");
 }
 
 static void do_sleep(void)
 {
-    sleep((unsigned)atol(argument) / 1000);
+    sleep((unsigned)strtol(argument, NULL, 10) / 1000);
 }
 
 static void do_raw_nanosleep(void)

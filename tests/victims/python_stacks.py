@@ -540,5 +540,41 @@ def hog(rounds=20000):
     loop()
 
 
+def generator_hog():
+    """Runs for ever; one generator is resumed from two places, and a coroutine comes and goes."""
+
+    def next_number(number):
+        return number + 1 & 1023
+
+    def numbers():
+        number = 0
+        while True:
+            number = next_number(number)
+            yield number
+
+    async def coroutine(source):
+        return next(source)  # numbers()
+
+    def take(source):
+        return next(source)  # numbers()
+
+    def run(source):
+        begun = coroutine(source)
+        try:
+            begun.send(None)  # coroutine()
+        except StopIteration as end:
+            return end.value
+
+    def alternate(source):
+        os.write(1, announce.encode())
+        while True:
+            take(source)
+            run(source)
+
+    threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+    announce = '{"tid": %d, "frames": []}\n' % gettid()
+    alternate(numbers())
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

@@ -102,7 +102,7 @@ static void take(struct module_bases *bases, const struct mapping *mapping, cons
 /* Splits what read(2) returns into lines; a line longer than any the kernel writes is dropped. */
 static void read_lines(int fd, struct module_bases *bases, const char *executable)
 {
-    char buffer[LINE_LIMIT + 1];
+    char buffer[LINE_LIMIT + 1] = {0};
     size_t have = 0;
     for (unsigned lines = 0; lines < MAPPING_LIMIT;) {
         long got = raw_syscall(SYS_read, fd, buffer + have, LINE_LIMIT - have);

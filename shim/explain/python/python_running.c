@@ -118,11 +118,10 @@ static unsigned prove_frames(const struct walker *walker, const struct thread_po
             return count;
         found += python_snapshot_unproven(walker, &snapshot, taken > 0, frames, &now);
         unproven = now > unproven ? now : unproven;
-        if (unproven == snapshot.frames ||
-            !rest_is_unchanged(walker, frames, snapshot.frames, count, omitted))
+        if (unproven == snapshot.frames)
             return count;
     }
-    return unproven;
+    return rest_is_unchanged(walker, frames, snapshot.frames, count, omitted) ? unproven : count;
 }
 
 static bool read_running(const struct walker *walker, const struct thread_position *position,
