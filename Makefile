@@ -141,11 +141,6 @@ test:
 soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
 
-# Random faults, every byte compared; prints its seed, and SEED= repeats one.
-SECONDS ?= 180
-soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
-	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
-
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
@@ -153,6 +148,11 @@ third-party: all
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
+
+# Random faults, every byte compared; prints its seed, and SEED= repeats one.
+SECONDS ?= 180
+soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
 bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
