@@ -62,12 +62,12 @@ class Bounds(DrainCase):
 
     def test_memory_stays_within_the_bound(self):
         for policy in ("drop-new", "drop-old"):
-            run = self.python(FILL, DRAIN_MAX="16M", DRAIN_OVERFLOW=policy)
-            self.tell(run, 100 * 1000 * 1000)
+            run = self.python(FILL, DRAIN_MAX="8M", DRAIN_OVERFLOW=policy)
+            self.tell(run, 30 * 1000 * 1000)
             self.assertEqual(run.process.stdout.readline(), b"written\n")
             used = self.helper_and_program(run)
-            self.assertLessEqual(used, 16 * MIB * 1.1, policy)
-            self.assertGreaterEqual(used, 16 * MIB * 0.9, policy)
+            self.assertLessEqual(used, 8 * MIB * 1.1, policy)
+            self.assertGreaterEqual(used, 8 * MIB * 0.9, policy)
             run.process.stdin.close()
             self.assertEqual(run.wait(), 0)
             data = run.read()
@@ -76,11 +76,11 @@ class Bounds(DrainCase):
             self.assertEqual(writes, sorted(set(writes)))
 
     def test_memory_comes_back(self):
-        run = self.python(FILL, DRAIN_MAX="64M")
-        self.tell(run, 50 * 1000 * 1000)
+        run = self.python(FILL, DRAIN_MAX="32M")
+        self.tell(run, 25 * 1000 * 1000)
         self.assertEqual(run.process.stdout.readline(), b"written\n")
-        self.assertGreater(self.helper_and_program(run), 45 * 1000 * 1000)
-        expected = b"".join(b"%09d\n" % i * 100 for i in range(50000))
+        self.assertGreater(self.helper_and_program(run), 22 * 1000 * 1000)
+        expected = b"".join(b"%09d\n" % i * 100 for i in range(25000))
         data = b""
         while len(data) < len(expected):
             data += os.read(run.reader, 1 << 16)
