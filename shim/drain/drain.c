@@ -16,6 +16,10 @@
 #include "drain/stream.h"
 #include "watch/life.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 enum { NAMED_FDS = 1024, HEADER_ROOM = 65536, POLL_NS = NS_PER_MS };
 
 bool drain_enabled;
@@ -184,6 +188,23 @@ static void write_ring(struct stream *stream, uint64_t at, const void *from, uin
         first = size;
     memcpy(ring + (at & mask), from, first);
     memcpy(ring, (const char *)from + first, size - first);
+}
+
+/* The pages that a write is the first to use are made many at once (Linux 5.14; else one by one, as
+ * they are touched): a page fault costs as much as ten small writes. False: there is no memory. */
+static bool make_pages(struct stream *stream, uint64_t from, uint64_t to)
+{
+    enum { CHUNK = 128 * 1024, CHUNKS_OF_BOUND = 32 };
+    if (drain_memory->max < (uint64_t)CHUNK * CHUNKS_OF_BOUND)
+        return true;
+    uint64_t at = (from + CHUNK - 1) & ~(uint64_t)(CHUNK - 1);
+    for (; at < to; at += CHUNK) {
+        char *place = stream_ring(stream) + (at & (drain_memory->ring_size - 1));
+        long result = raw_syscall(SYS_madvise, place, CHUNK, MADV_POPULATE_WRITE);
+        if (result == -ENOMEM || result == -EFAULT)
+            return false;
+    }
+    return true;
 }
 
 static uint64_t vector_size(const struct iovec *vector, int count)
@@ -384,12 +405,16 @@ static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
         atomic_store_explicit(&stream->episode_peak, in_stream, memory_order_relaxed);
 }
 
-/* Appends; the lock is held and there is room. False: not queued, no helper to be had. */
+/* Appends; the lock is held and there is room. False: not queued, no helper or memory to be had. */
 static bool append(struct stream *stream, int fd, const struct iovec *vector, uint64_t skip,
                    uint64_t size)
 {
     uint64_t before = atomic_load(&stream->head);
     uint64_t at = before;
+    if (!make_pages(stream, before, before + space_of(size))) {
+        atomic_fetch_or(&fallbacks, DRAIN_NO_MEMORY);
+        return false;
+    }
     for (uint64_t left = size; left > 0;) {
         uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
         struct record record = {(uint32_t)part, left > part};
@@ -470,8 +495,11 @@ static ssize_t queue_rest(struct stream *stream, int fd, const struct iovec *vec
             drop(size - done);
             return (ssize_t)size;
         }
-        if (!append(stream, fd, vector, done, part))
+        if (!append(stream, fd, vector, done, part)) {
+            while (!direct_is_in_order(stream) && atomic_load(&stream->state) == HELPER_RUNS)
+                sleep_ns(POLL_NS / 4);
             return write_rest(fd, vector, count, done);
+        }
         done += part;
     }
     return (ssize_t)size;

@@ -84,6 +84,7 @@ void drain_begin_in_child(void);
 enum drain_fallback {
     DRAIN_NO_HELPER = 1, /* the kernel gives no process for the helper */
     DRAIN_TOO_MANY = 2,  /* all streams are in use */
+    DRAIN_NO_MEMORY = 4, /* for more of the queue */
 };
 
 /* Those since the last call: bits of enum drain_fallback. */

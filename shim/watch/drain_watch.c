@@ -132,6 +132,8 @@ static void look_at_fallbacks(void)
     if (now & DRAIN_NO_HELPER)
         tell_line("no helper process can be started for the drainer (fork refused: memory or "
                   "RLIMIT_NPROC?); writes to full pipes block as they would without it");
+    if (now & DRAIN_NO_MEMORY)
+        tell_line("no memory for more of the drainer's queue: writes wait until it is sent");
     if (now & DRAIN_TOO_MANY)
         tell_line("more pipes are full at once than the drainer has queues (16); writes to the "
                   "others block as they would without it");
