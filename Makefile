@@ -46,7 +46,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-drain soak-report soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,9 +149,10 @@ third-party: all
 soak-loop: all $(BUILD)/victims/eintr_loop
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
 
-# Some minutes of kills at random moments; `make test` makes 200.
-soak-drain: all $(BUILD)/victims/drain_writer
-	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_KILLS=5000 /usr/bin/python3 tests/integration/test_drain_bytes.py DrainBytes.test_kills
+# Random faults, every byte compared; prints its seed, and SEED= repeats one.
+SECONDS ?= 180
+soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
 bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)

@@ -15,9 +15,12 @@
 /* The functions that were real before the drainer stood in front of them. */
 static ssize_t (*write_behind)(int, const void *, size_t);
 static ssize_t (*writev_behind)(int, const struct iovec *, int);
+static ssize_t (*pwritev2_behind)(int, const struct iovec *, int, off_t, int);
+static ssize_t (*pwritev64v2_behind)(int, const struct iovec *, int, off64_t, int);
 static ssize_t (*send_behind)(int, const void *, size_t, int);
 static ssize_t (*sendto_behind)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 static ssize_t (*sendmsg_behind)(int, const struct msghdr *, int);
+static int (*sendmmsg_behind)(int, struct mmsghdr *, unsigned, int);
 static ssize_t (*sendfile_behind)(int, int, off_t *, size_t);
 static ssize_t (*sendfile64_behind)(int, int, off64_t *, size_t);
 static ssize_t (*splice_behind)(int, off64_t *, int, off64_t *, size_t, unsigned);
@@ -67,6 +70,26 @@ static void before(int fd)
         drain_flush(fd);
 }
 
+static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset,
+                                   int flags)
+{
+    ssize_t result;
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+        return result;
+    before(fd);
+    return pwritev64v2_behind(fd, vector, count, offset, flags);
+}
+
+static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, off_t offset,
+                                int flags)
+{
+    ssize_t result;
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+        return result;
+    before(fd);
+    return pwritev2_behind(fd, vector, count, offset, flags);
+}
+
 static ssize_t drained_send(int fd, const void *buffer, size_t size, int flags)
 {
     before(fd);
@@ -84,6 +107,12 @@ static ssize_t drained_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     before(fd);
     return sendmsg_behind(fd, message, flags);
+}
+
+static int drained_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    before(fd);
+    return sendmmsg_behind(fd, messages, count, flags);
 }
 
 static ssize_t drained_sendfile(int out, int in, off_t *offset, size_t size)
@@ -140,9 +169,12 @@ void drain_doors_install(void)
     }
     INSTALL(write);
     INSTALL(writev);
+    INSTALL(pwritev2);
+    INSTALL(pwritev64v2);
     INSTALL(send);
     INSTALL(sendto);
     INSTALL(sendmsg);
+    INSTALL(sendmmsg);
     INSTALL(sendfile);
     INSTALL(sendfile64);
     INSTALL(splice);

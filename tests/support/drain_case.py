@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Shared by the drainer's tests: victims under PIPESHIM_DRAIN, and readers that compare all bytes."""
+import os
+import subprocess
+import tempfile
+import time
+
+from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, victim, wait_until
+
+PERIOD = 65521
+
+
+def make_table():
+    state, table = 1, bytearray()
+    for _ in range(PERIOD):
+        state = (state * 1664525 + 1013904223) & 0xffffffff
+        table.append(max(state >> 28, 1))
+    return bytes(table)
+
+
+TABLE = make_table()
+
+
+def message_size(number, thread, smallest, largest):
+    return smallest + (7919 * number + 104729 * thread) % (largest - smallest + 1)
+
+
+def thread_stream(thread, size):
+    table = bytes(16 * thread + nibble for nibble in TABLE)
+    return (table * (size // PERIOD + 1))[:size]
+
+
+def check_writers(case, data, threads, count, smallest, largest):
+    """`data` is all that victims/drain_writers writes: each thread's stream in order, and each
+    message of at most PIPE_BUF bytes in one piece."""
+    sizes = [[message_size(i, t, smallest, largest) for i in range(count)] for t in range(threads)]
+    streams = [thread_stream(t, sum(sizes[t])) for t in range(threads)]
+    case.assertEqual(len(data), sum(map(len, streams)))
+    for thread, stream in enumerate(streams):
+        others = bytes(byte for byte in range(256) if byte >> 4 != thread)
+        case.assertTrue(data.translate(None, others) == stream, "thread %d's bytes" % thread)
+    if largest > 4096:
+        return
+    at, next_message, offset = 0, [0] * threads, [0] * threads
+    while at < len(data):
+        thread = data[at] >> 4
+        size = sizes[thread][next_message[thread]]
+        case.assertEqual(data[at:at + size], streams[thread][offset[thread]:offset[thread] + size],
+                         "message %d of thread %d is torn" % (next_message[thread], thread))
+        next_message[thread] += 1
+        offset[thread] += size
+        at += size
+
+
+def helpers_of(inode):
+    """Drainer processes that hold the pipe."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if read_text("/proc/%s/comm" % pid) != "pipeshim-drain\n":
+            continue
+        try:
+            links = [os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in
+                     os.listdir("/proc/%s/fd" % pid)]
+        except OSError:  # it is gone
+            continue
+        if any("[%d]" % inode in link for link in links):
+            found.append(int(pid))
+    return found
+
+
+class Drained:
+    """A program whose fd 2 (unless `fds` says otherwise) goes to a pipe that nobody reads yet."""
+
+    def __init__(self, case, command, library=True, pipe=None, inherit=(), **variables):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        if library:
+            environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_DRAIN="stderr",
+                               PIPESHIM_DRAIN_EXIT="0", PIPESHIM_LOG="/dev/null")
+            environment.update({"PIPESHIM_" + key: value for key, value in variables.items()})
+        self.reader, writer = pipe or os.pipe()
+        case.addCleanup(self.close_reader)
+        self.inode = os.fstat(self.reader).st_ino
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=writer,
+                                        pass_fds=inherit)
+        os.close(writer)
+        case.addCleanup(self.process.stdout.close)
+        case.addCleanup(self.process.stdin.close)
+        case.addCleanup(self.process.wait)
+        case.addCleanup(self.process.kill)
+
+    def close_reader(self):
+        if self.reader is not None:
+            os.close(self.reader)
+            self.reader = None
+
+    def wait(self):
+        return self.process.wait(DEADLINE_S)
+
+    def read(self, most=65536, pause=0):
+        """All until end-of-file; `pause` seconds between reads of at most `most` bytes."""
+        chunks = []
+        while chunk := os.read(self.reader, most):
+            chunks.append(chunk)
+            if pause:
+                time.sleep(pause)
+        return b"".join(chunks)
+
+
+class DrainCase(PipeshimCase):
+    def drained(self, command, **options):
+        return Drained(self, command, **options)
+
+    def python(self, program, *arguments, **options):
+        return Drained(self, ["/usr/bin/python3", "-S", "-E", "-c", program, *arguments], **options)
+
+    def writers(self, call, threads, count, smallest, largest, **options):
+        return Drained(self, [victim("drain_writers"), call, "2", str(threads), str(count),
+                              str(smallest), str(largest)], **options)
+
+    def assert_helper_leaves(self, run):
+        wait_until(lambda: not helpers_of(run.inode), "end of the helper")
+
+
+__all__ = ["BUILD", "DEADLINE_S", "LIBRARY", "DrainCase", "Drained", "check_writers", "helpers_of",
+           "message_size", "tempfile", "victim", "wait_until"]
