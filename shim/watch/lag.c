@@ -17,8 +17,8 @@
 #include "watch/wait_object.h"
 
 enum {
-    /* A running thread is sampled each 5 ms of its CPU time, of which a busy machine gives it little:
-     * so many looks are waited for a sample, then the lag is told without one. */
+    /* A running thread is sampled each 5 ms of its CPU time, of which a busy machine gives it
+     * little: so many looks are waited for a sample, then the lag is told without one. */
     LOOKS_FOR_SAMPLE = 8,
     /* A slot's claim is the wait's return only if it is so young. */
     LAG_FRESH_NS = 20 * NS_PER_MS,
