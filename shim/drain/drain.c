@@ -294,9 +294,10 @@ static bool had_fit_flags(int fd, const struct stat *status)
  * inside libc (fclose, posix_spawn's child) where no door sees it. */
 static bool is_pipe(int fd, struct stat *status)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call fills it */
-    return raw_syscall(SYS_fstat, fd, status) == 0 &&
-           (S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode));
+    if (raw_syscall(SYS_fstat, fd, status) != 0)
+        return false;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call filled it */
+    return S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode);
 }
 
 static bool is_drainable(int fd, struct stat *status)
