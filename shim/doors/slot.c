@@ -175,11 +175,11 @@ void slot_claim_after_wait(struct slot *slot)
 
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
-    if (!life_active() || !life_begin())
+    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
+     * child all of `life` reads zero, and the first call goes on. */
+    if (!life_active() || !matters(call, atomic_load(&life->thread_state)) || !life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
-    if (!matters(call, state))
-        return NULL;
     if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);
