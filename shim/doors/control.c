@@ -109,7 +109,7 @@ __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 /*
  * syscall(2) takes any number of arguments, and may return twice (vfork): so this is a jump to the
  * real one, not a call, and no argument register is touched on the way. Allocators and runtimes
- * call it often; the way through is one compare and one test.
+ * call it often; the way through is a compare and two tests.
  */
 #if defined(__x86_64__)
 __asm__(".text\n"
@@ -119,11 +119,15 @@ __asm__(".text\n"
         "    .cfi_startproc\n"
         "    cmp $317, %rdi\n" /* SYS_seccomp */
         "    je 1f\n"
-        "0:  mov real_syscall(%rip), %rax\n"
+        "    cmpb $0, drain_enabled(%rip)\n"
+        "    jne 4f\n"
+        "    mov real_syscall(%rip), %rax\n"
         "    test %rax, %rax\n"
         "    jz 2f\n"
         "    jmp *%rax\n"
         "1:  lea syscall_before_seccomp(%rip), %rax\n"
+        "    jmp 3f\n"
+        "4:  lea syscall_before_drained(%rip), %rax\n"
         "    jmp 3f\n"
         "2:  lea syscall_bind(%rip), %rax\n"
         "3:  push %rdi\n    .cfi_adjust_cfa_offset 8\n"
@@ -156,12 +160,18 @@ __asm__(".text\n"
         "    .cfi_startproc\n"
         "    cmp x0, #277\n" /* SYS_seccomp */
         "    b.eq 1f\n"
+        "    adrp x16, drain_enabled\n"
+        "    ldrb w16, [x16, :lo12:drain_enabled]\n"
+        "    cbnz w16, 4f\n"
         "    adrp x16, real_syscall\n"
         "    ldr x16, [x16, :lo12:real_syscall]\n"
         "    cbz x16, 2f\n"
         "    br x16\n"
         "1:  adrp x16, syscall_before_seccomp\n"
         "    add x16, x16, :lo12:syscall_before_seccomp\n"
+        "    b 3f\n"
+        "4:  adrp x16, syscall_before_drained\n"
+        "    add x16, x16, :lo12:syscall_before_drained\n"
         "    b 3f\n"
         "2:  adrp x16, syscall_bind\n"
         "    add x16, x16, :lo12:syscall_bind\n"

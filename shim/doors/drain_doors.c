@@ -2,11 +2,13 @@
 #include "doors/drain_doors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/raw_syscall.h"
 #include "doors/real.h"
+#include "drain/descriptor.h"
 #include "drain/drain.h"
 #include "report/tell.h"
 #include "watch/drain_watch.h"
@@ -26,6 +28,7 @@ static ssize_t (*sendfile64_behind)(int, int, off64_t *, size_t);
 static ssize_t (*splice_behind)(int, off64_t *, int, off64_t *, size_t, unsigned);
 static ssize_t (*tee_behind)(int, int, size_t, unsigned);
 static ssize_t (*vmsplice_behind)(int, const struct iovec *, size_t, unsigned);
+static int (*pclose_behind)(FILE *);
 
 static bool drained(int fd, const struct iovec *vector, int count, ssize_t *result)
 {
@@ -63,11 +66,14 @@ static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
     return writev_behind(fd, vector, count);
 }
 
-/* Calls that are not queued wait until what is queued has gone. */
-static void before(int fd)
+/* Calls that are not queued wait until what is queued has gone; those that must not wait fail as
+ * they do when there is no room. */
+static bool may_pass(int fd, bool waits)
 {
-    if (drain_wants(fd))
-        drain_flush(fd);
+    if (!drain_wants(fd) || drain_flush(fd, waits))
+        return true;
+    errno = EAGAIN;
+    return false;
 }
 
 static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset,
@@ -76,8 +82,9 @@ static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
         return result;
-    before(fd);
-    return pwritev64v2_behind(fd, vector, count, offset, flags);
+    return may_pass(fd, !(flags & RWF_NOWAIT))
+               ? pwritev64v2_behind(fd, vector, count, offset, flags)
+               : -1;
 }
 
 static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, off_t offset,
@@ -86,64 +93,70 @@ static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, o
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
         return result;
-    before(fd);
-    return pwritev2_behind(fd, vector, count, offset, flags);
+    return may_pass(fd, !(flags & RWF_NOWAIT)) ? pwritev2_behind(fd, vector, count, offset, flags)
+                                               : -1;
 }
 
 static ssize_t drained_send(int fd, const void *buffer, size_t size, int flags)
 {
-    before(fd);
-    return send_behind(fd, buffer, size, flags);
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? send_behind(fd, buffer, size, flags) : -1;
 }
 
 static ssize_t drained_sendto(int fd, const void *buffer, size_t size, int flags,
                               const struct sockaddr *address, socklen_t length)
 {
-    before(fd);
-    return sendto_behind(fd, buffer, size, flags, address, length);
+    return may_pass(fd, !(flags & MSG_DONTWAIT))
+               ? sendto_behind(fd, buffer, size, flags, address, length)
+               : -1;
 }
 
 static ssize_t drained_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    before(fd);
-    return sendmsg_behind(fd, message, flags);
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? sendmsg_behind(fd, message, flags) : -1;
 }
 
 static int drained_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    before(fd);
-    return sendmmsg_behind(fd, messages, count, flags);
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? sendmmsg_behind(fd, messages, count, flags) : -1;
 }
 
 static ssize_t drained_sendfile(int out, int in, off_t *offset, size_t size)
 {
-    before(out);
-    return sendfile_behind(out, in, offset, size);
+    return may_pass(out, true) ? sendfile_behind(out, in, offset, size) : -1;
 }
 
 static ssize_t drained_sendfile64(int out, int in, off64_t *offset, size_t size)
 {
-    before(out);
-    return sendfile64_behind(out, in, offset, size);
+    return may_pass(out, true) ? sendfile64_behind(out, in, offset, size) : -1;
 }
 
 static ssize_t drained_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size,
                               unsigned flags)
 {
-    before(out);
-    return splice_behind(in, in_offset, out, out_offset, size, flags);
+    return may_pass(out, !(flags & SPLICE_F_NONBLOCK))
+               ? splice_behind(in, in_offset, out, out_offset, size, flags)
+               : -1;
 }
 
 static ssize_t drained_tee(int in, int out, size_t size, unsigned flags)
 {
-    before(out);
-    return tee_behind(in, out, size, flags);
+    return may_pass(out, !(flags & SPLICE_F_NONBLOCK)) ? tee_behind(in, out, size, flags) : -1;
 }
 
 static ssize_t drained_vmsplice(int fd, const struct iovec *vector, size_t count, unsigned flags)
 {
-    before(fd);
-    return vmsplice_behind(fd, vector, count, flags);
+    return may_pass(fd, !(flags & SPLICE_F_NONBLOCK)) ? vmsplice_behind(fd, vector, count, flags)
+                                                      : -1;
+}
+
+/* Of a popen(…, "w"): it closes the program's fd inside. */
+static int drained_pclose(FILE *stream)
+{
+    unsigned fd = (unsigned)stream->_fileno;
+    descriptor_changes(fd, fd);
+    int result = pclose_behind(stream);
+    descriptor_changed(fd, fd);
+    return result;
 }
 
 #define INSTALL(name)                                                                              \
@@ -180,12 +193,16 @@ void drain_doors_install(void)
     INSTALL(splice);
     INSTALL(tee);
     INSTALL(vmsplice);
+    INSTALL(pclose);
 }
 
 /* A vfork child has its parent's memory: what is queued is its parent's to wait for. */
 void drain_doors_finish(bool exits)
 {
-    if (drain_enabled && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid) &&
-        drain_finish(exits))
+    if (!drain_enabled)
+        return;
+    if (atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
+        descriptor_child_leaves();
+    else if (drain_finish(exits))
         drain_watch_end();
 }

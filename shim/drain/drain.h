@@ -8,15 +8,16 @@
  * SIGKILL of the program. A forked child inherits the mapping: it appends to the same queue, after
  * what its parent had queued, and repeats nothing.
  *
- * Streams. One queue a pipe, FIFO or stream socket, known by its device and inode, so that dup'ed
- * fds are one stream. `head` is moved by the writers, under the stream's lock; `tail` by the helper
- * or, for drop-old, by a writer, both by compare-and-exchange. The lock holds its owner's tid: one
- * that died is robbed; a signal handler that finds its own thread inside writes directly.
+ * Streams (drain/stream.h). One queue a pipe, FIFO or stream socket, known by its device and inode,
+ * so that dup'ed fds are one stream. `head` is moved by the writers, under the stream's lock;
+ * `tail` by the helper or, for drop-old, by a writer, both by compare-and-exchange. The lock holds
+ * its owner's tid: one that died is robbed; a signal handler that finds its own thread inside
+ * writes directly.
  *
- * Direct path. While no queue of the process holds anything, a write is one pwritev2(RWF_NOWAIT)
- * and takes no lock: what fits has gone, what does not is queued. O_NONBLOCK is never set on the
- * program's file description, which other processes share; named FIFOs, for which the kernel does
- * not know RWF_NOWAIT, are opened a second time.
+ * Direct path (drain/direct.h). While no queue of the process holds anything, a write is one
+ * pwritev2(RWF_NOWAIT) and takes no lock: what fits has gone, what does not is queued. O_NONBLOCK
+ * is never set on the program's file description, which other processes share; named FIFOs, for
+ * which the kernel does not know RWF_NOWAIT, are opened a second time.
  *
  * The helper. Two clones: the first is waited for here (__WCLONE: it has no exit signal, the
  * program's wait() does not see it), the second belongs to init. It keeps one fd, the pipe's write
@@ -68,8 +69,9 @@ bool drain_wants(int fd);
  * in the queue instead of the pipe. Async-signal-safe; does not touch errno. */
 ssize_t drain_write(int fd, const struct iovec *vector, int count);
 
-/* Waits until the stream of `fd` is empty: before a call that moves bytes past drain_write(). */
-void drain_flush(int fd);
+/* Before a call that moves bytes past drain_write(): waits until the stream of `fd` is empty.
+ * False: it is not, and the call (`waits` false) or the descriptor is a non-blocking one. */
+bool drain_flush(int fd, bool waits);
 
 /* Waits as PIPESHIM_DRAIN_EXIT says until what this process queued is sent. What is left then,
  * which the helpers go on sending, is counted as handed over. What is written later (exit's last

@@ -16,9 +16,19 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
+#include "drain/ring.h"
 #include "drain/stream.h"
 
-enum { PARTS = 512, HELPER_FD = 0, CPU_MASK_BYTES = 1024, STRING_COPY_FROM = 512 };
+enum {
+    PARTS = 512,
+    HELPER_FD = 0,
+    CPU_MASK_BYTES = 1024,
+    STRING_COPY_FROM = 512,
+    COPIED_BELOW = 1024,
+    PORTIONS_OF_BOUND = 128,
+    NAPS = 40,
+    NAP_NS = 200 * NS_PER_US
+};
 
 /* Private to the helper after the fork. */
 static char batch[RECORD_LIMIT];
@@ -50,36 +60,78 @@ static void copy(char *to, const char *from, uint64_t size)
 #endif
 }
 
-static void read_ring(const struct stream *stream, uint64_t at, void *to, uint64_t size)
+static void read_ring(struct stream *stream, uint64_t at, void *to, uint64_t size)
 {
-    uint64_t mask = drain_memory->ring_size - 1;
-    uint64_t first = drain_memory->ring_size - (at & mask);
-    const char *ring = stream_ring(stream);
+    uint64_t place = ring_place(stream, at);
+    uint64_t first = drain_memory->ring_size - place;
+    const char *ring = ring_of(stream);
     if (first > size)
         first = size;
-    copy(to, ring + (at & mask), first);
+    copy(to, ring + place, first);
     copy((char *)to + first, ring, size - first);
 }
 
 static void add_part(const char *from, uint64_t size)
 {
-    if (size > 0)
+    struct iovec *last = part_count ? &parts[part_count - 1] : NULL;
+    if (last && (const char *)last->iov_base + last->iov_len == from)
+        last->iov_len += size;
+    else if (size > 0)
         parts[part_count++] = (struct iovec){(char *)from, size};
 }
 
-/* What lies in the ring is sent from there: the writers are never more than half a ring ahead of
- * `tail`. Where they move `tail` themselves (drop-old) they may come round while it is sent. */
-static void add_payload(const struct stream *stream, uint64_t at, uint32_t used, uint32_t size)
+/* Small records are copied: an entry of writev() costs more. Large ones are sent from the ring,
+ * which the writers reuse only up to `sent`; not where they may drop them meanwhile. */
+static void add_payload(struct stream *stream, uint64_t at, uint32_t used, uint32_t size)
 {
-    uint64_t place = at & (drain_memory->ring_size - 1);
-    uint64_t first = drain_memory->ring_size - place;
-    if (drain_memory->keep_pages) {
+    if (size < COPIED_BELOW || drain_memory->drops_oldest) {
         read_ring(stream, at, batch + used, size);
         add_part(batch + used, size);
     } else {
-        add_part(stream_ring(stream) + place, size < first ? size : first);
-        add_part(stream_ring(stream), size < first ? 0 : size - first);
+        uint64_t place = ring_place(stream, at);
+        uint64_t first = drain_memory->ring_size - place;
+        add_part(ring_of(stream) + place, size < first ? size : first);
+        add_part(ring_of(stream), size < first ? 0 : size - first);
     }
+}
+
+/* The sum of all queues is a cache line of the writers: it is told of what was taken in portions.
+ */
+static void note_taken(uint64_t space, bool all)
+{
+    static uint64_t untold;
+    untold += space;
+    if (untold == 0 || (!all && untold < drain_memory->max / PORTIONS_OF_BOUND))
+        return;
+    atomic_fetch_sub(&drain_memory->queued, untold);
+    untold = 0;
+}
+
+static uint64_t payload_between(struct stream *stream, uint64_t at, uint64_t head)
+{
+    uint64_t bytes = 0;
+    while (at < head) {
+        struct record record = ring_record(stream, at);
+        if (record.size > RECORD_LIMIT)
+            break; /* a writer dropped it meanwhile: the caller's exchange fails */
+        bytes += record.size;
+        at += record_space(record.size);
+    }
+    return bytes;
+}
+
+static void discard_all(struct stream *stream)
+{
+    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t head;
+    uint64_t bytes;
+    do {
+        head = atomic_load(&stream->head);
+        bytes = payload_between(stream, tail, head);
+    } while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
+    atomic_fetch_add(&drain_memory->lost_bytes, bytes);
+    atomic_store(&stream->middle, 0);
+    note_taken(head - tail, true);
 }
 
 /* Takes whole records: one, or as many as fit into PIPE_BUF. Returns their bytes, 0 when nothing is
@@ -92,26 +144,31 @@ static uint32_t take(struct stream *stream)
     uint32_t used = 0;
     uint32_t middle = 0;
     part_count = 0;
+    if (head - tail > atomic_load_explicit(&stream->episode_peak, memory_order_relaxed))
+        atomic_store_explicit(&stream->episode_peak, head - tail, memory_order_relaxed);
     while (at < head && used < PIPE_BUF && part_count + 2 <= PARTS) {
-        struct record record;
-        read_ring(stream, at, &record, sizeof record);
-        if (record.size > RECORD_LIMIT || at + record_space(record.size) > head ||
-            (used > 0 && used + record.size > PIPE_BUF))
+        struct record record = ring_record(stream, at);
+        if (record.size > RECORD_LIMIT || record.size == 0 ||
+            at + record_space(record.size) > head || (used > 0 && used + record.size > PIPE_BUF))
             break;
         add_payload(stream, at + sizeof record, used, record.size);
         used += record.size;
         at += record_space(record.size);
         middle = record.continued;
     }
-    if (at == tail)
+    if (at == tail) {
+        /* Where writers drop, a record may change under our eyes; else none can be broken. */
+        if (at < head && !drain_memory->drops_oldest)
+            discard_all(stream);
         return 0;
+    }
     atomic_store(&stream->in_flight, 1);
     if (!atomic_compare_exchange_strong(&stream->tail, &tail, at)) {
         atomic_store(&stream->in_flight, 0);
         return 0;
     }
     atomic_store(&stream->middle, middle);
-    atomic_fetch_sub(&drain_memory->queued, at - tail);
+    note_taken(at - tail, false);
     return used;
 }
 
@@ -139,63 +196,21 @@ static bool send(uint32_t size)
     return true;
 }
 
-/* Gives back the ring's pages between what was given back and `tail`, in steps. */
-static void give_back(struct stream *stream)
-{
-    if (!drain_memory->keep_pages)
-        ring_give_back(stream, ring_step());
-}
-
-/* The queue is empty: nearly all of it. Where writers give pages back they hold the lock for it. */
+/* A queue that nobody writes to for a moment keeps little memory. */
 static void give_back_rest(struct stream *stream)
 {
     uint32_t nobody = 0;
-    if (!drain_memory->keep_pages) {
-        ring_give_back(stream, RING_PAGE);
-    } else if (atomic_compare_exchange_strong(&stream->lock, &nobody,
-                                              (uint32_t)raw_syscall(SYS_gettid))) {
-        ring_give_back(stream, RING_PAGE);
-        atomic_store(&stream->lock, 0);
-    }
-}
-
-static uint64_t payload_between(const struct stream *stream, uint64_t at, uint64_t head)
-{
-    uint64_t bytes = 0;
-    while (at < head) {
-        struct record record;
-        read_ring(stream, at, &record, sizeof record);
-        if (record.size > RECORD_LIMIT)
-            break; /* a writer dropped it meanwhile: the caller's exchange fails */
-        bytes += record.size;
-        at += record_space(record.size);
-    }
-    return bytes;
-}
-
-static void discard_all(struct stream *stream)
-{
-    uint64_t tail = atomic_load(&stream->tail);
-    uint64_t head;
-    uint64_t bytes;
-    do {
-        head = atomic_load(&stream->head);
-        bytes = payload_between(stream, tail, head);
-    } while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
-    atomic_fetch_sub(&drain_memory->queued, head - tail);
-    atomic_fetch_add(&drain_memory->lost_bytes, bytes);
-    atomic_store(&stream->middle, 0);
-}
-
-static bool is_empty(struct stream *stream)
-{
-    return atomic_load(&stream->head) == atomic_load(&stream->tail);
+    uint32_t self = (uint32_t)raw_syscall(SYS_gettid);
+    if (!atomic_compare_exchange_strong(&stream->lock, &nobody, self))
+        return;
+    ring_rest(stream, false);
+    atomic_store(&stream->lock, 0);
 }
 
 static bool may_leave(struct stream *stream)
 {
     atomic_store(&stream->state, HELPER_LEAVES);
-    if (!is_empty(stream)) {
+    if (!stream_is_empty(stream)) {
         atomic_store(&stream->state, HELPER_RUNS);
         return false;
     }
@@ -208,22 +223,34 @@ static bool may_leave(struct stream *stream)
     return true;
 }
 
+static bool has_work(struct stream *stream)
+{
+    return !stream_is_empty(stream) || atomic_load(&stream->let_go);
+}
+
+static void nap(void)
+{
+    struct timespec moment = {0, NAP_NS};
+    raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
 /* Write-behind: a writer must not pay for a wake-up with each line, so the helper looks again after
  * naps; after a while without work it sleeps until it is woken. */
 static void sleep_until_woken(struct stream *stream)
 {
-    enum { NAPS = 40, NAP_NS = 50 * NS_PER_US };
     struct timespec linger = {0, (long)drain_memory->linger_ns};
-    struct timespec nap = {0, NAP_NS};
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
-        if (!is_empty(stream) || atomic_load(&stream->let_go))
+        if (has_work(stream))
             return;
-        raw_syscall(SYS_nanosleep, &nap, 0);
+        nap();
     }
+    note_taken(0, true);
     uint32_t seen = atomic_load(&stream->wake);
     atomic_store(&stream->sleeping, 1);
-    if (is_empty(stream) && linger.tv_nsec > 0 && !atomic_load(&stream->let_go))
+    if (!has_work(stream) && linger.tv_nsec > 0) {
+        give_back_rest(stream);
         raw_syscall(SYS_futex, &stream->wake, FUTEX_WAIT, seen, &linger, 0, 0);
+    }
     atomic_store(&stream->sleeping, 0);
 }
 
@@ -237,14 +264,17 @@ static void drain_stream(struct stream *stream)
                 atomic_fetch_add(&drain_memory->lost_bytes, size);
                 discard_all(stream);
             }
+            atomic_store(&stream->sent, atomic_load(&stream->tail));
             atomic_store(&stream->in_flight, 0);
-            give_back(stream);
+            /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
+            if (size < PIPE_BUF / 2 && drain_memory->linger_ns > 0 && !atomic_load(&stream->let_go))
+                nap();
             continue;
         }
         sleep_until_woken(stream);
-        if (is_empty(stream))
+        if (stream_is_empty(stream))
             give_back_rest(stream);
-        if (is_empty(stream) && may_leave(stream))
+        if (stream_is_empty(stream) && may_leave(stream))
             return;
     }
 }
@@ -259,7 +289,7 @@ static void unmap_program(void)
     uintptr_t thread = read_thread_pointer();
     uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
     uintptr_t queue = (uintptr_t)drain_memory;
-    uintptr_t queue_end = queue + 65536 + drain_memory->ring_size * STREAM_LIMIT;
+    uintptr_t queue_end = queue + HEADER_ROOM + drain_memory->ring_size * STREAM_LIMIT;
     struct {
         uintptr_t from, to;
     } keep[KEPT] = {{(uintptr_t)__ehdr_start, (uintptr_t)_end},
@@ -290,6 +320,12 @@ static __attribute__((noreturn, noinline)) void helper_main(struct stream *strea
 {
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
+    raw_syscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    if (drain_memory->linger_ns >
+        0) { /* write-behind: it does not take the processor from a writer */
+        struct sched_param none = {0};
+        raw_syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
+    }
     raw_syscall(SYS_chdir, "/");
     /* Not on the one core that the thread which started it may be bound to: it would take turns
      * with the program. The kernel keeps it inside its cpuset. */
@@ -309,6 +345,12 @@ static __attribute__((noreturn, noinline)) void helper_main(struct stream *strea
 static long clone_process(void)
 {
     return raw_syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
+void helper_wake(struct stream *stream)
+{
+    atomic_fetch_add(&stream->wake, 1);
+    raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
 bool helper_start(struct stream *stream, int fd)

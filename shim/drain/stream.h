@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MIT
-/* The memory that the program and its helpers share. */
+/*
+ * The memory that the program, its forked children and the helpers share: one queue a pipe, FIFO or
+ * stream socket.
+ *
+ * Positions (`head`, `tail`, `sent`) count all bytes ever queued, record headers included, and
+ * never go back. Where a position lies in the ring says drain/ring.h.
+ */
 #ifndef PIPESHIM_DRAIN_STREAM_H
 #define PIPESHIM_DRAIN_STREAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
     STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */
     RECORD_LIMIT = 64 * 1024, /* payload of a record */
     RECORD_ALIGN = 8,
-    RING_PAGE = 64 * 1024, /* the largest page size of aarch64 */
+    HEADER_ROOM = 64 * 1024, /* before the rings; the largest page size of aarch64 */
+    CACHE_LINES = 128,       /* what the two sides write must not share one */
 };
 
 enum helper_state { HELPER_NONE, HELPER_RUNS, HELPER_LEAVES };
@@ -21,43 +29,81 @@ struct record {
 };
 
 struct stream {
-    _Atomic uint64_t device, inode; /* inode 0: free */
-    _Atomic uint64_t head, tail;    /* bytes ever queued, bytes ever taken; headers included */
-    _Atomic uint32_t state;         /* enum helper_state */
-    _Atomic uint32_t in_flight;     /* the helper has taken bytes that are not in the pipe yet */
-    _Atomic uint32_t middle;        /* the record at tail continues a write that was begun */
-    _Atomic uint32_t lock;          /* tid of the writer inside; 0: free */
-    _Atomic uint32_t wake;          /* futex of the helper */
-    _Atomic uint32_t sleeping;
-    _Atomic uint32_t let_go;     /* the program exits: the helper must not linger */
-    _Atomic uint64_t given_back; /* the ring's pages before this place were given back */
-    /* The episode: written under the lock, but that the helper writes ended_ns. */
-    _Atomic uint32_t episode;              /* counts them; moved last */
-    _Atomic uint32_t last_writer;          /* pid that queued last */
-    _Atomic int32_t owner;                 /* pid that began it: it tells of it */
-    _Atomic int32_t fd;                    /* its fd then */
-    _Atomic uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; ended 0: it lasts */
-    _Atomic uint64_t episode_bytes, episode_peak;
-} __attribute__((aligned(128)));
+    /* Written by the writers, under the lock. */
+    _Atomic uint64_t head;   /* end of what is queued */
+    _Atomic uint64_t origin; /* the position whose place is the ring's first byte */
+    uint64_t room_to;        /* head may go so far without another look at `sent` */
+    uint64_t kept_from;   /* counted from `origin`, as touched_to: pages before it were given … */
+    uint64_t touched_to;  /* … back, those from here on never touched; page aligned */
+    uint64_t reader_seen; /* ticks when the reader was last known to be there */
+    _Atomic uint32_t lock; /* tid of the writer inside; 0: free */
+    /* The episode, but for its peak and end. */
+    _Atomic uint32_t episode;     /* counts them; moved last */
+    _Atomic uint32_t last_writer; /* pid that queued last */
+    _Atomic int32_t owner;        /* pid that began it: it tells of it */
+    _Atomic int32_t fd;           /* its fd then */
+    _Atomic uint64_t started_ns;  /* CLOCK_MONOTONIC */
+    _Atomic uint64_t episode_bytes;
+
+    /* Written by the helper; `tail` by a writer as well that drops the oldest. */
+    _Alignas(CACHE_LINES) _Atomic uint64_t tail; /* end of what the helper has taken */
+    _Atomic uint64_t sent;      /* end of what is in the pipe: the ring before it may be reused */
+    _Atomic uint32_t in_flight; /* something is taken that is not in the pipe yet */
+    _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
+    _Atomic uint64_t episode_peak; /* of the bytes queued, when it last took some */
+    _Atomic uint64_t ended_ns;     /* of the episode; 0: it lasts */
+
+    /* Seldom written. */
+    _Alignas(CACHE_LINES) _Atomic uint64_t device;
+    _Atomic uint64_t inode;    /* 0: the stream is free */
+    _Atomic uint32_t state;    /* enum helper_state */
+    _Atomic uint32_t wake;     /* futex of the helper, … */
+    _Atomic uint32_t sleeping; /* … which waits for it */
+    _Atomic uint32_t let_go;   /* the program exits: the helper must not linger */
+};
 
 struct drain_memory {
-    _Atomic uint32_t lock;   /* of the streams' keys */
-    _Atomic uint32_t active; /* streams whose helper has not left */
-    _Atomic uint64_t queued; /* bytes in all rings */
-    _Atomic uint64_t lost_bytes;
-    uint64_t ring_size; /* a power of two */
-    uint64_t max;
-    uint32_t keep_pages; /* drop-old: writers move tail, pages cannot be given back safely */
-    uint64_t linger_ns;  /* how long a helper stays with an empty queue */
+    /* Constant. */
+    uint64_t ring_size;    /* a power of two, of each stream */
+    uint64_t max;          /* PIPESHIM_DRAIN_MAX */
+    uint64_t page;         /* bytes */
+    uint64_t linger_ns;    /* how long a helper stays with an empty queue */
+    uint32_t drops_oldest; /* writers move `tail`: the helper sends from copies */
+
+    _Alignas(CACHE_LINES) _Atomic uint64_t queued; /* bytes in all rings */
+    _Atomic uint64_t resident;                     /* bytes of the rings' pages in use, about */
+    _Alignas(CACHE_LINES) _Atomic uint32_t lock;   /* of the streams' keys */
+    _Atomic uint32_t active;                       /* streams whose helper has not left */
+    _Atomic uint64_t lost_bytes;                   /* queued for readers that went away */
     struct stream streams[STREAM_LIMIT];
 };
 
+/* Mapped by drain_init(). */
 extern struct drain_memory *drain_memory;
 
-static inline char *stream_ring(const struct stream *stream)
+/* Takes a lock of the shared memory; one whose owner was killed is robbed. False: the calling
+ * thread holds it already, further down its stack (a signal handler). */
+bool lock_take(_Atomic uint32_t *lock);
+bool lock_try(_Atomic uint32_t *lock);
+void lock_release(_Atomic uint32_t *lock);
+
+/* The stream of a pipe, or NULL. Another process may give it to another pipe at any time unless its
+ * lock is held or something is queued in it. */
+struct stream *stream_find(uint64_t device, uint64_t inode);
+
+/* The same, made if there is none; its lock is taken. NULL: none is free (`*full` is set then), or
+ * a signal handler interrupted the holder of the lock. */
+struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
+
+static inline bool stream_is_empty(struct stream *stream)
 {
-    char *rings = (char *)drain_memory + 65536;
-    return rings + (uint64_t)(stream - drain_memory->streams) * drain_memory->ring_size;
+    return atomic_load(&stream->tail) == atomic_load(&stream->head);
+}
+
+/* True if all that was queued is in the pipe: a direct write is in order. */
+static inline bool stream_is_sent(struct stream *stream)
+{
+    return stream_is_empty(stream) && !atomic_load(&stream->in_flight);
 }
 
 static inline uint64_t record_space(uint32_t size)
@@ -66,20 +112,10 @@ static inline uint64_t record_space(uint32_t size)
            ((uint64_t)size + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
 
-/* How much is given back at once: the memory in use may exceed the bound by this. */
-static inline uint64_t ring_step(void)
-{
-    uint64_t step = RING_PAGE;
-    while (step * 64 <= drain_memory->max)
-        step *= 2;
-    return step;
-}
-
-/* Gives back the pages of the ring that lie behind `tail`, in whole steps of `step` bytes, a power
- * of two. For whoever alone moves `tail`, or keeps `head` from moving. */
-void ring_give_back(struct stream *stream, uint64_t step);
+/* Wakes the helper if it sleeps. */
+void helper_wake(struct stream *stream);
 
 /* Starts the helper of `stream`, which writes to `fd`. False: the kernel refused it. */
-_Bool helper_start(struct stream *stream, int fd);
+bool helper_start(struct stream *stream, int fd);
 
 #endif

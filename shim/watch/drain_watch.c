@@ -59,7 +59,10 @@ static void measure(struct stream *stream, struct drain_facts *facts, uint64_t n
     uint64_t ended = atomic_load(&stream->ended_ns);
     uint64_t started = atomic_load(&stream->started_ns);
     facts->queued_bytes = atomic_load(&stream->episode_bytes);
-    facts->peak_bytes = atomic_load(&stream->episode_peak);
+    uint64_t peak = atomic_load(&stream->episode_peak);
+    uint64_t waiting = atomic_load(&stream->head) - atomic_load(&stream->tail);
+    /* `head` was read first: the helper may have passed it. */
+    facts->peak_bytes = peak < waiting && waiting < INT64_MAX ? waiting : peak;
     facts->ns = (ended ? ended : now > started ? now : started) - started;
 }
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What makes a descriptor another one: the drainer remembers which pipe an fd is. What libc closes
+ * inside is here too where it may be an fd of the program's (fclose, freopen, daemon, login_tty); a
+ * posix_spawn child changes its own table only. Without PIPESHIM_DRAIN each is a test and a jump.
+ */
+#include <stdio.h>
+
+#include "base/raw_syscall.h"
+#include "doors/drain_doors.h"
+#include "doors/real.h"
+#include "drain/descriptor.h"
+#include "drain/drain.h"
+
+#define DOOR(type, name, parameters)                                                               \
+    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
+    type door_##name parameters
+
+/* Another library's constructor may come before ours, which binds the pointers. */
+#define BOUND(name)                                                                                \
+    if (__builtin_expect(!real_##name, 0))                                                         \
+    real_resolve_all()
+
+#define CHANGING(type, name, parameters, arguments, first, last)                                   \
+    DOOR(type, name, parameters)                                                                   \
+    {                                                                                              \
+        BOUND(name);                                                                               \
+        if (__builtin_expect(!drain_enabled, 1))                                                   \
+            return real_##name arguments;                                                          \
+        unsigned from = (unsigned)(first);                                                         \
+        unsigned to = (unsigned)(last);                                                            \
+        descriptor_changes(from, to);                                                              \
+        type result = real_##name arguments;                                                       \
+        descriptor_changed(from, to);                                                              \
+        return result;                                                                             \
+    }
+
+CHANGING(int, close, (int fd), (fd), fd, fd)
+CHANGING(int, dup2, (int old, int new), (old, new), new, new)
+CHANGING(int, dup3, (int old, int new, int flags), (old, new, flags), new, new)
+CHANGING(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), first,
+         last)
+CHANGING(int, fclose, (FILE *stream), (stream), stream->_fileno, stream->_fileno)
+CHANGING(FILE *, freopen, (const char *path, const char *mode, FILE *stream), (path, mode, stream),
+         stream->_fileno, stream->_fileno)
+CHANGING(FILE *, freopen64, (const char *path, const char *mode, FILE *stream),
+         (path, mode, stream), stream->_fileno, stream->_fileno)
+CHANGING(int, daemon, (int stay, int keep), (stay, keep), 0, 2)
+CHANGING(int, login_tty, (int fd), (fd), 0, 2)
+
+DOOR(void, closefrom, (int first))
+{
+    BOUND(closefrom);
+    if (drain_enabled)
+        descriptor_changes((unsigned)first, ~0U);
+    real_closefrom(first);
+    if (drain_enabled)
+        descriptor_changed((unsigned)first, ~0U);
+}
+
+/* The helper could not send after it. */
+DOOR(int, shutdown, (int fd, int how))
+{
+    BOUND(shutdown);
+    if (drain_wants(fd) && how != SHUT_RD)
+        drain_flush(fd, true);
+    return real_shutdown(fd, how);
+}
+
+/* Called by the assembler of syscall(), doors/control.c, while something may be drained. */
+__attribute__((used, visibility("hidden"))) void syscall_before_drained(long number, long a, long b)
+{
+    switch (number) {
+    case SYS_close:
+        descriptor_forget((unsigned)a, (unsigned)a);
+        break;
+#ifdef SYS_dup2
+    case SYS_dup2:
+#endif
+    case SYS_dup3:
+        descriptor_forget((unsigned)b, (unsigned)b);
+        break;
+    case SYS_close_range:
+        descriptor_forget((unsigned)a, (unsigned)b);
+        break;
+    case SYS_write:
+    case SYS_writev:
+        if (drain_wants((int)a))
+            drain_flush((int)a, true);
+        break;
+    default:
+        break;
+    }
+}

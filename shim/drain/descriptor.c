@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "drain/descriptor.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/raw_syscall.h"
+#include "base/ticks.h"
+#include "watch/life.h"
+
+enum { DESCRIPTOR_LIMIT = 1024, FOR_EVER = -1 };
+
+static bool named[DESCRIPTOR_LIMIT];
+static bool named_all;
+
+/* One for each number below the limit. `version` is a seqlock for its writers, who take it by
+ * compare-and-exchange. */
+struct entry {
+    _Atomic uint32_t version;   /* odd while it is written */
+    _Atomic uint32_t changing;  /* doors inside a call that changes the descriptor */
+    _Atomic int32_t foreign;    /* not to be remembered: FOR_EVER, or while this vfork child lives */
+    _Atomic uint64_t asked;     /* ticks; 0: nothing is remembered */
+    _Atomic uint32_t kind;
+    _Atomic uint64_t device, inode;
+};
+static struct entry entries[DESCRIPTOR_LIMIT];
+
+bool descriptor_name(const char *text)
+{
+    if (!strcmp(text, "off") || !*text)
+        return false;
+    named_all = !strcmp(text, "all");
+    named[1] = !strcmp(text, "stdout") || !strcmp(text, "stdio");
+    named[2] = !strcmp(text, "stderr") || !strcmp(text, "stdio");
+    if (named_all || named[1] || named[2])
+        return true;
+    for (unsigned fd = 0; *text; text++) {
+        if (*text >= '0' && *text <= '9' && fd < DESCRIPTOR_LIMIT)
+            fd = fd * 10 + (unsigned)(*text - '0');
+        if ((text[1] == ',' || text[1] == 0) && fd < DESCRIPTOR_LIMIT)
+            named[fd] = true;
+        if (*text == ',')
+            fd = 0;
+    }
+    return true;
+}
+
+bool descriptor_named(int fd)
+{
+    return named_all || (fd >= 0 && fd < DESCRIPTOR_LIMIT && named[fd]);
+}
+
+static bool is_stream(int fd)
+{
+    int type = 0;
+    uint32_t size = sizeof type;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+           type == SOCK_STREAM;
+}
+
+/* False: it is not open. O_DIRECT is a pipe of packets, which batches would merge. */
+static bool ask(int fd, struct descriptor *found)
+{
+    struct stat status;
+    memset(found, 0, sizeof *found);
+    if (raw_syscall(SYS_fstat, fd, &status) != 0)
+        return false;
+    /* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call filled it */
+    bool pipe = S_ISFIFO(status.st_mode);
+    if (!pipe && !(S_ISSOCK(status.st_mode) && is_stream(fd)))
+        return true;
+    /* NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
+    if (flags < 0 || (flags & O_DIRECT) || (flags & O_ACCMODE) == O_RDONLY)
+        return flags >= 0;
+    found->device = status.st_dev;
+    found->inode = status.st_ino;
+    found->kind = pipe ? DESCRIPTOR_PIPE : DESCRIPTOR_SOCKET;
+    found->non_blocking = flags & O_NONBLOCK;
+    return true;
+}
+
+static bool recall(struct entry *entry, uint64_t now, struct descriptor *found)
+{
+    uint32_t version = atomic_load_explicit(&entry->version, memory_order_acquire);
+    uint64_t asked = atomic_load_explicit(&entry->asked, memory_order_relaxed);
+    if ((version & 1) || asked == 0 || now - asked > TICKS_ABOUT_1_MS)
+        return false;
+    found->device = atomic_load_explicit(&entry->device, memory_order_relaxed);
+    found->inode = atomic_load_explicit(&entry->inode, memory_order_relaxed);
+    found->kind = atomic_load_explicit(&entry->kind, memory_order_relaxed);
+    found->non_blocking = false; /* one that is so is not remembered */
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&entry->version, memory_order_relaxed) == version;
+}
+
+/* False: someone else writes it, nothing is lost. */
+static bool write_begin(struct entry *entry, uint32_t version)
+{
+    return !(version & 1) &&
+           atomic_compare_exchange_strong(&entry->version, &version, version + 1);
+}
+
+static void write_end(struct entry *entry)
+{
+    atomic_fetch_add(&entry->version, 1);
+}
+
+static bool memory_is_ours(void)
+{
+    return atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
+}
+
+struct descriptor descriptor_of(int fd, uint64_t now)
+{
+    struct descriptor found;
+    if (fd < 0 || fd >= DESCRIPTOR_LIMIT) {
+        ask(fd, &found);
+        return found;
+    }
+    struct entry *entry = &entries[fd];
+    if (recall(entry, now, &found))
+        return found;
+    uint32_t version = atomic_load(&entry->version);
+    bool keep = !atomic_load(&entry->changing) && !atomic_load(&entry->foreign) && memory_is_ours();
+    if (!ask(fd, &found) || !keep || found.non_blocking || !write_begin(entry, version))
+        return found;
+    atomic_store_explicit(&entry->device, found.device, memory_order_relaxed);
+    atomic_store_explicit(&entry->inode, found.inode, memory_order_relaxed);
+    atomic_store_explicit(&entry->kind, found.kind, memory_order_relaxed);
+    keep = !atomic_load(&entry->changing);
+    atomic_store(&entry->asked, keep ? now : 0);
+    write_end(entry);
+    return found;
+}
+
+/* Whoever asks the kernel meanwhile finds another version and does not remember the answer. */
+static void forget(struct entry *entry)
+{
+    enum { PATIENCE = 100000 }; /* a writer that a fork or a signal handler has left behind */
+    uint32_t version = atomic_load(&entry->version);
+    for (int tries = 0; tries < PATIENCE && !write_begin(entry, version); tries++)
+        version = atomic_load(&entry->version);
+    atomic_store(&entry->asked, 0);
+    atomic_store(&entry->version, (version | 1) + 1);
+}
+
+#define EACH_NAMED(fd, first, last)                                                                \
+    for (unsigned fd = (first); fd <= (last) && fd < DESCRIPTOR_LIMIT; fd++)                       \
+        if (named_all || named[fd])
+
+void descriptor_changes(unsigned first, unsigned last)
+{
+    EACH_NAMED(fd, first, last)
+    {
+        struct entry *entry = &entries[fd];
+        atomic_fetch_add(&entry->changing, 1);
+        if (atomic_load(&entry->asked) == 0)
+            continue;
+        int32_t pid = (int32_t)raw_syscall(SYS_getpid);
+        if (pid != atomic_load(&life->pid))
+            atomic_store(&entry->foreign, pid);
+        forget(entry);
+    }
+}
+
+void descriptor_changed(unsigned first, unsigned last)
+{
+    EACH_NAMED(fd, first, last)
+    {
+        forget(&entries[fd]);
+        atomic_fetch_sub(&entries[fd].changing, 1);
+    }
+}
+
+void descriptor_forget(unsigned first, unsigned last)
+{
+    EACH_NAMED(fd, first, last)
+    {
+        atomic_store(&entries[fd].foreign, FOR_EVER);
+        forget(&entries[fd]);
+    }
+}
+
+void descriptor_child_leaves(void)
+{
+    int32_t pid = (int32_t)raw_syscall(SYS_getpid);
+    if (pid == atomic_load(&life->pid))
+        return;
+    for (unsigned fd = 0; fd < DESCRIPTOR_LIMIT; fd++) {
+        int32_t left = pid;
+        atomic_compare_exchange_strong(&entries[fd].foreign, &left, 0);
+    }
+}
+
+void descriptor_begin_in_child(void)
+{
+    memset(entries, 0, sizeof entries);
+}

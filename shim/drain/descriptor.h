@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which descriptors PIPESHIM_DRAIN names, and what they are.
+ *
+ * A queued write must know its pipe, and a system call to ask would cost more than all the rest of
+ * it. So the answer is kept until a door (doors/descriptor_doors.c: close, dup2, fclose, …) says
+ * that the descriptor changes; a change in progress, or by a vfork child, whose table is not ours
+ * though its memory is, keeps it from being remembered.
+ */
+#ifndef PIPESHIM_DRAIN_DESCRIPTOR_H
+#define PIPESHIM_DRAIN_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum descriptor_kind {
+    DESCRIPTOR_OTHER,  /* nothing to drain */
+    DESCRIPTOR_PIPE,   /* or FIFO */
+    DESCRIPTOR_SOCKET, /* a stream socket */
+};
+
+struct descriptor {
+    uint64_t device, inode;
+    uint32_t kind; /* enum descriptor_kind */
+    bool non_blocking;
+};
+
+/* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads. */
+bool descriptor_name(const char *text);
+
+/* True if PIPESHIM_DRAIN names `fd`. */
+bool descriptor_named(int fd);
+
+/* What `fd` is; `now` is ticks_now(). Whether it is non-blocking is asked anew after a millisecond: other processes may
+ * change that, for the description is shared. Async-signal-safe. */
+struct descriptor descriptor_of(int fd, uint64_t now);
+
+/* `fd`, or all from `first` to `last`, is about to change, and has changed. Async-signal-safe. */
+void descriptor_changes(unsigned first, unsigned last);
+void descriptor_changed(unsigned first, unsigned last);
+
+/* Never to be remembered again: it changes in a way that tells no end. */
+void descriptor_forget(unsigned first, unsigned last);
+
+/* Before an exec or _exit: if it is a vfork child that leaves, what it changed concerns its parent
+ * no more. */
+void descriptor_child_leaves(void);
+
+/* A forked child: a thread that it does not have may have been inside here. */
+void descriptor_begin_in_child(void);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "drain/direct.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "drain/stream.h"
+
+uint64_t vector_size(const struct iovec *vector, int count)
+{
+    uint64_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += vector[i].iov_len;
+    return size;
+}
+
+/* A named FIFO (the kernel knows RWF_NOWAIT of anonymous pipes and sockets only): a description of
+ * our own. O_NONBLOCK on the program's would change it for all who share it. */
+static long write_to_second_description(int fd, const struct iovec *vector, int count)
+{
+    char path[32] = "/proc/self/fd/";
+    char digits[12];
+    int length = 0;
+    for (int rest = fd; rest > 0 || length == 0; rest /= 10)
+        digits[length++] = (char)('0' + rest % 10);
+    char *end = path + strlen(path);
+    while (length > 0)
+        *end++ = digits[--length];
+    *end = 0;
+    long second = raw_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+    if (second < 0)
+        return -EOPNOTSUPP;
+    long result = raw_syscall(SYS_writev, second, vector, count);
+    raw_syscall(SYS_close, second);
+    return result;
+}
+
+long direct_write_now(int fd, const struct iovec *vector, int count)
+{
+    long result = raw_syscall(SYS_pwritev2, fd, vector, count, -1, -1, RWF_NOWAIT);
+    if (result != -EOPNOTSUPP && result != -ENOSYS)
+        return result;
+    return write_to_second_description(fd, vector, count);
+}
+
+long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
+{
+    enum { READER_WAKES_NS = NS_PER_MS };
+    uint64_t size = vector_size(vector, count);
+    uint64_t written = done > 0 ? (uint64_t)done : 0;
+    while (written < size && atomic_load(&drain_memory->active) == 0) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        struct timespec moment = {0, READER_WAKES_NS};
+        if (raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) != 1)
+            break;
+        const struct iovec *first = vector;
+        uint64_t skip = written;
+        for (; skip >= first->iov_len; first++)
+            skip -= first->iov_len;
+        struct iovec rest = {(char *)first->iov_base + skip, first->iov_len - skip};
+        /* A write of up to PIPE_BUF is begun whole. */
+        done = skip ? direct_write_now(fd, &rest, 1)
+                    : direct_write_now(fd, first, count - (int)(first - vector));
+        if (done < 0 && done != -EAGAIN)
+            return written ? (long)written : done;
+        written += done > 0 ? (uint64_t)done : 0;
+    }
+    return written ? (long)written : -EAGAIN;
+}
+
+long direct_write_rest(int fd, const struct iovec *vector, int count, uint64_t done)
+{
+    uint64_t skip = done;
+    for (int i = 0; i < count; i++) {
+        uint64_t part = vector[i].iov_len;
+        if (skip >= part) {
+            skip -= part;
+            continue;
+        }
+        long result = raw_syscall(SYS_write, fd, (char *)vector[i].iov_base + skip, part - skip);
+        if (result < 0)
+            return done ? (long)done : result;
+        done += (uint64_t)result;
+        if ((uint64_t)result < part - skip)
+            return (long)done;
+        skip = 0;
+    }
+    return (long)done;
+}
+
+bool direct_reader_is_gone(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLOUT};
+    struct timespec at_once = {0, 0};
+    return raw_syscall(SYS_ppoll, &state, 1, &at_once, 0, 8) == 1 &&
+           (state.revents & (POLLERR | POLLHUP));
+}

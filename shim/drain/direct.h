@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* Writes past the queue. All return bytes written or -errno. Async-signal-safe. */
+#ifndef PIPESHIM_DRAIN_DIRECT_H
+#define PIPESHIM_DRAIN_DIRECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+uint64_t vector_size(const struct iovec *vector, int count);
+
+/* Never waits: what there is room for, -EAGAIN if there is none. For pipes, FIFOs and sockets. */
+long direct_write_now(int fd, const struct iovec *vector, int count);
+
+/* Goes on, after `done` bytes (or -EAGAIN), for as long as the reader makes room within the moment
+ * that a sleeping reader takes to wake up: no helper is started for a reader that keeps up. All
+ * bytes written, those before included; -EAGAIN if there are none. */
+long direct_write_while_read(int fd, const struct iovec *vector, int count, long done);
+
+/* The rest of the vector after `done` bytes, as a blocking write. */
+long direct_write_rest(int fd, const struct iovec *vector, int count, uint64_t done);
+
+/* True if the kernel says that nobody can read what is written to `fd` any more. */
+bool direct_reader_is_gone(int fd);
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "drain/queue.h"
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "drain/direct.h"
+#include "drain/ring.h"
+#include "watch/life.h"
+
+enum { LOOK_AGAIN_NS = NS_PER_MS / 4 };
+
+struct queue_totals queue_totals;
+static _Atomic unsigned fallbacks;
+
+void queue_note_fallback(unsigned fallback)
+{
+    atomic_fetch_or(&fallbacks, fallback);
+}
+
+unsigned drain_fallbacks(void)
+{
+    return atomic_exchange(&fallbacks, 0);
+}
+
+static void sleep_a_moment(void)
+{
+    struct timespec moment = {0, LOOK_AGAIN_NS};
+    raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
+static void drop(uint64_t bytes)
+{
+    atomic_fetch_add(&queue_totals.dropped_bytes, bytes);
+    atomic_fetch_add(&queue_totals.dropped_writes, 1);
+}
+
+/* Takes the oldest whole write out of the queue. False: there is none that was not begun. */
+static bool drop_oldest(struct stream *stream)
+{
+    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t head = atomic_load(&stream->head);
+    uint64_t at = tail;
+    uint64_t bytes = 0;
+    struct record record = {0, 1};
+    if (atomic_load(&stream->middle))
+        return false;
+    while (at < head && record.continued) {
+        record = ring_record(stream, at);
+        at += record_space(record.size);
+        bytes += record.size;
+    }
+    if (at == tail || at > head || !atomic_compare_exchange_strong(&stream->tail, &tail, at))
+        return at != tail; /* the helper was faster: room all the same */
+    atomic_fetch_sub(&drain_memory->queued, at - tail);
+    drop(bytes);
+    return true;
+}
+
+static uint64_t space_of(uint64_t bytes)
+{
+    uint64_t whole = bytes / RECORD_LIMIT;
+    uint64_t rest = bytes % RECORD_LIMIT;
+    return whole * record_space(RECORD_LIMIT) + (rest ? record_space((uint32_t)rest) : 0);
+}
+
+static bool has_room(struct stream *stream, uint64_t space)
+{
+    if (atomic_load_explicit(&drain_memory->queued, memory_order_relaxed) + space >
+        drain_memory->max)
+        return false;
+    uint64_t to = atomic_load_explicit(&stream->head, memory_order_relaxed) + space;
+    if (to > stream->room_to)
+        stream->room_to = atomic_load(drain_memory->drops_oldest ? &stream->tail : &stream->sent) +
+                          drain_memory->ring_size;
+    return to <= stream->room_to;
+}
+
+static void begin_episode(struct stream *stream, int fd)
+{
+    atomic_store(&stream->owner, (int32_t)raw_syscall(SYS_getpid));
+    atomic_store(&stream->fd, fd);
+    atomic_store(&stream->started_ns, clock_monotonic_ns());
+    atomic_store(&stream->ended_ns, 0);
+    atomic_store(&stream->episode_bytes, 0);
+    atomic_store(&stream->episode_peak, 0);
+}
+
+/* The helper's end of the handshake is may_leave(). False: no helper could be started. */
+static bool helper_is_there(struct stream *stream, int fd)
+{
+    uint32_t state;
+    while ((state = atomic_load(&stream->state)) == HELPER_LEAVES)
+        raw_syscall(SYS_sched_yield);
+    if (state == HELPER_NONE) {
+        if (stream_is_empty(stream))
+            return true;
+        begin_episode(stream, fd);
+        if (!helper_start(stream, fd)) {
+            queue_note_fallback(DRAIN_NO_HELPER);
+            return false;
+        }
+        atomic_fetch_add(&stream->episode, 1);
+        atomic_fetch_add(&queue_totals.episodes, 1);
+    }
+    if (atomic_load(&stream->sleeping))
+        helper_wake(stream);
+    return true;
+}
+
+/* The process that a queued write belongs to. A vfork child writes for its parent. */
+static uint32_t own_pid(void)
+{
+    int32_t begun = atomic_load_explicit(&life->pid, memory_order_relaxed);
+    return (uint32_t)(begun ? begun : raw_syscall(SYS_getpid));
+}
+
+static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
+{
+    _Atomic uint64_t *total = &queue_totals.queued_bytes[stream - drain_memory->streams];
+    uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
+    atomic_store_explicit(total, before + size, memory_order_relaxed);
+    if (in_queue > atomic_load_explicit(&queue_totals.peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&queue_totals.peak_bytes, in_queue, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
+    atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
+}
+
+/* Appends; there is room. False: not queued, no helper or memory to be had. */
+static bool append(struct stream *stream, int fd, const struct iovec *vector, uint64_t skip,
+                   uint64_t size)
+{
+    uint64_t before = atomic_load_explicit(&stream->head, memory_order_relaxed);
+    uint64_t at = before;
+    uint64_t space = space_of(size);
+    if (!ring_prepare(stream, before + space)) {
+        queue_note_fallback(DRAIN_NO_MEMORY);
+        return false;
+    }
+    uint64_t queued = atomic_fetch_add(&drain_memory->queued, space) + space;
+    for (uint64_t left = size; left > 0;) {
+        uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
+        ring_write_record(stream, at, (struct record){(uint32_t)part, left > part});
+        ring_write(stream, at + sizeof(struct record), vector, skip, part);
+        at += record_space((uint32_t)part);
+        skip += part;
+        left -= part;
+    }
+    ring_prefetch(stream, at);
+    atomic_store_explicit(&stream->last_writer, own_pid(), memory_order_relaxed);
+    atomic_store(&stream->head, at);
+    if (!helper_is_there(stream, fd)) {
+        atomic_store(&stream->head, before);
+        atomic_fetch_sub(&drain_memory->queued, space);
+        return false;
+    }
+    note_queued(stream, size, queued);
+    return true;
+}
+
+/* Bytes of this write that may be queued now, at least 1; 0: the write is dropped. */
+static uint64_t make_room(struct stream *stream, int fd, uint64_t size,
+                          enum drain_overflow overflow)
+{
+    enum { PIECE = RECORD_LIMIT / 2 };
+    for (;;) {
+        if (has_room(stream, space_of(size)))
+            return size;
+        if (overflow == DRAIN_DROP_NEW)
+            return 0;
+        if (overflow == DRAIN_DROP_OLD) {
+            if (space_of(size) > drain_memory->max || !drop_oldest(stream))
+                return 0;
+            continue;
+        }
+        /* Larger than the whole queue: by and by. */
+        if (space_of(size) > drain_memory->max && has_room(stream, space_of(PIECE)))
+            return PIECE;
+        if (!helper_is_there(stream, fd))
+            return size;
+        sleep_a_moment();
+    }
+}
+
+long queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
+                 uint64_t done, enum drain_overflow overflow)
+{
+    uint64_t size = vector_size(vector, count);
+    while (done < size) {
+        uint64_t part = make_room(stream, fd, size - done, overflow);
+        if (part == 0) {
+            drop(size - done);
+            return (long)size;
+        }
+        if (!append(stream, fd, vector, done, part)) {
+            while (!stream_is_sent(stream) && atomic_load(&stream->state) == HELPER_RUNS)
+                sleep_a_moment();
+            return direct_write_rest(fd, vector, count, done);
+        }
+        done += part;
+    }
+    return (long)size;
+}

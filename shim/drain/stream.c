@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "drain/stream.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "doors/slot.h"
+
+static uint32_t own_tid(void)
+{
+    /* The slot of a forked child's thread reads zero. */
+    int known = thread_slot->tid;
+    return (uint32_t)(known > 0 ? known : raw_syscall(SYS_gettid));
+}
+
+bool lock_try(_Atomic uint32_t *lock)
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong(lock, &nobody, own_tid());
+}
+
+bool lock_take(_Atomic uint32_t *lock)
+{
+    uint32_t self = own_tid();
+    for (unsigned tries = 0;; tries++) {
+        uint32_t owner = 0;
+        if (atomic_compare_exchange_strong(lock, &owner, self))
+            return true;
+        if (owner == self)
+            return false;
+        if (tries < 100) {
+            raw_syscall(SYS_sched_yield);
+            continue;
+        }
+        struct timespec moment = {0, NS_PER_MS / 10};
+        raw_syscall(SYS_nanosleep, &moment, 0);
+        /* A process that was killed inside. */
+        if (tries % 256 == 255 && raw_syscall(SYS_tkill, owner, 0) == -ESRCH &&
+            atomic_compare_exchange_strong(lock, &owner, self))
+            return true;
+    }
+}
+
+void lock_release(_Atomic uint32_t *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+struct stream *stream_find(uint64_t device, uint64_t inode)
+{
+    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
+        if (atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
+            atomic_load_explicit(&stream->device, memory_order_relaxed) == device)
+            return stream;
+    }
+    return NULL;
+}
+
+/* A stream that no pipe uses; its lock is taken, the memory's is held. */
+static struct stream *take_free(uint64_t inode)
+{
+    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
+        if (atomic_load(&stream->state) != HELPER_NONE || !stream_is_empty(stream) ||
+            !lock_try(&stream->lock))
+            continue;
+        if (atomic_load(&stream->state) == HELPER_NONE && stream_is_empty(stream))
+            return stream;
+        lock_release(&stream->lock);
+    }
+    return NULL;
+}
+
+static bool is_of(struct stream *stream, uint64_t device, uint64_t inode)
+{
+    return atomic_load(&stream->inode) == inode && atomic_load(&stream->device) == device;
+}
+
+static struct stream *lock_known(uint64_t device, uint64_t inode, bool *inside)
+{
+    struct stream *stream = stream_find(device, inode);
+    if (!stream)
+        return NULL;
+    *inside = !lock_take(&stream->lock);
+    if (*inside)
+        return NULL;
+    if (is_of(stream, device, inode))
+        return stream;
+    lock_release(&stream->lock);
+    return NULL;
+}
+
+struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full)
+{
+    bool inside = false;
+    struct stream *stream = lock_known(device, inode, &inside);
+    if (stream || inside || !lock_take(&drain_memory->lock))
+        return stream;
+    stream = lock_known(device, inode, &inside); /* another thread was faster */
+    if (!stream && !inside) {
+        stream = take_free(inode);
+        *full = !stream;
+        if (stream) {
+            atomic_store(&stream->device, device);
+            atomic_store(&stream->inode, inode);
+        }
+    }
+    lock_release(&drain_memory->lock);
+    return stream;
+}
