@@ -40,7 +40,7 @@ CHANGING(int, dup2, (int old, int new), (old, new), new, new)
 CHANGING(int, dup3, (int old, int new, int flags), (old, new, flags), new, new)
 CHANGING(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), first,
          last)
-CHANGING(int, fclose, (FILE *stream), (stream), stream->_fileno, stream->_fileno)
+CHANGING(int, fclose, (FILE * stream), (stream), stream->_fileno, stream->_fileno)
 CHANGING(FILE *, freopen, (const char *path, const char *mode, FILE *stream), (path, mode, stream),
          stream->_fileno, stream->_fileno)
 CHANGING(FILE *, freopen64, (const char *path, const char *mode, FILE *stream),

@@ -156,8 +156,27 @@ static int drained_pclose(FILE *stream)
     descriptor_changes(fd, fd);
     int result = pclose_behind(stream);
     descriptor_changed(fd, fd);
+    descriptor_child_ended();
     return result;
 }
+
+/* Waits for children: one that ended may have left a helper of its own behind. */
+#define REAPING(type, name, parameters, arguments)                                                 \
+    static type(*name##_behind) parameters;                                                        \
+    static type drained_##name parameters                                                          \
+    {                                                                                              \
+        type result = name##_behind arguments;                                                     \
+        descriptor_child_ended();                                                                  \
+        return result;                                                                             \
+    }
+
+REAPING(pid_t, wait, (int *status), (status))
+REAPING(pid_t, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags))
+REAPING(pid_t, wait3, (int *status, int flags, struct rusage *usage), (status, flags, usage))
+REAPING(pid_t, wait4, (pid_t pid, int *status, int flags, struct rusage *usage),
+        (pid, status, flags, usage))
+REAPING(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int flags), (type, id, info, flags))
+REAPING(int, system, (const char *command), (command))
 
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
@@ -194,6 +213,12 @@ void drain_doors_install(void)
     INSTALL(tee);
     INSTALL(vmsplice);
     INSTALL(pclose);
+    INSTALL(wait);
+    INSTALL(waitpid);
+    INSTALL(wait3);
+    INSTALL(wait4);
+    INSTALL(waitid);
+    INSTALL(system);
 }
 
 /* A vfork child has its parent's memory: what is queued is its parent's to wait for. */

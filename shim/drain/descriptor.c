@@ -9,7 +9,9 @@
 
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
+#include "drain/turn.h"
 #include "watch/life.h"
+#include "watch/seccomp.h"
 
 enum { DESCRIPTOR_LIMIT = 1024, FOR_EVER = -1 };
 
@@ -19,13 +21,15 @@ static bool named_all;
 /* One for each number below the limit. `version` is a seqlock for its writers, who take it by
  * compare-and-exchange. */
 struct entry {
-    _Atomic uint32_t version;   /* odd while it is written */
-    _Atomic uint32_t changing;  /* doors inside a call that changes the descriptor */
-    _Atomic int32_t foreign;    /* not to be remembered: FOR_EVER, or while this vfork child lives */
-    _Atomic uint64_t asked;     /* ticks; 0: nothing is remembered */
+    _Atomic uint32_t version;  /* odd while it is written */
+    _Atomic uint32_t changing; /* doors inside a call that changes the descriptor */
+    _Atomic int32_t foreign;   /* not to be remembered: FOR_EVER, or while this vfork child lives */
+    _Atomic uint64_t asked;    /* ticks; 0: nothing is remembered */
     _Atomic uint32_t kind;
     _Atomic uint64_t device, inode;
+    _Atomic uint32_t free_since; /* of children_ended; 0: not known to be free */
 };
+static _Atomic uint32_t children_ended = 1;
 static struct entry entries[DESCRIPTOR_LIMIT];
 
 bool descriptor_name(const char *text)
@@ -83,11 +87,11 @@ static bool ask(int fd, struct descriptor *found)
     return true;
 }
 
-static bool recall(struct entry *entry, uint64_t now, struct descriptor *found)
+static bool recall(struct entry *entry, uint64_t now, uint64_t age, struct descriptor *found)
 {
     uint32_t version = atomic_load_explicit(&entry->version, memory_order_acquire);
     uint64_t asked = atomic_load_explicit(&entry->asked, memory_order_relaxed);
-    if ((version & 1) || asked == 0 || now - asked > TICKS_ABOUT_1_MS)
+    if ((version & 1) || asked == 0 || now - asked > age)
         return false;
     found->device = atomic_load_explicit(&entry->device, memory_order_relaxed);
     found->inode = atomic_load_explicit(&entry->inode, memory_order_relaxed);
@@ -100,8 +104,7 @@ static bool recall(struct entry *entry, uint64_t now, struct descriptor *found)
 /* False: someone else writes it, nothing is lost. */
 static bool write_begin(struct entry *entry, uint32_t version)
 {
-    return !(version & 1) &&
-           atomic_compare_exchange_strong(&entry->version, &version, version + 1);
+    return !(version & 1) && atomic_compare_exchange_strong(&entry->version, &version, version + 1);
 }
 
 static void write_end(struct entry *entry)
@@ -114,7 +117,7 @@ static bool memory_is_ours(void)
     return atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
 }
 
-struct descriptor descriptor_of(int fd, uint64_t now)
+struct descriptor descriptor_of(int fd, uint64_t now, uint64_t age)
 {
     struct descriptor found;
     if (fd < 0 || fd >= DESCRIPTOR_LIMIT) {
@@ -122,7 +125,7 @@ struct descriptor descriptor_of(int fd, uint64_t now)
         return found;
     }
     struct entry *entry = &entries[fd];
-    if (recall(entry, now, &found))
+    if (recall(entry, now, age, &found))
         return found;
     uint32_t version = atomic_load(&entry->version);
     bool keep = !atomic_load(&entry->changing) && !atomic_load(&entry->foreign) && memory_is_ours();
@@ -137,6 +140,42 @@ struct descriptor descriptor_of(int fd, uint64_t now)
     return found;
 }
 
+/* Under a seccomp filter no socket is made that the program would not make. */
+bool descriptor_turns_are_known(void)
+{
+    static _Atomic int32_t known_of, allowed;
+    int32_t pid = atomic_load(&life->pid);
+    if (atomic_load(&known_of) != pid) {
+        atomic_store(&allowed, !seccomp_filter_in_force());
+        atomic_store(&known_of, pid);
+    }
+    return atomic_load(&allowed) && !atomic_load(&life->filter_read);
+}
+
+uint32_t descriptor_children_ended(void)
+{
+    return atomic_load_explicit(&children_ended, memory_order_relaxed);
+}
+
+bool descriptor_is_free(int fd, const struct descriptor *descriptor)
+{
+    uint32_t now = descriptor_children_ended();
+    struct entry *entry = fd >= 0 && fd < DESCRIPTOR_LIMIT ? &entries[fd] : NULL;
+    if (entry && atomic_load_explicit(&entry->free_since, memory_order_relaxed) == now)
+        return true;
+    bool free =
+        !descriptor_turns_are_known() || !turn_is_taken(descriptor->device, descriptor->inode);
+    if (entry && free && atomic_load(&entry->asked))
+        atomic_store(&entry->free_since, now);
+    return free;
+}
+
+void descriptor_child_ended(void)
+{
+    if (atomic_fetch_add(&children_ended, 1) == UINT32_MAX)
+        atomic_fetch_add(&children_ended, 1);
+}
+
 /* Whoever asks the kernel meanwhile finds another version and does not remember the answer. */
 static void forget(struct entry *entry)
 {
@@ -145,6 +184,7 @@ static void forget(struct entry *entry)
     for (int tries = 0; tries < PATIENCE && !write_begin(entry, version); tries++)
         version = atomic_load(&entry->version);
     atomic_store(&entry->asked, 0);
+    atomic_store(&entry->free_since, 0);
     atomic_store(&entry->version, (version | 1) + 1);
 }
 

@@ -31,9 +31,23 @@ bool descriptor_name(const char *text);
 /* True if PIPESHIM_DRAIN names `fd`. */
 bool descriptor_named(int fd);
 
-/* What `fd` is; `now` is ticks_now(). Whether it is non-blocking is asked anew after a millisecond: other processes may
- * change that, for the description is shared. Async-signal-safe. */
-struct descriptor descriptor_of(int fd, uint64_t now);
+/* What `fd` is; `now` is ticks_now(). What is remembered is asked anew after `age` ticks: the
+ * description is shared, and another process may make it non-blocking. Async-signal-safe. */
+struct descriptor descriptor_of(int fd, uint64_t now, uint64_t age);
+
+/* True if no helper of another image (before an exec, or a child's) sends to what `fd` is, so that
+ * a direct write is in order. Asked of the kernel once for each descriptor, and after each child
+ * that was waited for. */
+bool descriptor_is_free(int fd, const struct descriptor *descriptor);
+
+/* False under a seccomp filter, which may kill for a socket: every turn counts as free. */
+bool descriptor_turns_are_known(void);
+
+/* A child was waited for: what it wrote comes before what we write now. */
+void descriptor_child_ended(void);
+
+/* How many were, at least 1; for the comparison with what it was. */
+uint32_t descriptor_children_ended(void);
 
 /* `fd`, or all from `first` to `last`, is about to change, and has changed. Async-signal-safe. */
 void descriptor_changes(unsigned first, unsigned last);

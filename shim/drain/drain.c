@@ -15,6 +15,7 @@
 #include "drain/finish.h"
 #include "drain/queue.h"
 #include "drain/stream.h"
+#include "drain/turn.h"
 
 bool drain_enabled;
 struct drain_memory *drain_memory;
@@ -68,12 +69,13 @@ static void grow_pipe(int fd, const struct descriptor *descriptor)
 
 /* Puts the write, `done` bytes of it excepted, where it is in order: the lock is held. Write-behind
  * looks at what the helper writes only now and then: its cache line comes from another core. */
-static ssize_t write_in_order(struct stream *stream, int fd, const struct iovec *vector, int count,
-                              long done, uint64_t now)
+static ssize_t write_in_order(struct stream *stream, int fd, const struct descriptor *descriptor,
+                              const struct iovec *vector, int count, long done, uint64_t now)
 {
     bool direct =
-        done <= 0 && (options.behind ? reader_is_gone(stream, fd, now)
-                                     : stream_is_sent(stream) || reader_is_gone(stream, fd, now));
+        done <= 0 && !options.behind && stream_is_sent(stream) &&
+        (atomic_load(&stream->state) != HELPER_NONE || descriptor_is_free(fd, descriptor));
+    direct = direct || (done <= 0 && reader_is_gone(stream, fd, now));
     if (direct) {
         done = direct_write_now(fd, vector, count);
         if (done < 0 && done != -EAGAIN)
@@ -85,20 +87,47 @@ static ssize_t write_in_order(struct stream *stream, int fd, const struct iovec 
 /* A non-blocking descriptor keeps its EAGAIN, also while something is queued before it. */
 static ssize_t write_non_blocking(const struct descriptor *descriptor)
 {
-    struct stream *stream = stream_find(descriptor->device, descriptor->inode);
-    return stream && !stream_is_sent(stream) ? -EAGAIN : DRAIN_PASS;
+    return streams_are_sent(descriptor->device, descriptor->inode) ? DRAIN_PASS : -EAGAIN;
 }
 
-/* With nothing queued in the whole process no lock is taken: what fits goes out. */
-static ssize_t write_directly(int fd, const struct iovec *vector, int count,
-                              const struct descriptor *descriptor)
+/* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
+ * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
+ * of it that was written. */
+static ssize_t write_directly(int fd, const struct iovec *vector, int count, uint64_t now)
 {
     long size = (long)vector_size(vector, count);
     long done = direct_write_now(fd, vector, count);
-    if (done == size || (done < 0 && done != -EAGAIN))
+    if (done == size || done == -EPIPE)
         return done;
-    grow_pipe(fd, descriptor);
-    return direct_write_while_read(fd, vector, count, done);
+    if (done < 0 && done != -EAGAIN)
+        return DRAIN_PASS;
+    struct descriptor descriptor = descriptor_of(fd, now, TICKS_ABOUT_1_MS);
+    if (descriptor.non_blocking)
+        return done > 0 ? done : DRAIN_PASS;
+    grow_pipe(fd, &descriptor);
+    done = direct_write_while_read(fd, vector, count, done);
+    return done < 0 && done != -EAGAIN && done != -EPIPE ? DRAIN_PASS : done;
+}
+
+/* The stream that the write belongs to. While our helper sends, a child that has been waited for
+ * may have left one that waits: what comes now comes after it, in a stream of its own. */
+static struct stream *lock_in_order(const struct descriptor *descriptor, bool *full)
+{
+    static _Atomic uint32_t seen[STREAM_LIMIT];
+    struct stream *stream = stream_lock(descriptor->device, descriptor->inode, full);
+    uint32_t now = descriptor_children_ended();
+    if (!stream ||
+        atomic_load_explicit(&seen[stream - drain_memory->streams], memory_order_relaxed) == now)
+        return stream;
+    atomic_store(&seen[stream - drain_memory->streams], now);
+    if (atomic_load(&stream->state) == HELPER_NONE || !descriptor_turns_are_known() ||
+        !turn_is_waited_for(descriptor->device, descriptor->inode))
+        return stream;
+    stream_seal(stream);
+    if (!atomic_load(&stream->sealed))
+        return stream;
+    lock_release(&stream->lock);
+    return stream_lock(descriptor->device, descriptor->inode, full);
 }
 
 ssize_t drain_write(int fd, const struct iovec *vector, int count)
@@ -107,46 +136,55 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     if (size == 0 || count > IOV_MAX)
         return DRAIN_PASS;
     uint64_t now = ticks_now();
-    struct descriptor descriptor = descriptor_of(fd, now);
+    bool direct = !options.behind && atomic_load(&drain_memory->active) == 0;
+    struct descriptor descriptor = descriptor_of(fd, now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS);
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return DRAIN_PASS;
     if (descriptor.non_blocking)
         return write_non_blocking(&descriptor);
-    long done = -EAGAIN;
-    if (!options.behind && atomic_load(&drain_memory->active) == 0) {
-        done = write_directly(fd, vector, count, &descriptor);
-        if (done == (long)size || done == -EPIPE)
+    ssize_t done = -EAGAIN;
+    if (direct && descriptor_is_free(fd, &descriptor)) {
+        done = write_directly(fd, vector, count, now);
+        if (done == (ssize_t)size || (done < 0 && done != -EAGAIN))
             return done;
-        if (done < 0 && done != -EAGAIN)
-            return DRAIN_PASS;
     }
     bool full = false;
-    struct stream *stream = stream_lock(descriptor.device, descriptor.inode, &full);
+    struct stream *stream = lock_in_order(&descriptor, &full);
     if (full)
         queue_note_fallback(DRAIN_TOO_MANY);
     if (!stream)
         return done > 0 ? direct_write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
     if (options.behind && options.grow)
         grow_pipe(fd, &descriptor);
-    ssize_t result = write_in_order(stream, fd, vector, count, done, now);
+    ssize_t result = write_in_order(stream, fd, &descriptor, vector, count, done, now);
     lock_release(&stream->lock);
     finish_late_write(result);
     return result;
 }
 
+static void sleep_ns(long ns)
+{
+    struct timespec moment = {0, ns};
+    raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
 bool drain_flush(int fd, bool waits)
 {
-    if (atomic_load(&drain_memory->active) == 0)
-        return true;
-    struct descriptor descriptor = descriptor_of(fd, ticks_now());
+    struct descriptor descriptor = descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS);
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return true;
-    struct stream *stream = stream_find(descriptor.device, descriptor.inode);
-    while (stream && atomic_load(&stream->inode) == descriptor.inode && !stream_is_sent(stream)) {
-        struct timespec moment = {0, NS_PER_MS};
+    if (atomic_load(&drain_memory->active) == 0) {
+        while (!descriptor_is_free(fd, &descriptor)) {
+            if (!waits || descriptor.non_blocking)
+                return false;
+            sleep_ns(NS_PER_MS);
+        }
+        return true;
+    }
+    while (!streams_are_sent(descriptor.device, descriptor.inode)) {
         if (!waits || descriptor.non_blocking)
             return false;
-        raw_syscall(SYS_nanosleep, &moment, 0);
+        sleep_ns(NS_PER_MS);
     }
     return true;
 }

@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: MIT
+#include "drain/helper.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "base/thread_pointer.h"
 #include "drain/ring.h"
-#include "drain/stream.h"
 
 enum {
     PARTS = 512,
-    HELPER_FD = 0,
-    CPU_MASK_BYTES = 1024,
     STRING_COPY_FROM = 512,
     COPIED_BELOW = 1024,
     PORTIONS_OF_BOUND = 128,
@@ -207,7 +198,7 @@ static void give_back_rest(struct stream *stream)
     atomic_store(&stream->lock, 0);
 }
 
-static bool may_leave(struct stream *stream)
+static bool may_leave(struct stream *stream, struct turn *turn)
 {
     atomic_store(&stream->state, HELPER_LEAVES);
     if (!stream_is_empty(stream)) {
@@ -217,6 +208,7 @@ static bool may_leave(struct stream *stream)
     /* Closed before the writers may go past this helper: the last reference to the pipe must not
      * be one that nobody uses. */
     raw_syscall(SYS_close, HELPER_FD);
+    turn_pass(turn);
     atomic_store(&stream->ended_ns, clock_monotonic_ns());
     atomic_fetch_sub(&drain_memory->active, 1);
     atomic_store(&stream->state, HELPER_NONE);
@@ -236,11 +228,11 @@ static void nap(void)
 
 /* Write-behind: a writer must not pay for a wake-up with each line, so the helper looks again after
  * naps; after a while without work it sleeps until it is woken. */
-static void sleep_until_woken(struct stream *stream)
+static void sleep_until_woken(struct stream *stream, const struct turn *turn)
 {
     struct timespec linger = {0, (long)drain_memory->linger_ns};
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
-        if (has_work(stream))
+        if (has_work(stream) || turn_is_wanted(turn))
             return;
         nap();
     }
@@ -254,8 +246,9 @@ static void sleep_until_woken(struct stream *stream)
     atomic_store(&stream->sleeping, 0);
 }
 
-static void drain_stream(struct stream *stream)
+void helper_run(struct stream *stream, struct turn *turn)
 {
+    turn_wait(turn);
     for (;;) {
         uint32_t size = take(stream);
         if (size > 0) {
@@ -271,114 +264,10 @@ static void drain_stream(struct stream *stream)
                 nap();
             continue;
         }
-        sleep_until_woken(stream);
+        sleep_until_woken(stream, turn);
         if (stream_is_empty(stream))
             give_back_rest(stream);
-        if (stream_is_empty(stream) && may_leave(stream))
+        if (stream_is_empty(stream) && may_leave(stream, turn))
             return;
     }
-}
-
-/* The program's memory, copied on write, would stay with the helper: all but this library, the
- * stack and the queue goes. */
-static void unmap_program(void)
-{
-    extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-    extern const char _end[] __attribute__((visibility("hidden")));
-    enum { AROUND_STACK = 256 * 1024, AROUND_THREAD = 8192, MARGIN = 65536, KEPT = 4 };
-    uintptr_t thread = read_thread_pointer();
-    uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t queue = (uintptr_t)drain_memory;
-    uintptr_t queue_end = queue + HEADER_ROOM + drain_memory->ring_size * STREAM_LIMIT;
-    struct {
-        uintptr_t from, to;
-    } keep[KEPT] = {{(uintptr_t)__ehdr_start, (uintptr_t)_end},
-                    {stack - AROUND_STACK, stack + MARGIN},
-                    {queue, queue_end},
-                    /* The kernel writes to the thread's rseq area, which libc keeps here. */
-                    {thread - AROUND_THREAD, thread + AROUND_THREAD}};
-    for (int i = 0; i < KEPT; i++)
-        for (int k = i + 1; k < KEPT; k++)
-            if (keep[k].from < keep[i].from) {
-                uintptr_t from = keep[i].from;
-                uintptr_t to = keep[i].to;
-                keep[i] = keep[k];
-                keep[k].from = from;
-                keep[k].to = to;
-            }
-    uintptr_t at = MARGIN;
-    for (int i = 0; i <= KEPT; i++) {
-        uintptr_t end = i < KEPT ? keep[i].from & ~(uintptr_t)(MARGIN - 1) : (uintptr_t)1 << 46;
-        if (end > at)
-            raw_syscall(SYS_munmap, at, end - at);
-        if (i < KEPT && keep[i].to > at)
-            at = (keep[i].to + MARGIN - 1) & ~(uintptr_t)(MARGIN - 1);
-    }
-}
-
-static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream, int fd)
-{
-    raw_syscall(SYS_setsid);
-    raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
-    raw_syscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
-    if (drain_memory->linger_ns >
-        0) { /* write-behind: it does not take the processor from a writer */
-        struct sched_param none = {0};
-        raw_syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
-    }
-    raw_syscall(SYS_chdir, "/");
-    /* Not on the one core that the thread which started it may be bound to: it would take turns
-     * with the program. The kernel keeps it inside its cpuset. */
-    memset(batch, 0xff, CPU_MASK_BYTES);
-    raw_syscall(SYS_sched_setaffinity, 0, CPU_MASK_BYTES, batch);
-    if (fd != HELPER_FD)
-        raw_syscall(SYS_dup3, fd, HELPER_FD, 0);
-    if (raw_syscall(SYS_close_range, HELPER_FD + 1, ~0U, 0) != 0)
-        for (int other = HELPER_FD + 1; other < 65536; other++)
-            raw_syscall(SYS_close, other);
-    unmap_program();
-    drain_stream(stream);
-    for (;;)
-        raw_syscall(SYS_exit_group, 0);
-}
-
-static long clone_process(void)
-{
-    return raw_syscall(SYS_clone, 0, 0, 0, 0, 0);
-}
-
-void helper_wake(struct stream *stream)
-{
-    atomic_fetch_add(&stream->wake, 1);
-    raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
-}
-
-bool helper_start(struct stream *stream, int fd)
-{
-    uint64_t all = ~0ULL;
-    uint64_t before = 0;
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-    atomic_store(&stream->in_flight, 0);
-    atomic_store(&stream->let_go, 0);
-    atomic_store(&stream->state, HELPER_RUNS);
-    atomic_fetch_add(&drain_memory->active, 1);
-    long child = clone_process();
-    if (child == 0) {
-        long grandchild = clone_process();
-        if (grandchild == 0)
-            helper_main(stream, fd);
-        for (;;)
-            raw_syscall(SYS_exit_group, grandchild < 0);
-    }
-    int status = 1 << 8;
-    if (child > 0)
-        while (raw_syscall(SYS_wait4, child, &status, __WCLONE, 0) == -EINTR) {
-        }
-    bool started = child > 0 && status == 0;
-    if (!started) {
-        atomic_fetch_sub(&drain_memory->active, 1);
-        atomic_store(&stream->state, HELPER_NONE);
-    }
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-    return started;
 }

@@ -15,7 +15,7 @@ enum {
     STAYS = 128 * 1024, /* of an idle queue */
     POPULATE_FROM = 64 * 1024,
     MOVES_FROM = 512 * 1024, /* the helper's cache line is not read for less */
-    PARTS_OF_BOUND = 64,    /* are made at once: the bound may be exceeded by that */
+    PARTS_OF_BOUND = 64,     /* are made at once: the bound may be exceeded by that */
 };
 
 static uint64_t align_down(uint64_t value)
@@ -61,8 +61,7 @@ static void move_origin(struct stream *stream)
 /* What the helper is done with, in a queue that is not empty. */
 static void give_back_sent(struct stream *stream)
 {
-    uint64_t done =
-        atomic_load(drain_memory->drops_oldest ? &stream->tail : &stream->sent);
+    uint64_t done = atomic_load(drain_memory->drops_oldest ? &stream->tail : &stream->sent);
     uint64_t to = align_down(done - atomic_load(&stream->origin));
     if (to <= stream->kept_from || to > stream->touched_to)
         return;

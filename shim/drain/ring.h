@@ -46,7 +46,8 @@ static inline void ring_prefetch(struct stream *stream, uint64_t at)
 {
     enum { AHEAD = 512, LINE = 64 };
     const char *place = ring_of(stream) + ring_place(stream, at + AHEAD);
-#if defined(__x86_64__) /* gcc's builtin asks for a shared copy; older processors ignore prefetchw */
+#if defined(__x86_64__) /* gcc's builtin asks for a shared copy; older processors ignore prefetchw \
+                         */
     __asm__ volatile("prefetchw (%0)\n\tprefetchw %c1(%0)" : : "r"(place), "i"(LINE));
 #else
     __builtin_prefetch(place, 1);

@@ -47,15 +47,31 @@ void lock_release(_Atomic uint32_t *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
+static bool is_of(struct stream *stream, uint64_t device, uint64_t inode)
+{
+    return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
+           atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
+}
+
 struct stream *stream_find(uint64_t device, uint64_t inode)
 {
     for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
         struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
-        if (atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
-            atomic_load_explicit(&stream->device, memory_order_relaxed) == device)
+        if (is_of(stream, device, inode) &&
+            !atomic_load_explicit(&stream->sealed, memory_order_relaxed))
             return stream;
     }
     return NULL;
+}
+
+bool streams_are_sent(uint64_t device, uint64_t inode)
+{
+    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[i];
+        if (is_of(stream, device, inode) && !stream_is_sent(stream))
+            return false;
+    }
+    return true;
 }
 
 /* A stream that no pipe uses; its lock is taken, the memory's is held. */
@@ -73,11 +89,6 @@ static struct stream *take_free(uint64_t inode)
     return NULL;
 }
 
-static bool is_of(struct stream *stream, uint64_t device, uint64_t inode)
-{
-    return atomic_load(&stream->inode) == inode && atomic_load(&stream->device) == device;
-}
-
 static struct stream *lock_known(uint64_t device, uint64_t inode, bool *inside)
 {
     struct stream *stream = stream_find(device, inode);
@@ -86,7 +97,7 @@ static struct stream *lock_known(uint64_t device, uint64_t inode, bool *inside)
     *inside = !lock_take(&stream->lock);
     if (*inside)
         return NULL;
-    if (is_of(stream, device, inode))
+    if (is_of(stream, device, inode) && !atomic_load(&stream->sealed))
         return stream;
     lock_release(&stream->lock);
     return NULL;
@@ -105,8 +116,16 @@ struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full)
         if (stream) {
             atomic_store(&stream->device, device);
             atomic_store(&stream->inode, inode);
+            atomic_store(&stream->sealed, 0);
         }
     }
     lock_release(&drain_memory->lock);
     return stream;
+}
+
+void stream_seal(struct stream *stream)
+{
+    enum { LEFT_FOR_OTHER_PIPES = STREAM_LIMIT / 2 };
+    if (atomic_load(&drain_memory->active) < LEFT_FOR_OTHER_PIPES)
+        atomic_store(&stream->sealed, 1);
 }

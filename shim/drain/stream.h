@@ -56,6 +56,7 @@ struct stream {
     /* Seldom written. */
     _Alignas(CACHE_LINES) _Atomic uint64_t device;
     _Atomic uint64_t inode;    /* 0: the stream is free */
+    _Atomic uint32_t sealed;   /* takes nothing more: what comes next is another stream's */
     _Atomic uint32_t state;    /* enum helper_state */
     _Atomic uint32_t wake;     /* futex of the helper, … */
     _Atomic uint32_t sleeping; /* … which waits for it */
@@ -87,13 +88,19 @@ bool lock_take(_Atomic uint32_t *lock);
 bool lock_try(_Atomic uint32_t *lock);
 void lock_release(_Atomic uint32_t *lock);
 
-/* The stream of a pipe, or NULL. Another process may give it to another pipe at any time unless its
- * lock is held or something is queued in it. */
+/* The stream of a pipe that takes writes, or NULL. Another process may give it to another pipe at
+ * any time unless its lock is held or something is queued in it. */
 struct stream *stream_find(uint64_t device, uint64_t inode);
 
 /* The same, made if there is none; its lock is taken. NULL: none is free (`*full` is set then), or
  * a signal handler interrupted the holder of the lock. */
 struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
+
+/* True if all that was queued for the pipe by those who share this memory has been sent. */
+bool streams_are_sent(uint64_t device, uint64_t inode);
+
+/* Closes the stream, whose lock is held, for writers, if another can take its place. */
+void stream_seal(struct stream *stream);
 
 static inline bool stream_is_empty(struct stream *stream)
 {

@@ -109,7 +109,9 @@ class DrainLife(PipeshimCase):
         self.assertEqual(os.read(run.readers[0], 1), b"", "stdout is at its end already")
         inode = os.fstat(run.readers[1]).st_ino
         helper, = helpers_of(inode)
-        self.assertEqual(os.listdir(helper + "/fd"), ["0"])
+        links = [os.readlink(helper + "/fd/" + fd).split(":")[0] for fd in
+                 sorted(os.listdir(helper + "/fd"))]
+        self.assertEqual(links, ["pipe", "socket"], "the pipe, and what the next helper waits at")
         self.assertNotEqual(os.getsid(int(os.path.basename(helper))), os.getsid(0))
         with open(helper + "/status") as file:
             self.assertIn("PPid:\t1\n", file.read())
