@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Shared by the drainer's tests: victims under PIPESHIM_DRAIN, and readers that compare all bytes."""
 import os
+import select
 import subprocess
 import tempfile
 import time
@@ -117,6 +118,18 @@ class DrainCase(PipeshimCase):
     def writers(self, call, threads, count, smallest, largest, **options):
         return Drained(self, [victim("drain_writers"), call, "2", str(threads), str(count),
                               str(smallest), str(largest)], **options)
+
+    def finished(self, command, **options):
+        """A program that says "done" on its last argument's fd when all its writes have returned:
+        returns then, and nothing was read until then."""
+        said, say = os.pipe()
+        self.addCleanup(os.close, said)
+        run = Drained(self, [*command, str(say)], inherit=[say], **options)
+        os.close(say)
+        if not select.select([said], [], [], DEADLINE_S)[0]:
+            self.fail("its writes wait for the reader")
+        self.assertEqual(os.read(said, 100), b"done\n")
+        return run
 
     def assert_helper_leaves(self, run):
         wait_until(lambda: not helpers_of(run.inode), "end of the helper")
