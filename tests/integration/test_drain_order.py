@@ -101,6 +101,24 @@ class Order(PipeshimCase):
         for mode in ("full", "behind"):
             self.check(2, [("write", 200000), ("writev", 50000)] + calls, mode)
 
+    def test_fd_that_is_not_named_on_the_same_pipe(self):
+        """2>&1, and only stderr is drained: what stdout gets comes after what stderr got before."""
+        program = ("import os\n"
+                   "os.dup2(2, 1)\n"
+                   "os.write(2, b'a' * 300000)\n"
+                   "for i in range(20):\n"
+                   "    os.write(1, b'%c' % (98 + i) * 1000)\n")
+        for mode in ("full", "behind"):
+            run = self.start("/usr/bin/python3", "-S", "-E", "-c", program, settings={
+                "PIPESHIM_DRAIN": "stderr", "PIPESHIM_DRAIN_EXIT": "0",
+                "PIPESHIM_DRAIN_MODE": mode})
+            run.wait_for("drain_start")
+            wait_until(lambda run=run: read_text("/proc/%d/wchan" % run.process.pid)
+                       not in ("", "0"), "write that waits")
+            out, err, status = run.drain()
+            self.assertEqual(len(err), 320000)
+            self.assertTrue(err == bytes(sorted(err)), "order")
+
     def test_socketpair(self):
         for mode in ("full", "behind"):
             for name in ("send", "sendmsg", "sendfile", "splice"):
