@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from pipeshim_case import DEADLINE_S, PipeshimCase, read_text, wait_until  # noqa: E402
-from drain_case import helpers_of, message_size  # noqa: E402
+from drain_case import helpers_of, message_size, read_soon  # noqa: E402
 
 MODES = ("full", "behind")
 POLICIES = ("drop-new", "drop-old")
@@ -60,7 +60,7 @@ class Drops(PipeshimCase):
         run.process.stdin.flush()
 
     def wait_written(self, run):
-        self.assertEqual(os.read(run.readers[0], 100), b"done\n")
+        self.assertEqual(read_soon(run.readers[0]), b"done\n")
 
     def arrived(self, data, threads, smallest, largest):
         """The messages, in their order, as (thread, number): each whole, in order per thread."""

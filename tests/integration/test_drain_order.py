@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from pipeshim_case import PipeshimCase, read_text, wait_until  # noqa: E402
+from drain_case import read_soon  # noqa: E402
 
 # Each argument but the first is CALL:SIZE, made on the fd that the first one names; each byte is the
 # letter of its call. Ends with stdin.
@@ -79,7 +80,7 @@ class Order(PipeshimCase):
             data += os.read(reader, 1000)
             time.sleep(0.0005)
         while len(data) < total:
-            data += os.read(reader, 65536)
+            data += read_soon(reader)
         got = [(letter, data.count(b"%c" % letter)) for letter in sorted(set(data))]
         self.assertEqual(got, [(97 + i, size) for i, (_, size) in enumerate(calls)])
         self.assertTrue(data == bytes(sorted(data)), "order")

@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from pipeshim_case import PipeshimCase  # noqa: E402
+from drain_case import read_soon  # noqa: E402
 
 # A line of stdin is an amount to write to stderr, or "witness": a thread that gets stuck on a pipe of
 # its own, which is not drained. The first write is more than the pipe takes, so that the queue does
@@ -46,11 +47,11 @@ class Stall(PipeshimCase):
     def write(self, run, amount):
         """All its writes have returned, and nothing is read yet."""
         self.tell(run, b"%d" % amount)
-        self.assertEqual(os.read(run.readers[0], 100), b"done\n")
+        self.assertEqual(read_soon(run.readers[0]), b"done\n")
 
     def read(self, run, amount):
         while amount > 0:
-            amount -= len(os.read(run.readers[1], 65536))
+            amount -= len(read_soon(run.readers[1]))
         self.assertEqual(amount, 0)
 
     def kinds(self, run):

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from pipeshim_case import DEADLINE_S, PipeshimCase, read_text, wait_until  # noqa: E402
-from drain_case import helpers_of  # noqa: E402
+from drain_case import helpers_of, read_soon  # noqa: E402
 
 FILL = """
 import os, sys
@@ -137,7 +137,7 @@ class Text(PipeshimCase):
         """The log as it comes: its records are whole lines between the program's."""
         for mode in ("full", "behind"):
             run = self.drained(LINES, LOG="stderr", DRAIN_MODE=mode)
-            self.assertEqual(os.read(run.readers[0], 100), b"done\n")
+            self.assertEqual(read_soon(run.readers[0]), b"done\n")
             out, err, status = run.drain()
             lines = err.splitlines(True)
             told = [line for line in lines if line.startswith((b"pipeshim: ", b"  "))]
