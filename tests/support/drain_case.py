@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Shared by the drainer's tests: victims under PIPESHIM_DRAIN, and readers that compare all bytes."""
 import os
+import select
 import subprocess
 import tempfile
 import time
@@ -50,6 +51,16 @@ def check_writers(case, data, threads, count, smallest, largest):
         next_message[thread] += 1
         offset[thread] += size
         at += size
+
+
+def read_soon(fd):
+    """One read, which does not wait for ever for a program that is stuck, nor finds it gone."""
+    if not select.select([fd], [], [], DEADLINE_S)[0]:
+        raise AssertionError("nothing was written within %d s" % DEADLINE_S)
+    data = os.read(fd, 65536)
+    if not data:
+        raise AssertionError("end of file")
+    return data
 
 
 def helpers_of(inode):
@@ -118,9 +129,19 @@ class DrainCase(PipeshimCase):
         return Drained(self, [victim("drain_writers"), call, "2", str(threads), str(count),
                               str(smallest), str(largest)], **options)
 
+    def finished(self, command, **options):
+        """A program that says "done" on its last argument's fd when all its writes have returned:
+        returns then, and nothing was read until then."""
+        said, say = os.pipe()
+        self.addCleanup(os.close, said)
+        run = Drained(self, [*command, str(say)], inherit=[say], **options)
+        os.close(say)
+        self.assertEqual(read_soon(said), b"done\n")
+        return run
+
     def assert_helper_leaves(self, run):
         wait_until(lambda: not helpers_of(run.inode), "end of the helper")
 
 
 __all__ = ["BUILD", "DEADLINE_S", "LIBRARY", "DrainCase", "Drained", "check_writers", "helpers_of",
-           "message_size", "tempfile", "victim", "wait_until"]
+           "message_size", "read_soon", "tempfile", "victim", "wait_until"]
