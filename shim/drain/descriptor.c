@@ -188,13 +188,12 @@ static void forget(struct entry *entry)
     atomic_store(&entry->version, (version | 1) + 1);
 }
 
-#define EACH_NAMED(fd, first, last)                                                                \
-    for (unsigned fd = (first); fd <= (last) && fd < DESCRIPTOR_LIMIT; fd++)                       \
-        if (named_all || named[fd])
+#define EACH(fd, first, last)                                                                      \
+    for (unsigned fd = (first); fd <= (last) && fd < DESCRIPTOR_LIMIT; fd++)
 
 void descriptor_changes(unsigned first, unsigned last)
 {
-    EACH_NAMED(fd, first, last)
+    EACH(fd, first, last)
     {
         struct entry *entry = &entries[fd];
         atomic_fetch_add(&entry->changing, 1);
@@ -209,7 +208,7 @@ void descriptor_changes(unsigned first, unsigned last)
 
 void descriptor_changed(unsigned first, unsigned last)
 {
-    EACH_NAMED(fd, first, last)
+    EACH(fd, first, last)
     {
         forget(&entries[fd]);
         atomic_fetch_sub(&entries[fd].changing, 1);
@@ -218,7 +217,7 @@ void descriptor_changed(unsigned first, unsigned last)
 
 void descriptor_forget(unsigned first, unsigned last)
 {
-    EACH_NAMED(fd, first, last)
+    EACH(fd, first, last)
     {
         atomic_store(&entries[fd].foreign, FOR_EVER);
         forget(&entries[fd]);

@@ -23,7 +23,7 @@ static struct drain_options options;
 
 bool drain_wants(int fd)
 {
-    return drain_enabled && descriptor_named(fd);
+    return drain_enabled && (descriptor_named(fd) || atomic_load(&drain_memory->active) > 0);
 }
 
 bool drain_init(const struct drain_options *wanted)
@@ -44,9 +44,16 @@ bool drain_init(const struct drain_options *wanted)
     drain_memory->max = options.max;
     drain_memory->page = getauxval(AT_PAGESZ);
     drain_memory->drops_oldest = options.overflow == DRAIN_DROP_OLD;
+    drain_memory->exact = !options.behind || options.overflow != DRAIN_BLOCK;
     drain_memory->linger_ns = options.behind ? BEHIND_LINGER_NS : 0;
     drain_enabled = true;
     return true;
+}
+
+static void sleep_ns(long ns)
+{
+    struct timespec moment = {0, ns};
+    raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
 /* While something is queued nobody would notice that the reader has gone until the helper does: the
@@ -67,6 +74,34 @@ static void grow_pipe(int fd, const struct descriptor *descriptor)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, options.grow);
 }
 
+/* Queues what is left of the write; where that cannot be, it is made as without the library, unless
+ * the policy says that it is dropped rather. The lock is held. */
+static ssize_t queue_or_write(struct stream *stream, int fd, const struct descriptor *descriptor,
+                              const struct iovec *vector, int count, uint64_t written)
+{
+    uint64_t size = vector_size(vector, count);
+    for (;;) {
+        enum queue_outcome outcome =
+            queue_write(stream, fd, vector, count, &written, options.overflow);
+        if (outcome == QUEUE_DONE)
+            return (ssize_t)size;
+        if (atomic_load(&stream->state) == HELPER_NONE && !descriptor_is_free(fd, descriptor)) {
+            sleep_ns(NS_PER_MS);
+            continue;
+        }
+        if (options.overflow == DRAIN_BLOCK || written > 0 || outcome == QUEUE_NOT_POSSIBLE)
+            return direct_write_rest(fd, vector, count, written);
+        long done = direct_write_now(fd, vector, count);
+        if (done == -EAGAIN) {
+            queue_drop(size);
+            return (ssize_t)size;
+        }
+        if (done < 0)
+            return done == -EPIPE ? done : DRAIN_PASS;
+        written = (uint64_t)done;
+    }
+}
+
 /* Puts the write, `done` bytes of it excepted, where it is in order: the lock is held. Write-behind
  * looks at what the helper writes only now and then: its cache line comes from another core. */
 static ssize_t write_in_order(struct stream *stream, int fd, const struct descriptor *descriptor,
@@ -81,7 +116,7 @@ static ssize_t write_in_order(struct stream *stream, int fd, const struct descri
         if (done < 0 && done != -EAGAIN)
             return done == -EPIPE ? done : DRAIN_PASS;
     }
-    return queue_write(stream, fd, vector, count, done > 0 ? (uint64_t)done : 0, options.overflow);
+    return queue_or_write(stream, fd, descriptor, vector, count, done > 0 ? (uint64_t)done : 0);
 }
 
 /* A non-blocking descriptor keeps its EAGAIN, also while something is queued before it. */
@@ -136,9 +171,12 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     if (size == 0 || count > IOV_MAX)
         return DRAIN_PASS;
     uint64_t now = ticks_now();
-    bool direct = !options.behind && atomic_load(&drain_memory->active) == 0;
+    bool direct =
+        !options.behind && atomic_load(&drain_memory->active) == 0 && descriptor_named(fd);
     struct descriptor descriptor = descriptor_of(fd, now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS);
     if (descriptor.kind == DESCRIPTOR_OTHER)
+        return DRAIN_PASS;
+    if (!descriptor_named(fd) && streams_are_sent(descriptor.device, descriptor.inode))
         return DRAIN_PASS;
     if (descriptor.non_blocking)
         return write_non_blocking(&descriptor);
@@ -160,12 +198,6 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     lock_release(&stream->lock);
     finish_late_write(result);
     return result;
-}
-
-static void sleep_ns(long ns)
-{
-    struct timespec moment = {0, ns};
-    raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
 bool drain_flush(int fd, bool waits)

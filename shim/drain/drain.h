@@ -62,7 +62,8 @@ extern bool drain_enabled;
  */
 bool drain_init(const struct drain_options *options);
 
-/* True if `fd` is one of those that PIPESHIM_DRAIN names. */
+/* True if `fd` is one of those that PIPESHIM_DRAIN names, or may lead to a pipe that another one of
+ * them leads to as well, with something queued. */
 bool drain_wants(int fd);
 
 /* What a blocking writev() of `vector` to `fd` returns, or -errno, or DRAIN_PASS. The bytes may be

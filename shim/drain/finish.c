@@ -47,7 +47,7 @@ static void count_left(struct stream *stream)
             struct record record = ring_record(stream, at);
             whole = atomic_load(&stream->tail) <= at && record.size <= RECORD_LIMIT;
             bytes += record.size;
-            writes += !record.continued;
+            writes += !(record.flags & RECORD_CONTINUED);
             at += record_space(record.size);
         }
         if (!whole && tries < 3)

@@ -86,13 +86,14 @@ static void add_payload(struct stream *stream, uint64_t at, uint32_t used, uint3
     }
 }
 
-/* The sum of all queues is a cache line of the writers: it is told of what was taken in portions.
- */
+/* The sum of all queues is a cache line of the writers: write-behind tells of what
+ * was taken in portions. */
 static void note_taken(uint64_t space, bool all)
 {
     static uint64_t untold;
     untold += space;
-    if (untold == 0 || (!all && untold < drain_memory->max / PORTIONS_OF_BOUND))
+    if (untold == 0 ||
+        (!all && !drain_memory->exact && untold < drain_memory->max / PORTIONS_OF_BOUND))
         return;
     atomic_fetch_sub(&drain_memory->queued, untold);
     untold = 0;
@@ -145,7 +146,7 @@ static uint32_t take(struct stream *stream)
         add_payload(stream, at + sizeof record, used, record.size);
         used += record.size;
         at += record_space(record.size);
-        middle = record.continued;
+        middle = record.flags & RECORD_CONTINUED;
     }
     if (at == tail) {
         /* Where writers drop, a record may change under our eyes; else none can be broken. */

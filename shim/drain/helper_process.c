@@ -56,7 +56,7 @@ static void unmap_program(void)
 }
 
 static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream,
-                                                             struct turn *turn)
+                                                            struct turn *turn)
 {
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);

@@ -28,31 +28,33 @@ static void sleep_a_moment(void)
     raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
-static void drop(uint64_t bytes)
+void queue_drop(uint64_t bytes)
 {
     atomic_fetch_add(&queue_totals.dropped_bytes, bytes);
     atomic_fetch_add(&queue_totals.dropped_writes, 1);
 }
 
-/* Takes the oldest whole write out of the queue. False: there is none that was not begun. */
+/* Takes the oldest whole write out of the queue. False: what is there has begun. */
 static bool drop_oldest(struct stream *stream)
 {
     uint64_t tail = atomic_load(&stream->tail);
     uint64_t head = atomic_load(&stream->head);
     uint64_t at = tail;
     uint64_t bytes = 0;
-    struct record record = {0, 1};
+    struct record record = {0, RECORD_CONTINUED};
     if (atomic_load(&stream->middle))
         return false;
-    while (at < head && record.continued) {
+    while (at < head && (record.flags & RECORD_CONTINUED)) {
         record = ring_record(stream, at);
+        if (at == tail && (record.flags & RECORD_BEGUN) && atomic_load(&stream->tail) == tail)
+            return false;
         at += record_space(record.size);
         bytes += record.size;
     }
     if (at == tail || at > head || !atomic_compare_exchange_strong(&stream->tail, &tail, at))
         return at != tail; /* the helper was faster: room all the same */
     atomic_fetch_sub(&drain_memory->queued, at - tail);
-    drop(bytes);
+    queue_drop(bytes);
     return true;
 }
 
@@ -139,7 +141,8 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
     uint64_t queued = atomic_fetch_add(&drain_memory->queued, space) + space;
     for (uint64_t left = size; left > 0;) {
         uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
-        ring_write_record(stream, at, (struct record){(uint32_t)part, left > part});
+        uint32_t flags = (left > part ? RECORD_CONTINUED : 0) | (skip > 0 ? RECORD_BEGUN : 0);
+        ring_write_record(stream, at, (struct record){(uint32_t)part, flags});
         ring_write(stream, at + sizeof(struct record), vector, skip, part);
         at += record_space((uint32_t)part);
         skip += part;
@@ -157,46 +160,57 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
     return true;
 }
 
-/* Bytes of this write that may be queued now, at least 1; 0: the write is dropped. */
-static uint64_t make_room(struct stream *stream, int fd, uint64_t size,
-                          enum drain_overflow overflow)
+enum room { ROOM_FOR_SOME, ROOM_DROPPED, ROOM_NONE };
+
+/* `*size` becomes how much may be queued now. */
+static enum room make_room(struct stream *stream, int fd, uint64_t *size, bool begun,
+                           enum drain_overflow overflow)
 {
     enum { PIECE = RECORD_LIMIT / 2 };
-    for (;;) {
-        if (has_room(stream, space_of(size)))
-            return size;
-        if (overflow == DRAIN_DROP_NEW)
-            return 0;
-        if (overflow == DRAIN_DROP_OLD) {
-            if (space_of(size) > drain_memory->max || !drop_oldest(stream))
-                return 0;
-            continue;
+    uint64_t space = space_of(*size);
+    bool too_large = space > drain_memory->max;
+    while (!has_room(stream, space)) {
+        if (too_large && (begun || overflow == DRAIN_BLOCK) && has_room(stream, space_of(PIECE))) {
+            *size = PIECE; /* by and by */
+            return ROOM_FOR_SOME;
         }
-        /* Larger than the whole queue: by and by. */
-        if (space_of(size) > drain_memory->max && has_room(stream, space_of(PIECE)))
-            return PIECE;
+        if (stream_is_sent(stream))
+            return ROOM_NONE;
+        if (overflow == DRAIN_DROP_OLD && (begun || !too_large) && drop_oldest(stream))
+            continue;
+        if (overflow != DRAIN_BLOCK && !begun)
+            return ROOM_DROPPED;
         if (!helper_is_there(stream, fd))
-            return size;
+            return ROOM_NONE;
         sleep_a_moment();
     }
+    return ROOM_FOR_SOME;
 }
 
-long queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
-                 uint64_t done, enum drain_overflow overflow)
+static void wait_until_sent(struct stream *stream)
+{
+    while (!stream_is_sent(stream) && atomic_load(&stream->state) == HELPER_RUNS)
+        sleep_a_moment();
+}
+
+enum queue_outcome queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
+                               uint64_t *done, enum drain_overflow overflow)
 {
     uint64_t size = vector_size(vector, count);
-    while (done < size) {
-        uint64_t part = make_room(stream, fd, size - done, overflow);
-        if (part == 0) {
-            drop(size - done);
-            return (long)size;
+    while (*done < size) {
+        uint64_t part = size - *done;
+        enum room room = make_room(stream, fd, &part, *done > 0, overflow);
+        if (room == ROOM_NONE)
+            return QUEUE_NO_ROOM;
+        if (room == ROOM_DROPPED) {
+            queue_drop(size);
+            return QUEUE_DONE;
         }
-        if (!append(stream, fd, vector, done, part)) {
-            while (!stream_is_sent(stream) && atomic_load(&stream->state) == HELPER_RUNS)
-                sleep_a_moment();
-            return direct_write_rest(fd, vector, count, done);
+        if (!append(stream, fd, vector, *done, part)) {
+            wait_until_sent(stream);
+            return QUEUE_NOT_POSSIBLE;
         }
-        done += part;
+        *done += part;
     }
-    return (long)size;
+    return QUEUE_DONE;
 }

@@ -12,11 +12,21 @@
 /* Why writes were made as usual although they were to be drained; see drain_fallbacks(). */
 void queue_note_fallback(unsigned fallback);
 
-/* Queues the vector from offset `done` on, as one write; waits, or drops whole writes, where
- * PIPESHIM_DRAIN_MAX is reached. Returns the bytes of the vector that are taken care of: all, or
- * what a plain write could do where no helper or memory is to be had, or -errno of that. */
-long queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
-                 uint64_t done, enum drain_overflow overflow);
+/* What became of a write. */
+enum queue_outcome {
+    QUEUE_DONE,         /* all of it is queued, or dropped */
+    QUEUE_NO_ROOM,      /* nothing of this pipe's is queued: other pipes' queues are at the bound */
+    QUEUE_NOT_POSSIBLE, /* nothing is queued: no helper, or no memory, is to be had */
+};
+
+/* Queues the vector from offset `*done` on, as one write, and moves `*done`; waits, or drops whole
+ * writes, where PIPESHIM_DRAIN_MAX is reached. A write that has begun (`*done` was not 0) is never
+ * dropped. After another outcome than QUEUE_DONE a direct write is in order. */
+enum queue_outcome queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
+                               uint64_t *done, enum drain_overflow overflow);
+
+/* Counts a write of so many bytes as dropped. */
+void queue_drop(uint64_t bytes);
 
 /* Of this process. */
 struct queue_totals {

@@ -23,9 +23,14 @@ enum {
 
 enum helper_state { HELPER_NONE, HELPER_RUNS, HELPER_LEAVES };
 
+enum record_flags {
+    RECORD_CONTINUED = 1, /* the rest of the write is the next record */
+    RECORD_BEGUN = 2,     /* the write's first part is not in the queue: it went out directly */
+};
+
 struct record {
-    uint32_t size;      /* of the payload, which follows */
-    uint32_t continued; /* 1: the rest of the write is the next record */
+    uint32_t size; /* of the payload, which follows */
+    uint32_t flags;
 };
 
 struct stream {
@@ -70,6 +75,7 @@ struct drain_memory {
     uint64_t page;         /* bytes */
     uint64_t linger_ns;    /* how long a helper stays with an empty queue */
     uint32_t drops_oldest; /* writers move `tail`: the helper sends from copies */
+    uint32_t exact;        /* the bound counts nothing that the helper has taken */
 
     _Alignas(CACHE_LINES) _Atomic uint64_t queued; /* bytes in all rings */
     _Atomic uint64_t resident;                     /* bytes of the rings' pages in use, about */
