@@ -45,8 +45,8 @@ class BoundWaits(PipeshimCase):
     def is_told(self, program, call, content, mode):
         run = self.drained(program, DRAIN_MODE=mode)
         blocked, = run.wait_for("blocked")
-        self.assertEqual((blocked["fd"], blocked["call"], blocked["class"]),
-                         (2, call, "pipe_write"))
+        self.assertEqual((blocked["fd"], blocked["class"]), (2, "pipe_write"))
+        self.assertIn(blocked["call"], (call, call + "64"))
         self.assertEqual(blocked["pipe"]["inode"], os.fstat(run.readers[1]).st_ino)
         self.assertEqual(run.drain(), (b"", content, 0))
         self.assertEqual(len(run.events("blocked")), 1)

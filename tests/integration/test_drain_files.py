@@ -9,7 +9,7 @@ import termios
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from drain_case import DEADLINE_S, LIBRARY  # noqa: E402
+from drain_case import DEADLINE_S, LIBRARY, read_soon  # noqa: E402
 
 WRITES = """
 import os, sys
@@ -69,7 +69,7 @@ class Files(unittest.TestCase):
                 expected = b"".join(b"line %d\nvector %d\n" % (i, i) for i in range(50))
                 data = b""
                 while len(data) < len(expected) + len(b"printed\n"):
-                    data += os.read(ours, 65536)
+                    data += read_soon(ours)
                 self.assertEqual(data, expected + b"printed\n")
                 os.close(ours)
                 os.close(theirs)

@@ -79,22 +79,20 @@ class Stdio(DrainCase):
         for mode in MODES:
             for drain in ("stderr", "stdio"):
                 for way in ON_STDERR:
-                    with self.subTest(mode=mode, drain=drain, way=way):
-                        run = self.finished([victim("drain_stdio"), way, str(LINES)],
-                                            DRAIN_MODE=mode, DRAIN=drain)
-                        out, err, status = self.ends(run)
-                        self.assertEqual((out, status), (b"", 0))
-                        self.assert_same(err, b"".join(line(i, way) for i in range(LINES)))
+                    run = self.finished([victim("drain_stdio"), way, str(LINES)],
+                                        DRAIN_MODE=mode, DRAIN=drain)
+                    out, err, status = self.ends(run)
+                    self.assertEqual((out, status), (b"", 0), (mode, drain, way))
+                    self.assert_same(err, b"".join(line(i, way) for i in range(LINES)))
 
     def test_streams_to_stdout(self):
         for mode in MODES:
             for way in ON_STDOUT:
-                with self.subTest(mode=mode, way=way):
-                    run = self.finished([victim("drain_stdio"), way, str(LINES)],
-                                        DRAIN_MODE=mode, DRAIN="stdio")
-                    out, err, status = self.ends(run)
-                    self.assertEqual((err, status), (b"", 0))
-                    self.assert_same(out, b"".join(line(i, way) for i in range(LINES)))
+                run = self.finished([victim("drain_stdio"), way, str(LINES)],
+                                    DRAIN_MODE=mode, DRAIN="stdio")
+                out, err, status = self.ends(run)
+                self.assertEqual((err, status), (b"", 0), (mode, way))
+                self.assert_same(out, b"".join(line(i, way) for i in range(LINES)))
 
     def test_streams_in_turn(self):
         """stdout's and stderr's calls, each to its own pipe."""

@@ -141,8 +141,9 @@ class Text(PipeshimCase):
             out, err, status = run.drain()
             lines = err.splitlines(True)
             told = [line for line in lines if line.startswith((b"pipeshim: ", b"  "))]
-            self.assertEqual([line for line in lines if line not in told],
-                             [b"line %04d %s\n" % (i, b"." * 90) for i in range(4000)])
+            written = b"".join(line for line in lines if line not in told)
+            self.assertTrue(written == b"".join(b"line %04d %s\n" % (i, b"." * 90)
+                                                for i in range(4000)))
             self.assertEqual(status, 0)
 
 

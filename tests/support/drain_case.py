@@ -136,7 +136,10 @@ class DrainCase(PipeshimCase):
         self.addCleanup(os.close, said)
         run = Drained(self, [*command, str(say)], inherit=[say], **options)
         os.close(say)
-        self.assertEqual(read_soon(said), b"done\n")
+        try:
+            self.assertEqual(read_soon(said), b"done\n")
+        except AssertionError as error:
+            self.fail("%s under %s: %s" % (command[-3:], options, error))
         return run
 
     def assert_helper_leaves(self, run):

@@ -67,7 +67,7 @@ bool put_line(const std::string &way, int number)
 
 int main(int argc, char **argv)
 {
-    static const char *const turns[] = {"cerr", "puts",   "perror", "cout", "dprintf",
+    static const char *const turns[] = {"cerr", "puts",    "perror", "cout", "dprintf",
                                         "clog", "fprintf", "fwrite", "putc"};
     static char buffer[1 << 20];
     if (argc != 4)
