@@ -19,12 +19,13 @@
  * is never set on the program's file description, which other processes share; named FIFOs, for
  * which the kernel does not know RWF_NOWAIT, are opened a second time.
  *
- * The helper. Two clones: the first is waited for here (__WCLONE: it has no exit signal, the
- * program's wait() does not see it), the second belongs to init. It keeps one fd, the pipe's write
- * end; it is in a session of its own, blocks all signals, and unmaps the program's memory. It
- * leaves as soon as the queue is empty, so that the reader sees end-of-file when the program closes
- * its end, after the last byte and not later. `state` is a Dekker handshake: the helper announces
- * that it leaves and looks at `head` again; a writer moves `head` and looks at `state` after.
+ * The helper (drain/helper_process.c). Two clones: the first is waited for here (__WCLONE: it has
+ * no exit signal, the program's wait() does not see it), the second belongs to init. It keeps the
+ * pipe's write end and its place in the line (drain/turn.h); it is in a session of its own, blocks
+ * all signals, and unmaps the program's memory. It leaves as soon as the queue is empty, so that
+ * the reader sees end-of-file when the program closes its end, after the last byte and not later.
+ * `state` is a Dekker handshake: the helper announces that it leaves and looks at `head` again; a
+ * writer moves `head` and looks at `state` after.
  *
  * Records. Each write up to 64 KiB is one record, a longer one several. The helper sends as many
  * whole records as fit into PIPE_BUF with one writev(): the kernel keeps those together, so no

@@ -25,16 +25,19 @@ def figures(environment, *arguments):
 
 def live(mode):
     print("%s: ns a write, the reader on the other core; medians of %d pairs" % (mode, PAIRS))
-    print("  bytes      raw     with  raw/with (pair by pair)  until all is read")
+    print("  bytes      raw     with  raw/with (pair by pair)  until all is read  raw/RWF_NOWAIT")
     for size, count in ((64, 400000), (4096, 60000), (65536, 8000)):
-        raw, drained = [], []
+        raw, drained, kernel = [], [], []
         for _ in range(PAIRS):
             raw.append(figures(PLAIN, "live", size, count))
             drained.append(figures(dict(WITH, PIPESHIM_DRAIN_MODE=mode), "live", size, count))
+            kernel.append(figures(PLAIN, "nowait", size, count))
         a, b = [statistics.median(run[0] for run in runs) for runs in (raw, drained)]
         pairs = statistics.median(x[0] / y[0] for x, y in zip(raw, drained))
         ends = statistics.median(x[1] / y[1] for x, y in zip(raw, drained))
-        print("  %5d %8.1f %8.1f  %8.3f (%.3f)  %.3f" % (size, a, b, a / b, pairs, ends))
+        bound = statistics.median(x[0] / y[0] for x, y in zip(raw, kernel))
+        print("  %5d %8.1f %8.1f  %8.3f (%.3f)  %17.3f  %.3f" % (size, a, b, a / b, pairs, ends,
+                                                                bound))
 
 
 def stalled():

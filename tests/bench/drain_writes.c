@@ -3,17 +3,23 @@
  * Writes to a pipe under the drainer, two numbers on stdout:
  *   drain_writes live SIZE COUNT    ns a write, and ns a write until the reader has it all; the
  *                                   reader is another process, on another core if there is one
+ *   drain_writes nowait SIZE COUNT  the same with pwritev2(RWF_NOWAIT), what a write that must not
+ *                                   wait costs in the kernel
  *   drain_writes stalled SIZE COUNT nobody reads: p50 p99 p99.9 ns of a write (COUNT * SIZE fits
  *                                   the queue)
  *   drain_writes memcpy SIZE COUNT  the same of a memcpy to touched memory
  */
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+static char record[1 << 20];
 
 static double now_ns(void)
 {
@@ -30,9 +36,22 @@ static void pin(int cpu)
     sched_setaffinity(0, sizeof set, &set);
 }
 
-static char record[1 << 20];
+static void write_all(int fd, size_t size, int nowait)
+{
+    struct iovec rest = {record, size};
+    while (nowait && rest.iov_len > 0) {
+        ssize_t done = pwritev2(fd, &rest, 1, -1, RWF_NOWAIT);
+        struct pollfd room = {fd, POLLOUT, 0};
+        if (done < 0)
+            poll(&room, 1, -1);
+        else
+            rest = (struct iovec){(char *)rest.iov_base + done, rest.iov_len - (size_t)done};
+    }
+    if (!nowait && write(fd, record, size) != (ssize_t)size)
+        exit(1);
+}
 
-static void live(size_t size, long count)
+static void live(size_t size, long count, int nowait)
 {
     int ends[2];
     if (pipe(ends) != 0)
@@ -49,12 +68,10 @@ static void live(size_t size, long count)
     close(ends[0]);
     pin(0);
     for (int i = 0; i < 1000; i++)
-        if (write(ends[1], record, size) != (ssize_t)size)
-            exit(1);
+        write_all(ends[1], size, nowait);
     double start = now_ns();
     for (long i = 0; i < count; i++)
-        if (write(ends[1], record, size) != (ssize_t)size)
-            exit(1);
+        write_all(ends[1], size, nowait);
     double written = now_ns();
     close(ends[1]);
     waitpid(reader, NULL, 0);
@@ -104,8 +121,8 @@ int main(int argc, char **argv)
     long count = atol(argv[3]);
     if (size > sizeof record)
         return 64;
-    if (strcmp(argv[1], "live") == 0)
-        live(size, count);
+    if (strcmp(argv[1], "live") == 0 || strcmp(argv[1], "nowait") == 0)
+        live(size, count, strcmp(argv[1], "nowait") == 0);
     else
         stalled(size, count, strcmp(argv[1], "memcpy") == 0);
     return 0;
