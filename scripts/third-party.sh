@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Programs of others, each run three times: without the library, with it as it comes (text to
-# stderr), and with PIPESHIM_FORMAT=json to a file. Whatever passes without must pass with; the exit
-# status says so. What is not installed is named and left out.
+# Programs of others, each run without the library and with it in each of its modes: as it comes
+# (text to stderr), PIPESHIM_FORMAT=json to a file, and that with the drainer on stdio, full and
+# behind. Whatever passes without must pass with; the exit status says so. What is not installed is
+# named and left out.
 #   third-party.sh BUILD [NAME...]        names as in the table's first column; default: all
+#   MODES="json drain" third-party.sh …   only those of "default json drain behind"
 # Debian 12: apt-get install libpython3.11-testsuite stress-ng nodejs default-jdk-headless
 #            redis-server redis-tools perl git gcc make
 set -u
@@ -11,7 +13,7 @@ build=$1
 shift
 only=" $* "
 library="$PWD/$build/libpipeshim.so"
-pipeshim="$PWD/$build/pipeshim"
+modes=${MODES:-default json drain behind}
 kept="$PWD/$build/third-party"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -52,6 +54,14 @@ run_once() { # HOW NAME SECONDS COMMAND...
         json)
             export LD_PRELOAD="$library" PIPESHIM_FORMAT=json PIPESHIM_LOG="$kept/$name.log"
             ;;
+        drain)
+            export LD_PRELOAD="$library" PIPESHIM_FORMAT=json PIPESHIM_LOG="$kept/$name.drain.log" \
+                PIPESHIM_DRAIN=stdio
+            ;;
+        behind)
+            export LD_PRELOAD="$library" PIPESHIM_FORMAT=json PIPESHIM_LOG="$kept/$name.behind.log" \
+                PIPESHIM_DRAIN=stdio PIPESHIM_DRAIN_MODE=behind
+            ;;
         esac
         exec timeout --kill-after=5 "$seconds" "$@"
     ) >"$output" 2>&1 </dev/null
@@ -69,31 +79,32 @@ row() { # NAME SECONDS COMMAND...
         return 0
     fi
     run_once without "$name" "$seconds" "$@"
-    status_without=$status spent_without=$spent
-    run_once default "$name" "$seconds" "$@"
-    status_default=$status spent_default=$spent
-    run_once json "$name" "$seconds" "$@"
+    status_without=$status
+    line=$(printf '%-24s %3d %7s' "$name" "$status" "$(seconds_of "$spent")")
     verdict=same
-    if [ "$status_default" -ne "$status_without" ] || [ "$status" -ne "$status_without" ]; then
-        verdict="STATUS DIFFERS"
-    elif ! cmp -s "$kept/$name.without.essence" "$kept/$name.default.essence" ||
-        ! cmp -s "$kept/$name.without.essence" "$kept/$name.json.essence"; then
-        verdict="RESULTS DIFFER"
-    fi
+    for mode in $modes; do
+        run_once "$mode" "$name" "$seconds" "$@"
+        line="$line  $(printf '%3d %7s' "$status" "$(seconds_of "$spent")")"
+        if [ "$status" -ne "$status_without" ]; then
+            verdict="STATUS DIFFERS ($mode)"
+        elif ! cmp -s "$kept/$name.without.essence" "$kept/$name.$mode.essence"; then
+            verdict="RESULTS DIFFER ($mode)"
+        fi
+    done
     compared=$((compared + 1))
     [ "$verdict" = same ] || worse=$((worse + 1))
-    reports=$(grep -c '"event":"blocked"' "$kept/$name.log" 2>/dev/null)
-    printf '%-24s %3d %3d %3d   %6.1f %6.1f %6.1f   %5s   %s\n' "$name" "$status_without" \
-        "$status_default" "$status" "$(seconds_of "$spent_without")" \
-        "$(seconds_of "$spent_default")" "$(seconds_of "$spent")" "${reports:-0}" "$verdict"
+    printf '%s  %s\n' "$line" "$verdict"
 }
 
 seconds_of() { # MILLISECONDS
     printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
 }
 
-printf '%-24s %11s   %20s   %5s\n' "" "exit status" "seconds" "calls"
-printf '%-24s %3s %3s %3s   %6s %6s %6s   %5s\n' program w/o def jsn w/o def jsn named
+printf '%-24s %11s' "exit status, seconds" without
+for mode in $modes; do
+    printf '  %11s' "$mode"
+done
+echo
 
 # CPython's own tests of what the library touches.
 for module in test_subprocess test_asyncio.test_subprocess test_asyncio.test_events test_io \
