@@ -49,7 +49,7 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
 
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
 {
-    enum { READER_WAKES_NS = NS_PER_MS };
+    enum { READER_WAKES_NS = 4 * NS_PER_MS };
     uint64_t size = vector_size(vector, count);
     uint64_t written = done > 0 ? (uint64_t)done : 0;
     while (written < size && atomic_load(&drain_memory->active) == 0) {

@@ -165,6 +165,29 @@ static struct stream *lock_in_order(const struct descriptor *descriptor, bool *f
     return stream_lock(descriptor->device, descriptor->inode, full);
 }
 
+/* A writer that is faster than the pipe would, once something is queued, never be written directly
+ * again, and each byte would be copied twice. So it waits, a millisecond a write at most, while the
+ * reader takes what is queued quickly: as it would have waited for it without us. True: nothing is
+ * queued in the process any more. */
+static bool reader_caught_up(const struct descriptor *descriptor)
+{
+    enum { BACKLOG = 128 * 1024, LOOKS = 20, LOOK_AGAIN_NS = 50 * NS_PER_US };
+    struct stream *stream = stream_find(descriptor->device, descriptor->inode);
+    if (options.behind || !stream ||
+        !atomic_load_explicit(&stream->reader_is_quick, memory_order_relaxed))
+        return false;
+    if (!atomic_load_explicit(&stream->catching_up, memory_order_relaxed)) {
+        if (atomic_load(&stream->head) - atomic_load(&stream->sent) < BACKLOG)
+            return false;
+        atomic_store(&stream->catching_up, 1);
+    }
+    for (int i = 0; i < LOOKS && atomic_load(&drain_memory->active) > 0 &&
+                    atomic_load_explicit(&stream->reader_is_quick, memory_order_relaxed);
+         i++)
+        sleep_ns(LOOK_AGAIN_NS);
+    return atomic_load(&drain_memory->active) == 0;
+}
+
 ssize_t drain_write(int fd, const struct iovec *vector, int count)
 {
     uint64_t size = vector_size(vector, count);
@@ -181,6 +204,7 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     if (descriptor.non_blocking)
         return write_non_blocking(&descriptor);
     ssize_t done = -EAGAIN;
+    direct = direct || (descriptor_named(fd) && reader_caught_up(&descriptor));
     if (direct && descriptor_is_free(fd, &descriptor)) {
         done = write_directly(fd, vector, count, now);
         if (done == (ssize_t)size || (done < 0 && done != -EAGAIN))

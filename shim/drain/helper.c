@@ -199,6 +199,21 @@ static void give_back_rest(struct stream *stream)
     atomic_store(&stream->lock, 0);
 }
 
+/* For the writers: a reader that takes what comes will soon have read it all. */
+static void measure_reader(struct stream *stream, uint32_t sent)
+{
+    enum { PORTION = 64 * 1024, QUICK_NS = 8 * NS_PER_MS };
+    static uint64_t in_portion, began_ns;
+    in_portion += sent;
+    if (in_portion < PORTION)
+        return;
+    uint64_t now = clock_monotonic_ns();
+    atomic_store_explicit(&stream->reader_is_quick, now - began_ns < QUICK_NS,
+                          memory_order_relaxed);
+    in_portion = 0;
+    began_ns = now;
+}
+
 static bool may_leave(struct stream *stream, struct turn *turn)
 {
     atomic_store(&stream->state, HELPER_LEAVES);
@@ -260,6 +275,7 @@ void helper_run(struct stream *stream, struct turn *turn)
             }
             atomic_store(&stream->sent, atomic_load(&stream->tail));
             atomic_store(&stream->in_flight, 0);
+            measure_reader(stream, size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
             if (size < PIPE_BUF / 2 && drain_memory->linger_ns > 0 && !atomic_load(&stream->let_go))
                 nap();

@@ -109,6 +109,8 @@ bool helper_start(struct stream *stream, int fd)
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     atomic_store(&stream->in_flight, 0);
     atomic_store(&stream->let_go, 0);
+    atomic_store(&stream->reader_is_quick, 0);
+    atomic_store(&stream->catching_up, 0);
     atomic_store(&stream->state, HELPER_RUNS);
     atomic_fetch_add(&drain_memory->active, 1);
     long child = clone_process();

@@ -41,7 +41,8 @@ struct stream {
     uint64_t kept_from;   /* counted from `origin`, as touched_to: pages before it were given … */
     uint64_t touched_to;  /* … back, those from here on never touched; page aligned */
     uint64_t reader_seen; /* ticks when the reader was last known to be there */
-    _Atomic uint32_t lock; /* tid of the writer inside; 0: free */
+    _Atomic uint32_t catching_up; /* writers wait for a quick reader */
+    _Atomic uint32_t lock;        /* tid of the writer inside; 0: free */
     /* The episode, but for its peak and end. */
     _Atomic uint32_t episode;     /* counts them; moved last */
     _Atomic uint32_t last_writer; /* pid that queued last */
@@ -55,8 +56,9 @@ struct stream {
     _Atomic uint64_t sent;      /* end of what is in the pipe: the ring before it may be reused */
     _Atomic uint32_t in_flight; /* something is taken that is not in the pipe yet */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
-    _Atomic uint64_t episode_peak; /* of the bytes queued, when it last took some */
-    _Atomic uint64_t ended_ns;     /* of the episode; 0: it lasts */
+    _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
+    _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
+    _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
 
     /* Seldom written. */
     _Alignas(CACHE_LINES) _Atomic uint64_t device;
