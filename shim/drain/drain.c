@@ -154,15 +154,15 @@ static struct stream *lock_in_order(const struct descriptor *descriptor, bool *f
     if (!stream ||
         atomic_load_explicit(&seen[stream - drain_memory->streams], memory_order_relaxed) == now)
         return stream;
-    atomic_store(&seen[stream - drain_memory->streams], now);
-    if (atomic_load(&stream->state) == HELPER_NONE || !descriptor_turns_are_known() ||
-        !turn_is_waited_for(descriptor->device, descriptor->inode))
-        return stream;
-    stream_seal(stream);
-    if (!atomic_load(&stream->sealed))
-        return stream;
-    lock_release(&stream->lock);
-    return stream_lock(descriptor->device, descriptor->inode, full);
+    bool sends = atomic_load(&stream->state) != HELPER_NONE;
+    if (sends && descriptor_turns_are_known() &&
+        turn_is_waited_for(descriptor->device, descriptor->inode) && stream_seal(stream)) {
+        lock_release(&stream->lock);
+        stream = stream_lock(descriptor->device, descriptor->inode, full);
+    }
+    if (stream)
+        atomic_store(&seen[stream - drain_memory->streams], now);
+    return stream;
 }
 
 /* A writer that is faster than the pipe would, once something is queued, never be written directly

@@ -123,9 +123,11 @@ struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full)
     return stream;
 }
 
-void stream_seal(struct stream *stream)
+bool stream_seal(struct stream *stream)
 {
     enum { LEFT_FOR_OTHER_PIPES = STREAM_LIMIT / 2 };
-    if (atomic_load(&drain_memory->active) < LEFT_FOR_OTHER_PIPES)
+    bool seals = atomic_load(&drain_memory->active) < LEFT_FOR_OTHER_PIPES;
+    if (seals)
         atomic_store(&stream->sealed, 1);
+    return seals;
 }

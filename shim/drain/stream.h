@@ -107,8 +107,9 @@ struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
 /* True if all that was queued for the pipe by those who share this memory has been sent. */
 bool streams_are_sent(uint64_t device, uint64_t inode);
 
-/* Closes the stream, whose lock is held, for writers, if another can take its place. */
-void stream_seal(struct stream *stream);
+/* Closes the stream, whose lock is held, for writers: the next one finds, or makes, another. False:
+ * too few are left. */
+bool stream_seal(struct stream *stream);
 
 static inline bool stream_is_empty(struct stream *stream)
 {

@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from drain_case import DrainCase  # noqa: E402
+from drain_case import DrainCase, helpers_of  # noqa: E402
 
 EXEC = """
 import os, sys
@@ -31,6 +31,15 @@ PUT = "import os, sys; os.write(2, sys.argv[1].encode() * int(sys.argv[2]))"
 os.write(2, b"a" * 100)
 subprocess.run([sys.executable, "-S", "-c", PUT, "b", "200000"], check=True)
 os.write(2, b"c" * 100)
+"""
+LINES = """
+import os, subprocess, sys
+os.write(2, b"a" * 200000)
+subprocess.run([sys.executable, "-S", "-c", "import os; os.write(2, b'b' * 100)"], check=True)
+for _ in range(50):
+    os.write(2, b"c" * 100)
+print("written", flush=True)
+sys.stdin.read()
 """
 SHELL = """
 for letter in a b c d e f g h; do
@@ -71,6 +80,15 @@ class Order(DrainCase):
 
     def test_a_child_that_queues_when_its_parent_does_not(self):
         self.arrives(self.python(LATE), b"a" * 100 + b"b" * 200000 + b"c" * 100)
+
+    def test_one_helper_more_for_one_child(self):
+        for mode in ("full", "behind"):
+            run = self.drained(self.python(LINES), DRAIN_MODE=mode)
+            self.assertEqual(run.process.stdout.readline(), b"written\n")
+            self.assertEqual(len(helpers_of(run.inode)), 3, "ours, the child's, ours after it")
+            run.process.stdin.close()
+            self.assertEqual(run.wait(), 0)
+            self.assertEqual(self.runs_of(run.read()), [["a", 200000], ["b", 100], ["c", 5000]])
 
     def test_one_after_the_other(self):
         self.arrives(["/bin/sh", "-c", SHELL], b"".join(bytes([x]) * 70000 for x in b"abcdefgh"))
