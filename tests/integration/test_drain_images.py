@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from drain_case import DrainCase, helpers_of  # noqa: E402
+from drain_case import DrainCase, helpers_of, wait_until  # noqa: E402
 
 EXEC = """
 import os, sys
@@ -85,6 +85,7 @@ class Order(DrainCase):
         for mode in ("full", "behind"):
             run = self.drained(self.python(LINES), DRAIN_MODE=mode)
             self.assertEqual(run.process.stdout.readline(), b"written\n")
+            wait_until(lambda run=run: len(helpers_of(run.inode)) >= 3, "the third helper's name")
             self.assertEqual(len(helpers_of(run.inode)), 3, "ours, the child's, ours after it")
             run.process.stdin.close()
             self.assertEqual(run.wait(), 0)
