@@ -39,6 +39,22 @@ try:
 except BrokenPipeError:
     print("EPIPE", flush=True)
 """
+SEVERAL = """
+import os, sys
+SIZE, LEFT = 7 << 20, 300 << 10
+ends = [os.pipe() for _ in range(6)]
+for reader, writer in ends:
+    os.write(writer, b"x" * SIZE)
+    got = 0
+    while got < SIZE - LEFT:
+        got += len(os.read(reader, min(65536, SIZE - LEFT - got)))
+print("written", flush=True)
+sys.stdin.readline()
+for reader, writer in ends:
+    got = 0
+    while got < LEFT:
+        got += len(os.read(reader, 65536))
+"""
 GROW = """
 import fcntl, os
 os.write(2, b"x" * 300000)
@@ -50,6 +66,18 @@ def shared_memory(pid):
     with open("/proc/%d/smaps_rollup" % pid) as file:
         lines = dict(line.split(":") for line in file.read().splitlines()[1:])
     return int(lines["Pss_Shmem"].split()[0]) * 1024
+
+
+def queue_memory(pid):
+    """What of the queues' mapping is in memory: the program has touched all of it."""
+    used, inside = 0, False
+    with open("/proc/%d/smaps" % pid) as file:
+        for line in file:
+            if not line.startswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")):
+                inside = "/dev/zero" in line
+            elif inside and line.startswith("Rss:"):
+                used += int(line.split()[1]) * 1024
+    return used
 
 
 class Bounds(DrainCase):
@@ -74,6 +102,15 @@ class Bounds(DrainCase):
             writes = [int(data[at:at + 9]) for at in range(0, len(data), 1000)]
             self.assertEqual(data, b"".join(b"%09d\n" % i * 100 for i in writes))
             self.assertEqual(writes, sorted(set(writes)))
+
+    def test_memory_of_several_pipes_together(self):
+        """Each queue was nearly as large as the bound, and holds a little still."""
+        for policy in ("block", "drop-old"):
+            run = self.python(SEVERAL, DRAIN="all", DRAIN_MAX="8M", DRAIN_OVERFLOW=policy)
+            self.assertEqual(run.process.stdout.readline(), b"written\n")
+            self.assertLessEqual(queue_memory(run.process.pid), 8 * MIB * 1.1, policy)
+            run.process.stdin.close()
+            self.assertEqual(run.wait(), 0)
 
     def test_memory_comes_back(self):
         run = self.python(FILL, DRAIN_MAX="32M")
