@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
 #include "drain/descriptor.h"
@@ -100,6 +101,81 @@ void helper_wake(struct stream *stream)
     raw_syscall(SYS_futex, &stream->wake, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
+/* An orphan becomes a child of init, or of a subreaper. If that is the program itself (the first
+ * process of a container is), its wait() would return a process that it does not know: there the
+ * helper stays our child, which without an exit signal only __WCLONE sees, and is waited for when
+ * it has ended. */
+static bool orphans_come_to_us(void)
+{
+    int reaper = 0;
+    raw_syscall(SYS_prctl, PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0);
+    return reaper || raw_syscall(SYS_getpid) == 1;
+}
+
+static _Atomic int32_t own_children[STREAM_LIMIT];
+
+void helpers_reap(void)
+{
+    for (int i = 0; i < STREAM_LIMIT; i++) {
+        int32_t pid = atomic_load(&own_children[i]);
+        if (pid != 0 && raw_syscall(SYS_wait4, pid, 0, WNOHANG | __WCLONE, 0) != 0)
+            atomic_compare_exchange_strong(&own_children[i], &pid, 0);
+    }
+}
+
+/* In the new process. Before the program goes on: its next child, or image, comes after us in the
+ * line. */
+static void take_place(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+{
+    keep_only(fd);
+    if (turns_are_known)
+        turn_join(turn, atomic_load(&stream->device), atomic_load(&stream->inode));
+    atomic_store(&stream->joined, 1);
+}
+
+static bool start_own_child(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+{
+    enum { LOOK_AGAIN_NS = 50 * NS_PER_US };
+    helpers_reap();
+    long child = clone_process();
+    if (child == 0) {
+        take_place(stream, turn, fd, turns_are_known);
+        helper_main(stream, turn);
+    }
+    if (child < 0)
+        return false;
+    while (!atomic_load(&stream->joined)) {
+        struct timespec moment = {0, LOOK_AGAIN_NS};
+        if (raw_syscall(SYS_wait4, child, 0, WNOHANG | __WCLONE, 0) != 0)
+            return false; /* it was killed */
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+    for (int i = 0; i < STREAM_LIMIT; i++) {
+        int32_t none = 0;
+        if (atomic_compare_exchange_strong(&own_children[i], &none, (int32_t)child))
+            break;
+    }
+    return true;
+}
+
+static bool start_orphan(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+{
+    long child = clone_process();
+    if (child == 0) {
+        take_place(stream, turn, fd, turns_are_known);
+        long grandchild = clone_process();
+        if (grandchild == 0)
+            helper_main(stream, turn);
+        for (;;)
+            raw_syscall(SYS_exit_group, grandchild < 0);
+    }
+    int status = 1 << 8;
+    if (child > 0)
+        while (raw_syscall(SYS_wait4, child, &status, __WCLONE, 0) == -EINTR) {
+        }
+    return child > 0 && status == 0;
+}
+
 bool helper_start(struct stream *stream, int fd)
 {
     struct turn turn = {0, 0, -1, -1, true};
@@ -109,27 +185,13 @@ bool helper_start(struct stream *stream, int fd)
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     atomic_store(&stream->in_flight, 0);
     atomic_store(&stream->let_go, 0);
+    atomic_store(&stream->joined, 0);
     atomic_store(&stream->reader_is_quick, 0);
     atomic_store(&stream->catching_up, 0);
     atomic_store(&stream->state, HELPER_RUNS);
     atomic_fetch_add(&drain_memory->active, 1);
-    long child = clone_process();
-    if (child == 0) {
-        keep_only(fd);
-        /* Before the program goes on: its next child, or image, comes after it in the line. */
-        if (turns_are_known)
-            turn_join(&turn, atomic_load(&stream->device), atomic_load(&stream->inode));
-        long grandchild = clone_process();
-        if (grandchild == 0)
-            helper_main(stream, &turn);
-        for (;;)
-            raw_syscall(SYS_exit_group, grandchild < 0);
-    }
-    int status = 1 << 8;
-    if (child > 0)
-        while (raw_syscall(SYS_wait4, child, &status, __WCLONE, 0) == -EINTR) {
-        }
-    bool started = child > 0 && status == 0;
+    bool started = orphans_come_to_us() ? start_own_child(stream, &turn, fd, turns_are_known)
+                                        : start_orphan(stream, &turn, fd, turns_are_known);
     if (!started) {
         atomic_fetch_sub(&drain_memory->active, 1);
         atomic_store(&stream->state, HELPER_NONE);

@@ -56,6 +56,7 @@ struct stream {
     _Atomic uint64_t sent;      /* end of what is in the pipe: the ring before it may be reused */
     _Atomic uint32_t in_flight; /* something is taken that is not in the pipe yet */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
+    _Atomic uint32_t joined;    /* its place in the line is taken */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
     _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
@@ -130,6 +131,9 @@ static inline uint64_t record_space(uint32_t size)
 
 /* Wakes the helper if it sleeps. */
 void helper_wake(struct stream *stream);
+
+/* Waits for helpers that have ended, where they are children of this process. */
+void helpers_reap(void);
 
 /* Starts the helper of `stream`, which writes to `fd`. False: the kernel refused it. */
 bool helper_start(struct stream *stream, int fd);

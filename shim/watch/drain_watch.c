@@ -157,6 +157,8 @@ uint64_t drain_watch_look(uint64_t now)
     if (!drain_enabled || !take_lock())
         return UINT64_MAX;
     bool open = look_at_all(now, true);
+    if (!open)
+        helpers_reap();
     /* The first at once, a stream of drops once a second. */
     if (now >= next_drop_look) {
         uint64_t before = told_dropped_writes;

@@ -2,6 +2,7 @@
 """What was queued outlives the descriptor, the program and its image; every byte is compared."""
 import glob
 import os
+import subprocess
 import sys
 import unittest
 
@@ -23,6 +24,30 @@ def helpers_of(inode):
         except OSError:
             continue
     return found
+
+
+AS_INIT = """
+import os, sys, time
+os.write(2, b"a" * 200000)
+try:
+    os.waitpid(-1, os.WNOHANG)
+    print("a child", flush=True)
+except ChildProcessError:
+    print("none", flush=True)
+sys.stdin.readline()
+def helper_lives():
+    stats = [open("/proc/%s/stat" % pid).read() for pid in os.listdir("/proc") if pid.isdigit()]
+    return any("(pipeshim-drain) " in stat and "(pipeshim-drain) Z" not in stat for stat in stats)
+while helper_lives():
+    time.sleep(0.01)
+try:
+    os.wait()
+    print("a child", flush=True)
+except ChildProcessError:
+    print("none", flush=True)
+"""
+MAY_UNSHARE = subprocess.run(["unshare", "-p", "-f", "--mount-proc", "true"],
+                             stderr=subprocess.DEVNULL).returncode == 0
 
 
 class DrainLife(PipeshimCase):
@@ -101,6 +126,17 @@ class DrainLife(PipeshimCase):
             self.assertEqual(status, 0)
             self.assertEqual(err[:AMOUNT - 1], b"a" * (AMOUNT - 1))
             self.assertEqual(run.events("drain_handoff"), [])
+
+    @unittest.skipUnless(MAY_UNSHARE, "no new pid namespace is allowed")
+    def test_first_process_of_a_container(self):
+        """Orphans become its children: its wait() must not see the helper."""
+        run = self.start("unshare", "-p", "-f", "--mount-proc", "/usr/bin/python3", "-S", "-c",
+                         AS_INIT, settings={"PIPESHIM_DRAIN": "stderr", "PIPESHIM_ONLY": "python3*"})
+        self.assertEqual(os.read(run.readers[0], 100), b"none\n")
+        run.begin_drain()
+        run.process.stdin.write(b"go on\n")
+        out, err, status = run.finish()
+        self.assertEqual((out, err, status), (b"none\n", b"a" * AMOUNT, 0))
 
     def test_helper_holds_the_pipe_and_nothing_else(self):
         run = self.victim("return")
