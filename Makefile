@@ -13,14 +13,19 @@ VERSION  := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Werror
 CPPFLAGS += -Ishim -D_GNU_SOURCE -DPIPESHIM_VERSION='"$(VERSION)"'
-CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+# Any finding ends the program with a failure, UBSan's too. TSan knows no fences, and gcc warns of it.
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+                  -fno-omit-frame-pointer $(if $(findstring thread,$(SANITIZE)),-Wno-tsan))
+CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(SANITIZE_FLAGS)
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
 # initial-exec: the slot pointer is read on every call and must never allocate.
+# A sanitizer's runtime cannot be preloaded with it; UBSan alone does without, and traps.
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
-               -fno-stack-protector -U_FORTIFY_SOURCE
+               -fno-stack-protector -U_FORTIFY_SOURCE \
+               $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 SHIM_LDFLAGS := -shared -Wl,-soname,libpipeshim.so -Wl,-z,now -Wl,-z,nodelete -Wl,-z,defs \
                 -Wl,--build-id -Wl,--version-script=$(BUILD)/exports.map
 

@@ -305,7 +305,7 @@ if __name__ == "__main__":
     missing = ["%d.%d" % (3, minor) for minor in range(OLDEST[1], NEWEST[1] + 1)
                if (3, minor) not in minors]
     print("tested with %d Pythons: %s" % (len(versions), " ".join(versions)))
-    print("skipped, not installed here: %d versions: %s" % (len(missing), " ".join(missing)))
+    print("left out: not installed here: %d versions: %s" % (len(missing), " ".join(missing)))
     if not versions:
         sys.exit("no Python 3.8 or later was found: nothing was tested")
     unittest.main()

@@ -13,13 +13,23 @@
 
 enum { FIRST_MINOR = 8, LAST_MINOR = 14, FRAME_LIMIT = 16 };
 
-static struct python_image image, at_rest;
+static struct python_image image;
 static struct python_frame frames[FRAME_LIMIT];
 static struct python_stack_facts facts;
 static unsigned snapshots;
 static void (*move)(void);
+static uintptr_t moved; /* what move() has changed, and what was there; 0: nothing */
+static uint64_t at_rest;
 
-/* The program as each snapshot finds it; all other reads find it at rest. */
+static void change(uintptr_t address, uint64_t value)
+{
+    moved = address;
+    memcpy(&at_rest, image.bytes + (address - PYTHON_IMAGE_ADDRESS), sizeof at_rest);
+    python_image_poke(&image, address, value);
+}
+
+/* The program as each snapshot finds it; all other reads find it at rest. No more than is needed:
+ * a snapshot that took long is not believed, and a sanitizer makes each copied byte dear. */
 static bool read_moving_pieces(const struct memory_reader *reader, const struct iovec *local,
                                const struct iovec *remote, unsigned count)
 {
@@ -28,14 +38,15 @@ static bool read_moving_pieces(const struct memory_reader *reader, const struct 
     for (unsigned i = 0; i < count; i++)
         assert_true(memory_read(reader, (uintptr_t)remote[i].iov_base, local[i].iov_base,
                                 remote[i].iov_len));
-    memcpy(image.bytes, at_rest.bytes, sizeof image.bytes);
+    if (moved != 0)
+        python_image_poke(&image, moved, at_rest);
+    moved = 0;
     return true;
 }
 
 static unsigned read_moving(unsigned minor, void (*as)(void))
 {
     python_image_build(&image, minor);
-    at_rest = image;
     snapshots = 0;
     move = as;
     struct memory_reader reader = python_image_reader(&image, PYTHON_IMAGE_SIZE);
@@ -64,7 +75,7 @@ static void put_instruction(uintptr_t frame, uint64_t difference)
     uint64_t instruction;
     uintptr_t address = frame + offsets->frame_instruction;
     memcpy(&instruction, image.bytes + (address - PYTHON_IMAGE_ADDRESS), sizeof instruction);
-    python_image_poke(&image, address, instruction + difference);
+    change(address, instruction + difference);
 }
 
 static void innermost_goes_on(void)
@@ -84,12 +95,12 @@ static void the_innermost_line_may_move(void **state)
 
 static void returned_to_the_outermost(void)
 {
-    python_image_poke(&image, image.innermost_pointer, image.outermost_frame);
+    change(image.innermost_pointer, image.outermost_frame);
 }
 
 static void returned_to_the_middle(void)
 {
-    python_image_poke(&image, image.innermost_pointer, image.middle_frame);
+    change(image.innermost_pointer, image.middle_frame);
 }
 
 static void frames_that_were_left_behind_are_not_told(void **state)
@@ -103,13 +114,12 @@ static void frames_that_were_left_behind_are_not_told(void **state)
 
 static void went_elsewhere(void)
 {
-    python_image_poke(&image, image.innermost_pointer, PYTHON_IMAGE_ADDRESS);
+    change(image.innermost_pointer, PYTHON_IMAGE_ADDRESS);
 }
 
 static void called_from_elsewhere(void)
 {
-    python_image_poke(&image, image.innermost_frame + image.runtime.offsets.frame_previous,
-                      image.outermost_frame);
+    change(image.innermost_frame + image.runtime.offsets.frame_previous, image.outermost_frame);
 }
 
 static void what_is_not_seen_in_use_is_not_told(void **state)
