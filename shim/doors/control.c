@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
+#include "drain/drain.h"
 #include "watch/life.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
@@ -73,6 +74,8 @@ STOPPING(int, capset, (void *header, const void *data), (header, data))
 
 static void before_filter(const struct sock_fprog *filter)
 {
+    if (drain_enabled && !seccomp_allows_draining(filter))
+        drain_doors_stop();
     if (watchdog_is_ours())
         seccomp_filter_coming(filter);
 }

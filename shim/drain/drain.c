@@ -250,6 +250,11 @@ bool drain_finish(bool exits)
     return drain_enabled && finish(options.exit_ns, exits);
 }
 
+void drain_stop(void)
+{
+    drain_enabled = false;
+}
+
 void drain_begin_in_child(void)
 {
     if (!drain_enabled)

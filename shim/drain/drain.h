@@ -81,6 +81,9 @@ bool drain_flush(int fd, bool waits);
  * process queued nothing. */
 bool drain_finish(bool exits);
 
+/* From now on every write is made as without the library, in this process and those it forks. */
+void drain_stop(void);
+
 /* A forked child: its totals begin at zero. */
 void drain_begin_in_child(void);
 

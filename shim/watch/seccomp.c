@@ -37,6 +37,16 @@ static const struct {
     {SYS_rt_sigaction, FORBIDS_SAMPLING},    {SYS_rt_sigreturn, FORBIDS_SAMPLING},
 };
 
+/* Without these the drainer and its helper cannot do anything. */
+static const short draining_calls[] = {
+    SYS_fstat,      SYS_fcntl,          SYS_getsockopt,  SYS_pwritev2,  SYS_writev,
+    SYS_write,      SYS_ppoll,          SYS_madvise,     SYS_nanosleep, SYS_sched_yield,
+    SYS_getpid,     SYS_gettid,         SYS_tkill,       SYS_clone,     SYS_wait4,
+    SYS_futex,      SYS_clock_gettime,  SYS_prctl,       SYS_setsid,    SYS_chdir,
+    SYS_dup3,       SYS_close,          SYS_close_range, SYS_munmap,    SYS_sched_setaffinity,
+    SYS_exit_group, SYS_rt_sigprocmask,
+};
+
 static bool allows(const struct sock_fprog *filter, int number)
 {
     uint32_t answer = seccomp_evaluate(filter, number) & SECCOMP_RET_ACTION_FULL;
@@ -72,6 +82,16 @@ static bool allows_the_watchdog(const struct sock_fprog *filter)
             return false;
     /* Many sandboxes forbid sockets, few logs need them. */
     return !log_uses_sockets() || !(forbidden_by(filter) & FORBIDS_SOCKETS);
+}
+
+bool seccomp_allows_draining(const struct sock_fprog *filter)
+{
+    if (!filter || !filter->filter)
+        return false;
+    for (unsigned i = 0; i < sizeof draining_calls / sizeof *draining_calls; i++)
+        if (!allows(filter, draining_calls[i]))
+            return false;
+    return true;
 }
 
 void seccomp_filter_coming(const struct sock_fprog *filter)

@@ -51,6 +51,32 @@ except BlockingIOError:
     print("EAGAIN", end="", flush=True)
 os.splice(source, 2, 100)
 """
+FILTER = """
+import ctypes, os, platform, struct, sys
+forbidden = {"x86_64": 328, "aarch64": 287}[platform.machine()]  # pwritev2
+code = struct.pack("<HBBIHBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, forbidden, 6, 0, 0, 0x80000000,
+                   6, 0, 0, 0x7fff0000)
+text = ctypes.create_string_buffer(code)
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+program = Program(4, ctypes.addressof(text))
+libc = ctypes.CDLL(None, use_errno=True)
+def install():
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+        os.abort()
+if sys.argv[1] == "child":
+    if os.fork() == 0:
+        install()
+        os.write(2, b"c" * 300000)
+        os._exit(0)
+    if os.wait()[1] != 0:
+        os.abort()
+else:
+    os.write(2, b"a" * 300000)
+    print("queued", flush=True)
+    install()
+os.write(2, b"b" * 300000)
+"""
 READER_GOES = """
 import os, sys
 os.write(2, b"x" * 300000)
@@ -118,6 +144,16 @@ class Manners(DrainCase):
             run.close_reader()
             run.process.stdin.close()
             self.assertEqual(run.wait(), -signal.SIGPIPE)
+
+    def test_seccomp_filter_that_kills_for_its_calls(self):
+        """In the program itself (what was queued comes before what is written directly now), and in
+        a child that makes no other call before."""
+        for mode in MODES:
+            for who, first in (("program", b"a"), ("child", b"c")):
+                with self.subTest(mode=mode, who=who):
+                    run = self.python(FILTER, who, DRAIN_MODE=mode, DRAIN_EXIT="wait")
+                    self.assertEqual(run.read(), first * 300000 + b"b" * 300000)
+                    self.assertEqual(run.wait(), 0)
 
     def test_regular_files_are_left_alone(self):
         for folder in ("/tmp", "/dev/shm"):
