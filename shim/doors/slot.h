@@ -46,6 +46,7 @@ struct slot_watch {
     uint64_t loop_retry_ns;  /* not before: look whether its poll is a loop's */
     struct told told;        /* the report on it */
     uint32_t judged;         /* enum verdict of watch/judge.h */
+    bool was_judged;         /* the call was due and looked at, whatever the verdict */
 };
 
 /* poll and select are also how a synchronous client waits for its one socket; epoll is not. */

@@ -59,6 +59,7 @@ static void end_report(struct slot *slot)
     struct slot_watch *watch = &slot->watch;
     slot_end_report(slot);
     watch->judged = VERDICT_OPEN;
+    watch->was_judged = false;
     watch->proof_failures = 0;
 }
 
@@ -85,6 +86,7 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct look 
     struct slot_watch *watch = &slot->watch;
     struct judgement judgement = judge_slot(slot, loop, watch->since_ns);
     watch->judged = judgement.verdict;
+    watch->was_judged = true;
     watch->told = judgement.told;
     if (judgement.verdict != VERDICT_OPEN)
         return;
