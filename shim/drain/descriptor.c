@@ -117,27 +117,25 @@ static bool memory_is_ours(void)
     return atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
 }
 
-struct descriptor descriptor_of(int fd, uint64_t now, uint64_t age)
+void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 {
-    struct descriptor found;
     if (fd < 0 || fd >= DESCRIPTOR_LIMIT) {
-        ask(fd, &found);
-        return found;
+        ask(fd, found);
+        return;
     }
     struct entry *entry = &entries[fd];
-    if (recall(entry, now, age, &found))
-        return found;
+    if (recall(entry, now, age, found))
+        return;
     uint32_t version = atomic_load(&entry->version);
     bool keep = !atomic_load(&entry->changing) && !atomic_load(&entry->foreign) && memory_is_ours();
-    if (!ask(fd, &found) || !keep || found.non_blocking || !write_begin(entry, version))
-        return found;
-    atomic_store_explicit(&entry->device, found.device, memory_order_relaxed);
-    atomic_store_explicit(&entry->inode, found.inode, memory_order_relaxed);
-    atomic_store_explicit(&entry->kind, found.kind, memory_order_relaxed);
+    if (!ask(fd, found) || !keep || found->non_blocking || !write_begin(entry, version))
+        return;
+    atomic_store_explicit(&entry->device, found->device, memory_order_relaxed);
+    atomic_store_explicit(&entry->inode, found->inode, memory_order_relaxed);
+    atomic_store_explicit(&entry->kind, found->kind, memory_order_relaxed);
     keep = !atomic_load(&entry->changing);
     atomic_store(&entry->asked, keep ? now : 0);
     write_end(entry);
-    return found;
 }
 
 /* Under a seccomp filter no socket is made that the program would not make. */

@@ -31,9 +31,10 @@ bool descriptor_name(const char *text);
 /* True if PIPESHIM_DRAIN names `fd`. */
 bool descriptor_named(int fd);
 
-/* What `fd` is; `now` is ticks_now(). What is remembered is asked anew after `age` ticks: the
- * description is shared, and another process may make it non-blocking. Async-signal-safe. */
-struct descriptor descriptor_of(int fd, uint64_t now, uint64_t age);
+/* What `fd` is, into `found` (a result would be copied); `now` is ticks_now(). What is remembered
+ * is asked anew after `age` ticks: the description is shared, and another process may make it
+ * non-blocking. Async-signal-safe. */
+void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found);
 
 /* True if no helper of another image (before an exec, or a child's) sends to what `fd` is, so that
  * a direct write is in order. Asked of the kernel once for each descriptor, and after each child

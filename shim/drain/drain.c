@@ -136,7 +136,8 @@ static ssize_t write_directly(int fd, const struct iovec *vector, int count, uin
         return done;
     if (done < 0 && done != -EAGAIN)
         return DRAIN_PASS;
-    struct descriptor descriptor = descriptor_of(fd, now, TICKS_ABOUT_1_MS);
+    struct descriptor descriptor;
+    descriptor_of(fd, now, TICKS_ABOUT_1_MS, &descriptor);
     if (descriptor.non_blocking)
         return done > 0 ? done : DRAIN_PASS;
     grow_pipe(fd, &descriptor);
@@ -196,7 +197,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     uint64_t now = ticks_now();
     bool direct =
         !options.behind && atomic_load(&drain_memory->active) == 0 && descriptor_named(fd);
-    struct descriptor descriptor = descriptor_of(fd, now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS);
+    struct descriptor descriptor;
+    descriptor_of(fd, now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS, &descriptor);
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return DRAIN_PASS;
     if (!descriptor_named(fd) && streams_are_sent(descriptor.device, descriptor.inode))
@@ -226,7 +228,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
 
 bool drain_flush(int fd, bool waits)
 {
-    struct descriptor descriptor = descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS);
+    struct descriptor descriptor;
+    descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS, &descriptor);
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return true;
     if (atomic_load(&drain_memory->active) == 0) {
