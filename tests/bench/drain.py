@@ -26,7 +26,7 @@ def figures(environment, *arguments):
 def live(mode):
     print("%s: ns a write, the reader on the other core; medians of %d pairs" % (mode, PAIRS))
     print("  bytes      raw     with  raw/with (pair by pair)  until all is read  raw/RWF_NOWAIT")
-    for size, count in ((64, 400000), (4096, 60000), (65536, 8000)):
+    for size, count in ((64, 2000000), (4096, 60000), (65536, 8000)):
         raw, drained, kernel = [], [], []
         for _ in range(PAIRS):
             raw.append(figures(PLAIN, "live", size, count))
