@@ -10,21 +10,13 @@
 #include <sys/prctl.h>
 
 #include "base/raw_syscall.h"
+#include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "drain/drain.h"
 #include "watch/life.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
-
-#define DOOR(type, name, parameters)                                                               \
-    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
-    type door_##name parameters
-
-/* Another library's constructor may come before ours, which binds the pointers. */
-#define BOUND(name)                                                                                \
-    if (__builtin_expect(!real_##name, 0))                                                         \
-    real_resolve_all()
 
 /* True if this process is the one whose watchdog `life` describes (not a vfork child). */
 static bool watchdog_is_ours(void)

@@ -7,19 +7,11 @@
 #include <stdio.h>
 
 #include "base/raw_syscall.h"
+#include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
 #include "drain/drain.h"
-
-#define DOOR(type, name, parameters)                                                               \
-    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
-    type door_##name parameters
-
-/* Another library's constructor may come before ours, which binds the pointers. */
-#define BOUND(name)                                                                                \
-    if (__builtin_expect(!real_##name, 0))                                                         \
-    real_resolve_all()
 
 #define CHANGING(type, name, parameters, arguments, first, last)                                   \
     DOOR(type, name, parameters)                                                                   \

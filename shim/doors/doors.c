@@ -3,9 +3,6 @@
  * The wrappers: each records that its thread is in the call, makes the real call, and records that
  * it is out again. Arguments, result and errno pass untouched; the real libc function is called, so
  * it stays a cancellation point.
- *
- * A wrapper is bound to its libc name by an assembler label: defined under that name in C it would
- * have to match the prototype of each libc version, and some headers define the name as a macro.
  */
 #include <netdb.h>
 #include <poll.h>
@@ -20,12 +17,9 @@
 #include <sys/wait.h>
 
 #include "base/kernel_calls.h"
+#include "doors/door.h"
 #include "doors/real.h"
 #include "doors/slot.h"
-
-#define DOOR(type, name, parameters)                                                               \
-    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
-    type door_##name parameters
 
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \

@@ -8,15 +8,12 @@
 #include <stddef.h>
 
 #include "base/raw_syscall.h"
+#include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "watch/cpu_timer.h"
 #include "watch/life.h"
 #include "watch/thread.h"
-
-#define DOOR(type, name, parameters)                                                               \
-    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
-    type door_##name parameters
 
 /* The watchdog owns the timers; it starts again if the exec fails. */
 static void before_exec(void)

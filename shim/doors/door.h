@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/* How a function under a libc name is written. */
+#ifndef PIPESHIM_DOORS_DOOR_H
+#define PIPESHIM_DOORS_DOOR_H
+
+#include "doors/real.h"
+
+/* Bound to the libc name by an assembler label: defined under that name in C it would have to match
+ * the prototype of each libc version, and some headers define the name as a macro. */
+#define DOOR(type, name, parameters)                                                               \
+    type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
+    type door_##name parameters
+
+/* Another library's constructor may come before ours, which binds the pointers. */
+#define BOUND(name)                                                                                \
+    if (__builtin_expect(!real_##name, 0))                                                         \
+    real_resolve_all()
+
+#endif
