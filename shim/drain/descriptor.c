@@ -57,12 +57,17 @@ bool descriptor_named(int fd)
     return named_all || (fd >= 0 && fd < DESCRIPTOR_LIMIT && named[fd]);
 }
 
-static bool is_stream(int fd)
+static int socket_option(int fd, int option)
 {
-    int type = 0;
-    uint32_t size = sizeof type;
-    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-           type == SOCK_STREAM;
+    int value = -1;
+    uint32_t size = sizeof value;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/* A network connection is none: what its close() does to unsent bytes would not be the same. */
+static bool is_local_stream(int fd)
+{
+    return socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_STREAM;
 }
 
 /* False: it is not open. O_DIRECT is a pipe of packets, which batches would merge. */
@@ -74,7 +79,7 @@ static bool ask(int fd, struct descriptor *found)
         return false;
     /* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call filled it */
     bool pipe = S_ISFIFO(status.st_mode);
-    if (!pipe && !(S_ISSOCK(status.st_mode) && is_stream(fd)))
+    if (!pipe && !(S_ISSOCK(status.st_mode) && is_local_stream(fd)))
         return true;
     /* NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);

@@ -16,7 +16,7 @@
 enum descriptor_kind {
     DESCRIPTOR_OTHER,  /* nothing to drain */
     DESCRIPTOR_PIPE,   /* or FIFO */
-    DESCRIPTOR_SOCKET, /* a stream socket */
+    DESCRIPTOR_SOCKET, /* a stream socket of AF_UNIX */
 };
 
 struct descriptor {

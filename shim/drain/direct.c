@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
@@ -22,6 +23,10 @@ uint64_t vector_size(const struct iovec *vector, int count)
  * our own. O_NONBLOCK on the program's would change it for all who share it. */
 static long write_to_second_description(int fd, const struct iovec *vector, int count)
 {
+    struct stat status;
+    /* Of anything else, a file say, a second description would begin at offset 0. */
+    if (raw_syscall(SYS_fstat, fd, &status) != 0 || !S_ISFIFO(status.st_mode))
+        return -EOPNOTSUPP;
     char path[32] = "/proc/self/fd/";
     char digits[12];
     int length = 0;

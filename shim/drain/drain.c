@@ -167,12 +167,12 @@ static struct stream *lock_in_order(const struct descriptor *descriptor, bool *f
 }
 
 /* A writer that is faster than the pipe would, once something is queued, never be written directly
- * again, and each byte would be copied twice. So it waits, a millisecond a write at most, while the
+ * again, and each byte would be copied twice. So it waits, about a millisecond a write, while the
  * reader takes what is queued quickly: as it would have waited for it without us. True: nothing is
  * queued in the process any more. */
 static bool reader_caught_up(const struct descriptor *descriptor)
 {
-    enum { BACKLOG = 128 * 1024, LOOKS = 20, LOOK_AGAIN_NS = 50 * NS_PER_US };
+    enum { BACKLOG = 128 * 1024, LOOKS = 10, LOOK_AGAIN_NS = 50 * NS_PER_US };
     struct stream *stream = stream_find(descriptor->device, descriptor->inode);
     if (options.behind || !stream ||
         !atomic_load_explicit(&stream->reader_is_quick, memory_order_relaxed))

@@ -2,6 +2,7 @@
 """Kinds of descriptors that the drainer meets, and what it must leave alone."""
 import fcntl
 import os
+import socket
 import sys
 import unittest
 
@@ -36,6 +37,15 @@ sys.stdin.read()
 F_GETPIPE_SZ = 1032
 
 
+CONNECTION = """
+import os, socket, sys
+end = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sent = 0
+while sent < 50000000:
+    sent += os.write(end.fileno(), bytes(50000000 - sent))
+"""
+
+
 class DrainKinds(PipeshimCase):
     def drained(self, program, sockets=False, **settings):
         settings = {"PIPESHIM_" + key: value for key, value in settings.items()}
@@ -55,6 +65,21 @@ class DrainKinds(PipeshimCase):
             out, err, status = run.drain()
             self.assertTrue(out == CONTENT)
             self.assertEqual(status, 0)
+
+    def test_network_connection_is_left_alone(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            run = self.start("/usr/bin/python3", "-S", "-c", CONNECTION,
+                             str(server.getsockname()[1]), settings={"PIPESHIM_DRAIN": "all"})
+            connection, _ = server.accept()
+        with connection:
+            wait_until(lambda: "wait_woken" in read_text("/proc/%d/wchan" % run.process.pid),
+                       "write that waits for the network")
+            size = 0
+            while data := connection.recv(1 << 20):
+                size += len(data)
+        self.assertEqual(size, 50000000)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("summary")[0]["drain"]["episodes"], 0)
 
     def test_fifo(self):
         path = os.path.join(self.temporary_folder(), "fifo")
