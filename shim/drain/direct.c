@@ -23,7 +23,7 @@ uint64_t vector_size(const struct iovec *vector, int count)
  * our own. O_NONBLOCK on the program's would change it for all who share it. */
 static long write_to_second_description(int fd, const struct iovec *vector, int count)
 {
-    struct stat status;
+    struct stat status = {0};
     /* Of anything else, a file say, a second description would begin at offset 0. */
     if (raw_syscall(SYS_fstat, fd, &status) != 0 || !S_ISFIFO(status.st_mode))
         return -EOPNOTSUPP;
