@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+enum { TICKS_LONG_AGO = 1 };
+
 #if defined(__x86_64__)
 /* 1 to 4 GHz on every machine with an invariant TSC. */
 enum { TICKS_ABOUT_20_US = 50 * 1000, TICKS_ABOUT_1_MS = 2500 * 1000 };

@@ -55,7 +55,7 @@ DOOR(int, shutdown, (int fd, int how))
 {
     BOUND(shutdown);
     if (drain_wants(fd) && how != SHUT_RD)
-        drain_flush(fd, true);
+        drain_flush(fd, DRAIN_WAIT_TO_THE_END);
     return real_shutdown(fd, how);
 }
 
@@ -78,7 +78,7 @@ __attribute__((used, visibility("hidden"))) void syscall_before_drained(long num
     case SYS_write:
     case SYS_writev:
         if (drain_wants((int)a))
-            drain_flush((int)a, true);
+            drain_flush((int)a, DRAIN_WAIT_TO_THE_END);
         break;
     default:
         break;

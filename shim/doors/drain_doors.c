@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #include "base/raw_syscall.h"
 #include "doors/real.h"
@@ -34,6 +36,9 @@ static bool drained(int fd, const struct iovec *vector, int count, ssize_t *resu
 {
     if (!drain_wants(fd))
         return false;
+    /* The raw calls behind this are no cancellation points, and write() is one. */
+    if (!__libc_single_threaded)
+        pthread_testcancel();
     ssize_t outcome = drain_write(fd, vector, count);
     if (outcome == DRAIN_PASS)
         return false;
@@ -70,10 +75,11 @@ static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
  * they do when there is no room. */
 static bool may_pass(int fd, bool waits)
 {
-    if (!drain_wants(fd) || drain_flush(fd, waits))
-        return true;
-    errno = EAGAIN;
-    return false;
+    enum drain_wait wait = waits ? DRAIN_WAIT_LIKE_WRITE : DRAIN_DONT_WAIT;
+    int result = drain_wants(fd) ? drain_flush(fd, wait) : 0;
+    if (result != 0)
+        errno = -result;
+    return result == 0;
 }
 
 static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset,

@@ -14,7 +14,9 @@
 #include "drain/direct.h"
 #include "drain/finish.h"
 #include "drain/queue.h"
+#include "drain/room.h"
 #include "drain/stream.h"
+#include "drain/survival.h"
 #include "drain/turn.h"
 
 bool drain_enabled;
@@ -74,17 +76,25 @@ static void grow_pipe(int fd, const struct descriptor *descriptor)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, options.grow);
 }
 
+/* At the bound: wait without the lock and try again. */
+enum { WRITE_LATER = DRAIN_PASS - 1 };
+
 /* Queues what is left of the write; where that cannot be, it is made as without the library, unless
  * the policy says that it is dropped rather. The lock is held. */
 static ssize_t queue_or_write(struct stream *stream, int fd, const struct descriptor *descriptor,
-                              const struct iovec *vector, int count, uint64_t written)
+                              const struct iovec *vector, int count, uint64_t written,
+                              uint32_t *asked)
 {
     uint64_t size = vector_size(vector, count);
     for (;;) {
         enum queue_outcome outcome =
-            queue_write(stream, fd, vector, count, &written, options.overflow);
+            queue_write(stream, fd, vector, count, &written, options.overflow, asked);
         if (outcome == QUEUE_DONE)
             return (ssize_t)size;
+        if (outcome == QUEUE_INTERRUPTED)
+            return (ssize_t)written;
+        if (outcome == QUEUE_FULL)
+            return WRITE_LATER;
         if (atomic_load(&stream->state) == HELPER_NONE && !descriptor_is_free(fd, descriptor)) {
             sleep_ns(NS_PER_MS);
             continue;
@@ -105,7 +115,8 @@ static ssize_t queue_or_write(struct stream *stream, int fd, const struct descri
 /* Puts the write, `done` bytes of it excepted, where it is in order: the lock is held. Write-behind
  * looks at what the helper writes only now and then: its cache line comes from another core. */
 static ssize_t write_in_order(struct stream *stream, int fd, const struct descriptor *descriptor,
-                              const struct iovec *vector, int count, long done, uint64_t now)
+                              const struct iovec *vector, int count, long done, uint64_t now,
+                              uint32_t *asked)
 {
     bool direct =
         done <= 0 && !options.behind && stream_is_sent(stream) &&
@@ -116,7 +127,8 @@ static ssize_t write_in_order(struct stream *stream, int fd, const struct descri
         if (done < 0 && done != -EAGAIN)
             return done == -EPIPE ? done : DRAIN_PASS;
     }
-    return queue_or_write(stream, fd, descriptor, vector, count, done > 0 ? (uint64_t)done : 0);
+    return queue_or_write(stream, fd, descriptor, vector, count, done > 0 ? (uint64_t)done : 0,
+                          asked);
 }
 
 /* A non-blocking descriptor keeps its EAGAIN, also while something is queued before it. */
@@ -128,7 +140,7 @@ static ssize_t write_non_blocking(const struct descriptor *descriptor)
 /* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
  * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
  * of it that was written. */
-static ssize_t write_directly(int fd, const struct iovec *vector, int count, uint64_t now)
+static ssize_t write_directly(int fd, const struct iovec *vector, int count)
 {
     long size = (long)vector_size(vector, count);
     long done = direct_write_now(fd, vector, count);
@@ -137,7 +149,7 @@ static ssize_t write_directly(int fd, const struct iovec *vector, int count, uin
     if (done < 0 && done != -EAGAIN)
         return DRAIN_PASS;
     struct descriptor descriptor;
-    descriptor_of(fd, now, TICKS_ABOUT_1_MS, &descriptor);
+    descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS, &descriptor);
     if (descriptor.non_blocking)
         return done > 0 ? done : DRAIN_PASS;
     grow_pipe(fd, &descriptor);
@@ -194,9 +206,10 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     uint64_t size = vector_size(vector, count);
     if (size == 0 || count > IOV_MAX)
         return DRAIN_PASS;
-    uint64_t now = ticks_now();
     bool direct =
         !options.behind && atomic_load(&drain_memory->active) == 0 && descriptor_named(fd);
+    /* A direct write fails by itself on what has become non-blocking: it needs no clock. */
+    uint64_t now = direct ? TICKS_LONG_AGO : ticks_now();
     struct descriptor descriptor;
     descriptor_of(fd, now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS, &descriptor);
     if (descriptor.kind == DESCRIPTOR_OTHER)
@@ -208,44 +221,76 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     ssize_t done = -EAGAIN;
     direct = direct || (descriptor_named(fd) && reader_caught_up(&descriptor));
     if (direct && descriptor_is_free(fd, &descriptor)) {
-        done = write_directly(fd, vector, count, now);
+        done = write_directly(fd, vector, count);
         if (done == (ssize_t)size || (done < 0 && done != -EAGAIN))
             return done;
+        now = ticks_now();
     }
-    bool full = false;
-    struct stream *stream = lock_in_order(&descriptor, &full);
-    if (full)
-        queue_note_fallback(DRAIN_TOO_MANY);
-    if (!stream)
-        return done > 0 ? direct_write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
     if (options.behind && options.grow)
         grow_pipe(fd, &descriptor);
-    ssize_t result = write_in_order(stream, fd, &descriptor, vector, count, done, now);
-    lock_release(&stream->lock);
-    finish_late_write(result);
-    return result;
+    for (;;) {
+        bool full = false;
+        uint32_t asked = 0;
+        struct stream *stream = lock_in_order(&descriptor, &full);
+        if (full)
+            queue_note_fallback(DRAIN_TOO_MANY);
+        if (!stream)
+            return done > 0 ? direct_write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
+        ssize_t result = write_in_order(stream, fd, &descriptor, vector, count, done, now, &asked);
+        lock_release(&stream->lock);
+        if (result != WRITE_LATER) {
+            finish_late_write(result);
+            return result;
+        }
+        if (room_wait_cancellable(stream, asked) == -EINTR)
+            return -EINTR;
+        now = ticks_now();
+        struct descriptor after;
+        descriptor_of(fd, now, TICKS_ABOUT_1_MS, &after);
+        if (after.inode != descriptor.inode || after.device != descriptor.device)
+            return -EBADF; /* another thread closed it */
+        if (after.non_blocking)
+            return -EAGAIN;
+    }
 }
 
-bool drain_flush(int fd, bool waits)
+/* Waits a while for the streams of the pipe. 0: it may go on; 1: look again; or -EINTR. */
+static long wait_for_streams(int fd, const struct descriptor *descriptor, bool interruptible)
+{
+    for (int i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_memory->streams[i];
+        if (!stream_is_of(stream, descriptor->device, descriptor->inode) || stream_is_sent(stream))
+            continue;
+        survival_look(stream, fd);
+        uint32_t asked = room_ask(stream);
+        if (stream_is_sent(stream))
+            continue;
+        long result =
+            interruptible ? room_wait_cancellable(stream, asked) : room_wait(stream, asked);
+        return result == -EINTR && interruptible ? -EINTR : 1;
+    }
+    return 0;
+}
+
+int drain_flush(int fd, enum drain_wait wait)
 {
     struct descriptor descriptor;
     descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS, &descriptor);
+    bool waits = wait != DRAIN_DONT_WAIT && !descriptor.non_blocking;
     if (descriptor.kind == DESCRIPTOR_OTHER)
-        return true;
-    if (atomic_load(&drain_memory->active) == 0) {
-        while (!descriptor_is_free(fd, &descriptor)) {
-            if (!waits || descriptor.non_blocking)
-                return false;
-            sleep_ns(NS_PER_MS);
-        }
-        return true;
-    }
-    while (!streams_are_sent(descriptor.device, descriptor.inode)) {
-        if (!waits || descriptor.non_blocking)
-            return false;
+        return 0;
+    while (atomic_load(&drain_memory->active) == 0 && !descriptor_is_free(fd, &descriptor)) {
+        if (!waits)
+            return -EAGAIN;
         sleep_ns(NS_PER_MS);
     }
-    return true;
+    if (!waits)
+        return streams_are_sent(descriptor.device, descriptor.inode) ? 0 : -EAGAIN;
+    long result;
+    do {
+        result = wait_for_streams(fd, &descriptor, wait == DRAIN_WAIT_LIKE_WRITE);
+    } while (result > 0);
+    return (int)result;
 }
 
 bool drain_finish(bool exits)

@@ -71,9 +71,16 @@ bool drain_wants(int fd);
  * in the queue instead of the pipe. Async-signal-safe; does not touch errno. */
 ssize_t drain_write(int fd, const struct iovec *vector, int count);
 
+enum drain_wait {
+    DRAIN_DONT_WAIT,
+    DRAIN_WAIT_LIKE_WRITE, /* signal handlers interrupt it, and it is a cancellation point */
+    DRAIN_WAIT_TO_THE_END,
+};
+
 /* Before a call that moves bytes past drain_write(): waits until the stream of `fd` is empty.
- * False: it is not, and the call (`waits` false) or the descriptor is a non-blocking one. */
-bool drain_flush(int fd, bool waits);
+ * 0; -EINTR; -EAGAIN: it is not empty, and may not be waited for, or the descriptor is a
+ * non-blocking one. */
+int drain_flush(int fd, enum drain_wait wait);
 
 /* Waits as PIPESHIM_DRAIN_EXIT says until what this process queued is sent. What is left then,
  * which the helpers go on sending, is counted as handed over. What is written later (exit's last
@@ -87,11 +94,12 @@ void drain_stop(void);
 /* A forked child: its totals begin at zero. */
 void drain_begin_in_child(void);
 
-/* Why writes were made as usual although they were to be drained. */
+/* Why writes were made as usual although they were to be drained, and what else went wrong. */
 enum drain_fallback {
     DRAIN_NO_HELPER = 1, /* the kernel gives no process for the helper */
     DRAIN_TOO_MANY = 2,  /* all streams are in use */
     DRAIN_NO_MEMORY = 4, /* for more of the queue */
+    DRAIN_HELPER_KILLED = 8, /* another goes on */
 };
 
 /* Those since the last call: bits of enum drain_fallback. */

@@ -8,6 +8,7 @@
 #include "drain/queue.h"
 #include "drain/ring.h"
 #include "drain/stream.h"
+#include "drain/survival.h"
 
 static uint64_t lost_before; /* drain_memory->lost_bytes when this process began */
 static uint64_t handed_over_bytes, handed_over_writes;
@@ -29,6 +30,7 @@ static bool all_sent(bool *any)
         atomic_store(&stream->let_go, 1);
         if (atomic_load(&stream->sleeping))
             helper_wake(stream);
+        survival_look(stream, atomic_load(&stream->fd));
         sent = sent && stream_is_sent(stream);
     }
     return sent;

@@ -10,7 +10,10 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/ticks.h"
 #include "drain/ring.h"
+#include "drain/room.h"
+#include "drain/survival.h"
 
 enum {
     PARTS = 512,
@@ -89,15 +92,14 @@ static void add_payload(struct stream *stream, uint64_t at, uint32_t used, uint3
 
 /* The sum of all queues is a cache line of the writers: write-behind tells of what
  * was taken in portions. */
-static void note_taken(uint64_t space, bool all)
+static void note_taken(struct stream *stream, uint64_t space, bool all)
 {
-    static uint64_t untold;
-    untold += space;
-    if (untold == 0 ||
-        (!all && !drain_memory->exact && untold < drain_memory->max / PORTIONS_OF_BOUND))
-        return;
-    atomic_fetch_sub(&drain_memory->queued, untold);
-    untold = 0;
+    uint64_t untold = atomic_load_explicit(&stream->untold, memory_order_relaxed) + space;
+    bool tells = untold > 0 && (all || drain_memory->exact ||
+                                untold >= drain_memory->max / PORTIONS_OF_BOUND);
+    atomic_store_explicit(&stream->untold, tells ? 0 : untold, memory_order_relaxed);
+    if (tells)
+        atomic_fetch_sub(&drain_memory->queued, untold);
 }
 
 static uint64_t payload_between(struct stream *stream, uint64_t at, uint64_t head)
@@ -124,7 +126,7 @@ static void discard_all(struct stream *stream)
     } while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
     atomic_fetch_add(&drain_memory->lost_bytes, bytes);
     atomic_store(&stream->middle, 0);
-    note_taken(head - tail, true);
+    note_taken(stream, head - tail, true);
 }
 
 /* Takes whole records: one, or as many as fit into PIPE_BUF. Returns their bytes, 0 when nothing is
@@ -136,6 +138,7 @@ static uint32_t take(struct stream *stream)
     uint64_t at = tail;
     uint32_t used = 0;
     uint32_t middle = 0;
+    uint32_t begun = atomic_load_explicit(&stream->begun, memory_order_relaxed);
     part_count = 0;
     if (head - tail > atomic_load_explicit(&stream->episode_peak, memory_order_relaxed))
         atomic_store_explicit(&stream->episode_peak, head - tail, memory_order_relaxed);
@@ -147,8 +150,9 @@ static uint32_t take(struct stream *stream)
         if (record.size > RECORD_LIMIT || record.size == 0 ||
             at + record_space(record.size) > head || (used > 0 && used + record.size > PIPE_BUF))
             break;
-        add_payload(stream, at + sizeof record, used, record.size);
-        used += record.size;
+        uint32_t skip = at == tail && begun < record.size ? begun : 0;
+        add_payload(stream, at + sizeof record + skip, used, record.size - skip);
+        used += record.size - skip;
         at += record_space(record.size);
         middle = record.flags & RECORD_CONTINUED;
     }
@@ -158,31 +162,45 @@ static uint32_t take(struct stream *stream)
             discard_all(stream);
         return 0;
     }
-    atomic_store(&stream->in_flight, 1);
+    atomic_store(&stream->in_flight, used);
     if (!atomic_compare_exchange_strong(&stream->tail, &tail, at)) {
         atomic_store(&stream->in_flight, 0);
         return 0;
     }
     atomic_store(&stream->middle, middle);
-    note_taken(at - tail, false);
+    note_taken(stream, at - tail, false);
     return used;
 }
 
+/* One write of the parts. A write over PIPE_BUF that is interrupted by a kill has been made in part,
+ * and nobody knows which: so it never waits. */
+static long send_some(struct iovec *part, unsigned count, uint32_t left)
+{
+    if (left <= PIPE_BUF)
+        return raw_syscall(SYS_writev, HELPER_FD, part, count);
+    long result = raw_syscall(SYS_pwritev2, HELPER_FD, part, count, -1, -1, RWF_NOWAIT);
+    if (result != -EOPNOTSUPP && result != -ENOSYS)
+        return result;
+    uint64_t first = part->iov_len < PIPE_BUF ? part->iov_len : PIPE_BUF; /* a named FIFO */
+    return raw_syscall(SYS_write, HELPER_FD, part->iov_base, first);
+}
+
 /* Sends the parts, of `size` bytes. False: the reader is gone. */
-static bool send(uint32_t size)
+static bool send(struct stream *stream, uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
     while (sent < size) {
-        long result =
-            raw_syscall(SYS_writev, HELPER_FD, part, part_count - (unsigned)(part - parts));
-        if (result == -EAGAIN) { /* the program made its file description non-blocking */
+        long result = send_some(part, part_count - (unsigned)(part - parts), size - sent);
+        if (result == -EAGAIN) { /* also if the program made its file description non-blocking */
             struct pollfd writable = {HELPER_FD, POLLOUT, 0};
             raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0);
         } else if (result < 0 && result != -EINTR) {
             return false;
         } else if (result > 0) {
             sent += (uint32_t)result;
+            if (sent < size)
+                atomic_fetch_add(&stream->begun, (uint32_t)result);
             for (; result > 0 && (uint64_t)result >= part->iov_len; part++)
                 result -= (long)part->iov_len;
             part->iov_base = (char *)part->iov_base + result;
@@ -195,12 +213,10 @@ static bool send(uint32_t size)
 /* A queue that nobody writes to for a moment keeps little memory. */
 static void give_back_rest(struct stream *stream)
 {
-    uint32_t nobody = 0;
-    uint32_t self = (uint32_t)raw_syscall(SYS_gettid);
-    if (!atomic_compare_exchange_strong(&stream->lock, &nobody, self))
+    if (!lock_try_as(&stream->lock, (uint32_t)raw_syscall(SYS_gettid)))
         return;
     ring_rest(stream, false);
-    atomic_store(&stream->lock, 0);
+    lock_release(&stream->lock);
 }
 
 /* For the writers: a reader that takes what comes will soon have read it all. */
@@ -218,6 +234,20 @@ static void measure_reader(struct stream *stream, uint32_t sent)
     began_ns = now;
 }
 
+/* Writers that wait at the bound are woken not for each batch: that would cost more than it. */
+static void tell_of_room(struct stream *stream)
+{
+    static uint64_t told;
+    if (!room_is_wanted())
+        return;
+    note_taken(stream, 0, true);
+    uint64_t now = ticks_now();
+    if (!stream_is_empty(stream) && now - told < TICKS_ABOUT_1_MS / 4)
+        return;
+    told = now;
+    room_tell();
+}
+
 static bool may_leave(struct stream *stream, struct turn *turn)
 {
     atomic_store(&stream->state, HELPER_LEAVES);
@@ -230,6 +260,7 @@ static bool may_leave(struct stream *stream, struct turn *turn)
     raw_syscall(SYS_close, HELPER_FD);
     turn_pass(turn);
     atomic_store(&stream->ended_ns, clock_monotonic_ns());
+    survival_end(stream);
     atomic_fetch_sub(&drain_memory->active, 1);
     atomic_store(&stream->state, HELPER_NONE);
     return true;
@@ -256,7 +287,7 @@ static void sleep_until_woken(struct stream *stream, const struct turn *turn)
             return;
         nap();
     }
-    note_taken(0, true);
+    note_taken(stream, 0, true);
     uint32_t seen = atomic_load(&stream->wake);
     atomic_store(&stream->sleeping, 1);
     if (!has_work(stream) && linger.tv_nsec > 0) {
@@ -272,13 +303,15 @@ void helper_run(struct stream *stream, struct turn *turn)
     for (;;) {
         uint32_t size = take(stream);
         if (size > 0) {
-            bool read = send(size);
+            bool read = send(stream, size);
             if (!read) {
                 atomic_fetch_add(&drain_memory->lost_bytes, size);
                 discard_all(stream);
             }
+            atomic_store(&stream->begun, 0);
             atomic_store(&stream->sent, atomic_load(&stream->tail));
             atomic_store(&stream->in_flight, 0);
+            tell_of_room(stream);
             measure_reader(stream, size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
             if (size < PIPE_BUF / 2 && drain_memory->linger_ns > 0 && !atomic_load(&stream->let_go))

@@ -15,6 +15,7 @@
 #include "drain/descriptor.h"
 #include "drain/helper.h"
 #include "drain/stream.h"
+#include "drain/survival.h"
 #include "drain/turn.h"
 
 enum { CPU_MASK_WORDS = 128 };
@@ -59,6 +60,7 @@ static void unmap_program(void)
 static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream,
                                                             struct turn *turn)
 {
+    survival_begin(stream);
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
     raw_syscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
@@ -186,6 +188,7 @@ bool helper_start(struct stream *stream, int fd)
     atomic_store(&stream->in_flight, 0);
     atomic_store(&stream->let_go, 0);
     atomic_store(&stream->joined, 0);
+    atomic_store(&stream->keeper, 0);
     atomic_store(&stream->reader_is_quick, 0);
     atomic_store(&stream->catching_up, 0);
     atomic_store(&stream->state, HELPER_RUNS);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "drain/queue.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/direct.h"
 #include "drain/ring.h"
+#include "drain/room.h"
+#include "drain/survival.h"
 #include "watch/life.h"
 
 enum { LOOK_AGAIN_NS = NS_PER_MS / 4 };
@@ -91,8 +95,15 @@ static void begin_episode(struct stream *stream, int fd)
 static bool helper_is_there(struct stream *stream, int fd)
 {
     uint32_t state;
-    while ((state = atomic_load(&stream->state)) == HELPER_LEAVES)
+    while ((state = atomic_load(&stream->state)) == HELPER_LEAVES && !helper_was_killed(stream))
         raw_syscall(SYS_sched_yield);
+    if (state != HELPER_NONE && helper_was_killed(stream)) {
+        if (!survival_go_on(stream, fd)) {
+            queue_note_fallback(DRAIN_NO_HELPER);
+            return false;
+        }
+        state = atomic_load(&stream->state);
+    }
     if (state == HELPER_NONE) {
         if (stream_is_empty(stream))
             return true;
@@ -160,10 +171,10 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
     return true;
 }
 
-enum room { ROOM_FOR_SOME, ROOM_DROPPED, ROOM_NONE };
+enum room { ROOM_FOR_SOME, ROOM_DROPPED, ROOM_LATER, ROOM_NONE };
 
-/* `*size` becomes how much may be queued now. */
-static enum room make_room(struct stream *stream, int fd, uint64_t *size, bool begun,
+/* `*size` becomes how much may be queued now. ROOM_LATER: after a wait. */
+static enum room make_room(struct stream *stream, uint64_t *size, bool begun,
                            enum drain_overflow overflow)
 {
     enum { PIECE = RECORD_LIMIT / 2 };
@@ -178,36 +189,47 @@ static enum room make_room(struct stream *stream, int fd, uint64_t *size, bool b
             return ROOM_NONE;
         if (overflow == DRAIN_DROP_OLD && (begun || !too_large) && drop_oldest(stream))
             continue;
-        if (overflow != DRAIN_BLOCK && !begun)
-            return ROOM_DROPPED;
-        if (!helper_is_there(stream, fd))
-            return ROOM_NONE;
-        sleep_a_moment();
+        return overflow != DRAIN_BLOCK && !begun ? ROOM_DROPPED : ROOM_LATER;
     }
     return ROOM_FOR_SOME;
 }
 
-static void wait_until_sent(struct stream *stream)
+/* What is queued goes first, also if a process to send it comes only later. */
+static void wait_until_sent(struct stream *stream, int fd)
 {
-    while (!stream_is_sent(stream) && atomic_load(&stream->state) == HELPER_RUNS)
+    while (!stream_is_sent(stream)) {
+        helper_is_there(stream, fd);
         sleep_a_moment();
+    }
 }
 
 enum queue_outcome queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
-                               uint64_t *done, enum drain_overflow overflow)
+                               uint64_t *done, enum drain_overflow overflow, uint32_t *asked)
 {
     uint64_t size = vector_size(vector, count);
     while (*done < size) {
         uint64_t part = size - *done;
-        enum room room = make_room(stream, fd, &part, *done > 0, overflow);
+        enum room room = make_room(stream, &part, *done > 0, overflow);
+        if (room == ROOM_LATER) {
+            helper_is_there(stream, fd);
+            *asked = room_ask(stream);
+            room = make_room(stream, &part, *done > 0, overflow);
+        }
         if (room == ROOM_NONE)
             return QUEUE_NO_ROOM;
+        if (room == ROOM_LATER && *done == 0)
+            return QUEUE_FULL;
+        /* What has begun keeps the lock: it is one write. */
+        if (room == ROOM_LATER && room_wait(stream, *asked) == -EINTR)
+            return QUEUE_INTERRUPTED;
+        if (room == ROOM_LATER)
+            continue;
         if (room == ROOM_DROPPED) {
             queue_drop(size);
             return QUEUE_DONE;
         }
         if (!append(stream, fd, vector, *done, part)) {
-            wait_until_sent(stream);
+            wait_until_sent(stream, fd);
             return QUEUE_NOT_POSSIBLE;
         }
         *done += part;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "doors/slot.h"
+#include "drain/survival.h"
 
 static uint32_t own_tid(void)
 {
@@ -14,10 +15,15 @@ static uint32_t own_tid(void)
     return (uint32_t)(known > 0 ? known : raw_syscall(SYS_gettid));
 }
 
-bool lock_try(_Atomic uint32_t *lock)
+bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid)
 {
     uint32_t nobody = 0;
-    return atomic_compare_exchange_strong(lock, &nobody, own_tid());
+    return atomic_compare_exchange_strong(lock, &nobody, tid);
+}
+
+bool lock_try(_Atomic uint32_t *lock)
+{
+    return lock_try_as(lock, own_tid());
 }
 
 bool lock_take(_Atomic uint32_t *lock)
@@ -47,7 +53,7 @@ void lock_release(_Atomic uint32_t *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-static bool is_of(struct stream *stream, uint64_t device, uint64_t inode)
+bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
 {
     return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
            atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
@@ -57,7 +63,7 @@ struct stream *stream_find(uint64_t device, uint64_t inode)
 {
     for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
         struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
-        if (is_of(stream, device, inode) &&
+        if (stream_is_of(stream, device, inode) &&
             !atomic_load_explicit(&stream->sealed, memory_order_relaxed))
             return stream;
     }
@@ -68,7 +74,7 @@ bool streams_are_sent(uint64_t device, uint64_t inode)
 {
     for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
         struct stream *stream = &drain_memory->streams[i];
-        if (is_of(stream, device, inode) && !stream_is_sent(stream))
+        if (stream_is_of(stream, device, inode) && !stream_is_sent(stream))
             return false;
     }
     return true;
@@ -79,9 +85,11 @@ static struct stream *take_free(uint64_t inode)
 {
     for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
         struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
-        if (atomic_load(&stream->state) != HELPER_NONE || !stream_is_empty(stream) ||
-            !lock_try(&stream->lock))
+        if ((atomic_load(&stream->state) != HELPER_NONE && !helper_was_killed(stream)) ||
+            !stream_is_sent(stream) || !lock_try(&stream->lock))
             continue;
+        if (helper_was_killed(stream) && stream_is_sent(stream))
+            survival_go_on(stream, -1);
         if (atomic_load(&stream->state) == HELPER_NONE && stream_is_empty(stream))
             return stream;
         lock_release(&stream->lock);
@@ -97,7 +105,7 @@ static struct stream *lock_known(uint64_t device, uint64_t inode, bool *inside)
     *inside = !lock_take(&stream->lock);
     if (*inside)
         return NULL;
-    if (is_of(stream, device, inode) && !atomic_load(&stream->sealed))
+    if (stream_is_of(stream, device, inode) && !atomic_load(&stream->sealed))
         return stream;
     lock_release(&stream->lock);
     return NULL;

@@ -54,12 +54,14 @@ struct stream {
     /* Written by the helper; `tail` by a writer as well that drops the oldest. */
     _Alignas(CACHE_LINES) _Atomic uint64_t tail; /* end of what the helper has taken */
     _Atomic uint64_t sent;      /* end of what is in the pipe: the ring before it may be reused */
-    _Atomic uint32_t in_flight; /* something is taken that is not in the pipe yet */
+    _Atomic uint32_t in_flight; /* bytes taken that are not in the pipe yet */
+    _Atomic uint32_t begun;     /* of the record at `sent`: bytes that are in the pipe */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
     _Atomic uint32_t joined;    /* its place in the line is taken */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
     _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
+    _Atomic uint64_t untold; /* taken, but not yet from the sum of all queues */
 
     /* Seldom written. */
     _Alignas(CACHE_LINES) _Atomic uint64_t device;
@@ -69,6 +71,7 @@ struct stream {
     _Atomic uint32_t wake;     /* futex of the helper, … */
     _Atomic uint32_t sleeping; /* … which waits for it */
     _Atomic uint32_t let_go;   /* the program exits: the helper must not linger */
+    _Atomic uint32_t keeper;   /* tid of the helper; drain/survival.h */
 };
 
 struct drain_memory {
@@ -79,6 +82,8 @@ struct drain_memory {
     uint64_t linger_ns;    /* how long a helper stays with an empty queue */
     uint32_t drops_oldest; /* writers move `tail`: the helper sends from copies */
     uint32_t exact;        /* the bound counts nothing that the helper has taken */
+    /* Seldom written. */
+    _Atomic uint32_t waiting; /* writers wait for room */
 
     _Alignas(CACHE_LINES) _Atomic uint64_t queued; /* bytes in all rings */
     _Atomic uint64_t resident;                     /* bytes of the rings' pages in use, about */
@@ -95,6 +100,7 @@ extern struct drain_memory *drain_memory;
  * thread holds it already, further down its stack (a signal handler). */
 bool lock_take(_Atomic uint32_t *lock);
 bool lock_try(_Atomic uint32_t *lock);
+bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid); /* where there is no slot to ask */
 void lock_release(_Atomic uint32_t *lock);
 
 /* The stream of a pipe that takes writes, or NULL. Another process may give it to another pipe at
@@ -104,6 +110,9 @@ struct stream *stream_find(uint64_t device, uint64_t inode);
 /* The same, made if there is none; its lock is taken. NULL: none is free (`*full` is set then), or
  * a signal handler interrupted the holder of the lock. */
 struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
+
+/* True if it is, or was last, of that pipe. */
+bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode);
 
 /* True if all that was queued for the pipe by those who share this memory has been sent. */
 bool streams_are_sent(uint64_t device, uint64_t inode);

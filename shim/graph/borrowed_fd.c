@@ -17,7 +17,7 @@
 #define SYS_pidfd_getfd 438
 #endif
 
-static long borrow(int pid, int fd)
+long borrowed_fd(int pid, int fd)
 {
     long process = raw_syscall(SYS_pidfd_open, pid, 0);
     if (process < 0)
@@ -42,7 +42,7 @@ static int ask_full(int fd)
 long borrowed_pipe_fill(int pid, int fd, struct pipe_fill *fill)
 {
     *fill = (struct pipe_fill){.used = -1, .capacity = -1, .full = -1};
-    long copy = borrow(pid, fd);
+    long copy = borrowed_fd(pid, fd);
     if (copy < 0)
         return copy;
     int used = 0;
@@ -63,7 +63,7 @@ long borrowed_pipe_fill(int pid, int fd, struct pipe_fill *fill)
 
 int64_t borrowed_unread(int pid, int fd)
 {
-    long copy = borrow(pid, fd);
+    long copy = borrowed_fd(pid, fd);
     if (copy < 0)
         return copy;
     int unread = 0;

@@ -20,6 +20,9 @@ struct pipe_fill {
     bool nonblocking; /* O_NONBLOCK on the description that was asked */
 };
 
+/* The duplicate itself, close-on-exec, for the caller to close, or -errno as below. */
+long borrowed_fd(int pid, int fd);
+
 /* Asks one end of a pipe or FIFO; a socket gives only `used` of its own receive queue. Returns 0,
  * or -errno: -EPERM, -ESRCH, -EBADF, -ENOSYS. Async-signal-safe. */
 long borrowed_pipe_fill(int pid, int fd, struct pipe_fill *fill);

@@ -9,6 +9,8 @@
 #include "base/text_buffer.h"
 #include "drain/drain.h"
 #include "drain/stream.h"
+#include "drain/survival.h"
+#include "graph/borrowed_fd.h"
 #include "graph/object_look.h"
 #include "report/tell.h"
 #include "watch/judge.h"
@@ -116,6 +118,20 @@ static bool look_at_stream(struct stream *stream, struct told_episode *episode, 
     return runs;
 }
 
+/* The program may not write again, and what is queued has to go. The watchdog has none of the
+ * program's descriptors: it borrows one, which the new helper inherits. */
+static void look_at_helper(struct stream *stream)
+{
+    if (!helper_was_killed(stream) || atomic_load(&stream->owner) != told_pid ||
+        !(judge_permitted_look() & LOOK_BORROW))
+        return;
+    long fd = borrowed_fd(told_pid, atomic_load(&stream->fd));
+    if (fd < 0)
+        return;
+    survival_look(stream, (int)fd);
+    raw_syscall(SYS_close, fd);
+}
+
 static void look_at_drops(void)
 {
     struct drain_totals totals = drain_totals();
@@ -137,6 +153,10 @@ static void look_at_fallbacks(void)
                   "RLIMIT_NPROC?); writes to full pipes block as they would without it");
     if (now & DRAIN_NO_MEMORY)
         tell_line("no memory for more of the drainer's queue: writes wait until it is sent");
+    if (now & DRAIN_HELPER_KILLED)
+        tell_line("the drainer's helper process was killed (out of memory?), which should have sent "
+                  "what is queued; another goes on: nothing is lost, but what the first was just "
+                  "writing may arrive twice");
     if (now & DRAIN_TOO_MANY)
         tell_line("more pipes are full at once than the drainer has queues (16); writes to the "
                   "others block as they would without it");
@@ -156,6 +176,8 @@ uint64_t drain_watch_look(uint64_t now)
     static uint64_t next_drop_look;
     if (!drain_enabled || !take_lock())
         return UINT64_MAX;
+    for (int i = 0; i < STREAM_LIMIT; i++)
+        look_at_helper(&drain_memory->streams[i]);
     bool open = look_at_all(now, true);
     if (!open)
         helpers_reap();

@@ -44,7 +44,7 @@ static const short draining_calls[] = {
     SYS_getpid,     SYS_gettid,         SYS_tkill,       SYS_clone,     SYS_wait4,
     SYS_futex,      SYS_clock_gettime,  SYS_prctl,       SYS_setsid,    SYS_chdir,
     SYS_dup3,       SYS_close,          SYS_close_range, SYS_munmap,    SYS_sched_setaffinity,
-    SYS_exit_group, SYS_rt_sigprocmask,
+    SYS_exit_group, SYS_rt_sigprocmask, SYS_set_robust_list,
 };
 
 static bool allows(const struct sock_fprog *filter, int number)

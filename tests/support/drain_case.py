@@ -53,11 +53,11 @@ def check_writers(case, data, threads, count, smallest, largest):
         at += size
 
 
-def read_soon(fd):
+def read_soon(fd, most=65536):
     """One read, which does not wait for ever for a program that is stuck, nor finds it gone."""
     if not select.select([fd], [], [], DEADLINE_S)[0]:
         raise AssertionError("nothing was written within %d s" % DEADLINE_S)
-    data = os.read(fd, 65536)
+    data = os.read(fd, most)
     if not data:
         raise AssertionError("end of file")
     return data
@@ -70,11 +70,11 @@ def helpers_of(inode):
         if read_text("/proc/%s/comm" % pid) != "pipeshim-drain\n":
             continue
         try:
-            links = [os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in
-                     os.listdir("/proc/%s/fd" % pid)]
+            inodes = [os.stat("/proc/%s/fd/%s" % (pid, fd)).st_ino for fd in
+                      os.listdir("/proc/%s/fd" % pid)]
         except OSError:  # it is gone
             continue
-        if any("[%d]" % inode in link for link in links):
+        if inode in inodes:
             found.append(int(pid))
     return found
 
@@ -90,7 +90,7 @@ class Drained:
             environment.update({"PIPESHIM_" + key: value for key, value in variables.items()})
         self.reader, writer = pipe or os.pipe()
         case.addCleanup(self.close_reader)
-        self.inode = os.fstat(self.reader).st_ino
+        self.inode = os.fstat(writer).st_ino
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=writer,
                                         pass_fds=inherit)
@@ -147,4 +147,4 @@ class DrainCase(PipeshimCase):
 
 
 __all__ = ["BUILD", "DEADLINE_S", "LIBRARY", "DrainCase", "Drained", "check_writers", "helpers_of",
-           "message_size", "read_soon", "tempfile", "victim", "wait_until"]
+           "message_size", "read_soon", "read_text", "tempfile", "victim", "wait_until"]
