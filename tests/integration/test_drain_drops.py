@@ -10,8 +10,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from pipeshim_case import DEADLINE_S, PipeshimCase, read_text, wait_until  # noqa: E402
-from drain_case import helpers_of, message_size, read_soon  # noqa: E402
+from pipeshim_case import DEADLINE_S, PipeshimCase  # noqa: E402
+from drain_case import message_size, read_soon, wait_for_stuck_helper  # noqa: E402
 
 MODES = ("full", "behind")
 POLICIES = ("drop-new", "drop-old")
@@ -101,8 +101,7 @@ class Drops(PipeshimCase):
 
     def wait_helper_stuck(self, run):
         inode = os.fstat(run.readers[1]).st_ino
-        wait_until(lambda: any("pipe_w" in read_text("/proc/%d/wchan" % pid)
-                               for pid in helpers_of(inode)), "helper that waits for the reader")
+        wait_for_stuck_helper(inode)
 
     def test_which_are_kept(self):
         """The helper has what it can take before the queue fills: from then on only the policy

@@ -179,7 +179,7 @@ class Hosts(DrainCase):
     @staticmethod
     def asleep(pid):
         with open("/proc/%d/wchan" % pid) as file:
-            return "nanosleep" in file.read()
+            return "futex" in file.read()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from pipeshim_case import DEADLINE_S, PipeshimCase, read_text, wait_until  # noqa: E402
-from drain_case import helpers_of, read_soon  # noqa: E402
+from drain_case import read_soon, wait_for_stuck_helper  # noqa: E402
 
 FILL = """
 import os, sys
@@ -109,8 +109,7 @@ class Text(PipeshimCase):
     def test_hand_over(self):
         run = self.drained(FILL)
         inode = os.fstat(run.readers[1]).st_ino
-        wait_until(lambda: any("pipe_w" in read_text("/proc/%d/wchan" % pid)
-                               for pid in helpers_of(inode)), "helper that waits for the reader")
+        wait_for_stuck_helper(inode)
         run.process.stdin.close()
         self.assertEqual(run.process.wait(DEADLINE_S), 0)
         left = BEYOND - 65536  # the helper has one record of the write in its hands

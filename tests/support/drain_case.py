@@ -79,6 +79,12 @@ def helpers_of(inode):
     return found
 
 
+def wait_for_stuck_helper(inode):
+    """One that waits for the reader: in the write, or, of one over PIPE_BUF, before it."""
+    wait_until(lambda: any(part in read_text("/proc/%d/wchan" % pid) for pid in helpers_of(inode)
+                           for part in ("pipe_w", "poll")), "helper that waits for the reader")
+
+
 class Drained:
     """A program whose fd 2 (unless `fds` says otherwise) goes to a pipe that nobody reads yet."""
 
@@ -147,4 +153,5 @@ class DrainCase(PipeshimCase):
 
 
 __all__ = ["BUILD", "DEADLINE_S", "LIBRARY", "DrainCase", "Drained", "check_writers", "helpers_of",
-           "message_size", "read_soon", "read_text", "tempfile", "victim", "wait_until"]
+           "message_size", "read_soon", "read_text", "tempfile", "victim",
+           "wait_for_stuck_helper", "wait_until"]
