@@ -11,6 +11,8 @@
 #include "base/raw_syscall.h"
 #include "drain/stream.h"
 
+enum { POLLED_FROM = 1024 };
+
 uint64_t vector_size(const struct iovec *vector, int count)
 {
     uint64_t size = 0;
@@ -52,15 +54,30 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
     return write_to_second_description(fd, vector, count);
 }
 
+/* Waits a moment for room. False: the reader does not read. A poll() makes every later write to the
+ * pipe dearer (graph/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
+static bool wait_for_room(int fd, uint64_t size, unsigned looks)
+{
+    enum {
+        READER_WAKES_NS = 4 * NS_PER_MS,
+        LOOK_AGAIN_NS = 20 * NS_PER_US, /* 70 with the usual slack of timers */
+        LOOKS = READER_WAKES_NS / (70 * NS_PER_US),
+    };
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    struct timespec moment = {0, size < POLLED_FROM ? LOOK_AGAIN_NS : READER_WAKES_NS};
+    if (size >= POLLED_FROM)
+        return raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) == 1;
+    raw_syscall(SYS_nanosleep, &moment, 0);
+    return looks < LOOKS;
+}
+
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
 {
-    enum { READER_WAKES_NS = 4 * NS_PER_MS };
     uint64_t size = vector_size(vector, count);
     uint64_t written = done > 0 ? (uint64_t)done : 0;
+    unsigned looks = 0; /* since something was written */
     while (written < size && atomic_load(&drain_memory->active) == 0) {
-        struct pollfd room = {.fd = fd, .events = POLLOUT};
-        struct timespec moment = {0, READER_WAKES_NS};
-        if (raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) != 1)
+        if (!wait_for_room(fd, size, looks++))
             break;
         const struct iovec *first = vector;
         uint64_t skip = written;
@@ -73,6 +90,7 @@ long direct_write_while_read(int fd, const struct iovec *vector, int count, long
         if (done < 0 && done != -EAGAIN)
             return written ? (long)written : done;
         written += done > 0 ? (uint64_t)done : 0;
+        looks = done > 0 ? 0 : looks;
     }
     return written ? (long)written : -EAGAIN;
 }

@@ -39,7 +39,7 @@ static int ask_full(int fd)
     return poll.revents & (POLLOUT | POLLERR) ? 0 : 1;
 }
 
-long borrowed_pipe_fill(int pid, int fd, struct pipe_fill *fill)
+long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *fill)
 {
     *fill = (struct pipe_fill){.used = -1, .capacity = -1, .full = -1};
     long copy = borrowed_fd(pid, fd);
@@ -54,7 +54,7 @@ long borrowed_pipe_fill(int pid, int fd, struct pipe_fill *fill)
     long flags = raw_syscall(SYS_fcntl, copy, F_GETFL);
     if (flags >= 0) {
         fill->nonblocking = (flags & O_NONBLOCK) != 0;
-        if ((flags & O_ACCMODE) != O_RDONLY && capacity >= 0)
+        if (somebody_waits && (flags & O_ACCMODE) != O_RDONLY && capacity >= 0)
             fill->full = ask_full((int)copy);
     }
     raw_syscall(SYS_close, copy);

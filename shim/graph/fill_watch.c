@@ -79,11 +79,11 @@ long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, u
         if ((fd->kind != LINK_PIPE && !fd->fifo) || !(fd->access & FD_WRITES))
             continue;
         struct fill_history *history = history_of(watch, fd, fds.fd);
-        if (!history || history->seen || borrowed_pipe_fill(pid, fds.fd, &fill) < 0)
+        if (!history || history->seen || borrowed_pipe_fill(pid, fds.fd, false, &fill) < 0)
             continue; /* the same pipe under two numbers is one pipe */
         history->seen = true;
         struct fill_sample now = {fill.used, fill.capacity, now_ns};
-        if (fill.full != 1 && fill_history_add(history, &now, warn_percent, &forecast))
+        if (fill_history_add(history, &now, warn_percent, &forecast))
             report(context, history, &forecast);
     }
     fd_iterate_end(&fds);

@@ -59,8 +59,8 @@ typedef void (*fill_report)(void *context, const struct fill_history *pipe,
 
 /* One look at all pipes and FIFOs that the process can write to; calls `report` for each that is to
  * be reported now. `watch` starts as zeroes and belongs to the caller. About 3 µs a descriptor and
- * 5 more a pipe; async-signal-safe. A pipe that is full already is left to the report of the write
- * that blocks on it. Returns 0, or -errno when the descriptors may not be read. */
+ * 5 more a pipe; async-signal-safe. A pipe may be full already: see borrowed_pipe_fill() for why
+ * this does not ask. Returns 0, or -errno when the descriptors may not be read. */
 long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
                      fill_report report, void *context);
 

@@ -47,7 +47,7 @@ static void read_fill(const struct wait_graph *graph, int pid, int fd, const cha
             link->full = 1;
         if (own.peer != 0 && unix_socket_read(own.peer, &peer) == 0)
             link->used = peer.unread;
-    } else if ((graph->look & LOOK_BORROW) && borrowed_pipe_fill(pid, fd, &fill) == 0) {
+    } else if ((graph->look & LOOK_BORROW) && borrowed_pipe_fill(pid, fd, true, &fill) == 0) {
         link->used = fill.used;
         link->capacity = fill.capacity;
         link->full = fill.full;

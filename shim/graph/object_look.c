@@ -171,7 +171,7 @@ static void clear_pipe(struct pipe_facts *pipe)
 static void look_at_pipe(int pid, int fd, struct pipe_facts *pipe)
 {
     struct pipe_fill fill;
-    if (borrowed_pipe_fill(pid, fd, &fill) < 0)
+    if (borrowed_pipe_fill(pid, fd, true, &fill) < 0)
         return;
     unsigned long page = getauxval(AT_PAGESZ);
     pipe->used = fill.used;

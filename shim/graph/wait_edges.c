@@ -83,7 +83,7 @@ static bool is_ready(const struct edge_maker *maker, int fd,
         return waits_for == WAIT_FOR_INPUT && unread > 0;
     if (waits_for == WAIT_FOR_INPUT && description->access == FD_WRITES)
         return false;
-    if (!(maker->graph->look & LOOK_BORROW) || borrowed_pipe_fill(maker->pid, fd, &fill) < 0)
+    if (!(maker->graph->look & LOOK_BORROW) || borrowed_pipe_fill(maker->pid, fd, true, &fill) < 0)
         return false;
     return waits_for == WAIT_FOR_ROOM ? fill.full == 0 : fill.used > 0;
 }
@@ -281,7 +281,7 @@ static bool is_candidate(const struct edge_maker *maker, const struct wait_holde
         !(holder->access & (writes ? FD_WRITES : FD_READS)))
         return false;
     if (!(maker->graph->look & LOOK_BORROW) ||
-        borrowed_pipe_fill(maker->pid, holder->fd, &fill) < 0)
+        borrowed_pipe_fill(maker->pid, holder->fd, true, &fill) < 0)
         return true;
     return writes ? fill.full != 0 : fill.used <= 0;
 }

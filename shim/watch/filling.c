@@ -22,13 +22,15 @@ void filling_begin(void)
     next_look = 0;
 }
 
+/* A pipe that is full already is left to the report of the write that blocks on it. */
 static void report(void *context, const struct fill_history *pipe,
                    const struct fill_forecast *forecast)
 {
     static struct object_facts facts;
     (void)context;
     if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
-                           judge_permitted_look() | LOOK_PEERS, &facts) == 0)
+                           judge_permitted_look() | LOOK_PEERS, &facts) == 0 &&
+        facts.pipe.full != 1)
         tell_filling(pipe->fd, &facts, forecast);
 }
 
