@@ -10,6 +10,7 @@ enum { TICKS_LONG_AGO = 1 };
 #if defined(__x86_64__)
 /* 1 to 4 GHz on every machine with an invariant TSC. */
 enum { TICKS_ABOUT_20_US = 50 * 1000, TICKS_ABOUT_1_MS = 2500 * 1000 };
+#define TICKS_IN_100_US 250000ULL
 
 static inline uint64_t ticks_now(void)
 {
@@ -18,6 +19,15 @@ static inline uint64_t ticks_now(void)
 #elif defined(__aarch64__)
 /* 1 GHz from Armv8.6 on, 25 MHz on many before: the names are right within a factor of 10. */
 enum { TICKS_ABOUT_20_US = 5 * 1000, TICKS_ABOUT_1_MS = 250 * 1000 };
+
+/* Where it must not be longer: of the counter's own frequency. */
+static inline uint64_t ticks_in_100_us(void)
+{
+    uint64_t frequency;
+    __asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
+    return frequency / 10000;
+}
+#define TICKS_IN_100_US ticks_in_100_us()
 
 static inline uint64_t ticks_now(void)
 {

@@ -12,6 +12,7 @@
 #include "doors/real.h"
 #include "drain/descriptor.h"
 #include "drain/drain.h"
+#include "drain/headroom.h"
 #include "report/tell.h"
 #include "watch/drain_watch.h"
 #include "watch/life.h"
@@ -32,7 +33,8 @@ static ssize_t (*tee_behind)(int, int, size_t, unsigned);
 static ssize_t (*vmsplice_behind)(int, const struct iovec *, size_t, unsigned);
 static int (*pclose_behind)(FILE *);
 
-static bool drained(int fd, const struct iovec *vector, int count, ssize_t *result)
+static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector, int count,
+                                              ssize_t *result)
 {
     if (!drain_wants(fd))
         return false;
@@ -53,11 +55,13 @@ static bool drained(int fd, const struct iovec *vector, int count, ssize_t *resu
 bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 {
     struct iovec one = {(void *)data, size};
-    return drain_enabled && drained(fd, &one, 1, result);
+    return drain_enabled && !headroom_take(fd, size) && drained(fd, &one, 1, result);
 }
 
 static ssize_t drained_write(int fd, const void *buffer, size_t size)
 {
+    if (__builtin_expect(headroom_take(fd, size), 1))
+        return write_behind(fd, buffer, size);
     struct iovec one = {(void *)buffer, size};
     ssize_t result;
     return drained(fd, &one, 1, &result) ? result : write_behind(fd, buffer, size);

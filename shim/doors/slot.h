@@ -67,6 +67,7 @@ struct slot {
     uint32_t call;          /* enum call_id */
     int32_t fd;             /* -1: none */
     uint64_t detail;        /* what the row of calls.def says of the call */
+    uint32_t untested;      /* the sequence of the last write that drain/headroom.h let pass */
     struct saved_registers registers;
     struct readiness_waits waits[READINESS_KINDS];
     /* Written by slot_claim(). */

@@ -9,14 +9,15 @@
 
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
+#include "drain/headroom.h"
 #include "drain/turn.h"
 #include "watch/life.h"
 #include "watch/seccomp.h"
 
-enum { DESCRIPTOR_LIMIT = 1024, FOR_EVER = -1 };
+enum { FOR_EVER = -1 };
 
-static bool named[DESCRIPTOR_LIMIT];
-static bool named_all;
+bool descriptors_named[DESCRIPTOR_LIMIT];
+bool descriptors_all_named;
 
 /* One for each number below the limit. `version` is a seqlock for its writers, who take it by
  * compare-and-exchange. */
@@ -29,32 +30,27 @@ struct entry {
     _Atomic uint64_t device, inode;
     _Atomic uint32_t free_since; /* of children_ended; 0: not known to be free */
 };
-static _Atomic uint32_t children_ended = 1;
+_Atomic uint32_t children_ended = 1;
 static struct entry entries[DESCRIPTOR_LIMIT];
 
 bool descriptor_name(const char *text)
 {
     if (!strcmp(text, "off") || !*text)
         return false;
-    named_all = !strcmp(text, "all");
-    named[1] = !strcmp(text, "stdout") || !strcmp(text, "stdio");
-    named[2] = !strcmp(text, "stderr") || !strcmp(text, "stdio");
-    if (named_all || named[1] || named[2])
+    descriptors_all_named = !strcmp(text, "all");
+    descriptors_named[1] = !strcmp(text, "stdout") || !strcmp(text, "stdio");
+    descriptors_named[2] = !strcmp(text, "stderr") || !strcmp(text, "stdio");
+    if (descriptors_all_named || descriptors_named[1] || descriptors_named[2])
         return true;
     for (unsigned fd = 0; *text; text++) {
         if (*text >= '0' && *text <= '9' && fd < DESCRIPTOR_LIMIT)
             fd = fd * 10 + (unsigned)(*text - '0');
         if ((text[1] == ',' || text[1] == 0) && fd < DESCRIPTOR_LIMIT)
-            named[fd] = true;
+            descriptors_named[fd] = true;
         if (*text == ',')
             fd = 0;
     }
     return true;
-}
-
-bool descriptor_named(int fd)
-{
-    return named_all || (fd >= 0 && fd < DESCRIPTOR_LIMIT && named[fd]);
 }
 
 static int socket_option(int fd, int option)
@@ -155,11 +151,6 @@ bool descriptor_turns_are_known(void)
     return atomic_load(&allowed) && !atomic_load(&life->filter_read);
 }
 
-uint32_t descriptor_children_ended(void)
-{
-    return atomic_load_explicit(&children_ended, memory_order_relaxed);
-}
-
 bool descriptor_is_free(int fd, const struct descriptor *descriptor)
 {
     uint32_t now = descriptor_children_ended();
@@ -182,6 +173,7 @@ void descriptor_child_ended(void)
 /* Whoever asks the kernel meanwhile finds another version and does not remember the answer. */
 static void forget(struct entry *entry)
 {
+    headroom_forget((unsigned)(entry - entries));
     enum { PATIENCE = 100000 }; /* a writer that a fork or a signal handler has left behind */
     uint32_t version = atomic_load(&entry->version);
     for (int tries = 0; tries < PATIENCE && !write_begin(entry, version); tries++)
@@ -241,4 +233,5 @@ void descriptor_child_leaves(void)
 void descriptor_begin_in_child(void)
 {
     memset(entries, 0, sizeof entries);
+    memset(headrooms, 0, sizeof headrooms);
 }

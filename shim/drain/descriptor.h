@@ -10,6 +10,7 @@
 #ifndef PIPESHIM_DRAIN_DESCRIPTOR_H
 #define PIPESHIM_DRAIN_DESCRIPTOR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,15 @@ struct descriptor {
 /* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads. */
 bool descriptor_name(const char *text);
 
+enum { DESCRIPTOR_LIMIT = 1024 }; /* higher numbers are asked for each time */
+extern bool descriptors_named[DESCRIPTOR_LIMIT] __attribute__((visibility("hidden")));
+extern bool descriptors_all_named __attribute__((visibility("hidden")));
+
 /* True if PIPESHIM_DRAIN names `fd`. */
-bool descriptor_named(int fd);
+static inline bool descriptor_named(int fd)
+{
+    return descriptors_all_named || (fd >= 0 && fd < DESCRIPTOR_LIMIT && descriptors_named[fd]);
+}
 
 /* What `fd` is, into `found` (a result would be copied); `now` is ticks_now(). What is remembered
  * is asked anew after `age` ticks: the description is shared, and another process may make it
@@ -48,7 +56,11 @@ bool descriptor_turns_are_known(void);
 void descriptor_child_ended(void);
 
 /* How many were, at least 1; for the comparison with what it was. */
-uint32_t descriptor_children_ended(void);
+extern _Atomic uint32_t children_ended __attribute__((visibility("hidden")));
+static inline uint32_t descriptor_children_ended(void)
+{
+    return atomic_load_explicit(&children_ended, memory_order_relaxed);
+}
 
 /* `fd`, or all from `first` to `last`, is about to change, and has changed. Async-signal-safe. */
 void descriptor_changes(unsigned first, unsigned last);

@@ -13,14 +13,6 @@
 
 enum { POLLED_FROM = 1024 };
 
-uint64_t vector_size(const struct iovec *vector, int count)
-{
-    uint64_t size = 0;
-    for (int i = 0; i < count; i++)
-        size += vector[i].iov_len;
-    return size;
-}
-
 /* A named FIFO (the kernel knows RWF_NOWAIT of anonymous pipes and sockets only): a description of
  * our own. O_NONBLOCK on the program's would change it for all who share it. */
 static long write_to_second_description(int fd, const struct iovec *vector, int count)

@@ -7,7 +7,13 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-uint64_t vector_size(const struct iovec *vector, int count);
+static inline uint64_t vector_size(const struct iovec *vector, int count)
+{
+    uint64_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += vector[i].iov_len;
+    return size;
+}
 
 /* Never waits: what there is room for, -EAGAIN if there is none. For pipes, FIFOs and sockets. */
 long direct_write_now(int fd, const struct iovec *vector, int count);

@@ -13,6 +13,7 @@
 #include "drain/descriptor.h"
 #include "drain/direct.h"
 #include "drain/finish.h"
+#include "drain/headroom.h"
 #include "drain/queue.h"
 #include "drain/room.h"
 #include "drain/stream.h"
@@ -221,6 +222,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     ssize_t done = -EAGAIN;
     direct = direct || (descriptor_named(fd) && reader_caught_up(&descriptor));
     if (direct && descriptor_is_free(fd, &descriptor)) {
+        if (count == 1 && descriptor.kind == DESCRIPTOR_PIPE && headroom_begin(fd, size))
+            return DRAIN_PASS;
         done = write_directly(fd, vector, count);
         if (done == (ssize_t)size || (done < 0 && done != -EAGAIN))
             return done;

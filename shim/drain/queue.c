@@ -71,8 +71,10 @@ static uint64_t space_of(uint64_t bytes)
 
 static bool has_room(struct stream *stream, uint64_t space)
 {
-    if (atomic_load_explicit(&drain_memory->queued, memory_order_relaxed) + space >
-        drain_memory->max)
+    if (space > stream->reserved &&
+        atomic_load_explicit(&drain_memory->queued, memory_order_relaxed) + space -
+                stream->reserved >
+            drain_memory->max)
         return false;
     uint64_t to = atomic_load_explicit(&stream->head, memory_order_relaxed) + space;
     if (to > stream->room_to)
@@ -138,6 +140,24 @@ static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
     atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
 }
 
+/* Counts the bytes as queued; returns how many are. Write-behind, whose writes cost little more than
+ * this addition, counts them in portions. */
+static uint64_t reserve(struct stream *stream, uint64_t space)
+{
+    enum { PORTIONS_OF_BOUND = 512 };
+    uint64_t queued = atomic_load_explicit(&drain_memory->queued, memory_order_relaxed);
+    uint64_t portion = drain_memory->exact ? 0 : drain_memory->max / PORTIONS_OF_BOUND;
+    if (space > stream->reserved) {
+        uint64_t more = space - stream->reserved;
+        if (queued + more + portion <= drain_memory->max)
+            more += portion;
+        queued = atomic_fetch_add(&drain_memory->queued, more) + more;
+        stream->reserved += more;
+    }
+    stream->reserved -= space;
+    return queued - stream->reserved;
+}
+
 /* Appends; there is room. False: not queued, no helper or memory to be had. */
 static bool append(struct stream *stream, int fd, const struct iovec *vector, uint64_t skip,
                    uint64_t size)
@@ -149,7 +169,7 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
         queue_note_fallback(DRAIN_NO_MEMORY);
         return false;
     }
-    uint64_t queued = atomic_fetch_add(&drain_memory->queued, space) + space;
+    uint64_t queued = reserve(stream, space);
     for (uint64_t left = size; left > 0;) {
         uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
         uint32_t flags = (left > part ? RECORD_CONTINUED : 0) | (skip > 0 ? RECORD_BEGUN : 0);

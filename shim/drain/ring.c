@@ -160,7 +160,8 @@ static void write_bytes(struct stream *stream, uint64_t at, const void *from, ui
     uint64_t place = ring_place(stream, at);
     uint64_t first = smaller(drain_memory->ring_size - place, size);
     memcpy(ring_of(stream) + place, from, first);
-    memcpy(ring_of(stream), (const char *)from + first, size - first);
+    if (first < size)
+        memcpy(ring_of(stream), (const char *)from + first, size - first);
 }
 
 void ring_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
@@ -179,7 +180,3 @@ void ring_write(struct stream *stream, uint64_t at, const struct iovec *vector, 
     }
 }
 
-void ring_write_record(struct stream *stream, uint64_t at, struct record record)
-{
-    memcpy(ring_of(stream) + ring_place(stream, at), &record, sizeof record);
-}

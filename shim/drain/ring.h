@@ -64,7 +64,12 @@ bool ring_prepare(struct stream *stream, uint64_t to);
 void ring_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
                 uint64_t size);
 
-void ring_write_record(struct stream *stream, uint64_t at, struct record record);
+static inline void ring_write_record(struct stream *stream, uint64_t at, struct record record)
+{
+    struct record *place =
+        __builtin_assume_aligned(ring_of(stream) + ring_place(stream, at), RECORD_ALIGN);
+    *place = record;
+}
 
 /* Gives back all but a small part of an empty queue's pages, or all with `all`. */
 void ring_rest(struct stream *stream, bool all);

@@ -35,6 +35,7 @@ long room_wait(struct stream *stream, uint32_t asked)
 long room_wait_cancellable(struct stream *stream, uint32_t asked)
 {
     int before;
+    /* NOLINTNEXTLINE(cert-pos47-c): around one system call, as glibc does it */
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
     long result = room_wait(stream, asked);
     pthread_setcanceltype(before, NULL);

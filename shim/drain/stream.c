@@ -5,30 +5,17 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
 #include "drain/survival.h"
 
-static uint32_t own_tid(void)
+uint32_t lock_ask_tid(void)
 {
-    /* The slot of a forked child's thread reads zero. */
+    return (uint32_t)raw_syscall(SYS_gettid);
+}
+
+bool lock_wait(_Atomic uint32_t *lock)
+{
     int known = thread_slot->tid;
-    return (uint32_t)(known > 0 ? known : raw_syscall(SYS_gettid));
-}
-
-bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid)
-{
-    uint32_t nobody = 0;
-    return atomic_compare_exchange_strong(lock, &nobody, tid);
-}
-
-bool lock_try(_Atomic uint32_t *lock)
-{
-    return lock_try_as(lock, own_tid());
-}
-
-bool lock_take(_Atomic uint32_t *lock)
-{
-    uint32_t self = own_tid();
+    uint32_t self = known > 0 ? (uint32_t)known : lock_ask_tid();
     for (unsigned tries = 0;; tries++) {
         uint32_t owner = 0;
         if (atomic_compare_exchange_strong(lock, &owner, self))
@@ -46,17 +33,6 @@ bool lock_take(_Atomic uint32_t *lock)
             atomic_compare_exchange_strong(lock, &owner, self))
             return true;
     }
-}
-
-void lock_release(_Atomic uint32_t *lock)
-{
-    atomic_store_explicit(lock, 0, memory_order_release);
-}
-
-bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
-{
-    return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
-           atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
 }
 
 struct stream *stream_find(uint64_t device, uint64_t inode)

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "doors/slot.h"
+
 enum {
     STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */
     RECORD_LIMIT = 64 * 1024, /* payload of a record */
@@ -38,6 +40,7 @@ struct stream {
     _Atomic uint64_t head;   /* end of what is queued */
     _Atomic uint64_t origin; /* the position whose place is the ring's first byte */
     uint64_t room_to;        /* head may go so far without another look at `sent` */
+    uint64_t reserved;       /* bytes in the sum of all queues that are not queued yet */
     uint64_t kept_from;   /* counted from `origin`, as touched_to: pages before it were given … */
     uint64_t touched_to;  /* … back, those from here on never touched; page aligned */
     uint64_t reader_seen; /* ticks when the reader was last known to be there */
@@ -96,12 +99,33 @@ struct drain_memory {
 /* Mapped by drain_init(). */
 extern struct drain_memory *drain_memory;
 
+static inline bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid) /* where there is no slot */
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong(lock, &nobody, tid);
+}
+
+uint32_t lock_ask_tid(void);
+
+static inline bool lock_try(_Atomic uint32_t *lock)
+{
+    int known = thread_slot->tid; /* the slot of a forked child's thread reads zero */
+    return lock_try_as(lock, known > 0 ? (uint32_t)known : lock_ask_tid());
+}
+
+bool lock_wait(_Atomic uint32_t *lock);
+
 /* Takes a lock of the shared memory; one whose owner was killed is robbed. False: the calling
  * thread holds it already, further down its stack (a signal handler). */
-bool lock_take(_Atomic uint32_t *lock);
-bool lock_try(_Atomic uint32_t *lock);
-bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid); /* where there is no slot to ask */
-void lock_release(_Atomic uint32_t *lock);
+static inline bool lock_take(_Atomic uint32_t *lock)
+{
+    return lock_try(lock) || lock_wait(lock);
+}
+
+static inline void lock_release(_Atomic uint32_t *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
 
 /* The stream of a pipe that takes writes, or NULL. Another process may give it to another pipe at
  * any time unless its lock is held or something is queued in it. */
@@ -112,7 +136,11 @@ struct stream *stream_find(uint64_t device, uint64_t inode);
 struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
 
 /* True if it is, or was last, of that pipe. */
-bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode);
+static inline bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
+{
+    return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
+           atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
+}
 
 /* True if all that was queued for the pipe by those who share this memory has been sent. */
 bool streams_are_sent(uint64_t device, uint64_t inode);

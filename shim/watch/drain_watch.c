@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "doors/slot.h"
 #include "drain/drain.h"
+#include "drain/headroom.h"
 #include "drain/stream.h"
 #include "drain/survival.h"
 #include "graph/borrowed_fd.h"
@@ -15,6 +17,7 @@
 #include "report/tell.h"
 #include "watch/judge.h"
 #include "watch/life.h"
+#include "watch/proof.h"
 
 enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 50 };
 
@@ -132,6 +135,33 @@ static void look_at_helper(struct stream *stream)
     raw_syscall(SYS_close, fd);
 }
 
+/* A write that was let pass untested, as there was room, and found none. */
+static void look_at_untested(struct slot *slot, uint64_t now)
+{
+    enum { STUCK_FOR_NS = 10 * NS_PER_MS };
+    struct slot_record record;
+    struct task_call call;
+    if (slot->tid == 0 || slot->untested != slot->watch.sequence ||
+        now - slot->watch.since_ns < STUCK_FOR_NS || !slot_copy(slot, &record) ||
+        record.sequence != slot->watch.sequence || prove(&record, &call) != PROOF_HOLDS ||
+        call.number != SYS_write)
+        return;
+    long fd = borrowed_fd(told_pid, (int)call.arguments[0]);
+    if (fd < 0)
+        return;
+    headroom_rescue((int)fd);
+    raw_syscall(SYS_close, fd);
+}
+
+static void look_at_headroom(uint64_t now)
+{
+    bool watched = judge_permitted_look() & LOOK_BORROW;
+    atomic_store(&headroom_watched, watched);
+    for (unsigned index = 0; watched && index < slot_bound(); index++)
+        if (slot_at(index))
+            look_at_untested(slot_at(index), now);
+}
+
 static void look_at_drops(void)
 {
     struct drain_totals totals = drain_totals();
@@ -178,6 +208,7 @@ uint64_t drain_watch_look(uint64_t now)
         return UINT64_MAX;
     for (int i = 0; i < STREAM_LIMIT; i++)
         look_at_helper(&drain_memory->streams[i]);
+    look_at_headroom(now);
     bool open = look_at_all(now, true);
     if (!open)
         helpers_reap();

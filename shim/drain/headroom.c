@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "drain/headroom.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/ioctl.h>
+
+#include "base/raw_syscall.h"
+
+enum { NOT_AGAIN_FOR_TICKS = TICKS_ABOUT_20_US / 8, MOST = 16 * 1024 };
+
+struct headroom headrooms[HEADROOM_FDS];
+_Atomic bool headroom_watched;
+
+/* Of an empty pipe: one page always fits. */
+static int32_t room_in(int fd)
+{
+    long quarter = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) / 4;
+    if (quarter < PIPE_BUF)
+        return PIPE_BUF;
+    return quarter < MOST ? (int32_t)quarter : MOST;
+}
+
+bool headroom_renew(struct headroom *room, int fd, size_t size, uint64_t now)
+{
+    struct slot *slot = thread_slot;
+    int used = -1;
+    /* A writer that is faster than its reader does not find the pipe empty for a while. */
+    if (now - atomic_load_explicit(&room->asked, memory_order_relaxed) < NOT_AGAIN_FOR_TICKS ||
+        !atomic_load_explicit(&headroom_watched, memory_order_relaxed) ||
+        !atomic_load_explicit(&slot->armed, memory_order_relaxed))
+        return false;
+    bool empty = raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used == 0;
+    atomic_store_explicit(&room->asked, now, memory_order_relaxed);
+    int32_t left = empty ? room_in(fd) - (int32_t)size : 0;
+    atomic_store_explicit(&room->left, left, memory_order_relaxed);
+    if (empty)
+        headroom_note(slot);
+    return empty;
+}
+
+bool headroom_begin(int fd, size_t size)
+{
+    if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
+        return false;
+    struct headroom *room = &headrooms[fd];
+    if (atomic_load_explicit(&room->asked, memory_order_relaxed) == 0)
+        atomic_store_explicit(&room->asked, TICKS_LONG_AGO, memory_order_relaxed);
+    atomic_store_explicit(&room->free_since, descriptor_children_ended(), memory_order_relaxed);
+    return headroom_renew(room, fd, size, ticks_now());
+}
+
+void headroom_forget(unsigned fd)
+{
+    atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
+}
+
+void headroom_rescue(int fd)
+{
+    long capacity = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
+    if (capacity > 0)
+        raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, 2 * capacity);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes that surely fit, so that nobody needs to ask whether they do.
+ *
+ * pwritev2(RWF_NOWAIT), the test of the direct path (drain/direct.h), costs a tenth of a
+ * microsecond more than write(): of a small record a quarter. But a pipe that was empty a moment
+ * ago has room for a quarter of its capacity in small writes, which share their pages
+ * (anon_pipe_write() merges into the last). So from the moment when the pipe is seen empty that
+ * much is written with write(), for 100 us.
+ *
+ * What can go wrong: other processes fill the rest of the pipe within these 100 us, just when its
+ * reader stops. Then write() blocks as it does without the library, and headroom_rescue() makes
+ * room.
+ */
+#ifndef PIPESHIM_DRAIN_HEADROOM_H
+#define PIPESHIM_DRAIN_HEADROOM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/single_threaded.h>
+
+#include "base/ticks.h"
+#include "doors/slot.h"
+#include "drain/descriptor.h"
+#include "drain/stream.h"
+
+enum {
+    HEADROOM_LIMIT = 512, /* bytes of a write; larger ones lose nothing by the test */
+    HEADROOM_FDS = DESCRIPTOR_LIMIT,
+};
+
+/* Of one descriptor. Whoever loses a race here loses some headroom, or asks once more. */
+struct headroom {
+    _Atomic uint64_t asked;      /* ticks_now() when the pipe was last looked at; 0: it is none, or
+                                  * not known to be one */
+    _Atomic int32_t left;        /* bytes; 0 or less: none */
+    _Atomic uint32_t free_since; /* descriptor_children_ended() then */
+};
+extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
+
+/* True while the watchdog could come to the rescue; it says so at each look. */
+extern _Atomic bool headroom_watched __attribute__((visibility("hidden")));
+
+/* The call that the thread is in is made untested. */
+static inline void headroom_note(struct slot *slot)
+{
+    slot->untested = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+}
+
+/* Looks at the pipe, not more often than it pays. True: as headroom_take(). One system call;
+ * async-signal-safe. */
+bool headroom_renew(struct headroom *room, int fd, size_t size, uint64_t now);
+
+/* `fd` is a pipe that PIPESHIM_DRAIN names, and a direct write to it is in order. True: as
+ * headroom_take(). */
+bool headroom_begin(int fd, size_t size);
+
+/* True if a write of `size` bytes to `fd` may be made with write() now; takes them. */
+static inline bool headroom_take(int fd, size_t size)
+{
+    if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
+        return false;
+    struct headroom *room = &headrooms[fd];
+    uint64_t asked = atomic_load_explicit(&room->asked, memory_order_relaxed);
+    if (asked == 0 || atomic_load_explicit(&drain_memory->active, memory_order_relaxed) != 0 ||
+        atomic_load_explicit(&room->free_since, memory_order_relaxed) !=
+            descriptor_children_ended())
+        return false;
+    uint64_t now = ticks_now();
+    int32_t left = atomic_load_explicit(&room->left, memory_order_relaxed);
+    if (left < (int32_t)size || now - asked > TICKS_IN_100_US)
+        return headroom_renew(room, fd, size, now);
+    if (__libc_single_threaded)
+        atomic_store_explicit(&room->left, left - (int32_t)size, memory_order_relaxed);
+    else if (atomic_fetch_sub_explicit(&room->left, (int32_t)size, memory_order_relaxed) <
+             (int32_t)size)
+        return false;
+    headroom_note(thread_slot);
+    return true;
+}
+
+/* `fd` becomes another pipe. */
+void headroom_forget(unsigned fd);
+
+/* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe larger,
+ * which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7): pipe-max-size,
+ * pipe-user-pages-soft). */
+void headroom_rescue(int fd);
+
+#endif
