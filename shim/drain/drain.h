@@ -17,7 +17,8 @@
  * Direct path (drain/direct.h). While no queue of the process holds anything, a write is one
  * pwritev2(RWF_NOWAIT) and takes no lock: what fits has gone, what does not is queued. O_NONBLOCK
  * is never set on the program's file description, which other processes share; named FIFOs, for
- * which the kernel does not know RWF_NOWAIT, are opened a second time.
+ * which the kernel does not know RWF_NOWAIT, are opened a second time. Small writes to a pipe that
+ * was empty a moment ago need not even that (drain/headroom.h).
  *
  * The helper (drain/helper_process.c). Two clones: the first is waited for here (__WCLONE: it has
  * no exit signal, the program's wait() does not see it), the second belongs to init. It keeps the

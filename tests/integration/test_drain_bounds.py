@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from drain_case import DrainCase, helpers_of, wait_until  # noqa: E402
+from drain_case import DrainCase, helpers_of, read_text, wait_until  # noqa: E402
 
 MIB = 1 << 20
 # Writes as much as it is told, says so, and waits.
@@ -128,11 +128,17 @@ class Bounds(DrainCase):
         self.assertEqual(run.read(), b"")
 
     def test_blocks_at_the_bound(self):
-        run = self.python(FILL, DRAIN_MAX="1M")
-        self.tell(run, 20 * 1000 * 1000)
-        run.process.stdin.close()
-        self.assertEqual(run.read(), b"".join(b"%09d\n" % i * 100 for i in range(20000)))
-        self.assertEqual(run.wait(), 0)
+        for mode in ("full", "behind"):
+            run = self.python(FILL, DRAIN_MAX="8M", DRAIN_MODE=mode)
+            self.tell(run, 20 * 1000 * 1000)
+            wchan = "/proc/%d/wchan" % run.process.pid
+            wait_until(lambda: "futex" in read_text(wchan), "write that waits")
+            used = queue_memory(run.process.pid)
+            self.assertLessEqual(used, 8 * MIB * 1.1, mode)
+            self.assertGreaterEqual(used, 8 * MIB * 0.9, mode)
+            run.process.stdin.close()
+            self.assertEqual(run.read(), b"".join(b"%09d\n" % i * 100 for i in range(20000)))
+            self.assertEqual(run.wait(), 0)
 
     def test_non_blocking_fd_keeps_its_eagain(self):
         outcomes = []

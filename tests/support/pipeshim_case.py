@@ -88,7 +88,12 @@ class Run:
         def enough():
             found = self.events(kind)
             return found if len(found) >= count else None
-        return wait_until(enough, "%d %s events" % (count, kind))
+        try:
+            return wait_until(enough, "%d %s events" % (count, kind))
+        except AssertionError as error:
+            told = [{k: v for k, v in e.items() if k not in ("stack", "python", "features")}
+                    for e in self.events()]
+            raise AssertionError("%s; status %s, told: %s" % (error, self.process.poll(), told))
 
     def wait_stuck(self):
         wait_until(lambda: sleeps_in_write(self.process.pid), "stuck write")
