@@ -2,8 +2,8 @@
 #include "doors/slot.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -147,7 +147,8 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
     if (fd < 0 || detail > PIPE_BUF_BYTES ||
         (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
         return false;
-    /* A pipe is not polled: shim/graph/borrowed_fd.h says why. Half-filled pages take a slot each. */
+    /* A pipe is not polled: shim/graph/borrowed_fd.h says why. Half-filled pages take a slot each.
+     */
     long capacity = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
     int used = -1;
     if (capacity > 0 && raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used >= 0)

@@ -97,9 +97,9 @@ void drain_begin_in_child(void);
 
 /* Why writes were made as usual although they were to be drained, and what else went wrong. */
 enum drain_fallback {
-    DRAIN_NO_HELPER = 1, /* the kernel gives no process for the helper */
-    DRAIN_TOO_MANY = 2,  /* all streams are in use */
-    DRAIN_NO_MEMORY = 4, /* for more of the queue */
+    DRAIN_NO_HELPER = 1,     /* the kernel gives no process for the helper */
+    DRAIN_TOO_MANY = 2,      /* all streams are in use */
+    DRAIN_NO_MEMORY = 4,     /* for more of the queue */
     DRAIN_HELPER_KILLED = 8, /* another goes on */
 };
 

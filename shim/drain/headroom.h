@@ -84,9 +84,9 @@ static inline bool headroom_take(int fd, size_t size)
 /* `fd` becomes another pipe. */
 void headroom_forget(unsigned fd);
 
-/* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe larger,
- * which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7): pipe-max-size,
- * pipe-user-pages-soft). */
+/* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe
+ * larger, which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7):
+ * pipe-max-size, pipe-user-pages-soft). */
 void headroom_rescue(int fd);
 
 #endif

@@ -95,8 +95,8 @@ static void add_payload(struct stream *stream, uint64_t at, uint32_t used, uint3
 static void note_taken(struct stream *stream, uint64_t space, bool all)
 {
     uint64_t untold = atomic_load_explicit(&stream->untold, memory_order_relaxed) + space;
-    bool tells = untold > 0 && (all || drain_memory->exact ||
-                                untold >= drain_memory->max / PORTIONS_OF_BOUND);
+    bool tells = untold > 0 &&
+                 (all || drain_memory->exact || untold >= drain_memory->max / PORTIONS_OF_BOUND);
     atomic_store_explicit(&stream->untold, tells ? 0 : untold, memory_order_relaxed);
     if (tells)
         atomic_fetch_sub(&drain_memory->queued, untold);
@@ -172,8 +172,8 @@ static uint32_t take(struct stream *stream)
     return used;
 }
 
-/* One write of the parts. A write over PIPE_BUF that is interrupted by a kill has been made in part,
- * and nobody knows which: so it never waits. */
+/* One write of the parts. A write over PIPE_BUF that is interrupted by a kill has been made in
+ * part, and nobody knows which: so it never waits. */
 static long send_some(struct iovec *part, unsigned count, uint32_t left)
 {
     if (left <= PIPE_BUF)

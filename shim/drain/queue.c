@@ -140,8 +140,8 @@ static void note_queued(struct stream *stream, uint64_t size, uint64_t in_queue)
     atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
 }
 
-/* Counts the bytes as queued; returns how many are. Write-behind, whose writes cost little more than
- * this addition, counts them in portions. */
+/* Counts the bytes as queued; returns how many are. Write-behind, whose writes cost little more
+ * than this addition, counts them in portions. */
 static uint64_t reserve(struct stream *stream, uint64_t space)
 {
     enum { PORTIONS_OF_BOUND = 512 };

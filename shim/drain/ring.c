@@ -179,4 +179,3 @@ void ring_write(struct stream *stream, uint64_t at, const struct iovec *vector, 
         skip = 0;
     }
 }
-

@@ -64,7 +64,7 @@ struct stream {
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
     _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
-    _Atomic uint64_t untold; /* taken, but not yet from the sum of all queues */
+    _Atomic uint64_t untold;          /* taken, but not yet from the sum of all queues */
 
     /* Seldom written. */
     _Alignas(CACHE_LINES) _Atomic uint64_t device;

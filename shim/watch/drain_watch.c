@@ -184,9 +184,10 @@ static void look_at_fallbacks(void)
     if (now & DRAIN_NO_MEMORY)
         tell_line("no memory for more of the drainer's queue: writes wait until it is sent");
     if (now & DRAIN_HELPER_KILLED)
-        tell_line("the drainer's helper process was killed (out of memory?), which should have sent "
-                  "what is queued; another goes on: nothing is lost, but what the first was just "
-                  "writing may arrive twice");
+        tell_line(
+            "the drainer's helper process was killed (out of memory?), which should have sent "
+            "what is queued; another goes on: nothing is lost, but what the first was just "
+            "writing may arrive twice");
     if (now & DRAIN_TOO_MANY)
         tell_line("more pipes are full at once than the drainer has queues (16); writes to the "
                   "others block as they would without it");
