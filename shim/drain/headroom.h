@@ -9,8 +9,8 @@
  * much is written with write(), for 100 us.
  *
  * What can go wrong: other processes fill the rest of the pipe within these 100 us, just when its
- * reader stops. Then write() blocks as it does without the library, and headroom_rescue() makes
- * room.
+ * reader stops. Then write() blocks as it does without the library, headroom_rescue() makes room,
+ * and there is no headroom in this process any more.
  */
 #ifndef PIPESHIM_DRAIN_HEADROOM_H
 #define PIPESHIM_DRAIN_HEADROOM_H
@@ -40,7 +40,7 @@ struct headroom {
 };
 extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
 
-/* True while the watchdog could come to the rescue; it says so at each look. */
+/* True while the watchdog could come to the rescue, and never had to; it says so at each look. */
 extern _Atomic bool headroom_watched __attribute__((visibility("hidden")));
 
 /* The call that the thread is in is made untested. */

@@ -135,8 +135,8 @@ static void look_at_helper(struct stream *stream)
     raw_syscall(SYS_close, fd);
 }
 
-/* A write that was let pass untested, as there was room, and found none. */
-static void look_at_untested(struct slot *slot, uint64_t now)
+/* A write that was let pass untested, as there was room, and found none. True: it was helped. */
+static bool look_at_untested(struct slot *slot, uint64_t now)
 {
     enum { STUCK_FOR_NS = 10 * NS_PER_MS };
     struct slot_record record;
@@ -145,21 +145,23 @@ static void look_at_untested(struct slot *slot, uint64_t now)
         now - slot->watch.since_ns < STUCK_FOR_NS || !slot_copy(slot, &record) ||
         record.sequence != slot->watch.sequence || prove(&record, &call) != PROOF_HOLDS ||
         call.number != SYS_write)
-        return;
+        return false;
     long fd = borrowed_fd(told_pid, (int)call.arguments[0]);
     if (fd < 0)
-        return;
+        return false;
     headroom_rescue((int)fd);
     raw_syscall(SYS_close, fd);
+    return true;
 }
 
 static void look_at_headroom(uint64_t now)
 {
+    static bool went_wrong;
     bool watched = judge_permitted_look() & LOOK_BORROW;
-    atomic_store(&headroom_watched, watched);
     for (unsigned index = 0; watched && index < slot_bound(); index++)
         if (slot_at(index))
-            look_at_untested(slot_at(index), now);
+            went_wrong |= look_at_untested(slot_at(index), now);
+    atomic_store(&headroom_watched, watched && !went_wrong);
 }
 
 static void look_at_drops(void)
