@@ -28,9 +28,9 @@ struct entry {
     _Atomic uint64_t asked;    /* ticks; 0: nothing is remembered */
     _Atomic uint32_t kind;
     _Atomic uint64_t device, inode;
-    _Atomic uint32_t free_since; /* of children_ended; 0: not known to be free */
+    _Atomic uint32_t free_since; /* of descriptors_children_ended; 0: not known to be free */
 };
-_Atomic uint32_t children_ended = 1;
+_Atomic uint32_t descriptors_children_ended = 1;
 static struct entry entries[DESCRIPTOR_LIMIT];
 
 bool descriptor_name(const char *text)
@@ -166,8 +166,8 @@ bool descriptor_is_free(int fd, const struct descriptor *descriptor)
 
 void descriptor_child_ended(void)
 {
-    if (atomic_fetch_add(&children_ended, 1) == UINT32_MAX)
-        atomic_fetch_add(&children_ended, 1);
+    if (atomic_fetch_add(&descriptors_children_ended, 1) == UINT32_MAX)
+        atomic_fetch_add(&descriptors_children_ended, 1);
 }
 
 /* Whoever asks the kernel meanwhile finds another version and does not remember the answer. */

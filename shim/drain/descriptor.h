@@ -56,10 +56,10 @@ bool descriptor_turns_are_known(void);
 void descriptor_child_ended(void);
 
 /* How many were, at least 1; for the comparison with what it was. */
-extern _Atomic uint32_t children_ended __attribute__((visibility("hidden")));
+extern _Atomic uint32_t descriptors_children_ended __attribute__((visibility("hidden")));
 static inline uint32_t descriptor_children_ended(void)
 {
-    return atomic_load_explicit(&children_ended, memory_order_relaxed);
+    return atomic_load_explicit(&descriptors_children_ended, memory_order_relaxed);
 }
 
 /* `fd`, or all from `first` to `last`, is about to change, and has changed. Async-signal-safe. */

@@ -11,7 +11,7 @@
 #include "base/raw_syscall.h"
 #include "drain/stream.h"
 
-enum { POLLED_FROM = 1024 };
+enum { POLLED_FROM = 1024, READER_WAKES_NS = 4 * NS_PER_MS };
 
 /* A named FIFO (the kernel knows RWF_NOWAIT of anonymous pipes and sockets only): a description of
  * our own. O_NONBLOCK on the program's would change it for all who share it. */
@@ -46,31 +46,27 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
     return write_to_second_description(fd, vector, count);
 }
 
-/* Waits a moment for room. False: the reader does not read. A poll() makes every later write to the
- * pipe dearer (graph/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
-static bool wait_for_room(int fd, uint64_t size, unsigned looks)
+/* Waits a moment for room. A poll() makes every later write to the pipe dearer
+ * (graph/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
+static void wait_for_room(int fd, uint64_t size)
 {
-    enum {
-        READER_WAKES_NS = 4 * NS_PER_MS,
-        LOOK_AGAIN_NS = 20 * NS_PER_US, /* 70 with the usual slack of timers */
-        LOOKS = READER_WAKES_NS / (70 * NS_PER_US),
-    };
+    enum { LOOK_AGAIN_NS = 20 * NS_PER_US };
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     struct timespec moment = {0, size < POLLED_FROM ? LOOK_AGAIN_NS : READER_WAKES_NS};
-    if (size >= POLLED_FROM)
-        return raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8) == 1;
-    raw_syscall(SYS_nanosleep, &moment, 0);
-    return looks < LOOKS;
+    if (size < POLLED_FROM)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    else
+        raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8);
 }
 
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
 {
     uint64_t size = vector_size(vector, count);
     uint64_t written = done > 0 ? (uint64_t)done : 0;
-    unsigned looks = 0; /* since something was written */
-    while (written < size && atomic_load(&drain_memory->active) == 0) {
-        if (!wait_for_room(fd, size, looks++))
-            break;
+    uint64_t deadline = clock_monotonic_ns() + READER_WAKES_NS;
+    while (written < size && atomic_load(&drain_memory->active) == 0 &&
+           clock_monotonic_ns() < deadline) {
+        wait_for_room(fd, size);
         const struct iovec *first = vector;
         uint64_t skip = written;
         for (; skip >= first->iov_len; first++)
@@ -81,8 +77,10 @@ long direct_write_while_read(int fd, const struct iovec *vector, int count, long
                     : direct_write_now(fd, first, count - (int)(first - vector));
         if (done < 0 && done != -EAGAIN)
             return written ? (long)written : done;
-        written += done > 0 ? (uint64_t)done : 0;
-        looks = done > 0 ? 0 : looks;
+        if (done > 0) {
+            written += (uint64_t)done;
+            deadline = clock_monotonic_ns() + READER_WAKES_NS;
+        }
     }
     return written ? (long)written : -EAGAIN;
 }

@@ -99,12 +99,15 @@ struct drain_memory {
 /* Mapped by drain_init(). */
 extern struct drain_memory *drain_memory;
 
-static inline bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid) /* where there is no slot */
+/* Takes a lock of the shared memory if it is free, for the thread `tid`: where there is no slot to
+ * ask for it (the helper, the watchdog). All of these are async-signal-safe. */
+static inline bool lock_try_as(_Atomic uint32_t *lock, uint32_t tid)
 {
     uint32_t nobody = 0;
     return atomic_compare_exchange_strong(lock, &nobody, tid);
 }
 
+/* The calling thread's tid, from the kernel. */
 uint32_t lock_ask_tid(void);
 
 static inline bool lock_try(_Atomic uint32_t *lock)
@@ -113,6 +116,7 @@ static inline bool lock_try(_Atomic uint32_t *lock)
     return lock_try_as(lock, known > 0 ? (uint32_t)known : lock_ask_tid());
 }
 
+/* lock_take() of one that is not free: tries on, sleeping after a while. */
 bool lock_wait(_Atomic uint32_t *lock);
 
 /* Takes a lock of the shared memory; one whose owner was killed is robbed. False: the calling

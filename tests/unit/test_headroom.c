@@ -18,7 +18,7 @@ static struct slot slot = {.fd = -1};
 static struct drain_memory memory;
 __thread struct slot *thread_slot = &slot;
 struct drain_memory *drain_memory = &memory;
-_Atomic uint32_t children_ended = 1;
+_Atomic uint32_t descriptors_children_ended = 1;
 static int ends[2];
 
 static int begin(void **state)
@@ -112,9 +112,9 @@ static int passes_after(enum ending ending)
     for (int i = 0; i < 1000; i++) {
         room->asked = ticks_now() - (ending == TIME ? TICKS_IN_100_US : 0);
         room->left = ending == NO_BYTES ? SMALL - 1 : PIPE_BUF;
-        room->free_since = children_ended;
+        room->free_since = descriptors_children_ended;
         memory.active = ending == A_QUEUE;
-        children_ended += ending == A_CHILD;
+        descriptors_children_ended += ending == A_CHILD;
         if (ending == ANOTHER_PIPE)
             headroom_forget((unsigned)ends[1]);
         passes += headroom_take(ends[1], SMALL);
