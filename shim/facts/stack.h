@@ -45,6 +45,9 @@ struct stack_trace {
     /* Whether pc[i] is the instruction that is executed (the innermost frame, and one that a signal
      * interrupted) and not a return address, whose call is the instruction before it. */
     bool exact[STACK_DEPTH_LIMIT];
+    /* Of a frame that no unwind table describes (code made by a JIT compiler): its frame pointer,
+     * from which an engine's own frame can be read; 0: there is a table, or it is unknown. */
+    uint64_t frame_pointer[STACK_DEPTH_LIMIT];
 };
 
 /* One frame in the user's terms. Strings are NUL-terminated, empty when unknown. */
