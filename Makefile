@@ -114,7 +114,8 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/kernel/memory_reader.c \
+FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/explain/elf_symbols.c \
+                  shim/explain/module_bases.c shim/kernel/memory_reader.c \
                   tests/support/python_image.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 	@mkdir -p $(@D)
