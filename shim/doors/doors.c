@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 
 #include "base/kernel_calls.h"
+#include "doors/claim.h"
 #include "doors/door.h"
 #include "doors/real.h"
-#include "doors/slot.h"
 
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \
@@ -117,4 +117,4 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
 
 #define CONTROL(type, name, parameters) /* doors/control.c */
 
-#include "doors/calls.def"
+#include "facts/calls.def"

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
-#include "graph/socket_peers.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/socket_peers.h"
 
 /* FNV-1a: equal fingerprints need not resist an enemy. */
 static uint64_t mix(uint64_t hash, uint64_t value)

@@ -8,9 +8,9 @@
 #include "base/raw_syscall.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
+#include "process/life.h"
 #include "report/tell.h"
 #include "watch/judge.h"
-#include "watch/life.h"
 
 enum { FINDINGS = 4 };
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)

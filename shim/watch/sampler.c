@@ -6,11 +6,11 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "kernel/task.h"
+#include "process/life.h"
+#include "slots/slot.h"
 #include "watch/judge.h"
-#include "watch/life.h"
 #include "watch/proof.h"
-#include "watch/task.h"
 
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */

@@ -6,15 +6,15 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "process/life.h"
 #include "report/tell.h"
+#include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
-#include "watch/life.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
 
