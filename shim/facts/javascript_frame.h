@@ -34,4 +34,5 @@ struct javascript_frame {
     bool generated; /* the file has a source map: another file is what a person wrote */
 };
 
+/* Runs on: any. Plain data. */
 #endif

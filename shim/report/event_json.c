@@ -6,12 +6,14 @@
 #include "base/clock.h"
 #include "base/timestamp.h"
 #include "report/event_json_parts.h"
+#include "report/javascript_frames.h"
 #include "report/json_writer.h"
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
 enum {
     ROOM_FOR_END = 512,
     ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+    ROOM_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
     ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
     ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
@@ -64,6 +66,8 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
     json_put_string(&json, "cpu_stacks", start->cpu_stacks);
     if (start->python && start->python[0])
         json_put_string(&json, "python", start->python);
+    if (start->javascript && start->javascript[0])
+        json_put_string(&json, "javascript", start->javascript);
     json_close(&json, '}');
     event_json_end(&json);
 }
@@ -180,12 +184,67 @@ static void python(struct json_writer *json, const struct story *story)
         json_put_unsigned(json, "python_omitted", omitted);
 }
 
+static const char *const tiers[] = {
+    [JAVASCRIPT_INTERPRETED] = "interpreted", [JAVASCRIPT_BASELINE] = "baseline",
+    [JAVASCRIPT_MAGLEV] = "maglev",           [JAVASCRIPT_TURBOFAN] = "turbofan",
+    [JAVASCRIPT_BUILTIN] = "builtin",
+};
+
+static void put_positive(struct json_writer *json, const char *key, int number)
+{
+    if (number > 0)
+        json_put_signed(json, key, number);
+}
+
+static void put_if(struct json_writer *json, const char *key, bool flag)
+{
+    if (flag)
+        json_put_bool(json, key, true);
+}
+
+static void javascript_frame(struct json_writer *json, const struct javascript_frame *frame)
+{
+    json_open(json, NULL, '{');
+    if (frame->file[0])
+        json_put_string(json, "file", frame->file);
+    put_positive(json, "line", frame->line);
+    put_positive(json, "column", frame->column);
+    if (frame->readable)
+        json_put_string(json, "function", javascript_function_name(frame));
+    put_if(json, "unreadable", !frame->readable);
+    put_positive(json, "function_line", frame->function_line);
+    if (frame->tier < sizeof tiers / sizeof *tiers && tiers[frame->tier])
+        json_put_string(json, "tier", tiers[frame->tier]);
+    put_if(json, "inlined", frame->inlined);
+    put_if(json, "near", frame->near);
+    put_if(json, "generated", frame->generated);
+    json_close(json, '}');
+}
+
+static void javascript(struct json_writer *json, const struct story *story)
+{
+    unsigned omitted = story->javascript_omitted;
+    json_open(json, "javascript", '[');
+    for (unsigned i = 0; i < story->javascript_count; i++) {
+        if (json_room(json) < ROOM_FOR_JAVASCRIPT_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+            omitted += story->javascript_count - i;
+            break;
+        }
+        javascript_frame(json, &story->javascript[i]);
+    }
+    json_close(json, ']');
+    if (omitted)
+        json_put_unsigned(json, "javascript_omitted", omitted);
+}
+
 void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack)
 {
     json_put_hex(json, "stack_id", story->stack_hash);
     json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
     if (with_stack && story->python_count)
         python(json, story);
+    if (with_stack && story->javascript_count)
+        javascript(json, story);
     if (with_stack)
         stack(json, story);
 }

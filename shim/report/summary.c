@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "report/summary.h"
+#include "report/javascript_frames.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -47,7 +48,9 @@ static uint32_t new_site(struct summary *summary, const struct story *story)
     copy_text(site->call, sizeof site->call, story->call);
     copy_text(site->object, sizeof site->object, story->object.name);
     text_init(&where, site->where, sizeof site->where);
-    if (story->python_count) {
+    if (story->javascript_count) {
+        javascript_where(&where, story->javascript, story->javascript_count);
+    } else if (story->python_count) {
         text_string(&where, story->python[0].function);
         text_string(&where, " line ");
         text_signed(&where, story->python[0].line);

@@ -141,9 +141,10 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(bool libunwind, const char *no_stdio, const char *python)
+void tell_start(bool libunwind, const char *no_stdio, const char *python, const char *javascript)
 {
     start.python = python;
+    start.javascript = javascript;
     start.libunwind = libunwind;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {

@@ -9,6 +9,7 @@
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "process/life.h"
+#include "watch/javascript_frames.h"
 
 /* Too large for the watchdog's stack; used by the watchdog alone. */
 static struct stack_snapshot snapshot;
@@ -35,7 +36,9 @@ void thread_stack_clear(void)
 void thread_stack_unwind(const struct memory_reader *memory)
 {
     uint64_t all = ~0ULL;
-    unwind_snapshot(&snapshot, memory, settings_stack_depth(&settings), &trace);
+    unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
+                                                      : settings_stack_depth(&settings);
+    unwind_snapshot(&snapshot, memory, depth, &trace);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
 }
 
@@ -83,7 +86,8 @@ static void name_compiled_frames(unsigned count)
 static uint64_t hash_stack(void)
 {
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
-    for (unsigned i = 0; i < trace.count; i++)
+    unsigned depth = settings_stack_depth(&settings);
+    for (unsigned i = 0; i < trace.count && i < depth; i++)
         hash = (hash ^ trace.pc[i]) * 1099511628211ULL;
     return hash;
 }
@@ -97,6 +101,6 @@ void thread_stack_name(const struct memory_reader *memory, struct story *story)
     name_compiled_frames(count);
     story->frames = names + own;
     story->frame_count = count - own;
-    story->stack_complete = trace.end == STACK_END_COMPLETE;
+    story->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
     story->stack_hash = hash_stack();
 }

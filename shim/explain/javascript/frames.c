@@ -27,7 +27,8 @@ void v8_frames_begin(struct v8_frame_walk *walk, struct v8_heap *heap,
 static bool read_slots(struct v8_frame_walk *walk, uint64_t fp, uint64_t slots[SLOTS])
 {
     return fp % 8 == 0 && fp >= V8_PAGE_SIZE && fp < 1ULL << 47 &&
-           stack_snapshot_read(walk->snapshot, walk->heap->memory, fp - 8 * SLOT_CALLER_FP, slots,
+           stack_snapshot_read(walk->snapshot, walk->heap->memory,
+                               fp - sizeof(uint64_t) * SLOT_CALLER_FP, slots,
                                sizeof(uint64_t) * SLOTS);
 }
 

@@ -13,6 +13,7 @@ void v8_heap_forget(struct v8_heap *heap)
 {
     for (unsigned i = 0; i < V8_PAGES; i++)
         heap->page_address[i] = NO_PAGE;
+    heap->last_page = heap->next_page = 0;
 }
 
 void v8_heap_begin(struct v8_heap *heap, const struct memory_reader *memory,
@@ -30,18 +31,31 @@ static bool is_plausible_address(uint64_t address)
     return address >= V8_PAGE_SIZE && address < 1ULL << 47;
 }
 
-static const unsigned char *page_at(struct v8_heap *heap, uintptr_t address)
+/* Into the place of the page that has been there for longest. */
+static const unsigned char *read_page(struct v8_heap *heap, uintptr_t address)
 {
-    uintptr_t number = address / V8_PAGE_SIZE;
-    unsigned i = (unsigned)((number ^ number >> 6 ^ number >> 12) % V8_PAGES);
-    if (heap->page_address[i] == address)
-        return heap->page[i];
     if (heap->reads >= V8_READ_LIMIT)
         return NULL;
     heap->reads++;
+    unsigned i = heap->next_page++ % V8_PAGES;
     bool read = memory_read(heap->memory, address, heap->page[i], V8_PAGE_SIZE);
     heap->page_address[i] = read ? address : (uintptr_t)NO_PAGE;
+    heap->last_page = i;
     return read ? heap->page[i] : NULL;
+}
+
+static const unsigned char *page_at(struct v8_heap *heap, uintptr_t address)
+{
+    /* Any page may be anywhere: with a place for each, two that are read by turns and share one
+     * would be read again for every frame of a recursion. */
+    unsigned i = heap->last_page;
+    for (unsigned k = 0; heap->page_address[i] != address; k++) {
+        if (k == V8_PAGES)
+            return read_page(heap, address);
+        i = k;
+    }
+    heap->last_page = i;
+    return heap->page[i];
 }
 
 bool v8_read(struct v8_heap *heap, uintptr_t address, void *to, size_t size)

@@ -78,10 +78,10 @@ static bool find_in_file(const struct memory_reader *file, Elf64_Sym *found)
     return false;
 }
 
-static void find_bytecodes(const struct memory_reader *reader, int pid,
-                           const struct elf_symbols *symbols, bool is_executable,
-                           struct v8_bytecodes *bytecodes)
+static void find_bytecodes(const struct memory_reader *reader, struct javascript_runtime *runtime)
 {
+    const struct elf_symbols *symbols = &runtime->symbols;
+    struct v8_bytecodes *bytecodes = &runtime->bytecodes;
     Elf64_Sym found;
     bytecodes->count = 0;
     if (elf_symbols_find_entry(reader, symbols, sizes_name, &found)) {
@@ -89,10 +89,10 @@ static void find_bytecodes(const struct memory_reader *reader, int pid,
             read_sizes(reader, symbols->bias + found.st_value, found.st_size, bytecodes);
         return;
     }
-    if (!is_executable)
+    if (!runtime->in_executable)
         return;
     char path[PROC_PATH_LIMIT];
-    module_bases_proc_path(pid, "exe", path);
+    module_bases_proc_path(runtime->pid, "exe", path);
     int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return;
@@ -104,8 +104,8 @@ static void find_bytecodes(const struct memory_reader *reader, int pid,
 
 /* --- The engine ------------------------------------------------------------------------------- */
 
-static int32_t read_version(const struct memory_reader *reader, const struct elf_symbols *symbols,
-                            const char *name)
+static int32_t read_number(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                           const char *name)
 {
     uintptr_t address = elf_symbols_find(reader, symbols, name);
     int32_t value;
@@ -119,24 +119,34 @@ static bool is_engine(const struct memory_reader *reader, const struct elf_symbo
     return elf_symbols_find(reader, symbols, "napi_create_function") != 0;
 }
 
-static enum javascript_support find_in_module(const struct memory_reader *reader, int pid,
-                                              const struct elf_symbols *symbols, bool is_executable,
+static enum javascript_support find_in_module(const struct memory_reader *reader,
                                               struct javascript_runtime *runtime)
 {
-    struct v8_constants constants;
+    const struct elf_symbols *symbols = &runtime->symbols;
     if (elf_symbols_find(reader, symbols, "v8dbg_SmiTagMask") == 0)
         return is_engine(reader, symbols) ? JAVASCRIPT_UNKNOWN : JAVASCRIPT_ABSENT;
-    runtime->major = read_version(reader, symbols, "_ZN2v88internal7Version6major_E");
-    runtime->minor = read_version(reader, symbols, "_ZN2v88internal7Version6minor_E");
-    if (runtime->major < OLDEST_MAJOR || runtime->major > NEWEST_MAJOR ||
-        !v8_constants_read(reader, symbols, &constants))
-        return JAVASCRIPT_UNKNOWN;
-    if (constants.tagged_size != sizeof(uint64_t))
+    runtime->major = read_number(reader, symbols, "_ZN2v88internal7Version6major_E");
+    runtime->minor = read_number(reader, symbols, "_ZN2v88internal7Version6minor_E");
+    if (read_number(reader, symbols, "v8dbg_TaggedSize") != sizeof(uint64_t))
         return JAVASCRIPT_COMPRESSED;
-    if (!v8_layout_choose(&constants, &runtime->layout))
-        return JAVASCRIPT_UNKNOWN;
-    find_bytecodes(reader, pid, symbols, is_executable, &runtime->bytecodes);
-    return JAVASCRIPT_SUPPORTED;
+    return runtime->major >= OLDEST_MAJOR && runtime->major <= NEWEST_MAJOR ? JAVASCRIPT_SUPPORTED
+                                                                            : JAVASCRIPT_UNKNOWN;
+}
+
+bool javascript_runtime_prepare(const struct memory_reader *reader,
+                                struct javascript_runtime *runtime)
+{
+    struct v8_constants constants;
+    if (runtime->support != JAVASCRIPT_SUPPORTED || runtime->layout_read)
+        return runtime->support == JAVASCRIPT_SUPPORTED;
+    if (v8_constants_read(reader, &runtime->symbols, &constants) &&
+        v8_layout_choose(&constants, &runtime->layout)) {
+        find_bytecodes(reader, runtime);
+        runtime->layout_read = true;
+        return true;
+    }
+    runtime->support = JAVASCRIPT_UNKNOWN;
+    return false;
 }
 
 bool javascript_runtime_find(const struct memory_reader *reader, int pid,
@@ -150,12 +160,11 @@ bool javascript_runtime_find(const struct memory_reader *reader, int pid,
         return false;
     const uintptr_t candidates[] = {bases.libnode, bases.executable};
     for (unsigned i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-        struct elf_symbols symbols;
         if (candidates[i] == 0 || runtime->support != JAVASCRIPT_ABSENT ||
-            !elf_symbols_open(reader, candidates[i], &symbols))
+            !elf_symbols_open(reader, candidates[i], &runtime->symbols))
             continue;
-        runtime->support =
-            find_in_module(reader, pid, &symbols, candidates[i] == bases.executable, runtime);
+        runtime->in_executable = candidates[i] == bases.executable;
+        runtime->support = find_in_module(reader, runtime);
     }
 #else
     (void)reader, (void)bases; /* frames and calls of other architectures were never measured */

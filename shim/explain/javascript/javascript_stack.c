@@ -392,7 +392,7 @@ unsigned javascript_read_stack(struct javascript_runtime *runtime,
                                struct javascript_stack_facts *facts)
 {
     *facts = (struct javascript_stack_facts){0};
-    if (runtime->support != JAVASCRIPT_SUPPORTED)
+    if (!javascript_runtime_prepare(reader, runtime))
         return 0;
     struct reading reading = {
         .runtime = runtime,

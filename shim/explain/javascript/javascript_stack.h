@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "explain/elf_symbols.h"
 #include "explain/javascript/code.h"
 #include "explain/javascript/heap.h"
 #include "explain/javascript/positions.h"
@@ -43,7 +44,10 @@ enum javascript_support {
  * it, and gives it to each walk, which may learn something more. */
 struct javascript_runtime {
     enum javascript_support support;
-    int32_t major, minor; /* V8's version; 0: not known */
+    int32_t major, minor;       /* V8's version; 0: not known */
+    struct elf_symbols symbols; /* of the module that it is in */
+    bool in_executable;         /* else in libnode.so */
+    bool layout_read;           /* what follows is valid: read at the first walk */
     struct v8_layout layout;
     struct v8_bytecodes bytecodes;
     struct code_range code[CODE_RANGE_LIMIT]; /* where V8's builtins can lie */
@@ -54,11 +58,16 @@ struct javascript_runtime {
     uint64_t stream_map;
 };
 
-/* Finds the engine of process `pid` (0: the calling process). True if frames can be read. Without
- * an engine some 100 us (/proc/PID/maps and four look-ups by hash); of node 2 to 5 ms: once. Needs
- * 20 KiB of stack. `reader` must read the same process. */
+/* Finds the engine of process `pid` (0: the calling process). True if its frames may be readable.
+ * Some 100 us: /proc/PID/maps and a few look-ups by hash. A program can load its engine later:
+ * JAVASCRIPT_ABSENT is an answer for now. `reader` must read the same process. */
 bool javascript_runtime_find(const struct memory_reader *reader, int pid,
                              struct javascript_runtime *runtime);
+
+/* Reads the layout, if that was not done yet: 2 to 5 ms, once in the life of a process. Sets
+ * `support` anew; true if frames can be read. Needs 20 KiB of stack. */
+bool javascript_runtime_prepare(const struct memory_reader *reader,
+                                struct javascript_runtime *runtime);
 
 /* Writes one word or two on the engine: "V8 12.4", "unknown"; an empty text if there is none. */
 void javascript_runtime_describe(const struct javascript_runtime *runtime, char *to,
@@ -77,7 +86,7 @@ size_t javascript_workspace_size(void);
 /* Writes the innermost `limit` (at most JAVASCRIPT_FRAME_LIMIT) JavaScript frames of the stack
  * `trace` to `out`, innermost first; returns how many. `snapshot` is the copy of the stack that the
  * trace was made from. Exact for a thread that sleeps meanwhile, which the caller has to make sure
- * of. Some 100 to 300 us, a few milliseconds at worst. */
+ * of. Some 100 to 300 us, a few milliseconds at worst and at the first time. */
 unsigned javascript_read_stack(struct javascript_runtime *runtime,
                                const struct memory_reader *reader,
                                struct javascript_workspace *workspace,
