@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
-# make test TESTS="test_lag test_glob" runs only these.
+# make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
 # build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
 
@@ -140,7 +140,7 @@ demo:
 test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD) $(TESTS)
+	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
@@ -167,8 +167,10 @@ bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epo
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
 
+# Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.
 lint:
-	sh scripts/lint.sh
+	sh scripts/install-dependencies.sh lint
+	sh scripts/lint.sh $(FILES)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|bench
+#   install-dependencies.sh build|demo|test|bench|lint
 set -eu
 
 packages="build-essential pkg-config libunwind-dev libjansson-dev libdw-dev libelf-dev"
@@ -18,8 +18,9 @@ test)
     done
     ;;
 bench) packages="$packages strace" ;;
+lint) packages="$packages libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, bench" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, bench, lint" >&2
     exit 64
     ;;
 esac

@@ -39,7 +39,7 @@ static any_function next_function(const char *name)
         RESOLVED(name, return FAILURE(type));                                                      \
         return real_##name arguments;                                                              \
     }                                                                                              \
-    type(*real_##name) parameters = resolve_##name;
+    type(*real_##name) parameters = resolve_##name; /* child: constant */
 
 #define CALL(type, name, parameters, arguments, class, fd, length, number)                         \
     RETURNING(type, name, parameters, arguments)
@@ -54,7 +54,7 @@ static any_function next_function(const char *name)
     void(*real_##name) parameters = resolve_##name;
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
-#define CONTROL(type, name, parameters) type(*real_##name) parameters;
+#define CONTROL(type, name, parameters) type(*real_##name) parameters; /* child: constant */
 #include "facts/calls.def"
 #undef CALL
 #undef CALL_VOID

@@ -14,6 +14,7 @@
 /* Weak: an older glibc lacks it, and the library must load there too. */
 extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
 
+/* child: constant */
 static char executable_path[MODULE_PATH_LIMIT];
 static uintptr_t vdso_address;
 static struct {

@@ -32,7 +32,7 @@ struct unwind {
     unw_cursor_t cursor;
 };
 
-static struct libunwind libunwind;
+static struct libunwind libunwind;     /* child: constant */
 static unw_addr_space_t address_space; /* NULL: no libunwind */
 static atomic_int unwinds_running;
 
@@ -139,6 +139,7 @@ static int get_proc_name(unw_addr_space_t space, unw_word_t pc, char *name, size
 }
 
 static unw_accessors_t accessors = {
+    /* child: constant */
     .find_proc_info = find_proc_info,
     .put_unwind_info = put_unwind_info,
     .get_dyn_info_list_addr = get_dyn_info_list_addr,
@@ -458,7 +459,7 @@ bool unwinder_init(void)
     return true;
 }
 
-void unwinder_after_fork(void)
+void unwinder_begin_in_child(void)
 {
     if (atomic_exchange(&unwinds_running, 0) != 0)
         address_space = NULL;

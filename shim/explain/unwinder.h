@@ -27,7 +27,7 @@ bool unwinder_init(void);
  * the parent's watchdog, libunwind's locks are held for ever in the child: it goes on with frame
  * pointers only. Async-signal-safe.
  */
-void unwinder_after_fork(void);
+void unwinder_begin_in_child(void);
 
 /*
  * Unwinds the snapshot into `trace`, at most `depth` frames (STACK_DEPTH_LIMIT at most).

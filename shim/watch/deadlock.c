@@ -16,13 +16,13 @@ enum { FINDINGS = 4 };
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
 #define LONGEST_PAUSE_NS     ((uint64_t)60 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when it is first needed */
-static struct wait_graph graph;
-static struct wait_finding found[FINDINGS];
-static struct wait_finding before;
+static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
+static struct wait_graph graph;             /* child: scratch */
+static struct wait_finding found[FINDINGS]; /* child: scratch */
+static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
 static uint64_t next_look; /* 0: no write is stuck */
-static uint64_t pause;
+static uint64_t pause;     /* child: scratch */
 static uint64_t told_fingerprint;
 
 void deadlock_begin(void)

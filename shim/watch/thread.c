@@ -33,8 +33,8 @@ enum {
 
 /* The memory outlives the thread: made once in a process, used again by the next one. A forked
  * child inherits the mapping and uses it for its own. */
-static char *mapping;
-static void (*run)(void); /* what it does; constant once the library is active */
+static char *mapping;     /* child: kept, it is a mapping */
+static void (*run)(void); /* what it does; child: constant */
 
 /* Mapped is not enough: behind a thread's stack lies the guard page (PROT_NONE) of the next one. */
 static bool page_is_readable(uintptr_t page)
