@@ -14,7 +14,8 @@
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "drain/drain.h"
-#include "watch/life.h"
+#include "process/life.h"
+#include "watch/finish.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
 

@@ -13,9 +13,9 @@
 #include "drain/descriptor.h"
 #include "drain/drain.h"
 #include "drain/headroom.h"
+#include "process/life.h"
 #include "report/tell.h"
 #include "watch/drain_watch.h"
-#include "watch/life.h"
 
 /* The functions that were real before the drainer stood in front of them. */
 static ssize_t (*write_behind)(int, const void *, size_t);

@@ -11,8 +11,8 @@
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
+#include "process/life.h"
 #include "watch/cpu_timer.h"
-#include "watch/life.h"
 #include "watch/thread.h"
 
 /* The watchdog owns the timers; it starts again if the exec fails. */

@@ -27,7 +27,7 @@
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
 #define CALL_READINESS(type, name, parameters, arguments, number) REAL(type, name, parameters)
 #define CONTROL(type, name, parameters)                           REAL(type, name, parameters)
-#include "doors/calls.def"
+#include "facts/calls.def"
 #undef REAL
 #undef CALL
 #undef CALL_VOID

@@ -55,7 +55,7 @@ static any_function next_function(const char *name)
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
 #define CONTROL(type, name, parameters) type(*real_##name) parameters;
-#include "doors/calls.def"
+#include "facts/calls.def"
 #undef CALL
 #undef CALL_VOID
 #undef CALL_READINESS
@@ -74,5 +74,5 @@ void real_resolve_all(void)
 #define CALL_READINESS(type, name, parameters, arguments, number)          BIND(name)
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)  BIND(name)
 #define CONTROL(type, name, parameters)                                    BIND(name)
-#include "doors/calls.def"
+#include "facts/calls.def"
 }

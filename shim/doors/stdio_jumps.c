@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "doors/claim.h"
 #include "doors/drain_doors.h"
-#include "doors/slot.h"
 
 enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 

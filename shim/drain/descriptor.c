@@ -11,8 +11,8 @@
 #include "base/ticks.h"
 #include "drain/headroom.h"
 #include "drain/turn.h"
-#include "watch/life.h"
-#include "watch/seccomp.h"
+#include "kernel/status.h"
+#include "process/life.h"
 
 enum { FOR_EVER = -1 };
 

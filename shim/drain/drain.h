@@ -41,7 +41,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "report/drain_facts.h"
+#include "facts/drain_facts.h"
 
 enum drain_overflow { DRAIN_BLOCK, DRAIN_DROP_NEW, DRAIN_DROP_OLD };
 

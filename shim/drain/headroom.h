@@ -22,9 +22,9 @@
 #include <sys/single_threaded.h>
 
 #include "base/ticks.h"
-#include "doors/slot.h"
 #include "drain/descriptor.h"
 #include "drain/stream.h"
+#include "slots/slot.h"
 
 enum {
     HEADROOM_LIMIT = 512, /* bytes of a write; larger ones lose nothing by the test */

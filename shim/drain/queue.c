@@ -9,7 +9,7 @@
 #include "drain/ring.h"
 #include "drain/room.h"
 #include "drain/survival.h"
-#include "watch/life.h"
+#include "process/life.h"
 
 enum { LOOK_AGAIN_NS = NS_PER_MS / 4 };
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "doors/slot.h"
+#include "slots/slot.h"
 
 enum {
     STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */

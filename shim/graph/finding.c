@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
-#include "graph/socket_peers.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/socket_peers.h"
 
 /* FNV-1a: equal fingerprints need not resist an enemy. */
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -19,9 +19,6 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 static uint64_t mix_thread(uint64_t hash, const struct wait_thread *thread)
 {
     hash = mix(hash, (uint64_t)thread->tid);
-    /* These come round: what has to stand still is what they wait for. */
-    if (thread->recurs || thread->listener)
-        return mix(hash, (uint64_t)thread->recurs);
     hash = mix(hash, (uint64_t)thread->wait.kind);
     hash = mix(hash, (uint64_t)thread->wait.number);
     for (unsigned i = 0; i < 3; i++)
@@ -101,11 +98,25 @@ static void make_link(const struct wait_graph *graph, const struct wait_thread *
     }
 }
 
-/* All threads of a process: none of them may have woken between two looks. */
-static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index)
+static bool comes_round(const struct wait_graph *graph, const struct wait_process *process)
+{
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        if (thread->recurs || thread->listener)
+            return true;
+    }
+    return false;
+}
+
+/* All threads of a process: none of them may have woken between two looks. Where threads wake by
+ * their nature (`likely`), what has to stand still is what they wait for. */
+static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index,
+                            bool likely)
 {
     const struct wait_process *process = &graph->processes[index];
     hash = mix(hash, (uint64_t)process->pid);
+    if (likely && comes_round(graph, process))
+        return hash;
     for (uint32_t i = 0; i < process->thread_count; i++)
         hash = mix_thread(hash, &graph->threads[process->first_thread + i]);
     return hash;
@@ -153,7 +164,8 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         make_link(graph, &graph->threads[step->thread], &graph->edges[step->edge],
                   &finding->chain[i]);
         process->reported = true;
-        finding->fingerprint = mix_process(graph, finding->fingerprint, step->process);
+        finding->fingerprint = mix_process(graph, finding->fingerprint, step->process,
+                                           finding->likely);
         finding->fingerprint = mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
         for (uint32_t t = 0; t < process->thread_count; t++) {
             const struct wait_thread *thread = &graph->threads[process->first_thread + t];

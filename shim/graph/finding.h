@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/object_facts.h"
+#include "facts/object_facts.h"
 #include "graph/wait_graph.h"
 
 enum {

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "graph/borrowed_fd.h"
 #include "graph/finding.h"
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/socket_peers.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/socket_peers.h"
 
 static void process_words(struct text_buffer *text, const char *comm, int pid)
 {

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/proc_text.h"
-#include "graph/socket_peers.h"
 #include "graph/wait_graph.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
 
 /* The thread whose edges are being made. */
 struct edge_maker {

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/proc_text.h"
-#include "graph/socket_peers.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
 
 enum { RELATIVES_LIMIT = 128 };
 

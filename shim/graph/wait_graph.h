@@ -24,9 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "graph/fd_scan.h"
-#include "graph/thread_wait.h"
-#include "graph/wait_set.h"
+#include "kernel/fd_scan.h"
+#include "kernel/thread_wait.h"
+#include "kernel/wait_set.h"
 
 enum { NO_INDEX = UINT32_MAX };
 
@@ -89,7 +89,7 @@ struct wait_holder {
 };
 
 struct wait_graph {
-    unsigned look;                  /* LOOK_ flags of graph/object_look.h */
+    unsigned look;                  /* LOOK_ flags of kernel/object_look.h */
     struct wait_process *processes; /* by pid, ascending */
     struct wait_thread *threads;
     struct wait_edge *edges;

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "graph/fd_scan.h"
+#include "kernel/fd_scan.h"
+#include "kernel/task.h"
+#include "process/life.h"
 #include "watch/cpu_stacks.h"
-#include "watch/life.h"
 #include "watch/python_frames.h"
 #include "watch/readiness_set.h"
-#include "watch/task.h"
 #include "watch/thread_stack.h"
 
 enum { LOOP_LIMIT = 32 };

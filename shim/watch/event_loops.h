@@ -21,7 +21,7 @@
 
 #include <stdbool.h>
 
-#include "explain/memory_reader.h"
+#include "kernel/memory_reader.h"
 #include "watch/lag.h"
 #include "watch/loop_position.h"
 #include "watch/proof.h"

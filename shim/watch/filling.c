@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "graph/fill_watch.h"
-#include "graph/object_look.h"
+#include "kernel/fill_watch.h"
+#include "kernel/object_look.h"
+#include "process/life.h"
 #include "report/tell.h"
 #include "watch/judge.h"
-#include "watch/life.h"
 
 enum { COST_RATIO = 500 };
 #define BETWEEN_LOOKS_NS ((uint64_t)100 * NS_PER_MS)

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "doors/slot.h"
-#include "explain/memory_reader.h"
+#include "kernel/memory_reader.h"
+#include "kernel/task.h"
 #include "report/tell.h"
-#include "watch/task.h"
+#include "slots/slot.h"
 
 enum verdict {
     VERDICT_OPEN,     /* not judged, or to be judged again at the next look */
@@ -29,7 +29,7 @@ struct judgement {
 /* How the watchdog reads the program's memory: decided when it starts. */
 void judge_begin(void);
 const struct memory_reader *judge_memory(void);
-/* What the watchdog may use to look at other processes: LOOK_… of graph/object_look.h. */
+/* What the watchdog may use to look at other processes: LOOK_… of kernel/object_look.h. */
 unsigned judge_permitted_look(void);
 
 /* The threshold after which a call of `class` is worth a judgement, in ns. */

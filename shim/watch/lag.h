@@ -17,10 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "report/lag_facts.h"
+#include "facts/lag_facts.h"
+#include "kernel/memory_reader.h"
+#include "kernel/task.h"
 #include "watch/judge.h"
-#include "watch/task.h"
 
 struct event_loop;
 

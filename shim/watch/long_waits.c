@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "graph/call_table.h"
+#include "kernel/call_table.h"
 
 enum {
     WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the looks of these */
-    FIRST_LOOK_MS = 800,
+    FIRST_LOOK_MS = 500,
     LONGEST_PAUSE_MS = 60 * 1000,
     /* An entry that no look of the sampler has seen for so long is of a thread that went on. */
     FORGET_MS = 2500,

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "watch/task.h"
+#include "kernel/task.h"
 
 /* A new watchdog has seen nothing. */
 void long_waits_begin(void);

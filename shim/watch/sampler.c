@@ -6,11 +6,12 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "kernel/task.h"
+#include "process/life.h"
+#include "slots/slot.h"
 #include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/long_waits.h"
 #include "watch/proof.h"
-#include "watch/task.h"
 
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
@@ -160,6 +161,7 @@ static bool sample_task(int tid, void *context)
         return false; /* and so are all the others */
     if (call.status != TASK_IN_CALL)
         return true;
+    long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
     } else if (reported_writes) {

@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
-#include "doors/slot.h"
+#include "process/life.h"
 #include "report/tell.h"
-#include "watch/life.h"
+#include "slots/slot.h"
 #include "watch/watchdog.h"
 
 enum {

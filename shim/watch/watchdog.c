@@ -6,15 +6,16 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "process/life.h"
 #include "report/tell.h"
+#include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/long_waits.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
 
@@ -180,6 +181,7 @@ void watchdog_run(void)
     event_loops_begin();
     cpu_stacks_reset();
     sampler_begin();
+    long_waits_begin();
     deadlock_begin();
     filling_begin();
     while (!atomic_load(&life->stop)) {

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "graph/finding.h"
-#include "graph/object_look.h"
+#include "kernel/object_look.h"
 #include "left_out.h"
 
 enum { FINDINGS = 4, WATCHDOG_STACK = 256 * 1024 };

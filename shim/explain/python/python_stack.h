@@ -16,13 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
 #include "explain/python/offsets.h"
+#include "facts/python_frame.h"
+#include "kernel/memory_reader.h"
 
 enum {
-    PYTHON_FILE_LIMIT = 512, /* bytes, with the NUL; of a longer path the end is kept */
-    PYTHON_FUNCTION_LIMIT = 192,
-    PYTHON_FEATURE_LIMIT = 64,
+    PYTHON_FEATURE_LIMIT = 64, /* bytes, with the NUL */
 };
 
 enum python_support {
@@ -42,15 +41,6 @@ struct python_runtime {
     uintptr_t code_type;         /* &PyCode_Type: what every code object points to */
     uint32_t pthread_tid_offset; /* of the kernel thread id in what pthread_t points to */
     struct python_offsets offsets;
-};
-
-struct python_frame {
-    char file[PYTHON_FILE_LIMIT];         /* as the code object has it: UTF-8, "" unknown */
-    char function[PYTHON_FUNCTION_LIMIT]; /* qualified from 3.11 on, the bare name before */
-    int line;                             /* 0: this instruction belongs to no line */
-    int owner;                            /* what CPython says of the frame's memory */
-    /* Where it was read, to find out whether it is still there; meaningless to a person. */
-    uintptr_t frame, code, previous, instruction;
 };
 
 enum python_completeness {
