@@ -164,8 +164,8 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         make_link(graph, &graph->threads[step->thread], &graph->edges[step->edge],
                   &finding->chain[i]);
         process->reported = true;
-        finding->fingerprint = mix_process(graph, finding->fingerprint, step->process,
-                                           finding->likely);
+        finding->fingerprint =
+            mix_process(graph, finding->fingerprint, step->process, finding->likely);
         finding->fingerprint = mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
         for (uint32_t t = 0; t < process->thread_count; t++) {
             const struct wait_thread *thread = &graph->threads[process->first_thread + t];
@@ -177,6 +177,21 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
     finding_describe(graph, finding);
 }
 
+/* A cycle that a timeout opens is worth a word when somebody is stuck in it: each waiting for the
+ * other to speak, with a timer running, is how an idle client and its server look. */
+static bool is_worth_words(const struct wait_graph *graph, const struct wait_step *steps,
+                           unsigned count, unsigned acting)
+{
+    if (acting & ACT_TIMED)
+        return true;
+    for (unsigned i = 0; i < count; i++) {
+        enum wait_reason reason = graph->edges[steps[i].edge].reason;
+        if (reason == REASON_ROOM || reason == REASON_LOCK)
+            return true;
+    }
+    return false;
+}
+
 static unsigned find_deadlocks(struct wait_graph *graph, unsigned acting,
                                struct wait_finding *findings, unsigned count, unsigned limit)
 {
@@ -186,7 +201,7 @@ static unsigned find_deadlocks(struct wait_graph *graph, unsigned acting,
         if (graph->processes[i].reported || !graph->processes[i].loaded)
             continue;
         unsigned length = wait_graph_circle(graph, i, steps, CHAIN_LIMIT);
-        bool known = length == 0;
+        bool known = length == 0 || !is_worth_words(graph, steps, length, acting);
         for (unsigned s = 0; s < length; s++)
             known |= graph->processes[steps[s].process].reported;
         if (!known)

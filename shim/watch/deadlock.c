@@ -21,17 +21,17 @@ enum {
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
-#define LONGEST_PAUSE_NS     ((uint64_t)60 * NS_PER_S)
+#define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
 static void *memory; /* the graph's, mapped when it is first needed */
 static struct wait_graph graph;
 static struct wait_finding found[FINDINGS];
 static struct wait_finding before;
 static bool have_before;
-static uint64_t next_look;       /* of a stuck write; 0: none is */
-static uint64_t pause;           /* between two of these */
-static uint64_t confirm_at;      /* a suspicion is looked at again then; UINT64_MAX: none */
-static uint64_t not_before;      /* what the last looks have cost allows none earlier */
+static uint64_t next_look;        /* of a stuck write; 0: none is */
+static uint64_t pause;            /* between two of these */
+static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64_MAX: none */
+static uint64_t not_before;       /* what the last looks have cost allows none earlier */
 static uint64_t told[TOLD_LIMIT]; /* the latest, by identity */
 static unsigned told_count;
 
@@ -122,7 +122,8 @@ static bool is_told(uint64_t id)
 static void look(uint64_t now)
 {
     wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
-    const struct wait_finding *finding = choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
+    const struct wait_finding *finding =
+        choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
     if (finding && is_told(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
@@ -134,9 +135,9 @@ static void look(uint64_t now)
     have_before = finding && !confirmed;
     if (have_before)
         before = *finding;
-    confirm_at = !first                 ? UINT64_MAX
+    confirm_at = !first            ? UINT64_MAX
                  : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
-                                        : now + BETWEEN_TWO_LOOKS_NS;
+                                   : now + BETWEEN_TWO_LOOKS_NS;
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
