@@ -43,6 +43,7 @@ bool drain_init(const struct drain_options *wanted)
     if (made < 0 && made > -4096)
         return false;
     drain_memory = (struct drain_memory *)made;
+    newer_libc_find();
     drain_memory->ring_size = ring;
     drain_memory->max = options.max;
     drain_memory->page = getauxval(AT_PAGESZ);
