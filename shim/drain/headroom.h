@@ -23,22 +23,11 @@
 #include "base/newer_libc.h"
 #include "base/ticks.h"
 #include "drain/descriptor.h"
+#include "drain/headroom_table.h"
 #include "drain/stream.h"
 #include "slots/slot.h"
 
-enum {
-    HEADROOM_LIMIT = 512, /* bytes of a write; larger ones lose nothing by the test */
-    HEADROOM_FDS = DESCRIPTOR_LIMIT,
-};
-
-/* Of one descriptor. Whoever loses a race here loses some headroom, or asks once more. */
-struct headroom {
-    _Atomic uint64_t asked;      /* ticks_now() when the pipe was last looked at; 0: it is none, or
-                                  * not known to be one */
-    _Atomic int32_t left;        /* bytes; 0 or less: none */
-    _Atomic uint32_t free_since; /* descriptor_children_ended() then */
-};
-extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
+enum { HEADROOM_LIMIT = 512 }; /* bytes of a write; larger ones lose nothing by the test */
 
 /* True while the watchdog could come to the rescue, and never had to; it says so at each look. */
 extern _Atomic bool headroom_watched __attribute__((visibility("hidden")));
@@ -80,9 +69,6 @@ static inline bool headroom_take(int fd, size_t size)
     headroom_note(thread_slot);
     return true;
 }
-
-/* `fd` becomes another pipe. */
-void headroom_forget(unsigned fd);
 
 /* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe
  * larger, which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7):

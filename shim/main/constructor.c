@@ -19,6 +19,8 @@
 #include "watch/finish.h"
 #include "watch/lag.h"
 #include "watch/python_frames.h"
+#include "watch/thread.h"
+#include "watch/watchdog.h"
 
 extern char **environ __attribute__((weak));
 
@@ -71,6 +73,7 @@ static void begin_here(const char *argv0, char **environment)
     bool libunwind = settings_stack_depth(&settings) != 0 && unwinder_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     tell_start(libunwind, no_stdio, find_python(argv0));
     life_activate();

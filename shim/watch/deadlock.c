@@ -10,7 +10,7 @@
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/tell.h"
-#include "watch/judge.h"
+#include "watch/context.h"
 
 enum { FINDINGS = 4 };
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
@@ -64,7 +64,7 @@ static bool is_ours_to_tell(const struct wait_finding *finding)
 static const struct wait_finding *find(void)
 {
     const struct wait_finding *own = NULL;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
     unsigned count = wait_graph_look_at(&graph, atomic_load(&life->pid), found, FINDINGS);
     for (unsigned i = 0; i < count; i++) {
         if (found[i].kind == FINDING_DEADLOCK)
