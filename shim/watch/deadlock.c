@@ -10,7 +10,7 @@
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/tell.h"
-#include "watch/judge.h"
+#include "watch/context.h"
 #include "watch/long_waits.h"
 
 enum {
@@ -121,7 +121,7 @@ static bool is_told(uint64_t id)
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
 static void look(uint64_t now)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
     const struct wait_finding *finding =
         choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
     if (finding && is_told(identity(finding)))
@@ -144,7 +144,7 @@ static void look(uint64_t now)
 static void look_at_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
     if (wait_graph_may_be_stuck(&graph, own_pid()))
         look(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
