@@ -99,10 +99,10 @@ __attribute__((used, visibility("hidden"))) void syscall_before_seccomp(long num
         before_filter(program);
 }
 
-/* Before our constructor has bound syscall(). */
+/* The first call of syscall() binds it. */
 __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 {
-    real_resolve_all();
+    BOUND(syscall);
 }
 
 /*

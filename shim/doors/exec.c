@@ -29,8 +29,6 @@
 
 static void before_exec(void)
 {
-    if (!real_execve) /* another library's constructor comes before ours */
-        real_resolve_all();
     if (life_active() && cpu_timer_runs() &&
         atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
         watchdog_thread_stop(false);
@@ -39,6 +37,7 @@ static void before_exec(void)
 #define FORWARDED(name, parameters, arguments, may_succeed)                                        \
     DOOR(int, name, parameters)                                                                    \
     {                                                                                              \
+        BOUND(name);                                                                               \
         BEFORE_EXEC(may_succeed);                                                                  \
         return real_##name arguments;                                                              \
     }
@@ -83,6 +82,7 @@ DOOR(int, execl, (const char *path, const char *argument, ...))
     va_list list;
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
+    BOUND(execv);
     BEFORE_EXEC(exec_may_succeed(AT_FDCWD, path, 0));
     return real_execv(path, array);
 }
@@ -92,6 +92,7 @@ DOOR(int, execlp, (const char *file, const char *argument, ...))
     va_list list;
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
+    BOUND(execvp);
     BEFORE_EXEC(exec_search_may_succeed(file));
     return real_execvp(file, array);
 }
@@ -102,6 +103,7 @@ DOOR(int, execle, (const char *path, const char *argument, ...))
     ARRAY_OF_LIST(argument, list, array);
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
+    BOUND(execve);
     BEFORE_EXEC(exec_may_succeed(AT_FDCWD, path, 0));
     return real_execve(path, array, environment);
 }
