@@ -63,7 +63,7 @@ def excused(text):
             paragraph = True
         if paragraph or tag.search(line):
             code = re.sub(r"/\*.*", "", line)
-            patterns += [re.sub(r"\w*##$|##\w+$", r"\\w+", word) for word in re.findall(r"[\w#]+", code)]
+            patterns += [re.sub(r"##name|name##", r"\\w+", word) for word in re.findall(r"[\w#]+", code)]
     return re.compile("(%s)$" % "|".join(patterns)) if patterns else re.compile("$.")
 
 

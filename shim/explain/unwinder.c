@@ -138,8 +138,8 @@ static int get_proc_name(unw_addr_space_t space, unw_word_t pc, char *name, size
     return -UNW_EINVAL;
 }
 
+/* child: constant */
 static unw_accessors_t accessors = {
-    /* child: constant */
     .find_proc_info = find_proc_info,
     .put_unwind_info = put_unwind_info,
     .get_dyn_info_list_addr = get_dyn_info_list_addr,

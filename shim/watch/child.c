@@ -12,6 +12,7 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/lag.h"
+#include "watch/long_waits.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
 
@@ -26,6 +27,7 @@ static void begin_in_child(void)
     event_loops_begin();
     lag_begin();
     sampler_begin();
+    long_waits_begin();
     filling_begin();
     deadlock_begin();
     cpu_stacks_begin_in_child();

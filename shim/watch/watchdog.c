@@ -16,6 +16,7 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
+#include "watch/long_waits.h"
 #include "watch/lag.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
@@ -185,6 +186,7 @@ void watchdog_run(void)
     lag_begin();
     cpu_stacks_reset();
     sampler_begin();
+    long_waits_begin();
     deadlock_begin();
     filling_begin();
     while (!atomic_load(&life->stop)) {
