@@ -580,7 +580,7 @@ static void test_after_fork(void **state)
     if (child == 0) {
         alarm(20);
         reader = memory_reader_process(getpid());
-        unwinder_after_fork();
+        unwinder_begin_in_child();
         unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
         _exit(trace.end == STACK_END_COMPLETE ? 0 : 1);
     }
