@@ -69,6 +69,7 @@ $(DRAINER): SHIM_CFLAGS += -flto
 $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(Q)sh scripts/check-library.sh $@
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)

@@ -84,10 +84,10 @@ __attribute__((used, visibility("hidden"))) void syscall_before(long number, uns
         before_raw_change_of_rights(number);
 }
 
-/* Before our constructor has bound syscall(). */
+/* The first call of syscall() binds it. */
 __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 {
-    real_resolve_all();
+    BOUND(syscall);
 }
 
 /*

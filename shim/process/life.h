@@ -29,6 +29,8 @@ enum {
     UNTOLD_BLIND = 2,    /* it could not prove its rights, and ended */
 };
 
+enum { PAIRS_REMEMBERED = 8 };
+
 struct life {
     _Atomic int32_t pid;
     _Atomic uint32_t thread_state;
@@ -46,7 +48,9 @@ struct life {
     _Atomic uint32_t slot_claims;   /* since the last sweep */
     _Atomic uint32_t forbidden;     /* FORBIDS_… of watch/seccomp.h */
     _Atomic uint32_t filter_read;   /* the filters in force were read before they took effect */
-    _Atomic uint64_t slots_used[];  /* bitmap, SLOT_LIMIT bits */
+    _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
+    _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
+    _Atomic uint64_t slots_used[];            /* bitmap, SLOT_LIMIT bits */
 };
 
 /* Never NULL; before the constructor it is a static one that no process has begun. */

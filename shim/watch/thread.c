@@ -16,13 +16,14 @@
 #include "report/tell.h"
 #include "slots/slot.h"
 #include "watch/thread_memory.h"
-#include "watch/watchdog.h"
 
 enum {
     /* A hold that nobody ends (a signal handler jumped out of setuid()) ends by itself. */
     LONGEST_HOLD_S = 10,
     LONGEST_DOUBT_MS = 200,
 };
+
+static void (*run)(void); /* what it does; constant once the library is active */
 
 static void take_own_fd_table(void)
 {
@@ -56,7 +57,7 @@ static int watchdog_entry(void *unused)
     (void)unused;
     take_own_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim", 0, 0, 0);
-    watchdog_run();
+    run();
     watchdog_ended();
     /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. */
     return rights_nobody_left() ? task_first_exit_status() : 0;
@@ -130,6 +131,11 @@ static bool clone_watchdog(void)
                          CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
                      memory.stack_top, &life->watchdog_tid, memory.thread_pointer);
     return tid > 0;
+}
+
+void watchdog_thread_prepare(void (*function)(void))
+{
+    run = function;
 }
 
 static bool may_start(void)

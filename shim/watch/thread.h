@@ -19,6 +19,9 @@
 
 enum { LONGEST_STOP_MS = 2000 };
 
+/* What the thread runs, until rights_hold() says no. For the constructor. */
+void watchdog_thread_prepare(void (*function)(void));
+
 /* Makes sure that the watchdog runs; false when it cannot, or not now: while it is held, or the one
  * before it has not left its stack. The first caller pays for the clone (some 30 µs), the others
  * return at once. Async-signal-safe. */
