@@ -72,6 +72,7 @@ $(DRAINER): SHIM_CFLAGS += -flto
 $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(Q)sh scripts/check-library.sh $@
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
@@ -155,7 +156,7 @@ test:
 CROSS         ?= aarch64-linux-gnu-
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c) shim/explain/stack_snapshot.c \
                  shim/explain/return_address.c shim/explain/modules.c shim/explain/mapped_file.c \
-                 shim/kernel/memory_reader.c shim/base/text_buffer.c tests/support/elf_image.c
+                 shim/kernel/memory_reader.c $(wildcard shim/base/*.c) tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/pipe_doors.h"
 #include "process/life.h"
 #include "watch/child.h"
 #include "watch/thread.h"
@@ -38,12 +39,22 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
     return raw_syscall(SYS_ppoll, &look, 1, &now, 0, 8) == 1;
 }
 
-/* Only a write is reported on any thread; another call matters once the thread may be a loop. A
- * shell that waits for its children, or `sleep 5`, needs no watchdog. */
-static bool matters(enum call_id call, uint32_t state)
+/* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, if this process
+ * keeps one end of a pipe; for a file lock, if it waits for it at all. A shell that waits for its
+ * pipeline, or `sleep 5`, needs none. */
+static bool may_wait_in_vain(enum call_class class, uint64_t detail)
+{
+    return (class == CLASS_CHILD && pipe_doors_one_end_is_held()) ||
+           (class == CLASS_LOCK && detail == 0);
+}
+
+/* Only a write is reported on any thread; another call matters once the thread may be a loop. */
+static bool matters(enum call_id call, uint64_t detail, uint32_t state)
 {
     enum call_class class = call_describe(call)->class;
     if (class == CLASS_PIPE_WRITE || class == CLASS_SOCKET_WRITE)
+        return true;
+    if (state == THREAD_NONE && may_wait_in_vain(class, detail))
         return true;
     if (settings.loop != LOOP_AUTO)
         return settings.loop != LOOP_NONE;
@@ -65,7 +76,7 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
     /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
      * child all of `life` reads zero, and the first call goes on. */
-    if (!life_active() || !matters(call, atomic_load(&life->thread_state)) || !life_begin())
+    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
     if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)

@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 
+#include "base/newer_libc.h"
 #include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
@@ -39,8 +38,8 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
     if (!drain_wants(fd))
         return false;
     /* The raw calls behind this are no cancellation points, and write() is one. */
-    if (!__libc_single_threaded)
-        pthread_testcancel();
+    if (!is_single_threaded())
+        cancellation_point();
     ssize_t outcome = drain_write(fd, vector, count);
     if (outcome == DRAIN_PASS)
         return false;
@@ -190,7 +189,7 @@ REAPING(int, system, (const char *command), (command))
 
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
-        name##_behind = real_##name;                                                               \
+        name##_behind = (__typeof__(name##_behind))real_function(#name);                           \
         real_##name = drained_##name;                                                              \
     } while (0)
 

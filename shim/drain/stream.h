@@ -60,7 +60,8 @@ struct stream {
     _Atomic uint32_t in_flight; /* bytes taken that are not in the pipe yet */
     _Atomic uint32_t begun;     /* of the record at `sent`: bytes that are in the pipe */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
-    _Atomic uint32_t joined;    /* its place in the line is taken */
+    _Atomic uint32_t joined;    /* it is out of the program's group, and its place is taken */
+    _Atomic int64_t ticket;     /* its place in the line; drain/turn.h */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
     _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
@@ -83,6 +84,7 @@ struct drain_memory {
     uint64_t max;          /* PIPESHIM_DRAIN_MAX */
     uint64_t page;         /* bytes */
     uint64_t linger_ns;    /* how long a helper stays with an empty queue */
+    uint64_t dismissed_ns; /* … and with a reader that takes nothing, after SIGTERM */
     uint32_t drops_oldest; /* writers move `tail`: the helper sends from copies */
     uint32_t exact;        /* the bound counts nothing that the helper has taken */
     /* Seldom written. */
@@ -131,27 +133,12 @@ static inline void lock_release(_Atomic uint32_t *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-/* The stream of a pipe that takes writes, or NULL. Another process may give it to another pipe at
- * any time unless its lock is held or something is queued in it. */
-struct stream *stream_find(uint64_t device, uint64_t inode);
-
-/* The same, made if there is none; its lock is taken. NULL: none is free (`*full` is set then), or
- * a signal handler interrupted the holder of the lock. */
-struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
-
 /* True if it is, or was last, of that pipe. */
 static inline bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
 {
     return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
            atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
 }
-
-/* True if all that was queued for the pipe by those who share this memory has been sent. */
-bool streams_are_sent(uint64_t device, uint64_t inode);
-
-/* Closes the stream, whose lock is held, for writers: the next one finds, or makes, another. False:
- * too few are left. */
-bool stream_seal(struct stream *stream);
 
 static inline bool stream_is_empty(struct stream *stream)
 {

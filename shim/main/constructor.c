@@ -4,10 +4,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
-#include "doors/real.h"
 #include "doors/stdio_jumps.h"
 #include "explain/modules.h"
 #include "kernel/status.h"
@@ -18,6 +19,10 @@
 #include "watch/finish.h"
 #include "watch/lag.h"
 #include "watch/python_frames.h"
+#include "watch/thread.h"
+#include "watch/watchdog.h"
+
+extern char **environ __attribute__((weak));
 
 static struct life *make_life(void)
 {
@@ -55,7 +60,6 @@ static void begin_here(const char *argv0, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
     tell_prepare(argv0, environment, secure, &settings, &sources);
-    real_resolve_all();
     if (!settings_are_active(&settings))
         return;
     struct life *made = make_life();
@@ -70,9 +74,25 @@ static void begin_here(const char *argv0, char **environment)
         modules_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     tell_start(no_stdio, find_python(argv0));
     life_activate();
+}
+
+/* Nothing is known of this libc's FILEs, threads and start: the program runs as if the library were
+ * not there. A line on its stderr would be a change, one in a log that was asked for is none. */
+static void begin_with_unknown_libc(void)
+{
+    bool log_given = false;
+    for (char **variable = &environ ? environ : NULL; variable && *variable; variable++)
+        log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
+    if (!log_given)
+        return;
+    tell_prepare("", environ, getauxval(AT_SECURE) != 0, &settings, &sources);
+    if (settings_are_active(&settings))
+        tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
+                  "process is not watched");
 }
 
 /* glibc passes main's arguments to constructors; the environment is taken from there because a
@@ -80,7 +100,10 @@ static void begin_here(const char *argv0, char **environment)
 __attribute__((constructor)) static void begin(int argc, char **argv, char **environment)
 {
     int saved_errno = errno; /* programs look at errno without having set it to 0 */
-    begin_here(argc > 0 ? argv[0] : "", environment);
+    if (symbols_are_of_known_libc())
+        begin_here(argc > 0 ? argv[0] : "", environment);
+    else
+        begin_with_unknown_libc(); /* musl passes no arguments here */
     errno = saved_errno;
 }
 

@@ -107,7 +107,7 @@ class Input(DiagnoseTest):
         self.assertLess(len(out.splitlines()), 25)
 
     def test_a_name_that_is_no_text(self):
-        code = ("import ctypes, time\nctypes.CDLL(None).prctl(15, b'\\x1b[2J\\xff\\n) R 1')\n"
+        code = ("import ctypes, time\nctypes.CDLL(None).prctl(15, b'\\x1b[J\\xc2\\x9b\\xff\\n) R 1')\n"
                 "time.sleep(1000)")
         victim = self.python(code)
         self.until(lambda: b"\xff" in open_bytes(f"/proc/{victim.pid}/comm"), "the name")
@@ -115,8 +115,11 @@ class Input(DiagnoseTest):
         self.assertEqual(status, CLEAR)
         process = report["processes"][0]
         self.assertEqual((process["state"], process["parent"]), ("S", os.getpid()))
-        done = subprocess.run([PIPESHIM, "diagnose", str(victim.pid)], stdout=subprocess.PIPE)
-        self.assertNotIn(b"\x1b", done.stdout)
+        for options in ((), ("--json",)):
+            done = subprocess.run([PIPESHIM, "diagnose", *options, str(victim.pid)],
+                                  stdout=subprocess.PIPE)
+            self.assertNotIn(b"\x1b", done.stdout)
+            self.assertNotIn(b"\x9b", done.stdout)  # also U+009B, which stands for ESC [
 
     @unittest.skipUnless(shutil.which("cc"), "no compiler on this machine")
     def test_a_static_program(self):
