@@ -26,8 +26,8 @@ struct tell_sources {
 
 /* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
  * them is logged if the library is active here. For the constructor. */
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from);
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from);
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */
