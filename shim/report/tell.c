@@ -162,10 +162,9 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(bool libunwind, const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python)
 {
     start.python = python;
-    start.libunwind = libunwind;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();
