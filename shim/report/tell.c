@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/script_name.h"
 #include "drain/drain.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/event.h"
@@ -69,16 +71,35 @@ static void begin_counts(void)
     summary_begin(&summary);
 }
 
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from)
+static const char *next_argument(void *context)
+{
+    char *const **at = context;
+    return **at ? *(*at)++ : NULL;
+}
+
+static struct program_names names_of(char *const *arguments)
+{
+    char *const *at = arguments;
+    struct program_names names = {.executable = executable_name};
+    const char *script = script_argument(next_argument, &at);
+    if (arguments[0])
+        names.invoked = path_last_part(arguments[0]);
+    if (script)
+        names.script = path_last_part(script);
+    return names;
+}
+
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from)
 {
     config = into;
     sources = from;
     find_executable();
-    settings_read(into, environment, executable_name, secure, keep_complaint, NULL);
+    struct program_names names = names_of(arguments);
+    settings_read(into, environment, &names, secure, keep_complaint, NULL);
     if (!settings_are_active(into))
         return;
-    start.argv0 = argv0;
+    start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
     log_prepare(into->text[SETTING_LOG], executable_name);
     start.host = log_host();
@@ -91,7 +112,7 @@ void tell_prepare(const char *argv0, char *const *environment, bool secure, stru
 
 static bool begin_telling(void)
 {
-    return life_reporting_begin(PATIENCE_MS);
+    return rights_hold() && life_reporting_begin(PATIENCE_MS);
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -141,10 +162,9 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(bool libunwind, const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python)
 {
     start.python = python;
-    start.libunwind = libunwind;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();
@@ -163,22 +183,23 @@ void tell_begin_in_child(void)
     }
 }
 
-void tell_line(const char *message)
+bool tell_line(const char *message)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
     if (!begin_telling())
-        return;
+        return false;
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
     if (is_json())
         event_json_warning(&text, &head, message);
     else
         event_text_warning(&text, &head, message);
-    write_record(&text);
+    bool written = write_record(&text);
     life_reporting_end();
+    return written;
 }
 
 /* True if a rule or the rate keeps the report from being told. */

@@ -11,6 +11,7 @@
 #include "slots/slot.h"
 #include "watch/context.h"
 #include "watch/judge.h"
+#include "watch/long_waits.h"
 #include "watch/proof.h"
 
 enum {
@@ -161,6 +162,7 @@ static bool sample_task(int tid, void *context)
         return false; /* and so are all the others */
     if (call.status != TASK_IN_CALL)
         return true;
+    long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
     } else if (reported_writes) {
