@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/script_name.h"
 #include "cli/doctor/conditions.h"
 #include "cli/doctor/program.h"
 
@@ -107,7 +108,10 @@ void check_command(struct results *results, const char *command, const char *lib
     else
         check_loader(results, &program, library);
     if (!problem) {
-        const char *name = strrchr(program.path, '/');
-        check_settings(results, environ, name ? name + 1 : program.path, "");
+        struct program_names names = {.executable = path_last_part(program.path),
+                                      .invoked = path_last_part(command)};
+        if (program.script[0])
+            names.script = path_last_part(program.script);
+        check_settings(results, environ, &names, "");
     }
 }

@@ -4,6 +4,7 @@
 #define PIPESHIM_CLI_DOCTOR_CONDITIONS_H
 
 #include "cli/doctor/results.h"
+#include "config/settings.h"
 
 /* The kernel, /proc, who may read whom. */
 void check_machine(struct results *results);
@@ -12,10 +13,10 @@ void check_machine(struct results *results);
 void check_library(struct results *results, const char *library);
 
 /* The variables in `environment` (NULL-terminated): values that are refused, a log that cannot be
- * written. `root` stands before paths ("" or /proc/PID/root). `executable`: the name of the program
- * that ONLY and SKIP are tried on, NULL: none. */
-void check_settings(struct results *results, char *const *environment, const char *executable,
-                    const char *root);
+ * written. `root` stands before paths ("" or /proc/PID/root). `names`: the program that ONLY and
+ * SKIP are tried on, NULL: none. */
+void check_settings(struct results *results, char *const *environment,
+                    const struct program_names *names, const char *root);
 
 /* A command that is to be started with the library. It is not run: its loader is asked. */
 void check_command(struct results *results, const char *command, const char *library);

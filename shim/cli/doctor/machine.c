@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "cli/doctor/conditions.h"
-#include "config/settings.h"
 #include "kernel/proc_reader.h"
 
 enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 14 };
@@ -20,8 +19,11 @@ enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 14 };
 static void check_kernel(struct results *results)
 {
     struct utsname system;
-    int major = 0, minor = 0;
-    if (uname(&system) != 0 || sscanf(system.release, "%d.%d", &major, &minor) != 2)
+    char *end = system.release;
+    long major = 0, minor = 0;
+    if (uname(&system) == 0 && (major = strtol(system.release, &end, 10)) > 0 && *end == '.')
+        minor = strtol(end + 1, NULL, 10);
+    if (major <= 0)
         results_add(results, VERDICT_WARN, "kernel", NULL, "the kernel's version is not known");
     else if (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))
         results_add(results, VERDICT_FAIL, "kernel", "use Linux 4.14 or later",
@@ -114,7 +116,7 @@ static void check_log(struct results *results, const char *log, const char *root
 {
     struct stat status;
     if (strncmp(log, "fd:", 3) == 0) {
-        if (!*root && fcntl(atoi(log + 3), F_GETFD) < 0)
+        if (!*root && fcntl((int)strtol(log + 3, NULL, 10), F_GETFD) < 0)
             results_add(results, VERDICT_FAIL, "log", "open it before the program starts",
                         "PIPESHIM_LOG=%s: that descriptor is not open", log);
         return;
@@ -134,18 +136,18 @@ static void check_log(struct results *results, const char *log, const char *root
     }
 }
 
-void check_settings(struct results *results, char *const *environment, const char *executable,
-                    const char *root)
+void check_settings(struct results *results, char *const *environment,
+                    const struct program_names *names, const char *root)
 {
     static struct settings settings;
-    settings_read(&settings, environment, executable ? executable : "", false, on_complaint,
-                  results);
+    static const struct program_names nobody;
+    settings_read(&settings, environment, names ? names : &nobody, false, on_complaint, results);
     check_log(results, settings.text[SETTING_LOG], root);
     if (settings.number[SETTING_ENABLED] == 0)
         results_add(results, VERDICT_FAIL, "active", "unset PIPESHIM",
                     "PIPESHIM=off: the library is loaded and does nothing");
-    else if (executable && !settings_are_active(&settings))
+    else if (names && !settings_are_active(&settings))
         results_add(results, VERDICT_FAIL, "active", "change PIPESHIM_ONLY or PIPESHIM_SKIP",
                     "PIPESHIM_ONLY=%s PIPESHIM_SKIP=%s leave %s out", settings.text[SETTING_ONLY],
-                    settings.text[SETTING_SKIP], executable);
+                    settings.text[SETTING_SKIP], names->script ? names->script : names->executable);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/script_name.h"
 #include "cli/doctor/conditions.h"
 #include "cli/doctor/program.h"
 #include "kernel/proc_reader.h"
@@ -104,37 +105,54 @@ static void check_seccomp(struct results *results, int pid)
                     pid);
 }
 
+/* The strings of a file such as environ, as an array into `text`. */
+static char **split_strings(char *text, long size)
+{
+    size_t count = 0;
+    for (long i = 0; i < size; i++)
+        count += text[i] == '\0';
+    char **strings = calloc(count + 2, sizeof *strings);
+    size_t used = 0;
+    for (long at = 0; strings && at < size; at += (long)strlen(text + at) + 1)
+        strings[used++] = text + at;
+    return strings;
+}
+
+static const char *next_argument(void *context)
+{
+    char ***at = context;
+    return **at ? *(*at)++ : NULL;
+}
+
 static void check_loaded(struct results *results, int pid, const char *path,
                          char *const *environment, const char *executable)
 {
     char root[PROC_PATH_LIMIT];
-    const char *name = strrchr(executable, '/');
+    char *text = malloc(ENVIRONMENT_LIMIT);
+    long size = text ? proc_read_of(pid, 0, "cmdline", text, ENVIRONMENT_LIMIT) : 0;
+    char **arguments = split_strings(text, size > 0 ? size : 0);
+    char **at = arguments;
+    const char *script = arguments ? script_argument(next_argument, &at) : NULL;
+    struct program_names names = {.executable = path_last_part(executable)};
+    if (arguments && arguments[0])
+        names.invoked = path_last_part(arguments[0]);
+    if (script)
+        names.script = path_last_part(script);
     if (strstr(path, " (deleted)"))
         results_add(results, VERDICT_WARN, "process", "start it anew to use the installed one",
                     "process %d runs a library that was replaced since: %s", pid, path);
     else
         results_add(results, VERDICT_OK, "process", NULL, "process %d has loaded %s", pid, path);
     proc_path(root, pid, 0, "root");
-    check_settings(results, environment, name ? name + 1 : executable, root);
+    check_settings(results, environment, &names, root);
+    free(arguments);
+    free(text);
     if (has_watchdog(pid))
         results_add(results, VERDICT_OK, "watchdog", NULL, "its calls are watched");
     else
         results_add(results, VERDICT_INFO, "watchdog", NULL,
                     "none of its calls has blocked yet: the library sleeps");
     check_seccomp(results, pid);
-}
-
-/* The variables that it was started with, as an array into `text`. */
-static char **split_environment(char *text, long size)
-{
-    size_t count = 0;
-    for (long i = 0; i < size; i++)
-        count += text[i] == '\0';
-    char **variables = calloc(count + 2, sizeof *variables);
-    size_t used = 0;
-    for (long at = 0; variables && at < size; at += (long)strlen(text + at) + 1)
-        variables[used++] = text + at;
-    return variables;
 }
 
 void check_process(struct results *results, int pid)
@@ -157,7 +175,7 @@ void check_process(struct results *results, int pid)
         return;
     }
     executable[length] = '\0';
-    char **environment = split_environment(text, size);
+    char **environment = split_strings(text, size);
     proc_path(path, pid, 0, "exe");
     program_read(path, &program);
     if (!environment)
