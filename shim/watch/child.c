@@ -3,7 +3,6 @@
 
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
-#include "explain/unwinder.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "watch/cpu_stacks.h"
@@ -19,8 +18,6 @@
 /* A forked child: all of `life` and of the slots was wiped, what is in other memory was not. */
 static void begin_in_child(void)
 {
-    /* explain */
-    unwinder_begin_in_child();
     /* drain */
     drain_begin_in_child();
     /* watch: what only the watchdog uses was left as it was in the middle of a look */
