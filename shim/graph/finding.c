@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
+#include "graph/finding_words.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
 
 /* FNV-1a: equal fingerprints need not resist an enemy. */
@@ -66,6 +69,11 @@ static void start_link(const struct wait_graph *graph, const struct wait_thread 
     link->own_fd = link->peer_fd = -1;
     link->used = link->capacity = link->full = UNKNOWN_NUMBER;
     memcpy(link->comm, process->comm, sizeof link->comm);
+    process_name(link->pid, link->comm, link->name);
+    link->runtime = process_runtime(link->pid);
+    for (uint32_t i = 0; i < process->thread_count; i++)
+        link->loop |= graph->threads[process->first_thread + i].tid == process->pid &&
+                      graph->threads[process->first_thread + i].wait.kind == WAIT_EPOLL;
     text_init(&text, link->waits_in, sizeof link->waits_in);
     thread_wait_words(&thread->wait, &text);
 }
@@ -82,14 +90,23 @@ static void name_object(const struct wait_graph *graph, int fd, struct chain_lin
         read_fill(graph, link->pid, fd, link->object, link);
 }
 
+/* For whom a link waits. */
+static void set_for(const struct wait_graph *graph, const struct wait_edge *edge,
+                    struct chain_link *link)
+{
+    const struct wait_process *process = &graph->processes[edge->process];
+    link->for_pid = process->pid;
+    link->peer_fd = edge->peer_fd;
+    process_name(process->pid, process->comm, link->for_name);
+}
+
 static void make_link(const struct wait_graph *graph, const struct wait_thread *thread,
                       const struct wait_edge *edge, struct chain_link *link)
 {
     struct text_buffer text;
     start_link(graph, thread, link);
     link->reason = edge->reason;
-    link->for_pid = graph->processes[edge->process].pid;
-    link->peer_fd = edge->peer_fd;
+    set_for(graph, edge, link);
     if (edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL) {
         text_init(&text, link->object, sizeof link->object);
         name_process(link->for_pid, &text);
@@ -295,6 +312,15 @@ static struct readers look_at_readers(const struct wait_graph *graph,
     return readers;
 }
 
+static int tracer_of(int pid)
+{
+    char text[2048];
+    int64_t tracer = 0;
+    if (proc_read_of(pid, 0, "status", text, sizeof text) > 0)
+        parse_field(text, "TracerPid:", &tracer);
+    return (int)tracer;
+}
+
 static enum finding_kind kind_of_readers(const struct readers *readers)
 {
     if (readers->count == 0)
@@ -369,12 +395,13 @@ static bool make_stuck_write(const struct wait_graph *graph, const struct wait_t
     if (readers.listening || readers.doubt)
         return false;
     finding->kind = kind_of_readers(&readers);
+    if (finding->kind == FINDING_READER_STOPPED && readers.edge)
+        finding->tracer_pid = tracer_of(graph->processes[readers.keeper].pid);
     finding->count = 1;
     finding->away_epoll = -1;
     finding->fingerprint = mix(mix_thread(0, thread), (uint64_t)finding->chain[0].used);
     if (readers.edge) {
-        finding->chain[0].for_pid = graph->processes[readers.keeper].pid;
-        finding->chain[0].peer_fd = readers.edge->peer_fd;
+        set_for(graph, readers.edge, &finding->chain[0]);
         add_keeper(graph, &readers, finding);
     }
     finding_describe(graph, finding);
@@ -560,4 +587,15 @@ const char *finding_name(enum finding_kind kind)
         [FINDING_READER_AWAY] = "reader_away", [FINDING_EOF_NEVER] = "eof_never",
     };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
+}
+
+void finding_describe(const struct wait_graph *graph, struct wait_finding *finding)
+{
+    struct text_buffer text;
+    text_init(&text, finding->words, sizeof finding->words);
+    finding_words(graph, finding, &text);
+    text_init(&text, finding->advice, sizeof finding->advice);
+    finding_advice(finding, &text);
+    text_init(&text, finding->rescue, sizeof finding->rescue);
+    finding_rescue(finding, &text);
 }
