@@ -10,7 +10,7 @@
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
-#include "explain/unwinder.h"
+#include "explain/modules.h"
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/tell.h"
@@ -70,12 +70,13 @@ static void begin_here(char **arguments, char **environment)
     }
     life = made;
     drain_doors_install();
-    bool libunwind = settings_stack_depth(&settings) != 0 && unwinder_init();
+    if (settings_stack_depth(&settings) != 0)
+        modules_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
-    tell_start(libunwind, no_stdio, find_python(arguments[0] ? arguments[0] : ""));
+    tell_start(no_stdio, find_python(arguments[0] ? arguments[0] : ""));
     life_activate();
 }
 

@@ -128,11 +128,8 @@ static void test_start_warning_unblocked_summary(void **state)
     head.event = "start";
     settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
                   NULL);
-    struct event_start start = {.argv0 = "./engine",
-                                .host = "alpha",
-                                .settings = &settings,
-                                .libunwind = true,
-                                .cpu_stacks = "perf_event"};
+    struct event_start start = {
+        .argv0 = "./engine", .host = "alpha", .settings = &settings, .cpu_stacks = "perf_event"};
     event_json_start(&text, &head, &start);
     json_t *object = parsed("start");
     has(object, "version");
