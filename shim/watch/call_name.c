@@ -83,7 +83,7 @@ static void set_call_without_internal(struct story *story, const char *symbol)
 static bool name_called_by(const struct stack_frame_name *caller, struct stack_snapshot *snapshot,
                            const struct memory_reader *reader, struct stack_frame_name *called)
 {
-    static struct stack_trace trace; /* large; the watchdog's alone */
+    static struct stack_trace trace; /* large; the watchdog's alone; child: scratch */
     uintptr_t function;
     if (!called_function(snapshot, reader, caller->pc, &function))
         return false;
@@ -98,7 +98,7 @@ static bool name_called_by(const struct stack_frame_name *caller, struct stack_s
 void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
                         const struct memory_reader *reader, struct story *story)
 {
-    static struct stack_frame_name called;
+    static struct stack_frame_name called; /* child: scratch */
     set_call(story, call_describe(id)->name);
     if (id != CALL_stdio_write && id != CALL_none)
         return;

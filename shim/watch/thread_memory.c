@@ -13,7 +13,7 @@ enum {
 };
 
 /* The memory outlives the thread: made once in a process, used again by the next one. A forked
- * child inherits the mapping and uses it for its own. */
+ * child inherits the mapping and uses it for its own. child: kept, it is a mapping */
 static char *mapping;
 
 /* From low to high: guard, stack, guard, head. */
