@@ -74,6 +74,9 @@ $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
 	$(Q)sh scripts/check-library.sh $@
 
+# It defines what the compiler takes for granted.
+$(BUILD)/pic/shim/main/strings.o: SHIM_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
