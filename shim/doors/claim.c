@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/pipe_doors.h"
 #include "process/life.h"
 #include "watch/child.h"
 #include "watch/thread.h"
@@ -38,12 +39,22 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
     return raw_syscall(SYS_ppoll, &look, 1, &now, 0, 8) == 1;
 }
 
-/* Only a write is reported on any thread; another call matters once the thread may be a loop. A
- * shell that waits for its children, or `sleep 5`, needs no watchdog. */
-static bool matters(enum call_id call, uint32_t state)
+/* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, if this process
+ * keeps one end of a pipe; for a file lock, if it waits for it at all. A shell that waits for its
+ * pipeline, or `sleep 5`, needs none. */
+static bool may_wait_in_vain(enum call_class class, uint64_t detail)
+{
+    return (class == CLASS_CHILD && pipe_doors_one_end_is_held()) ||
+           (class == CLASS_LOCK && detail == 0);
+}
+
+/* Only a write is reported on any thread; another call matters once the thread may be a loop. */
+static bool matters(enum call_id call, uint64_t detail, uint32_t state)
 {
     enum call_class class = call_describe(call)->class;
     if (class == CLASS_PIPE_WRITE || class == CLASS_SOCKET_WRITE)
+        return true;
+    if (state == THREAD_NONE && may_wait_in_vain(class, detail))
         return true;
     if (settings.loop != LOOP_AUTO)
         return settings.loop != LOOP_NONE;
@@ -52,12 +63,21 @@ static bool matters(enum call_id call, uint32_t state)
            slot_may_be_loop(thread_slot);
 }
 
+/* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
+ * armed slot would have nobody who looks at it. */
+static void arm(struct slot *slot)
+{
+    atomic_store(&slot->armed, 1);
+    if (atomic_load(&life->thread_state) == THREAD_NONE && !watchdog_thread_start())
+        atomic_store(&slot->armed, 0);
+}
+
 void slot_claim_after_wait(struct slot *slot)
 {
     if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
         return;
     slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    arm(slot);
     watchdog_thread_wake();
 }
 
@@ -65,10 +85,12 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
     /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
      * child all of `life` reads zero, and the first call goes on. */
-    if (!life_active() || !matters(call, atomic_load(&life->thread_state)) || !life_begin())
+    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
-    if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
+    if (atomic_load(&life->untold))
+        watchdog_thread_tell();
+    if (state == THREAD_FORBIDDEN)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);
     if (tid == atomic_load(&life->watchdog_tid))
@@ -87,7 +109,7 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
         thread_slot = slot;
     }
     slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    arm(slot);
     if (state == THREAD_RUNNING)
         watchdog_thread_wake();
     return slot;

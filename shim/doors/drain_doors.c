@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 
+#include "base/newer_libc.h"
 #include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
@@ -17,7 +16,8 @@
 #include "report/tell.h"
 #include "watch/drain_watch.h"
 
-/* The functions that were real before the drainer stood in front of them. */
+/* The functions that were real before the drainer stood in front of them.
+ * child: constant */
 static ssize_t (*write_behind)(int, const void *, size_t);
 static ssize_t (*writev_behind)(int, const struct iovec *, int);
 static ssize_t (*pwritev2_behind)(int, const struct iovec *, int, off_t, int);
@@ -39,8 +39,8 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
     if (!drain_wants(fd))
         return false;
     /* The raw calls behind this are no cancellation points, and write() is one. */
-    if (!__libc_single_threaded)
-        pthread_testcancel();
+    if (!is_single_threaded())
+        cancellation_point();
     ssize_t outcome = drain_write(fd, vector, count);
     if (outcome == DRAIN_PASS)
         return false;
@@ -172,7 +172,7 @@ static int drained_pclose(FILE *stream)
 
 /* Waits for children: one that ended may have left a helper of its own behind. */
 #define REAPING(type, name, parameters, arguments)                                                 \
-    static type(*name##_behind) parameters;                                                        \
+    static type(*name##_behind) parameters; /* child: constant */                                  \
     static type drained_##name parameters                                                          \
     {                                                                                              \
         type result = name##_behind arguments;                                                     \
@@ -190,7 +190,7 @@ REAPING(int, system, (const char *command), (command))
 
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
-        name##_behind = real_##name;                                                               \
+        name##_behind = (__typeof__(name##_behind))real_function(#name);                           \
         real_##name = drained_##name;                                                              \
     } while (0)
 

@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/single_threaded.h>
 
+#include "base/newer_libc.h"
 #include "base/ticks.h"
 #include "drain/descriptor.h"
 #include "drain/headroom_table.h"
@@ -61,7 +61,7 @@ static inline bool headroom_take(int fd, size_t size)
     int32_t left = atomic_load_explicit(&room->left, memory_order_relaxed);
     if (left < (int32_t)size || now - asked > TICKS_IN_100_US)
         return headroom_renew(room, fd, size, now);
-    if (__libc_single_threaded)
+    if (is_single_threaded())
         atomic_store_explicit(&room->left, left - (int32_t)size, memory_order_relaxed);
     else if (atomic_fetch_sub_explicit(&room->left, (int32_t)size, memory_order_relaxed) <
              (int32_t)size)
@@ -69,6 +69,9 @@ static inline bool headroom_take(int fd, size_t size)
     headroom_note(thread_slot);
     return true;
 }
+
+/* A forked child. */
+void headroom_begin_in_child(void);
 
 /* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe
  * larger, which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7):

@@ -15,11 +15,13 @@
 
 #include "facts/object_facts.h"
 #include "graph/wait_graph.h"
+#include "kernel/process_name.h"
 
 enum {
     CHAIN_LIMIT = 16,
     WORDS_LIMIT = 1024,
     ADVICE_LIMIT = 512,
+    RESCUE_LIMIT = 64,
     KEEPER_STEPS = 3, /* wakes without a read that make a sleeping reader one that does not read */
 };
 
@@ -38,6 +40,10 @@ struct chain_link {
     int tid;
     int for_pid; /* 0: for something outside the chain */
     char comm[COMM_LIMIT];
+    char name[PROCESS_NAME_LIMIT];     /* as its user knows it: its script's */
+    char for_name[PROCESS_NAME_LIMIT]; /* of `for_pid` */
+    enum process_runtime runtime;
+    bool loop; /* its main thread sits in an event loop, whichever thread waits here */
     char waits_in[WAITS_IN_LIMIT];
     char object[OBJECT_NAME_LIMIT]; /* "pipe:[81723]", "process 4250", a path; empty: none */
     enum wait_reason reason;
@@ -51,26 +57,31 @@ struct chain_link {
 
 struct wait_finding {
     enum finding_kind kind;
+    bool likely;      /* not proven: see enum acting of graph/wait_graph.h */
+    uint64_t id;      /* of a deadlock: the same whoever of its members finds it */
     bool timed;       /* the circle opens when a timeout of one of its members ends, */
     int64_t limit_ms; /* this long after that began */
     unsigned count;   /* links; of a deadlock the last waits for the first */
     struct chain_link chain[CHAIN_LIMIT];
-    /* The lowest pid of the chain whose process runs this library; 0 none. When several members
-     * find the same deadlock, this one tells it. */
-    int reporter_pid;
     uint64_t fingerprint;
     /* FINDING_READER_AWAY: the process that should read. */
     int keeper_pid;
     bool keeper_sleeps;        /* its thread only sleeps: a slow reader does so too */
     int64_t keeper_sleep_ms;   /* how long that sleep still takes */
     uint64_t keeper_switches;  /* how often its threads have woken so far */
+    int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */
     char advice[ADVICE_LIMIT]; /* what to change */
+    char rescue[RESCUE_LIMIT]; /* a command that un-wedges it now; "": none */
 };
 
 /* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit);
+
+/* The quick look that comes before: at the relatives of `pid` alone. False when `pid` can act for
+ * certain; true when a look at all processes is needed to know. */
+bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
 
 /* One look for the watchdog: scans, loads what `pid` depends on, and finds what is wrong there. The
  * first finding is one that names `pid`, when there is one; the others may name only processes that
@@ -86,8 +97,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 /* "deadlock", "self_reader", "no_reader", "reader_stopped", "reader_away", "eof_never". */
 const char *finding_name(enum finding_kind kind);
 
-/* Writes `words` and `advice` from the other members (graph/finding_words.c; reads /proc only for
- * a terminal that keeps a reader waiting). */
+/* Writes `words`, `advice` and `rescue` from the other members. Reads /proc only for a terminal
+ * that keeps a reader waiting. */
 void finding_describe(const struct wait_graph *graph, struct wait_finding *finding);
 
 #endif

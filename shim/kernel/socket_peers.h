@@ -43,4 +43,7 @@ struct inet_socket {
 /* A TCP socket of a process. 0 or -ENOENT. */
 long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket);
 
+/* Whether a socket of a process waits for connections (listen(2)), of either family. */
+bool socket_listens(int pid, uint64_t inode);
+
 #endif

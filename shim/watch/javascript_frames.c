@@ -8,12 +8,15 @@
 #include "explain/javascript/javascript_stack.h"
 #include "process/life.h"
 
+/* child: kept, the engine's code and its place are the same */
 static struct javascript_runtime runtime;
 static bool looked_for;
-/* Mapped at the first stack: half a megabyte that a program without an engine does not need. */
+static char description[JAVASCRIPT_FEATURE_LIMIT];
+
+/* Mapped at the first stack: half a megabyte that a program without an engine does not need.
+ * child: kept, as the mapping is */
 static struct javascript_workspace *workspace;
 static struct javascript_frame *frames;
-static char description[JAVASCRIPT_FEATURE_LIMIT];
 
 const char *javascript_frames_begin(const struct memory_reader *memory)
 {
@@ -77,8 +80,8 @@ void javascript_frames_add(const struct memory_reader *memory, const struct stac
     unsigned limit = settings_stack_depth(&settings);
     if (trace->count == 0 || !javascript_frames_wanted(memory) || !make_workspace())
         return;
-    unsigned count = javascript_read_stack(&runtime, memory, workspace, trace, snapshot, frames,
-                                           limit, &facts);
+    unsigned count =
+        javascript_read_stack(&runtime, memory, workspace, trace, snapshot, frames, limit, &facts);
     story->javascript = frames;
     story->javascript_count = count;
     story->javascript_omitted = facts.omitted;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread_stack.h"
 
-#include <signal.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "process/life.h"
 #include "watch/javascript_frames.h"
 
-/* Too large for the watchdog's stack; used by the watchdog alone. */
+/* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
 static struct stack_frame_name names[STACK_DEPTH_LIMIT];
@@ -31,15 +29,11 @@ void thread_stack_clear(void)
     trace.count = 0;
 }
 
-/* libunwind blocks signals around its locks through libc, which leaves out its own two (32 and 33)
- * when the mask is put back: no signal must ever choose the watchdog. */
 void thread_stack_unwind(const struct memory_reader *memory)
 {
-    uint64_t all = ~0ULL;
     unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
                                                       : settings_stack_depth(&settings);
     unwind_snapshot(&snapshot, memory, depth, &trace);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
 }
 
 const struct stack_trace *thread_stack_trace(void)
@@ -67,7 +61,7 @@ unsigned thread_stack_own_frames(void)
  * one. */
 static void name_compiled_frames(unsigned count)
 {
-    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    static struct perf_map_name found[STACK_DEPTH_LIMIT]; /* child: scratch */
     unsigned wanted = 0;
     for (unsigned i = 0; i < count; i++)
         if (!names[i].module[0])

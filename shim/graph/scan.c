@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "graph/wait_graph_parts.h"
 #include "kernel/object_look.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
@@ -78,6 +79,11 @@ static void sort_holders(struct wait_holder *holders, uint32_t count)
     }
 }
 
+void wait_graph_sort_holders(struct wait_graph *graph)
+{
+    sort_holders(graph->holders, graph->holder_count);
+}
+
 static void scan_fds(struct wait_graph *graph, uint32_t index)
 {
     struct wait_process *process = &graph->processes[index];
@@ -107,7 +113,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
     fd_iterate_end(&fds);
 }
 
-static bool scan_process(struct wait_graph *graph, int pid)
+bool wait_graph_scan_process(struct wait_graph *graph, int pid)
 {
     char text[512];
     struct stat_line stat;
@@ -129,24 +135,29 @@ static bool scan_process(struct wait_graph *graph, int pid)
     return true;
 }
 
+void wait_graph_empty(struct wait_graph *graph)
+{
+    graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
+    graph->unreadable = 0;
+    graph->incomplete = graph->partial = graph->open = false;
+}
+
 long wait_graph_scan(struct wait_graph *graph)
 {
     struct directory directory;
     int pid;
-    graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
-    graph->unreadable = 0;
-    graph->incomplete = false;
+    wait_graph_empty(graph);
     long error = directory_open(&directory, "/proc");
     if (error < 0)
         return error;
     while (directory_next_number(&directory, &pid, NULL)) { /* the kernel lists them ascending */
-        if (!scan_process(graph, pid)) {
+        if (!wait_graph_scan_process(graph, pid)) {
             graph->incomplete = true;
             break;
         }
     }
     directory_close(&directory);
-    sort_holders(graph->holders, graph->holder_count);
+    wait_graph_sort_holders(graph);
     return 0;
 }
 
@@ -211,27 +222,4 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
     else
         end->access = FD_WRITES;
     return true;
-}
-
-static void load_other_end(struct wait_graph *graph, const struct wait_holder *own)
-{
-    struct fd_description description;
-    struct wait_holder end;
-    int64_t unread;
-    int pid = graph->processes[own->process].pid;
-    if (fd_describe(pid, own->fd, &description) < 0 ||
-        !wait_graph_other_end(graph, pid, &description, 0, &end, &unread))
-        return;
-    uint32_t count, first = wait_graph_holders(graph, end.key, &count);
-    for (uint32_t i = first; i < first + count; i++)
-        wait_graph_load(graph, graph->processes[graph->holders[i].process].pid);
-}
-
-void wait_graph_load_neighbours(struct wait_graph *graph, int pid)
-{
-    uint32_t process = wait_graph_process(graph, pid);
-    for (uint32_t i = 0; i < graph->holder_count; i++) {
-        if (graph->holders[i].process == process)
-            load_other_end(graph, &graph->holders[i]);
-    }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "explain/libunwind_loader.h"
+#include "libunwind_loader.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stddef.h>
 
 #if defined(__x86_64__)
@@ -21,7 +20,7 @@ static bool find(void *library, const char *name, void *function)
     return *(void **)function != NULL;
 }
 
-static bool load(struct libunwind *functions)
+bool libunwind_load(struct libunwind *functions)
 {
     void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     return library != NULL &&
@@ -33,14 +32,4 @@ static bool load(struct libunwind *functions)
            find(library, EXPORTED_NAME(unw_get_reg), &functions->get_reg) &&
            find(library, EXPORTED_NAME(UNW_OBJ(dwarf_search_unwind_table)),
                 &functions->search_unwind_table);
-}
-
-bool libunwind_load(struct libunwind *functions)
-{
-    int saved_errno = errno;
-    bool loaded = load(functions);
-    if (!loaded)
-        dlerror(); /* the program's next dlerror() must not tell of this */
-    errno = saved_errno;
-    return loaded;
 }
