@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "kernel/call_table.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "slots/slot.h"
@@ -56,21 +57,8 @@ void sampler_begin(void)
 
 static bool is_write(long number)
 {
-    switch (number) {
-    case SYS_write:
-    case SYS_writev:
-    case SYS_pwritev2:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_sendfile:
-    case SYS_splice:
-    case SYS_tee:
-    case SYS_vmsplice:
-        return true;
-    default:
-        return false;
-    }
+    const struct call_description *known = call_description(number);
+    return known && known->class == CLASS_PIPE_WRITE;
 }
 
 static struct slot *slot_of(int tid)
