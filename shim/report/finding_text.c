@@ -109,7 +109,7 @@ static void link_line(struct text_buffer *text, const struct chain_link *link)
     text_string(text, "  ");
     who(text, link->name, link->pid);
     text_string(text, "  ");
-    text_string(text, link->waits_in);
+    text_printable(text, link->waits_in);
     if (link->object[0] != '\0' && link->reason != REASON_CHILD && link->reason != REASON_SIGNAL) {
         text_string(text, " on ");
         text_printable(text, link->object);
