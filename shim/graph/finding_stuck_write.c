@@ -92,6 +92,9 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
         if (!has_set)
             link_name_object(graph, thread->wait.fd, link);
     }
+    finding->keeper_runs = thread->wait.kind == WAIT_NONE;
+    if (finding->keeper_runs)
+        finding->keeper_run_ns = thread_run_time_ns(keeper->pid, thread->tid);
     finding->keeper_sleeps =
         thread->wait.kind == WAIT_SLEEP ||
         (thread->wait.kind != WAIT_READ && thread->free && thread->limit_ms < TIMED_WAIT_MS);

@@ -251,3 +251,14 @@ int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memor
             &time, wait->arguments[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
     return milliseconds(time.tv_sec, time.tv_nsec);
 }
+
+uint64_t thread_run_time_ns(int pid, int tid)
+{
+    char text[96];
+    uint64_t time = 0;
+    if (proc_read_of(pid, tid, "schedstat", text, sizeof text) <= 0)
+        return 0;
+    for (const char *at = text; *at >= '0' && *at <= '9'; at++)
+        time = time * 10 + (uint64_t)(*at - '0');
+    return time;
+}

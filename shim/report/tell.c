@@ -305,7 +305,8 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     life_reporting_end();
 }
 
-void tell_finding(const struct wait_finding *finding)
+void tell_finding(const struct wait_finding *finding, const struct member *members,
+                  uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
@@ -318,9 +319,9 @@ void tell_finding(const struct wait_finding *finding)
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
     if (is_json())
-        event_json_finding(&text, &head, finding);
+        event_json_finding(&text, &head, finding, members, blocked_ns);
     else
-        event_text_finding(&text, &head, finding);
+        event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     life_reporting_end();
 }

@@ -86,15 +86,27 @@ static uint64_t hash_stack(void)
     return hash;
 }
 
+/* The wrappers are no frames of the program's: innermost as a slot saw them, below libc's own as
+ * the kernel does. Returns how many frames are left. */
+static unsigned without_own_frames(unsigned count)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (module_is_own(names[i].pc))
+            continue;
+        if (kept != i)
+            names[kept] = names[i];
+        kept++;
+    }
+    return kept;
+}
+
 void thread_stack_name(const struct memory_reader *memory, struct story *story)
 {
     unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
-    unsigned own = thread_stack_own_frames();
-    if (own > count)
-        own = count;
     name_compiled_frames(count);
-    story->frames = names + own;
-    story->frame_count = count - own;
+    story->frames = names;
+    story->frame_count = without_own_frames(count);
     story->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
     story->stack_hash = hash_stack();
 }
