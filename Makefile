@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
+# make test TESTS="test_lag test_glob" runs only these.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
 # build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
 
@@ -32,8 +33,9 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libpipeshim.so -Wl,-z,now -Wl,-z,nodelete -W
 # shim/cli is the command-line tool; all other folders make the library.
 SHIM_SOURCES := $(filter-out shim/cli/%,$(wildcard shim/*/*.c shim/*/*/*.c))
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(BUILD)/pic/%.o)
-# What unit tests and the tool link: the library's code without its doors (which export libc names).
-CORE_SOURCES := $(filter-out shim/doors/%,$(SHIM_SOURCES))
+# What unit tests and the tool link: the library's code without its doors (which export libc names)
+# and without its constructor.
+CORE_SOURCES := $(filter-out shim/doors/% shim/main/%,$(SHIM_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
@@ -41,7 +43,6 @@ CLI_PACKAGES := jansson libdw libelf
 CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-INTEGRATION_TESTS := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
                      $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
 TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
@@ -57,9 +58,9 @@ say = $(if $(V),,@echo '  $(1) $(2)')
 
 all: $(BUILD)/libpipeshim.so $(if $(CLI_SOURCES),$(BUILD)/pipeshim)
 
-$(BUILD)/exports.map: shim/doors/calls.def scripts/make-exports.sh
+$(BUILD)/exports.map: shim/facts/calls.def scripts/make-exports.sh
 	@mkdir -p $(@D)
-	$(Q)sh scripts/make-exports.sh shim/doors/calls.def > $@
+	$(Q)sh scripts/make-exports.sh shim/facts/calls.def > $@
 
 # A queued write takes 80 ns and goes through seven files: without this it is 10 ns more.
 DRAINER := $(BUILD)/pic/shim/doors/drain_doors.o $(filter $(BUILD)/pic/shim/drain/%,$(SHIM_OBJECTS))
@@ -68,6 +69,7 @@ $(DRAINER): SHIM_CFLAGS += -flto
 $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(Q)sh scripts/check-library.sh $@
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
@@ -93,11 +95,6 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
-$(BUILD)/tests/integration/%: tests/integration/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
-
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -118,7 +115,7 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/explain/memory_reader.c \
+FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/kernel/memory_reader.c \
                   tests/support/python_image.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 	@mkdir -p $(@D)
@@ -143,12 +140,12 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
-	$(MAKE) all $(UNIT_TESTS) $(INTEGRATION_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD)
+	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS)
+	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
-	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/test_report.py Size
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 third-party: all
@@ -156,7 +153,7 @@ third-party: all
 
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop
-	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/loops/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
 
 # Random faults, every byte compared; prints its seed, and SEED= repeats one.
 SECONDS ?= 180

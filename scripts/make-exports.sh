@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Prints the linker's version script for the names in the table of interposed calls, and nothing
-# else is visible.   make-exports.sh shim/doors/calls.def
+# else is visible.   make-exports.sh shim/facts/calls.def
 set -eu
 echo "{ global:"
 # The name is the second argument of a row, the first of the CALL_VOID rows.

@@ -10,11 +10,11 @@ shift
 export PIPESHIM_BUILD="$PWD/$build"
 passed=0
 failed=0
-for test in "$build"/tests/unit/test_* "$build"/tests/integration/test_* tests/integration/test_*.py; do
+for test in "$build"/tests/unit/test_* tests/integration/*/test_*.py; do
     case "$test" in *.d | *'*'*) continue ;; esac
-    name=$(basename "$test")
+    name=$(basename "$test" .py)
     if [ $# -gt 0 ]; then
-        case " $* " in *" $name "*) ;; *) continue ;; esac
+        case " $* " in *" $name "* | *" $name.py "*) ;; *) continue ;; esac
     fi
     log="$build/tests/$name.log"
     start=$(date +%s)

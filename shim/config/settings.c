@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "config/glob.h"
 #include "config/parse.h"
 
@@ -126,13 +127,11 @@ static void use_default(struct settings *settings, enum setting_id id)
         parse_value(&table[id], table[id].default_text, &settings->number[id]);
 }
 
-/* As much of a user's text as fits a line; control characters would break it or the terminal. */
+/* As much of a user's text as fits a line. */
 static void text_quoted(struct text_buffer *message, const char *text, size_t size)
 {
-    for (size_t i = 0; i < size && i < 100; i++) {
-        unsigned char c = (unsigned char)text[i];
-        text_char(message, c < 0x20 || c == 0x7f ? '?' : text[i]);
-    }
+    enum { SHOWN = 100 };
+    text_printable_part(message, text, size < SHOWN ? size : SHOWN);
 }
 
 static void complain_of_value(const struct setting *setting, const char *text,

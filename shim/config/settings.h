@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/text_buffer.h"
-#include "doors/calls.h"
+#include "facts/calls.h"
 
 #define SETTING(id, name, type, default_text, accepted, minimum, maximum) SETTING_##id,
 enum setting_id {

@@ -14,7 +14,8 @@
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "drain/drain.h"
-#include "watch/life.h"
+#include "process/life.h"
+#include "watch/finish.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
 
@@ -95,10 +96,10 @@ __attribute__((used, visibility("hidden"))) void syscall_before_seccomp(long num
         before_filter(program);
 }
 
-/* Before our constructor has bound syscall(). */
+/* The first call of syscall() binds it. */
 __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 {
-    real_resolve_all();
+    BOUND(syscall);
 }
 
 /*

@@ -11,9 +11,9 @@
     type door_##name parameters __asm__(#name) __attribute__((visibility("default")));             \
     type door_##name parameters
 
-/* Another library's constructor may come before ours, which binds the pointers. */
+/* Binds the pointer at its first use. Two threads may do it at once: both store the same. */
 #define BOUND(name)                                                                                \
     if (__builtin_expect(!real_##name, 0))                                                         \
-    real_resolve_all()
+    real_##name = (__typeof__(real_##name))real_function(#name)
 
 #endif

@@ -10,16 +10,18 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/kernel_calls.h"
+#include "doors/claim.h"
 #include "doors/door.h"
 #include "doors/real.h"
-#include "doors/slot.h"
 
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \
@@ -117,4 +119,4 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
 
 #define CONTROL(type, name, parameters) /* doors/control.c */
 
-#include "doors/calls.def"
+#include "facts/calls.def"

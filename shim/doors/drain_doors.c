@@ -3,19 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 
+#include "base/newer_libc.h"
 #include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
 #include "drain/drain.h"
 #include "drain/headroom.h"
+#include "process/life.h"
 #include "report/tell.h"
 #include "watch/drain_watch.h"
-#include "watch/life.h"
 
 /* The functions that were real before the drainer stood in front of them. */
 static ssize_t (*write_behind)(int, const void *, size_t);
@@ -39,8 +38,8 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
     if (!drain_wants(fd))
         return false;
     /* The raw calls behind this are no cancellation points, and write() is one. */
-    if (!__libc_single_threaded)
-        pthread_testcancel();
+    if (!is_single_threaded())
+        cancellation_point();
     ssize_t outcome = drain_write(fd, vector, count);
     if (outcome == DRAIN_PASS)
         return false;
@@ -190,7 +189,7 @@ REAPING(int, system, (const char *command), (command))
 
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
-        name##_behind = real_##name;                                                               \
+        name##_behind = (__typeof__(name##_behind))real_function(#name);                           \
         real_##name = drained_##name;                                                              \
     } while (0)
 

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 /* Puts the drainer between the wrappers and the real functions, if PIPESHIM_DRAIN names an fd:
- * where it does not, no call pays for it. After real_resolve_all() and before threads. */
+ * where it does not, no call pays for it. In the constructor, before threads. */
 void drain_doors_install(void);
 
 /* For stdio's write: as drain_write(), with errno; false: make the real call. */

@@ -11,15 +11,13 @@
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
+#include "process/life.h"
 #include "watch/cpu_timer.h"
-#include "watch/life.h"
 #include "watch/thread.h"
 
 /* The watchdog owns the timers; it starts again if the exec fails. */
 static void before_exec(void)
 {
-    if (!real_execve) /* another library's constructor comes before ours */
-        real_resolve_all();
     drain_doors_finish(false);
     if (life_active() && cpu_timer_runs() &&
         atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
@@ -29,6 +27,7 @@ static void before_exec(void)
 #define FORWARDED(name, parameters, arguments)                                                     \
     DOOR(int, name, parameters)                                                                    \
     {                                                                                              \
+        BOUND(name);                                                                               \
         before_exec();                                                                             \
         return real_##name arguments;                                                              \
     }
@@ -71,6 +70,7 @@ DOOR(int, execl, (const char *path, const char *argument, ...))
     va_list list;
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
+    BOUND(execv);
     before_exec();
     return real_execv(path, array);
 }
@@ -80,6 +80,7 @@ DOOR(int, execlp, (const char *file, const char *argument, ...))
     va_list list;
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
+    BOUND(execvp);
     before_exec();
     return real_execvp(file, array);
 }
@@ -90,6 +91,7 @@ DOOR(int, execle, (const char *path, const char *argument, ...))
     ARRAY_OF_LIST(argument, list, array);
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
+    BOUND(execve);
     before_exec();
     return real_execve(path, array, environment);
 }

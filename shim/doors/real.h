@@ -27,7 +27,7 @@
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
 #define CALL_READINESS(type, name, parameters, arguments, number) REAL(type, name, parameters)
 #define CONTROL(type, name, parameters)                           REAL(type, name, parameters)
-#include "doors/calls.def"
+#include "facts/calls.def"
 #undef REAL
 #undef CALL
 #undef CALL_VOID
@@ -36,8 +36,8 @@
 #undef CALL_READINESS
 #undef CONTROL
 
-/* Resolves all of them, so that no later call runs the dynamic linker from a signal handler. For
- * the library's constructor; not async-signal-safe. */
-void real_resolve_all(void);
+/* What a call of `name` would have reached; never NULL: of a name that this libc lacks, a function
+ * that fails with ENOSYS. Async-signal-safe once the constructor has run. */
+void (*real_function(const char *name))(void);
 
 #endif

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "doors/stdio_jumps.h"
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
+#include "doors/claim.h"
 #include "doors/drain_doors.h"
-#include "doors/slot.h"
 
 enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 
@@ -65,10 +65,10 @@ static bool replace(void **entry)
 
 const char *stdio_jumps_install(void)
 {
-    void **narrow = dlsym(RTLD_DEFAULT, "_IO_file_jumps");
-    void **wide = dlsym(RTLD_DEFAULT, "_IO_wfile_jumps");
-    void *read = dlsym(RTLD_DEFAULT, "_IO_file_read");
-    void *write = dlsym(RTLD_DEFAULT, "_IO_file_write");
+    void **narrow = symbol_next("_IO_file_jumps");
+    void **wide = symbol_next("_IO_wfile_jumps");
+    void *read = symbol_next("_IO_file_read");
+    void *write = symbol_next("_IO_file_write");
     if (!is_as_expected(narrow, read, write) || !is_as_expected(wide, read, write))
         return "this libc's FILE tables are not laid out as expected";
     real_file_write = (write_function *)write;

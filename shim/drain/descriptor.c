@@ -9,10 +9,10 @@
 
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
-#include "drain/headroom.h"
+#include "drain/headroom_table.h"
 #include "drain/turn.h"
-#include "watch/life.h"
-#include "watch/seccomp.h"
+#include "kernel/status.h"
+#include "process/life.h"
 
 enum { FOR_EVER = -1 };
 
@@ -32,6 +32,7 @@ struct entry {
 };
 _Atomic uint32_t descriptors_children_ended = 1;
 static struct entry entries[DESCRIPTOR_LIMIT];
+_Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
 bool descriptor_name(const char *text)
 {

@@ -47,7 +47,7 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
 }
 
 /* Waits a moment for room. A poll() makes every later write to the pipe dearer
- * (graph/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
+ * (kernel/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
 static void wait_for_room(int fd, uint64_t size)
 {
     enum { LOOK_AGAIN_NS = 20 * NS_PER_US };

@@ -17,7 +17,9 @@
 #include "drain/queue.h"
 #include "drain/room.h"
 #include "drain/stream.h"
+#include "drain/stream_table.h"
 #include "drain/survival.h"
+#include "drain/totals.h"
 #include "drain/turn.h"
 
 bool drain_enabled;
@@ -43,6 +45,7 @@ bool drain_init(const struct drain_options *wanted)
     if (made < 0 && made > -4096)
         return false;
     drain_memory = (struct drain_memory *)made;
+    newer_libc_find();
     drain_memory->ring_size = ring;
     drain_memory->max = options.max;
     drain_memory->page = getauxval(AT_PAGESZ);
@@ -104,7 +107,7 @@ static ssize_t queue_or_write(struct stream *stream, int fd, const struct descri
             return direct_write_rest(fd, vector, count, written);
         long done = direct_write_now(fd, vector, count);
         if (done == -EAGAIN) {
-            queue_drop(size);
+            totals_drop(size);
             return (ssize_t)size;
         }
         if (done < 0)
@@ -236,7 +239,7 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
         uint32_t asked = 0;
         struct stream *stream = lock_in_order(&descriptor, &full);
         if (full)
-            queue_note_fallback(DRAIN_TOO_MANY);
+            fallback_note(DRAIN_TOO_MANY);
         if (!stream)
             return done > 0 ? direct_write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
         ssize_t result = write_in_order(stream, fd, &descriptor, vector, count, done, now, &asked);

@@ -41,18 +41,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "report/drain_facts.h"
-
-enum drain_overflow { DRAIN_BLOCK, DRAIN_DROP_NEW, DRAIN_DROP_OLD };
-
-struct drain_options {
-    const char *fds; /* PIPESHIM_DRAIN */
-    bool behind;     /* PIPESHIM_DRAIN_MODE */
-    uint64_t max;    /* bytes queued at once, all streams together */
-    enum drain_overflow overflow;
-    uint64_t exit_ns; /* PIPESHIM_DRAIN_EXIT */
-    uint64_t grow;    /* PIPESHIM_GROW; 0: off */
-};
+#include "drain/fallback.h"
+#include "drain/options.h"
+#include "facts/drain_facts.h"
 
 /* What drain_write() returns when the call is not its business: make the real call. */
 enum { DRAIN_PASS = -100000 };
@@ -94,17 +85,6 @@ void drain_stop(void);
 
 /* A forked child: its totals begin at zero. */
 void drain_begin_in_child(void);
-
-/* Why writes were made as usual although they were to be drained, and what else went wrong. */
-enum drain_fallback {
-    DRAIN_NO_HELPER = 1,     /* the kernel gives no process for the helper */
-    DRAIN_TOO_MANY = 2,      /* all streams are in use */
-    DRAIN_NO_MEMORY = 4,     /* for more of the queue */
-    DRAIN_HELPER_KILLED = 8, /* another goes on */
-};
-
-/* Those since the last call: bits of enum drain_fallback. */
-unsigned drain_fallbacks(void);
 
 /* Of this process. Async-signal-safe. */
 struct drain_totals drain_totals(void);

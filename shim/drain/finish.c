@@ -5,10 +5,10 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "drain/queue.h"
 #include "drain/ring.h"
 #include "drain/stream.h"
 #include "drain/survival.h"
+#include "drain/totals.h"
 
 static uint64_t lost_before; /* drain_memory->lost_bytes when this process began */
 static uint64_t handed_over_bytes, handed_over_writes;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "report/drain_facts.h"
+#include "facts/drain_facts.h"
 
 /* See drain_finish(). */
 bool finish(uint64_t patience_ns, bool exits);

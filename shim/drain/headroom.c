@@ -50,11 +50,6 @@ bool headroom_begin(int fd, size_t size)
     return headroom_renew(room, fd, size, ticks_now());
 }
 
-void headroom_forget(unsigned fd)
-{
-    atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
-}
-
 void headroom_rescue(int fd)
 {
     long capacity = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);

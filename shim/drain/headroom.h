@@ -19,26 +19,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/single_threaded.h>
 
+#include "base/newer_libc.h"
 #include "base/ticks.h"
-#include "doors/slot.h"
 #include "drain/descriptor.h"
+#include "drain/headroom_table.h"
 #include "drain/stream.h"
+#include "slots/slot.h"
 
-enum {
-    HEADROOM_LIMIT = 512, /* bytes of a write; larger ones lose nothing by the test */
-    HEADROOM_FDS = DESCRIPTOR_LIMIT,
-};
-
-/* Of one descriptor. Whoever loses a race here loses some headroom, or asks once more. */
-struct headroom {
-    _Atomic uint64_t asked;      /* ticks_now() when the pipe was last looked at; 0: it is none, or
-                                  * not known to be one */
-    _Atomic int32_t left;        /* bytes; 0 or less: none */
-    _Atomic uint32_t free_since; /* descriptor_children_ended() then */
-};
-extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
+enum { HEADROOM_LIMIT = 512 }; /* bytes of a write; larger ones lose nothing by the test */
 
 /* True while the watchdog could come to the rescue, and never had to; it says so at each look. */
 extern _Atomic bool headroom_watched __attribute__((visibility("hidden")));
@@ -72,7 +61,7 @@ static inline bool headroom_take(int fd, size_t size)
     int32_t left = atomic_load_explicit(&room->left, memory_order_relaxed);
     if (left < (int32_t)size || now - asked > TICKS_IN_100_US)
         return headroom_renew(room, fd, size, now);
-    if (__libc_single_threaded)
+    if (is_single_threaded())
         atomic_store_explicit(&room->left, left - (int32_t)size, memory_order_relaxed);
     else if (atomic_fetch_sub_explicit(&room->left, (int32_t)size, memory_order_relaxed) <
              (int32_t)size)
@@ -80,9 +69,6 @@ static inline bool headroom_take(int fd, size_t size)
     headroom_note(thread_slot);
     return true;
 }
-
-/* `fd` becomes another pipe. */
-void headroom_forget(unsigned fd);
 
 /* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe
  * larger, which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7):

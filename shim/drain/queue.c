@@ -6,36 +6,19 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/direct.h"
+#include "drain/fallback.h"
 #include "drain/ring.h"
 #include "drain/room.h"
 #include "drain/survival.h"
-#include "watch/life.h"
+#include "drain/totals.h"
+#include "process/life.h"
 
 enum { LOOK_AGAIN_NS = NS_PER_MS / 4 };
-
-struct queue_totals queue_totals;
-static _Atomic unsigned fallbacks;
-
-void queue_note_fallback(unsigned fallback)
-{
-    atomic_fetch_or(&fallbacks, fallback);
-}
-
-unsigned drain_fallbacks(void)
-{
-    return atomic_exchange(&fallbacks, 0);
-}
 
 static void sleep_a_moment(void)
 {
     struct timespec moment = {0, LOOK_AGAIN_NS};
     raw_syscall(SYS_nanosleep, &moment, 0);
-}
-
-void queue_drop(uint64_t bytes)
-{
-    atomic_fetch_add(&queue_totals.dropped_bytes, bytes);
-    atomic_fetch_add(&queue_totals.dropped_writes, 1);
 }
 
 /* Takes the oldest whole write out of the queue. False: what is there has begun. */
@@ -58,7 +41,7 @@ static bool drop_oldest(struct stream *stream)
     if (at == tail || at > head || !atomic_compare_exchange_strong(&stream->tail, &tail, at))
         return at != tail; /* the helper was faster: room all the same */
     atomic_fetch_sub(&drain_memory->queued, at - tail);
-    queue_drop(bytes);
+    totals_drop(bytes);
     return true;
 }
 
@@ -101,7 +84,7 @@ static bool helper_is_there(struct stream *stream, int fd)
         raw_syscall(SYS_sched_yield);
     if (state != HELPER_NONE && helper_was_killed(stream)) {
         if (!survival_go_on(stream, fd)) {
-            queue_note_fallback(DRAIN_NO_HELPER);
+            fallback_note(DRAIN_NO_HELPER);
             return false;
         }
         state = atomic_load(&stream->state);
@@ -111,7 +94,7 @@ static bool helper_is_there(struct stream *stream, int fd)
             return true;
         begin_episode(stream, fd);
         if (!helper_start(stream, fd)) {
-            queue_note_fallback(DRAIN_NO_HELPER);
+            fallback_note(DRAIN_NO_HELPER);
             return false;
         }
         atomic_fetch_add(&stream->episode, 1);
@@ -166,7 +149,7 @@ static bool append(struct stream *stream, int fd, const struct iovec *vector, ui
     uint64_t at = before;
     uint64_t space = space_of(size);
     if (!ring_prepare(stream, before + space)) {
-        queue_note_fallback(DRAIN_NO_MEMORY);
+        fallback_note(DRAIN_NO_MEMORY);
         return false;
     }
     uint64_t queued = reserve(stream, space);
@@ -245,7 +228,7 @@ enum queue_outcome queue_write(struct stream *stream, int fd, const struct iovec
         if (room == ROOM_LATER)
             continue;
         if (room == ROOM_DROPPED) {
-            queue_drop(size);
+            totals_drop(size);
             return QUEUE_DONE;
         }
         if (!append(stream, fd, vector, *done, part)) {

@@ -6,11 +6,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "drain/drain.h"
+#include "drain/options.h"
 #include "drain/stream.h"
-
-/* Why writes were made as usual although they were to be drained; see drain_fallbacks(). */
-void queue_note_fallback(unsigned fallback);
 
 /* What became of a write. */
 enum queue_outcome {
@@ -27,15 +24,5 @@ enum queue_outcome {
  * room_wait(). */
 enum queue_outcome queue_write(struct stream *stream, int fd, const struct iovec *vector, int count,
                                uint64_t *done, enum drain_overflow overflow, uint32_t *asked);
-
-/* Counts a write of so many bytes as dropped. */
-void queue_drop(uint64_t bytes);
-
-/* Of this process. */
-struct queue_totals {
-    _Atomic uint64_t episodes, peak_bytes, dropped_bytes, dropped_writes;
-    _Atomic uint64_t queued_bytes[STREAM_LIMIT]; /* each under its stream's lock */
-};
-extern struct queue_totals queue_totals;
 
 #endif

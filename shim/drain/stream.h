@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "doors/slot.h"
+#include "slots/slot.h"
 
 enum {
     STREAM_LIMIT = 16,        /* pipes drained at once; more are written as usual */
@@ -131,27 +131,12 @@ static inline void lock_release(_Atomic uint32_t *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-/* The stream of a pipe that takes writes, or NULL. Another process may give it to another pipe at
- * any time unless its lock is held or something is queued in it. */
-struct stream *stream_find(uint64_t device, uint64_t inode);
-
-/* The same, made if there is none; its lock is taken. NULL: none is free (`*full` is set then), or
- * a signal handler interrupted the holder of the lock. */
-struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full);
-
 /* True if it is, or was last, of that pipe. */
 static inline bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
 {
     return atomic_load_explicit(&stream->inode, memory_order_relaxed) == inode &&
            atomic_load_explicit(&stream->device, memory_order_relaxed) == device;
 }
-
-/* True if all that was queued for the pipe by those who share this memory has been sent. */
-bool streams_are_sent(uint64_t device, uint64_t inode);
-
-/* Closes the stream, whose lock is held, for writers: the next one finds, or makes, another. False:
- * too few are left. */
-bool stream_seal(struct stream *stream);
 
 static inline bool stream_is_empty(struct stream *stream)
 {

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "drain/drain.h"
-#include "drain/queue.h"
+#include "drain/fallback.h"
+#include "drain/totals.h"
 
 /* The helper's own, after the fork: the list of one futex. */
 static struct robust_list entry;
@@ -39,7 +39,7 @@ static void take_back(struct stream *stream)
     if (drain_memory->drops_oldest) {
         uint32_t lost = atomic_load(&stream->in_flight);
         if (lost > 0)
-            queue_drop(lost);
+            totals_drop(lost);
         atomic_store(&stream->begun, 0);
         atomic_store(&stream->sent, tail);
     } else {
@@ -55,7 +55,7 @@ bool survival_go_on(struct stream *stream, int fd)
     survival_end(stream); /* of those who wait the kernel wakes one only */
     atomic_fetch_sub(&drain_memory->active, 1);
     atomic_store(&stream->state, HELPER_NONE);
-    queue_note_fallback(DRAIN_HELPER_KILLED);
+    fallback_note(DRAIN_HELPER_KILLED);
     if (stream_is_empty(stream))
         atomic_store(&stream->ended_ns, clock_monotonic_ns());
     return stream_is_empty(stream) || helper_start(stream, fd);

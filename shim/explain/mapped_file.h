@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/stack.h"
+#include "facts/stack.h"
 
 struct mapped_file {
     uintptr_t start, end; /* from the mapping of the file's first byte to its last mapping's end */

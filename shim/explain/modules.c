@@ -7,12 +7,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/mapped_file.h"
 
-/* Weak: an older glibc lacks it, and the library must load there too. */
-extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
+/* Of glibc 2.35; NULL with an older one. */
+static __typeof__(&_dl_find_object) find_object;
 
 static char executable_path[MODULE_PATH_LIMIT];
 static uintptr_t vdso_address;
@@ -48,6 +49,7 @@ void modules_init(void)
                               sizeof(executable_path) - 1);
     executable_path[length > 0 ? length : 0] = '\0';
     vdso_address = getauxval(AT_SYSINFO_EHDR);
+    find_object = (__typeof__(find_object))symbol_next("_dl_find_object");
     find_executable();
 }
 
@@ -95,10 +97,10 @@ static bool module_from_maps(const struct memory_reader *reader, uintptr_t addre
 
 bool module_find(const struct memory_reader *reader, uintptr_t address, struct module *module)
 {
-    if (_dl_find_object == NULL)
+    if (find_object == NULL)
         return module_from_maps(reader, address, module);
     struct dl_find_object found;
-    if (_dl_find_object((void *)address, &found) != 0)
+    if (find_object((void *)address, &found) != 0)
         return false;
     struct link_map loaded;
     if (!memory_read(reader, (uintptr_t)found.dlfo_link_map, &loaded, sizeof(loaded)))

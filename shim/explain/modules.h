@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "explain/stack.h"
+#include "facts/stack.h"
+#include "kernel/memory_reader.h"
 
 enum { MODULE_SEGMENT_LIMIT = 32 }; /* program headers that are looked at */
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/stack.h"
+#include "facts/stack.h"
 
 struct perf_map_name {
     uint64_t pc;                  /* in: an address outside all modules */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "explain/stack.h"
+#include "facts/stack.h"
+#include "kernel/memory_reader.h"
 
 enum {
     SNAPSHOT_LIMIT = 64 * 1024, /* what lies deeper is read when the unwinder comes to it */

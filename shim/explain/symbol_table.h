@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
 #include "explain/modules.h"
+#include "kernel/memory_reader.h"
 
 struct symbol_table {
     struct memory_reader reader;

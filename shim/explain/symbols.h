@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-#include "explain/memory_reader.h"
-#include "explain/stack.h"
+#include "facts/stack.h"
+#include "kernel/memory_reader.h"
 
 /*
  * Names the first `depth` frames of `trace` (all, if it has fewer) in `names`; returns their

@@ -247,8 +247,10 @@ static bool step_without_table(struct unwind *unwind, bool exact, uint64_t *pc)
         sp += drop + 8;
     } else {
         uint64_t frame_pointer = unwind->registers[LIBUNWIND_FRAME_POINTER];
-        if ((unwind->known >> LIBUNWIND_FRAME_POINTER & 1) == 0 ||
-            !read_frame_record(unwind, frame_pointer, sp, RETURN_ADDRESS_ANONYMOUS, record))
+        if ((unwind->known >> LIBUNWIND_FRAME_POINTER & 1) == 0)
+            return false;
+        unwind->trace->frame_pointer[unwind->trace->count - 1] = frame_pointer;
+        if (!read_frame_record(unwind, frame_pointer, sp, RETURN_ADDRESS_ANONYMOUS, record))
             return false;
         unwind->known = 0; /* that code may have saved the others anywhere */
         set_register(unwind, LIBUNWIND_FRAME_POINTER, record[0]);
@@ -280,6 +282,7 @@ static void add_frame(struct stack_trace *trace, uint64_t pc, bool exact)
 {
     trace->pc[trace->count] = pc;
     trace->exact[trace->count] = exact;
+    trace->frame_pointer[trace->count] = 0;
     trace->count++;
 }
 

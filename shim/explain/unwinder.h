@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
-#include "explain/memory_reader.h"
-#include "explain/stack.h"
 #include "explain/stack_snapshot.h"
+#include "facts/stack.h"
+#include "kernel/memory_reader.h"
 
 /*
  * Loads libunwind and has it allocate all that it ever takes from malloc. Calls modules_init() too.

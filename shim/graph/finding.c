@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
-#include "graph/socket_peers.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/socket_peers.h"
 
 /* FNV-1a: equal fingerprints need not resist an enemy. */
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -78,7 +78,7 @@ static void name_object(const struct wait_graph *graph, int fd, struct chain_lin
     link->own_fd = fd;
     memcpy(link->object, description.link, sizeof link->object);
     link->key = description.key;
-    if (link->wait == WAIT_WRITE && fd_is_channel(&description))
+    if ((link->wait == WAIT_WRITE || link->reason == REASON_ROOM) && fd_is_channel(&description))
         read_fill(graph, link->pid, fd, link->object, link);
 }
 
@@ -98,20 +98,28 @@ static void make_link(const struct wait_graph *graph, const struct wait_thread *
     }
 }
 
-/* All threads of a process: none of them may have woken between two looks. */
-static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index)
+static bool comes_round(const struct wait_graph *graph, const struct wait_process *process)
+{
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        if (thread->recurs || thread->listener)
+            return true;
+    }
+    return false;
+}
+
+/* All threads of a process: none of them may have woken between two looks. Where threads wake by
+ * their nature (`likely`), what has to stand still is what they wait for. */
+static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index,
+                            bool likely)
 {
     const struct wait_process *process = &graph->processes[index];
     hash = mix(hash, (uint64_t)process->pid);
+    if (likely && comes_round(graph, process))
+        return hash;
     for (uint32_t i = 0; i < process->thread_count; i++)
         hash = mix_thread(hash, &graph->threads[process->first_thread + i]);
     return hash;
-}
-
-static void take_reporter(const struct wait_process *process, struct wait_finding *finding)
-{
-    if (process->library && (finding->reporter_pid == 0 || process->pid < finding->reporter_pid))
-        finding->reporter_pid = process->pid;
 }
 
 /* Starts a circle at a full pipe when it has one: what a reader wants to see first. */
@@ -128,13 +136,25 @@ static unsigned first_step(const struct wait_graph *graph, const struct wait_ste
     return best;
 }
 
+/* Who, and on what: the same for each member that looks, and for a look an hour later. */
+static uint64_t identify(const struct wait_finding *finding)
+{
+    uint64_t id = 14695981039346656037ULL;
+    for (unsigned i = 0; i < finding->count; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        id = mix(mix(mix(id, (uint64_t)link->tid), link->key.inode), (uint64_t)link->reason);
+    }
+    return id;
+}
+
 static void make_deadlock(struct wait_graph *graph, const struct wait_step *steps, unsigned count,
-                          bool timed, struct wait_finding *finding)
+                          unsigned acting, struct wait_finding *finding)
 {
     unsigned first = first_step(graph, steps, count);
     memset(finding, 0, sizeof *finding);
     finding->kind = FINDING_DEADLOCK;
-    finding->timed = timed;
+    finding->timed = !(acting & ACT_TIMED);
+    finding->likely = !(acting & ACT_LISTENERS);
     finding->limit_ms = INT64_MAX;
     finding->away_epoll = -1;
     finding->count = count;
@@ -144,31 +164,48 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         make_link(graph, &graph->threads[step->thread], &graph->edges[step->edge],
                   &finding->chain[i]);
         process->reported = true;
-        take_reporter(process, finding);
-        finding->fingerprint = mix_process(graph, finding->fingerprint, step->process);
+        finding->fingerprint =
+            mix_process(graph, finding->fingerprint, step->process, finding->likely);
+        finding->fingerprint = mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
         for (uint32_t t = 0; t < process->thread_count; t++) {
             const struct wait_thread *thread = &graph->threads[process->first_thread + t];
             if (thread->timed && thread->limit_ms < finding->limit_ms)
                 finding->limit_ms = thread->limit_ms;
         }
     }
+    finding->id = identify(finding);
     finding_describe(graph, finding);
 }
 
-static unsigned find_deadlocks(struct wait_graph *graph, bool timed, struct wait_finding *findings,
-                               unsigned count, unsigned limit)
+/* A cycle that a timeout opens is worth a word when somebody is stuck in it: each waiting for the
+ * other to speak, with a timer running, is how an idle client and its server look. */
+static bool is_worth_words(const struct wait_graph *graph, const struct wait_step *steps,
+                           unsigned count, unsigned acting)
+{
+    if (acting & ACT_TIMED)
+        return true;
+    for (unsigned i = 0; i < count; i++) {
+        enum wait_reason reason = graph->edges[steps[i].edge].reason;
+        if (reason == REASON_ROOM || reason == REASON_LOCK)
+            return true;
+    }
+    return false;
+}
+
+static unsigned find_deadlocks(struct wait_graph *graph, unsigned acting,
+                               struct wait_finding *findings, unsigned count, unsigned limit)
 {
     struct wait_step steps[CHAIN_LIMIT];
-    wait_graph_reduce(graph, !timed);
+    wait_graph_reduce(graph, acting);
     for (uint32_t i = 0; i < graph->process_count && count < limit; i++) {
         if (graph->processes[i].reported || !graph->processes[i].loaded)
             continue;
         unsigned length = wait_graph_circle(graph, i, steps, CHAIN_LIMIT);
-        bool known = length == 0;
+        bool known = length == 0 || !is_worth_words(graph, steps, length, acting);
         for (unsigned s = 0; s < length; s++)
             known |= graph->processes[steps[s].process].reported;
         if (!known)
-            make_deadlock(graph, steps, length, timed, &findings[count++]);
+            make_deadlock(graph, steps, length, acting, &findings[count++]);
     }
     return count;
 }
@@ -229,8 +266,9 @@ struct readers {
     int away_epoll;
 };
 
+/* `key`: what the writer waits for room in, which may be one of many that it waits for. */
 static struct readers look_at_readers(const struct wait_graph *graph,
-                                      const struct wait_thread *writer)
+                                      const struct wait_thread *writer, struct object_key key)
 {
     struct readers readers = {.own_only = true, .away_epoll = -1, .keeper = NO_INDEX};
     for (uint32_t i = 0; i < writer->edge_count && !readers.listening; i++) {
@@ -238,6 +276,8 @@ static struct readers look_at_readers(const struct wait_graph *graph,
         const struct wait_process *reader = &graph->processes[edge->process];
         bool own = edge->process == writer->process;
         int away_epoll;
+        if (edge->reason != REASON_ROOM || !object_key_equal(edge->key, key))
+            continue;
         readers.count++;
         readers.own_only &= own;
         readers.doubt |= reader->opaque;
@@ -273,7 +313,6 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
     finding->keeper_pid = keeper->pid;
     finding->keeper_switches = keeper->switches;
     finding->away_epoll = readers->away_epoll;
-    take_reporter(keeper, finding);
     if (!thread)
         return;
     struct chain_link *link = &finding->chain[finding->count++];
@@ -295,32 +334,44 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
             thread_wait_limit_ms(&thread->wait, keeper->pid, (graph->look & LOOK_MEMORY) != 0);
 }
 
-static bool is_full_write(const struct wait_graph *graph, const struct wait_thread *thread,
-                          struct chain_link *link)
+/* The descriptor that a thread waits for room in: that of its write, or one of its poll (a program
+ * whose descriptor does not block: Node, Bun, asyncio's drain()); -1 none. */
+static int room_fd(const struct wait_graph *graph, const struct wait_thread *thread)
 {
-    if (thread->wait.kind != WAIT_WRITE || graph->processes[thread->process].opaque ||
+    for (uint32_t i = 0; i < thread->edge_count; i++) {
+        const struct wait_edge *edge = &graph->edges[thread->first_edge + i];
+        if (edge->reason == REASON_ROOM)
+            return edge->own_fd;
+    }
+    return thread->wait.kind == WAIT_WRITE ? thread->wait.fd : -1;
+}
+
+static bool waits_for_room(const struct wait_graph *graph, const struct wait_thread *thread,
+                           struct chain_link *link)
+{
+    int fd = room_fd(graph, thread);
+    if (fd < 0 || thread->free || graph->processes[thread->process].opaque ||
         thread->candidates > 1)
         return false;
     start_link(graph, thread, link);
-    int fd = thread->edge_count > 0 ? graph->edges[thread->first_edge].own_fd : thread->wait.fd;
+    link->reason = REASON_ROOM;
     name_object(graph, fd, link);
-    return link->key.inode != 0 && link->full != 0 && !thread->free;
+    return link->key.inode != 0 && link->full != 0;
 }
 
 static bool make_stuck_write(const struct wait_graph *graph, const struct wait_thread *thread,
                              struct wait_finding *finding)
 {
     memset(finding, 0, sizeof *finding);
-    if (!is_full_write(graph, thread, &finding->chain[0]))
+    if (!waits_for_room(graph, thread, &finding->chain[0]))
         return false;
-    struct readers readers = look_at_readers(graph, thread);
+    struct readers readers = look_at_readers(graph, thread, finding->chain[0].key);
     if (readers.listening || readers.doubt)
         return false;
     finding->kind = kind_of_readers(&readers);
     finding->count = 1;
     finding->away_epoll = -1;
     finding->fingerprint = mix(mix_thread(0, thread), (uint64_t)finding->chain[0].used);
-    take_reporter(&graph->processes[thread->process], finding);
     if (readers.edge) {
         finding->chain[0].for_pid = graph->processes[readers.keeper].pid;
         finding->chain[0].peer_fd = readers.edge->peer_fd;
@@ -404,7 +455,6 @@ static bool make_endless_read(const struct wait_graph *graph, const struct wait_
         return false; /* a conversation, not a stream that ends */
     finding->keeper_pid = finding->chain[0].for_pid;
     finding->fingerprint = mix_thread(0, thread);
-    take_reporter(reader, finding);
     const struct wait_thread *keeper = keeper_thread(graph, edge->process);
     if (keeper && edge->process != thread->process) {
         start_link(graph, keeper, &finding->chain[1]);
@@ -434,8 +484,10 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
 {
     unsigned count = 0;
     if (!graph->incomplete) {
-        count = find_deadlocks(graph, false, findings, count, limit);
-        count = find_deadlocks(graph, true, findings, count, limit);
+        /* From what is proven to what needs an assumption each. */
+        static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
+        for (unsigned pass = 0; pass < sizeof passes / sizeof *passes; pass++)
+            count = find_deadlocks(graph, passes[pass], findings, count, limit);
     }
     for (uint32_t i = 0; i < graph->thread_count && count < limit; i++) {
         const struct wait_thread *thread = &graph->threads[i];
@@ -463,6 +515,18 @@ static bool names_process(const struct wait_finding *finding, int pid)
             return true;
     }
     return false;
+}
+
+bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
+{
+    if (wait_graph_scan_relatives(graph, pid) < 0)
+        return true;
+    uint32_t process = wait_graph_load(graph, pid);
+    /* A child that has ended may have left somebody behind who holds the pipe that is read. */
+    if (process == NO_INDEX || graph->open || graph->incomplete || has_zombie_child(graph, pid))
+        return true;
+    wait_graph_reduce(graph, 0);
+    return !graph->processes[process].can_act;
 }
 
 unsigned wait_graph_look_at(struct wait_graph *graph, int pid, struct wait_finding *findings,

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/object_facts.h"
+#include "facts/object_facts.h"
 #include "graph/wait_graph.h"
 
 enum {
@@ -51,13 +51,12 @@ struct chain_link {
 
 struct wait_finding {
     enum finding_kind kind;
+    bool likely;      /* not proven: see enum acting of graph/wait_graph.h */
+    uint64_t id;      /* of a deadlock: the same whoever of its members finds it */
     bool timed;       /* the circle opens when a timeout of one of its members ends, */
     int64_t limit_ms; /* this long after that began */
     unsigned count;   /* links; of a deadlock the last waits for the first */
     struct chain_link chain[CHAIN_LIMIT];
-    /* The lowest pid of the chain whose process runs this library; 0 none. When several members
-     * find the same deadlock, this one tells it. */
-    int reporter_pid;
     uint64_t fingerprint;
     /* FINDING_READER_AWAY: the process that should read. */
     int keeper_pid;
@@ -71,6 +70,10 @@ struct wait_finding {
 
 /* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit);
+
+/* The quick look that comes before: at the relatives of `pid` alone. False when `pid` can act for
+ * certain; true when a look at all processes is needed to know. */
+bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
 
 /* One look for the watchdog: scans, loads what `pid` depends on, and finds what is wrong there. The
  * first finding is one that names `pid`, when there is one; the others may name only processes that

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "graph/borrowed_fd.h"
 #include "graph/finding.h"
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/socket_peers.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/socket_peers.h"
 
 static void process_words(struct text_buffer *text, const char *comm, int pid)
 {
@@ -79,13 +79,13 @@ static void fill_words(struct text_buffer *text, const struct chain_link *link)
 
 static void write_words(struct text_buffer *text, const struct chain_link *link)
 {
-    text_string(text, "cannot finish its ");
+    text_string(text, link->wait == WAIT_WRITE ? "cannot finish its " : "waits in ");
     call_words(text, link);
     if (link->object[0] == '\0') {
         text_string(text, " (to which pipe may not be read)");
         return;
     }
-    text_string(text, " to ");
+    text_string(text, link->wait == WAIT_WRITE ? " to " : " for room in ");
     object_words(text, link);
     text_string(text, " (its ");
     end_words(text, link->own_fd);
@@ -159,6 +159,8 @@ static void deadlock_words(const struct wait_graph *graph, const struct wait_fin
             text_string(text, ", which ");
         predicate(graph, text, &finding->chain[i], i + 1 == finding->count);
     }
+    if (finding->likely)
+        text_string(text, "; likely, not proven: what else could end it cannot be seen");
     if (finding->timed) {
         text_string(text, "; nothing moves until a timeout of ");
         seconds_words(text, finding->limit_ms);

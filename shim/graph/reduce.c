@@ -3,9 +3,10 @@
 #include "graph/wait_graph.h"
 
 static bool thread_can_act(const struct wait_graph *graph, const struct wait_thread *thread,
-                           bool timed_act)
+                           unsigned acting)
 {
-    if (thread->free || (thread->timed && timed_act))
+    if (thread->free || (thread->timed && (acting & ACT_TIMED)) ||
+        (thread->recurs && (acting & ACT_RECURRING)))
         return true;
     for (uint32_t i = 0; i < thread->edge_count; i++) {
         if (graph->processes[graph->edges[thread->first_edge + i].process].can_act)
@@ -14,19 +15,35 @@ static bool thread_can_act(const struct wait_graph *graph, const struct wait_thr
     return false;
 }
 
+static bool waits_for_room(const struct wait_graph *graph, const struct wait_process *process)
+{
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        for (uint32_t e = 0; !thread->free && e < thread->edge_count; e++) {
+            if (graph->edges[thread->first_edge + e].reason == REASON_ROOM)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* An engine whose accept thread is idle while the thread that has the request is stuck in its log
+ * (whisper-server, llama-server): the one that accepts answers nobody who is connected already. */
 static bool process_can_act(const struct wait_graph *graph, const struct wait_process *process,
-                            bool timed_act)
+                            unsigned acting)
 {
     if (!process->loaded || process->opaque)
         return true;
+    bool skip = !(acting & ACT_LISTENERS) && waits_for_room(graph, process);
     for (uint32_t i = 0; i < process->thread_count; i++) {
-        if (thread_can_act(graph, &graph->threads[process->first_thread + i], timed_act))
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        if (!(skip && thread->listener) && thread_can_act(graph, thread, acting))
             return true;
     }
     return false;
 }
 
-void wait_graph_reduce(struct wait_graph *graph, bool timed_act)
+void wait_graph_reduce(struct wait_graph *graph, unsigned acting)
 {
     for (uint32_t i = 0; i < graph->process_count; i++)
         graph->processes[i].can_act = false;
@@ -34,7 +51,7 @@ void wait_graph_reduce(struct wait_graph *graph, bool timed_act)
         changed = false;
         for (uint32_t i = 0; i < graph->process_count; i++) {
             struct wait_process *process = &graph->processes[i];
-            if (!process->can_act && process_can_act(graph, process, timed_act)) {
+            if (!process->can_act && process_can_act(graph, process, acting)) {
                 process->can_act = true;
                 changed = true;
             }

@@ -6,18 +6,20 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/proc_text.h"
 #include "graph/wait_graph.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
 
 /* The thread whose edges are being made. */
 struct edge_maker {
     struct wait_graph *graph;
     struct wait_thread *thread;
     int pid;
-    bool nested; /* inside an epoll set that is a member of another */
+    bool nested;        /* inside an epoll set that is a member of another */
+    unsigned listeners; /* listening sockets among what it waits for */
 };
 
 static bool memory_allowed(const struct wait_graph *graph)
@@ -50,6 +52,13 @@ static bool may_be_held_unseen(const struct wait_graph *graph, uint32_t process)
     return false;
 }
 
+/* Who holds the other end is not among the processes that were scanned. */
+static void leave_open(struct edge_maker *maker)
+{
+    maker->graph->open = true;
+    maker->thread->free = true;
+}
+
 /* Edges to all holders of the other end. */
 static void add_holders(struct edge_maker *maker, const struct wait_holder *end, int own_fd,
                         enum wait_reason reason)
@@ -67,7 +76,9 @@ static void add_holders(struct edge_maker *maker, const struct wait_holder *end,
         if (may_be_held_unseen(graph, holder->process))
             maker->thread->free = true;
     }
-    if (last_process == NO_INDEX && reason == REASON_INPUT)
+    if (last_process == NO_INDEX && graph->partial)
+        leave_open(maker);
+    else if (last_process == NO_INDEX && reason == REASON_INPUT)
         maker->thread->free = true; /* nobody to write: the end of file is about to be read */
     if (may_be_held_unseen(graph, maker->thread->process))
         maker->thread->free = true;
@@ -93,15 +104,23 @@ static void add_channel(struct edge_maker *maker, int fd, const struct fd_descri
 {
     struct wait_holder end;
     int64_t unread;
-    if (!wait_graph_other_end(maker->graph, maker->pid, description, waits_for, &end, &unread) ||
-        is_ready(maker, fd, description, waits_for, unread)) {
-        maker->thread->free = true; /* a listener, a remote peer, a closed one, or ready */
+    if (!wait_graph_other_end(maker->graph, maker->pid, description, waits_for, &end, &unread)) {
+        if (description->kind == LINK_SOCKET && socket_listens(maker->pid, description->key.inode))
+            maker->listeners++;
+        else
+            maker->thread->free = true; /* a remote peer, or a closed one */
+        return;
+    }
+    if (is_ready(maker, fd, description, waits_for, unread)) {
+        maker->thread->free = true;
         return;
     }
     if (description->kind == LINK_SOCKET) {
         uint32_t count;
         wait_graph_holders(maker->graph, end.key, &count);
-        if (count == 0)
+        if (count == 0 && maker->graph->partial)
+            leave_open(maker);
+        else if (count == 0)
             maker->thread->free = true; /* its holder is not visible */
     }
     add_holders(maker, &end, fd, waits_for == WAIT_FOR_ROOM ? REASON_ROOM : REASON_INPUT);
@@ -213,6 +232,8 @@ static void add_lock_holder(struct edge_maker *maker)
                 lock.major == file.stx_dev_major && lock.minor == file.stx_dev_minor;
     lines_close(&lines);
     uint32_t holder = found ? wait_graph_process(maker->graph, lock.pid) : NO_INDEX;
+    if (found && holder == NO_INDEX && maker->graph->partial)
+        leave_open(maker);
     if (holder == NO_INDEX) /* an open-file lock, or its taker has gone and left it to a child */
         return;
     maker->thread->free = false;
@@ -303,6 +324,18 @@ static void add_candidates(struct edge_maker *maker)
         maker->thread->free = true;
 }
 
+/* A thread for which a new connection is all that there is to wait for, but for the other threads
+ * of its process. */
+static void judge_listeners(struct edge_maker *maker)
+{
+    struct wait_thread *thread = maker->thread;
+    if (thread->free || maker->listeners == 0)
+        return;
+    thread->free = thread->listener = true;
+    for (uint32_t e = 0; e < thread->edge_count; e++)
+        thread->listener &= maker->graph->edges[thread->first_edge + e].process == thread->process;
+}
+
 static void make_edges(struct edge_maker *maker)
 {
     struct wait_thread *thread = maker->thread;
@@ -318,7 +351,11 @@ static void make_edges(struct edge_maker *maker)
     case WAIT_SELECT:
     case WAIT_EPOLL:
         add_set(maker);
+        judge_listeners(maker);
         add_child_signals(maker);
+        break;
+    case WAIT_ACCEPT:
+        thread->free = thread->listener = true;
         break;
     case WAIT_CHILD:
         add_waited_child(maker);
@@ -345,6 +382,11 @@ static void judge_limit(const struct wait_graph *graph, struct wait_thread *thre
     thread->limit_ms = thread_wait_limit_ms(&thread->wait, pid, memory_allowed(graph));
     thread->timed = thread->limit_ms != INT64_MAX;
     thread->free = thread->limit_ms < TIMED_WAIT_MS;
+    if (!thread->free || thread->wait.kind == WAIT_SLEEP)
+        return;
+    for (uint32_t e = 0; e < thread->edge_count && !thread->recurs; e++)
+        thread->recurs = graph->edges[thread->first_edge + e].reason == REASON_ROOM;
+    thread->free = thread->timed = !thread->recurs;
 }
 
 static void load_thread(struct wait_graph *graph, uint32_t index, int tid)

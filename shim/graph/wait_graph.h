@@ -10,7 +10,9 @@
  *
  * Doubt always counts as "can act": a thread that may not be read, a set that is too long, a
  * process that holds an io_uring. A verdict is therefore a proof of the look it was made from; it
- * takes two looks without progress between them (graph/finding.h) to be told.
+ * takes two looks without progress between them (graph/finding.h) to be told. Two kinds of thread
+ * that can act do not help whoever waits, as far as can be seen from outside: what is stuck once
+ * they are left out is `likely`, not proven, and said so (enum acting).
  *
  * All functions are async-signal-safe: memory of the caller, raw system calls, no signal, no
  * ptrace, no open of a pipe end; about 40 KiB of stack.
@@ -22,9 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "graph/fd_scan.h"
-#include "graph/thread_wait.h"
-#include "graph/wait_set.h"
+#include "kernel/fd_scan.h"
+#include "kernel/thread_wait.h"
+#include "kernel/wait_set.h"
 
 enum { NO_INDEX = UINT32_MAX };
 
@@ -68,8 +70,11 @@ struct wait_thread {
     int tid;
     uint32_t process;
     struct thread_wait wait;
-    bool free;  /* it goes on by itself, or it cannot be excluded that it does */
-    bool timed; /* it goes on by itself after `limit_ms`, which is long */
+    bool free;     /* it goes on by itself, or it cannot be excluded that it does */
+    bool timed;    /* it goes on by itself after `limit_ms`, which is long */
+    bool listener; /* free, but only a new connection wakes it: accept, or a poll of listeners */
+    bool recurs;   /* it waits for room in a full pipe, by short waits that come round again (Bun
+                    * wakes each 999 ms, Node for its timers) */
     int64_t limit_ms;
     unsigned candidates; /* objects that it may wait on, when its call may not be read */
     uint32_t first_edge, edge_count;
@@ -84,7 +89,7 @@ struct wait_holder {
 };
 
 struct wait_graph {
-    unsigned look;                  /* LOOK_ flags of graph/object_look.h */
+    unsigned look;                  /* LOOK_ flags of kernel/object_look.h */
     struct wait_process *processes; /* by pid, ascending */
     struct wait_thread *threads;
     struct wait_edge *edges;
@@ -95,6 +100,8 @@ struct wait_graph {
     uint32_t holder_count, holder_limit;
     uint32_t unreadable; /* processes whose descriptors may not be read */
     bool incomplete;     /* something did not fit: holders may be missing, no verdict is made */
+    bool partial;        /* only relatives were scanned: holders may be missing */
+    bool open;           /* and it matters: somebody waits for an end whose holder was not seen */
 };
 
 enum {
@@ -111,6 +118,12 @@ void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsign
 /* Reads the table of all processes and who holds which pipe and socket: one pass over /proc. To be
  * called first, and again for a new look. Returns 0 or -errno (no /proc). */
 long wait_graph_scan(struct wait_graph *graph);
+
+/* The same of the relatives of `pid` alone: itself, its descendants, its parent and what that
+ * started. Costs some 10 us a process instead of a pass over /proc. No verdict, but a question
+ * that may be answered: if the process can act in this graph and graph->open is false, it can act.
+ * -ENOENT when the kernel does not list children (CONFIG_PROC_CHILDREN). */
+long wait_graph_scan_relatives(struct wait_graph *graph, int pid);
 
 /* Reads the threads of a process and, through what they wait for, of all processes that it depends
  * on. Returns the index of the process, NO_INDEX when there is none of that pid. */
@@ -132,9 +145,16 @@ uint32_t wait_graph_holders(const struct wait_graph *graph, struct object_key ke
 bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct fd_description *fd,
                           unsigned waits_for, struct wait_holder *end, int64_t *unread);
 
-/* Marks the processes that can act (graph/reduce.c; pure). `timed_act`: threads whose wait ends by
- * itself after more than TIMED_WAIT_MS count as able to act. */
-void wait_graph_reduce(struct wait_graph *graph, bool timed_act);
+/* Which doubtful threads count as able to act in a reduction. */
+enum acting {
+    ACT_TIMED = 1,     /* whose wait ends by itself after more than TIMED_WAIT_MS */
+    ACT_LISTENERS = 2, /* who wait for new connections, in a process with a writer that is stuck */
+    ACT_RECURRING = 4, /* whose wait for room comes round again */
+    ACT_ALL = ACT_TIMED | ACT_LISTENERS | ACT_RECURRING,
+};
+
+/* Marks the processes that can act (graph/reduce.c; pure). `acting`: ACT_ flags. */
+void wait_graph_reduce(struct wait_graph *graph, unsigned acting);
 
 struct wait_step {
     uint32_t process, thread, edge;

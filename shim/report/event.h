@@ -12,11 +12,11 @@
 
 #include "base/text_buffer.h"
 #include "config/settings.h"
-#include "graph/fill_watch.h"
+#include "facts/drain_facts.h"
+#include "facts/lag_facts.h"
+#include "facts/story.h"
 #include "graph/finding.h"
-#include "report/drain_facts.h"
-#include "report/lag_facts.h"
-#include "report/story.h"
+#include "kernel/fill_watch.h"
 #include "report/summary.h"
 
 /* What every event begins with. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The drainer's events. */
+#include "base/utf8.h"
 #include "report/event_json_parts.h"
 #include "report/event_text_parts.h"
 
@@ -59,7 +60,7 @@ void event_text_drain(struct text_buffer *text, const struct event_head *head,
                       const struct drain_facts *facts)
 {
     event_text_begin(text, head, facts->ref ? "DRAINED" : "DRAIN");
-    text_string(text, facts->object.name);
+    text_printable(text, facts->object.name);
     text_string(text, " (fd ");
     text_signed(text, facts->fd);
     if (facts->ref) {

@@ -8,8 +8,13 @@ void event_json_finding(struct text_buffer *text, const struct event_head *head,
 {
     struct json_writer json;
     event_json_begin(&json, text, head);
-    if (finding->kind != FINDING_DEADLOCK)
+    if (finding->kind == FINDING_DEADLOCK) {
+        json_put_hex(&json, "id", finding->id);
+        json_put_string(&json, "certainty", finding->likely ? "likely" : "proven");
+    } else {
+        json_put_string(&json, "kind", finding_name(finding->kind));
         json_put_string(&json, "finding", finding_name(finding->kind));
+    }
     json_open(&json, "chain", '[');
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];

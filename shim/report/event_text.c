@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -15,13 +17,13 @@ void event_text_begin(struct text_buffer *text, const struct event_head *head, c
     text_string(text, "pipeshim: ");
     text_string(text, word);
     text_char(text, ' ');
-    text_string(text, base_name(head->executable));
+    text_printable(text, base_name(head->executable));
     text_char(text, '[');
     text_signed(text, head->pid);
     text_char(text, ']');
     if (head->tid != head->pid) {
         text_string(text, " thread ");
-        text_string(text, head->thread);
+        text_printable(text, head->thread);
         text_char(text, '[');
         text_signed(text, head->tid);
         text_char(text, ']');
@@ -54,13 +56,13 @@ void event_text_start(struct text_buffer *text, const struct event_head *head,
         text_char(text, ' ');
         text_string(text, setting_name((enum setting_id)id));
         text_char(text, '=');
-        text_string(text, start->settings->text[id]);
+        text_printable(text, start->settings->text[id]);
     }
     if (!start->libunwind)
         text_string(text, " (no libunwind: stacks by frame pointers only)");
     if (start->no_stdio) {
         text_string(text, " (stdio by sampling: ");
-        text_string(text, start->no_stdio);
+        text_printable(text, start->no_stdio);
         text_char(text, ')');
     }
     text_char(text, '\n');
@@ -109,7 +111,7 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
     for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
         const struct peer_facts *peer = &pipe->peers[i];
         text_string(text, writes ? "  its reader: " : "  its writer: ");
-        text_string(text, peer->comm);
+        text_printable(text, peer->comm);
         text_char(text, '[');
         text_signed(text, peer->pid);
         text_char(text, ']');
@@ -119,7 +121,7 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
         }
         if (peer->waits_in[0]) {
             text_string(text, ", which waits in ");
-            text_string(text, peer->waits_in);
+            text_printable(text, peer->waits_in);
         }
         text_char(text, '\n');
     }
@@ -141,7 +143,7 @@ static void frames(struct text_buffer *text, const struct story *story)
         text_unsigned(text, i);
         text_char(text, ' ');
         if (frame->symbol[0]) {
-            text_string(text, frame->symbol);
+            text_printable(text, frame->symbol);
             text_char(text, '+');
             text_hex(text, frame->symbol_offset);
         } else {
@@ -149,7 +151,7 @@ static void frames(struct text_buffer *text, const struct story *story)
         }
         text_string(text, "  ");
         if (frame->module[0]) {
-            text_string(text, base_name(frame->module));
+            text_printable(text, base_name(frame->module));
             text_char(text, '+');
             text_hex(text, frame->offset);
         } else {
@@ -169,9 +171,9 @@ static void python_frames(struct text_buffer *text, const struct story *story)
          i++) {
         const struct python_frame *frame = &story->python[i];
         text_string(text, "    ");
-        text_string(text, frame->function);
+        text_printable(text, frame->function);
         text_string(text, "  ");
-        text_string(text, frame->file);
+        text_printable(text, frame->file);
         if (frame->line > 0) {
             text_char(text, ':');
             text_signed(text, frame->line);
@@ -204,19 +206,19 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
     const struct peer_facts *child = &object->child;
     if (child->pid) {
         text_string(text, "  waits for ");
-        text_string(text, child->comm);
+        text_printable(text, child->comm);
         text_char(text, '[');
         text_signed(text, child->pid);
         text_char(text, ']');
         if (child->waits_in[0]) {
             text_string(text, ", which waits in ");
-            text_string(text, child->waits_in);
+            text_printable(text, child->waits_in);
         }
         text_char(text, '\n');
     }
     if (object->kind == OBJECT_SOCKET && object->socket.remote[0]) {
         text_string(text, "  connected to ");
-        text_string(text, object->socket.remote);
+        text_printable(text, object->socket.remote);
         if (object->socket.peer_pid != UNKNOWN_NUMBER) {
             text_string(text, ", process ");
             text_signed(text, object->socket.peer_pid);
@@ -232,7 +234,7 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     event_text_begin(text, head, "BLOCKED");
     text_milliseconds(text, story->blocked_ns);
     text_string(text, " ms in ");
-    text_string(text, story->call);
+    text_printable(text, story->call);
     text_char(text, '(');
     if (story->behind_tid) {
         text_string(text, "): waits for the FILE's lock, behind thread ");
@@ -249,8 +251,8 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
             text_string(text, " bytes");
         }
         text_string(text, ") on ");
-        text_string(text,
-                    story->object.name[0] ? story->object.name : event_class_name(story->class));
+        text_printable(text,
+                       story->object.name[0] ? story->object.name : event_class_name(story->class));
         if (is_pipe(story))
             fill(text, &story->object.pipe);
     }
@@ -263,7 +265,7 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     other_process(text, &story->object);
     if (story->note) {
         text_string(text, "  note: ");
-        text_string(text, story->note);
+        text_printable(text, story->note);
         text_char(text, '\n');
     }
     if (advice) {
@@ -290,7 +292,7 @@ void event_text_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {
     event_text_begin(text, head, "WARNING");
-    text_string(text, message);
+    text_printable(text, message);
     text_char(text, '\n');
     event_text_lost(text, head);
 }
@@ -316,13 +318,13 @@ void event_text_summary(struct text_buffer *text, const struct event_head *head,
         if (text->capacity - text->length < ROOM_FOR_LINE)
             break;
         text_string(text, "  ");
-        text_string(text, site->call);
+        text_printable(text, site->call);
         if (site->where[0]) {
             text_string(text, " from ");
-            text_string(text, site->where);
+            text_printable(text, site->where);
         }
         text_string(text, " on ");
-        text_string(text, site->object[0] ? site->object : event_class_name(site->class));
+        text_printable(text, site->object[0] ? site->object : event_class_name(site->class));
         text_string(text, ": ");
         text_unsigned(text, site->count);
         text_string(text, " times, total ");

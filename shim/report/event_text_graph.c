@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: MIT
 /* What goes on between processes, for a person. */
+#include "base/utf8.h"
 #include "report/event_text_parts.h"
 
 void event_text_finding(struct text_buffer *text, const struct event_head *head,
                         const struct wait_finding *finding)
 {
     event_text_begin(text, head, finding->kind == FINDING_DEADLOCK ? "DEADLOCK" : "FINDING");
-    text_string(text, finding->words);
+    text_printable(text, finding->words);
     text_char(text, '\n');
     event_text_lost(text, head);
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
         text_string(text, "  ");
-        text_string(text, link->comm);
+        text_printable(text, link->comm);
         text_char(text, '[');
         text_signed(text, link->pid);
         text_string(text, "] waits in ");
-        text_string(text, link->waits_in);
+        text_printable(text, link->waits_in);
         if (link->object[0]) {
             text_string(text, " on ");
-            text_string(text, link->object);
+            text_printable(text, link->object);
         }
         text_string(text, " for ");
         text_signed(text, link->for_pid);
         text_char(text, '\n');
     }
     text_string(text, "  fix: ");
-    text_string(text, finding->advice);
+    text_printable(text, finding->advice);
     text_char(text, '\n');
 }
 
@@ -35,7 +36,7 @@ void event_text_filling(struct text_buffer *text, const struct event_head *head,
 {
     const struct pipe_facts *pipe = &object->pipe;
     event_text_begin(text, head, "FILLING");
-    text_string(text, object->name);
+    text_printable(text, object->name);
     text_string(text, " (fd ");
     text_signed(text, fd);
     text_string(text, ") holds ");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The events of an event loop that is late, for a person. */
+#include "base/utf8.h"
 #include "report/event_text_parts.h"
 
 static void milliseconds(struct text_buffer *text, uint64_t ns)
@@ -26,7 +27,7 @@ static void calls(struct text_buffer *text, const struct lag_facts *facts)
 {
     for (unsigned i = 0; i < facts->call_count; i++) {
         text_string(text, i == 0 ? "  in calls: " : ", ");
-        text_string(text, facts->calls[i].name);
+        text_printable(text, facts->calls[i].name);
         text_char(text, ' ');
         milliseconds(text, facts->calls[i].ns);
     }
@@ -64,7 +65,7 @@ void event_text_lag(struct text_buffer *text, const struct event_head *head,
     calls(text, facts);
     if (story->note) {
         text_string(text, "  note: ");
-        text_string(text, story->note);
+        text_printable(text, story->note);
         text_char(text, '\n');
     }
     text_string(text, "  fix: ");
@@ -95,7 +96,7 @@ void event_text_loops(struct text_buffer *text, const struct summary *summary)
         if (text->capacity - text->length < ROOM_FOR_LOOP)
             return;
         text_string(text, "  event loop ");
-        text_string(text, loop->thread);
+        text_printable(text, loop->thread);
         text_char(text, '[');
         text_signed(text, loop->tid);
         text_string(text, "]: ");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "report/json_writer.h"
 
-#include <string.h>
+#include "base/utf8.h"
 
 void json_begin(struct json_writer *json, struct text_buffer *text)
 {
@@ -14,47 +14,31 @@ size_t json_room(const struct json_writer *json)
     return json->text->capacity - 1 - json->text->length;
 }
 
-/* The length of the valid UTF-8 sequence at `p` (RFC 3629: no overlong forms, no surrogates, up to
- * U+10FFFF); 0 if there is none. A NUL ends every string, so a cut sequence is never valid. */
-static unsigned utf8_length(const unsigned char *p)
+static void escape(struct text_buffer *text, uint32_t character)
 {
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf)
-        return (p[1] & 0xc0) == 0x80 ? 2 : 0;
-    if (p[0] >= 0xe0 && p[0] <= 0xef) {
-        unsigned low = p[0] == 0xe0 ? 0xa0 : 0x80;
-        unsigned high = p[0] == 0xed ? 0x9f : 0xbf;
-        return p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 ? 3 : 0;
-    }
-    if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        unsigned low = p[0] == 0xf0 ? 0x90 : 0x80;
-        unsigned high = p[0] == 0xf4 ? 0x8f : 0xbf;
-        return p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 ? 4
-                                                                                             : 0;
-    }
-    return 0;
+    text_string(text, "\\u");
+    for (int shift = 12; shift >= 0; shift -= 4)
+        text_char(text, "0123456789abcdef"[character >> shift & 15]);
 }
 
 static void quoted(struct text_buffer *text, const char *value)
 {
     text_char(text, '"');
-    for (const unsigned char *p = (const unsigned char *)value; *p;) {
-        unsigned length = utf8_length(p);
+    while (*value) {
+        uint32_t character;
+        unsigned length = utf8_decode(value, &character);
         if (length == 0) {
             text_string(text, "\\ufffd");
             length = 1;
-        } else if (*p == '"' || *p == '\\') {
+        } else if (character == '"' || character == '\\') {
             text_char(text, '\\');
-            text_char(text, (char)*p);
-        } else if (*p < 0x20 || *p == 0x7f) {
-            text_string(text, "\\u00");
-            text_char(text, "0123456789abcdef"[*p >> 4]);
-            text_char(text, "0123456789abcdef"[*p & 15]);
+            text_char(text, (char)character);
+        } else if (!utf8_is_printable(character)) { /* all of them are below U+10000 */
+            escape(text, character);
         } else {
-            text_bytes(text, p, length);
+            text_bytes(text, value, length);
         }
-        p += length;
+        value += length;
     }
     text_char(text, '"');
 }

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "report/drain_facts.h"
-#include "report/lag_facts.h"
-#include "report/story.h"
+#include "facts/drain_facts.h"
+#include "facts/lag_facts.h"
+#include "facts/story.h"
 
 enum {
     SITE_LIMIT = 128,

@@ -6,6 +6,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "base/utf8.h"
 #include "config/glob.h"
 
 enum { RULE_LIMIT = 256, FILE_LIMIT = 32 * 1024 };
@@ -28,7 +29,7 @@ static void complain_of(const char *before, const char *what, size_t size, const
     struct text_buffer text;
     text_init(&text, line, sizeof line);
     text_string(&text, before);
-    text_bytes(&text, what, size < 200 ? size : 200);
+    text_printable_part(&text, what, size < 200 ? size : 200);
     text_string(&text, after);
     complain(line, context);
 }

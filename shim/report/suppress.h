@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "report/story.h"
+#include "facts/story.h"
 
 /* Reads the rules in `file`; complains, one line each, of a file that cannot be read and of lines
  * that are no rule (they are ignored). For the constructor. */

@@ -7,18 +7,17 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
+#include "kernel/task.h"
+#include "process/life.h"
 #include "report/event.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/suppress.h"
-#include "watch/cpu_stacks.h"
-#include "watch/lag.h"
-#include "watch/life.h"
-#include "watch/task.h"
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
 
 static const struct settings *config;
+static const struct tell_sources *sources;
 static char executable[PATH_LIMIT] = "";
 static const char *executable_name = executable;
 static struct event_start start;
@@ -70,9 +69,11 @@ static void begin_counts(void)
     summary_begin(&summary);
 }
 
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into)
+void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
+                  const struct tell_sources *from)
 {
     config = into;
+    sources = from;
     find_executable();
     settings_read(into, environment, executable_name, secure, keep_complaint, NULL);
     if (!settings_are_active(into))
@@ -130,7 +131,7 @@ static void write_start(void)
     if (start_told)
         return;
     start_told = true;
-    start.cpu_stacks = cpu_stacks_source();
+    start.cpu_stacks = sources->cpu_stacks();
     task_name(pid, thread, sizeof thread);
     begin_record(&text, &head, "start", pid, thread);
     if (is_json())
@@ -156,7 +157,6 @@ void tell_begin_in_child(void)
     start_told = false;
     log_begin_in_child();
     begin_counts();
-    drain_begin_in_child();
     if (is_json() && begin_telling()) {
         write_start();
         life_reporting_end();
@@ -391,7 +391,7 @@ void tell_summary(void)
     summary.dropped = log_dropped();
     summary.drain_on = drain_enabled;
     summary.drain = drain_totals();
-    summary.loop_count = lag_statistics(summary.loops, LAG_LOOP_LIMIT);
+    summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
     if (is_json())

@@ -10,21 +10,24 @@
 #include <stdint.h>
 
 #include "config/settings.h"
-#include "graph/fill_watch.h"
+#include "facts/drain_facts.h"
+#include "facts/lag_facts.h"
+#include "facts/story.h"
+#include "facts/told.h"
 #include "graph/finding.h"
-#include "report/drain_facts.h"
-#include "report/lag_facts.h"
-#include "report/story.h"
+#include "kernel/fill_watch.h"
 
-/* What became of a report. */
-struct told {
-    uint64_t seq;  /* of its `blocked` event; 0: held back by a rule or a limit */
-    uint32_t site; /* the summary's call site */
+/* What the log tells of the rooms above; async-signal-safe. */
+struct tell_sources {
+    const char *(*cpu_stacks)(void); /* which source is on, or why none is */
+    /* Copies at most `limit` loops; returns how many. */
+    unsigned (*loops)(struct loop_statistics *out, unsigned limit);
 };
 
 /* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
  * them is logged if the library is active here. For the constructor. */
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into);
+void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
+                  const struct tell_sources *from);
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */

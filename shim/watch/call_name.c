@@ -7,7 +7,7 @@
 #include "base/text_buffer.h"
 #include "explain/called_function.h"
 #include "explain/symbols.h"
-#include "graph/call_table.h"
+#include "kernel/call_table.h"
 
 static const struct {
     long number;

@@ -3,9 +3,9 @@
 #ifndef PIPESHIM_WATCH_CALL_NAME_H
 #define PIPESHIM_WATCH_CALL_NAME_H
 
-#include "doors/calls.h"
 #include "explain/stack_snapshot.h"
-#include "report/story.h"
+#include "facts/calls.h"
+#include "facts/story.h"
 
 /* Sets story->call: the interposed call's name; for stdio and for what the sampler found, the
  * function by which the program entered libc, from the story's stack and the call instruction that

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "watch/life.h"
+#include "process/life.h"
 
 enum {
     SESSION_LIMIT = 4,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "watch/cpu_stacks.h"
 
+#include "process/life.h"
 #include "watch/cpu_events.h"
 #include "watch/cpu_timer.h"
-#include "watch/life.h"
 #include "watch/seccomp.h"
 
 enum source { SOURCE_UNDECIDED, SOURCE_EVENTS, SOURCE_TIMER, SOURCE_OFF };

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "graph/proc_reader.h"
-#include "watch/life.h"
+#include "kernel/proc_reader.h"
+#include "process/life.h"
 
 enum {
     SESSION_LIMIT = 2,

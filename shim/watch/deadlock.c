@@ -8,28 +8,40 @@
 #include "base/raw_syscall.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
+#include "process/life.h"
 #include "report/tell.h"
-#include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/context.h"
+#include "watch/long_waits.h"
 
-enum { FINDINGS = 4 };
+enum {
+    FINDINGS = 4,
+    TOLD_LIMIT = 16,
+    COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
+};
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
-#define LONGEST_PAUSE_NS     ((uint64_t)60 * NS_PER_S)
+/* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
+#define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
+#define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
 static void *memory; /* the graph's, mapped when it is first needed */
 static struct wait_graph graph;
 static struct wait_finding found[FINDINGS];
 static struct wait_finding before;
 static bool have_before;
-static uint64_t next_look; /* 0: no write is stuck */
-static uint64_t pause;
-static uint64_t told_fingerprint;
+static uint64_t next_look;        /* of a stuck write; 0: none is */
+static uint64_t pause;            /* between two of these */
+static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64_MAX: none */
+static uint64_t not_before;       /* what the last looks have cost allows none earlier */
+static uint64_t told[TOLD_LIMIT]; /* the latest, by identity */
+static unsigned told_count;
 
 void deadlock_begin(void)
 {
     have_before = false;
     next_look = 0;
-    told_fingerprint = 0;
+    confirm_at = UINT64_MAX;
+    not_before = 0;
+    told_count = 0;
 }
 
 static bool have_memory(void)
@@ -44,69 +56,132 @@ static bool have_memory(void)
     return true;
 }
 
-/* Every member with a stuck write and this library finds the same circle: the lowest pid tells it.
- */
-static bool is_ours_to_tell(const struct wait_finding *finding)
+static int own_pid(void)
 {
-    int teller = 0;
+    return atomic_load(&life->pid);
+}
+
+static bool is_member(const struct wait_finding *finding, int pid)
+{
     for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        uint32_t process = wait_graph_process(&graph, link->pid);
-        if (link->reason == REASON_ROOM && process != NO_INDEX &&
-            graph.processes[process].library && (teller == 0 || link->pid < teller))
-            teller = link->pid;
+        if (finding->chain[i].pid == pid)
+            return true;
     }
-    return teller == atomic_load(&life->pid);
+    return false;
 }
 
-/* A circle is told by one of its members; where there is none, what is wrong with the reader of our
- * own stuck write is. */
-static const struct wait_finding *find(void)
+/* This process waits, and everybody it waits for is stuck: whoever can be named is what it waits
+ * for. */
+static bool waits_in_vain(void)
 {
-    const struct wait_finding *own = NULL;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, judge_permitted_look());
-    unsigned count = wait_graph_look_at(&graph, atomic_load(&life->pid), found, FINDINGS);
+    uint32_t own = wait_graph_process(&graph, own_pid());
+    wait_graph_reduce(&graph, ACT_ALL);
+    return own != NO_INDEX && graph.processes[own].loaded && !graph.processes[own].can_act;
+}
+
+/* A reader that is away may come back; these do not end as long as nobody interferes. */
+static bool cannot_end(const struct wait_finding *finding)
+{
+    return finding->kind == FINDING_DEADLOCK || finding->kind == FINDING_SELF_READER ||
+           finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
+}
+
+/* What is to be told here: a cycle that this process is a member of, what is wrong with the other
+ * end of its own wait, or what keeps from going on whom it waits for. */
+static const struct wait_finding *choose(unsigned count)
+{
+    const struct wait_finding *own = NULL, *awaited = NULL;
     for (unsigned i = 0; i < count; i++) {
-        if (found[i].kind == FINDING_DEADLOCK)
-            return is_ours_to_tell(&found[i]) ? &found[i] : NULL;
-        if (!own && found[i].chain[0].pid == atomic_load(&life->pid) &&
-            found[i].chain[0].reason == REASON_ROOM)
+        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
+            return &found[i];
+        if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
+        if (!awaited && cannot_end(&found[i]))
+            awaited = &found[i];
     }
-    return own;
+    if (own || !awaited)
+        return own;
+    return waits_in_vain() ? awaited : NULL;
 }
 
-static void look(void)
+static uint64_t identity(const struct wait_finding *finding)
 {
-    const struct wait_finding *now = find();
-    if (now && have_before && wait_finding_confirms(&before, now) &&
-        now->fingerprint != told_fingerprint) {
-        told_fingerprint = now->fingerprint;
-        tell_finding(now);
-    }
-    have_before = now != NULL;
-    if (now)
-        before = *now;
+    return finding->id != 0 ? finding->id : finding->fingerprint;
 }
 
-uint64_t deadlock_look(uint64_t now, bool stuck)
+static bool is_told(uint64_t id)
+{
+    for (unsigned i = 0; i < told_count && i < TOLD_LIMIT; i++) {
+        if (told[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* One look at all processes. A suspicion is kept for the look that confirms it. */
+static void look(uint64_t now)
+{
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    const struct wait_finding *finding =
+        choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
+    if (finding && is_told(identity(finding)))
+        finding = NULL;
+    bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
+    if (confirmed) {
+        told[told_count++ % TOLD_LIMIT] = identity(finding);
+        tell_finding(finding);
+    }
+    bool first = finding && !have_before;
+    have_before = finding && !confirmed;
+    if (have_before)
+        before = *finding;
+    confirm_at = !first            ? UINT64_MAX
+                 : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
+                                   : now + BETWEEN_TWO_LOOKS_NS;
+}
+
+/* The waits that may well be in peace: first the relatives, who answer most often. */
+static void look_at_waits(uint64_t now)
+{
+    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    if (wait_graph_may_be_stuck(&graph, own_pid()))
+        look(now);
+    not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
+}
+
+/* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
+static uint64_t look_at_stuck_write(uint64_t now, bool stuck)
 {
     if (!stuck) {
         next_look = 0;
-        have_before = false;
         return UINT64_MAX;
     }
     if (next_look == 0) {
         pause = BETWEEN_TWO_LOOKS_NS;
         next_look = now;
     }
-    if (now < next_look || !have_memory())
-        return next_look > now ? next_look : now + LONGEST_PAUSE_NS;
-    bool first = !have_before;
-    look();
-    /* A suspicion is looked at again soon; without one the pauses grow. */
-    uint64_t wait = have_before && first ? BETWEEN_TWO_LOOKS_NS : pause;
-    pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
-    next_look = clock_monotonic_ns() + wait;
+    if (now >= next_look) {
+        look(now);
+        next_look = clock_monotonic_ns() + pause;
+        pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
+    }
     return next_look;
+}
+
+uint64_t deadlock_look(uint64_t now, bool stuck)
+{
+    uint64_t due_at = not_before;
+    bool due = now >= not_before && long_waits_due(now, &due_at);
+    if (!stuck && !due && now < confirm_at)
+        return due_at < confirm_at ? due_at : confirm_at;
+    if (!have_memory())
+        return now + LONGEST_PAUSE_NS;
+    uint64_t next = look_at_stuck_write(now, stuck);
+    if (now >= confirm_at)
+        look(now);
+    else if (due)
+        look_at_waits(now);
+    next = due_at < next ? due_at : next;
+    return confirm_at < next ? confirm_at : next;
 }

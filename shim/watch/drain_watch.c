@@ -7,16 +7,16 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
-#include "doors/slot.h"
 #include "drain/drain.h"
 #include "drain/headroom.h"
 #include "drain/stream.h"
 #include "drain/survival.h"
-#include "graph/borrowed_fd.h"
-#include "graph/object_look.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "process/life.h"
 #include "report/tell.h"
-#include "watch/judge.h"
-#include "watch/life.h"
+#include "slots/slot.h"
+#include "watch/context.h"
 #include "watch/proof.h"
 
 enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 50 };
@@ -77,7 +77,7 @@ static void name_object(struct stream *stream, struct drain_facts *facts, bool w
     uint64_t inode = atomic_load(&stream->inode);
     struct text_buffer name;
     if (with_peers &&
-        object_facts_of_fd(told_pid, facts->fd, ROLE_WRITER, judge_permitted_look() | LOOK_PEERS,
+        object_facts_of_fd(told_pid, facts->fd, ROLE_WRITER, context_permitted_look() | LOOK_PEERS,
                            &facts->object) == 0 &&
         facts->object.pipe.inode == inode)
         return;
@@ -126,7 +126,7 @@ static bool look_at_stream(struct stream *stream, struct told_episode *episode, 
 static void look_at_helper(struct stream *stream)
 {
     if (!helper_was_killed(stream) || atomic_load(&stream->owner) != told_pid ||
-        !(judge_permitted_look() & LOOK_BORROW))
+        !(context_permitted_look() & LOOK_BORROW))
         return;
     long fd = borrowed_fd(told_pid, atomic_load(&stream->fd));
     if (fd < 0)
@@ -157,7 +157,7 @@ static bool look_at_untested(struct slot *slot, uint64_t now)
 static void look_at_headroom(uint64_t now)
 {
     static bool went_wrong;
-    bool watched = judge_permitted_look() & LOOK_BORROW;
+    bool watched = context_permitted_look() & LOOK_BORROW;
     for (unsigned index = 0; watched && index < slot_bound(); index++)
         if (slot_at(index))
             went_wrong |= look_at_untested(slot_at(index), now);

@@ -5,15 +5,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "graph/fd_scan.h"
+#include "kernel/fd_scan.h"
+#include "kernel/task.h"
+#include "process/life.h"
 #include "watch/cpu_stacks.h"
-#include "watch/life.h"
 #include "watch/python_frames.h"
 #include "watch/readiness_set.h"
-#include "watch/task.h"
 #include "watch/thread_stack.h"
-
-enum { LOOP_LIMIT = 32 };
 
 static struct event_loop loops[LOOP_LIMIT];
 
@@ -36,7 +34,9 @@ static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int 
         struct event_loop *loop = &loops[i];
         if (loop->tid != 0 && loop->slot->tid == loop->tid)
             continue;
+        uint32_t generation = loop->generation + 1;
         memset(loop, 0, sizeof *loop);
+        loop->generation = generation;
         loop->tid = slot->tid;
         loop->slot = slot;
         slot->watch.is_loop = true;
@@ -185,7 +185,7 @@ static void prefer_epoll(struct event_loop *loop)
     loop->wait_sp = waits[READINESS_EPOLL].sp;
     loop->wait_fd = -1;
     loop->position.taken = false;
-    loop->lag.away = false;
+    loop->waits_seen++;
 }
 
 /* The outermost wait is made from further out than the loop's was: by the loop that moved (an
@@ -248,9 +248,7 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
         loop->state = LOOP_RUNS;
         loop->wait_sp = waits->sp;
         loop->position.taken = false;
-        struct loop_statistics kept = loop->lag.statistics;
-        memset(&loop->lag, 0, sizeof loop->lag);
-        loop->lag.statistics = kept;
+        loop->runs++;
     }
     if (loop->wait_sp == 0) {
         find_own_wait(loop, memory);
@@ -286,6 +284,11 @@ bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record
     return false;
 }
 
+unsigned event_loop_index(const struct event_loop *loop)
+{
+    return (unsigned)(loop - loops);
+}
+
 uint32_t event_loop_returns(const struct event_loop *loop)
 {
     return loop->slot->waits[loop->kind].returns;
@@ -311,8 +314,7 @@ bool event_loop_is_left(struct event_loop *loop, const struct story *story)
     return true;
 }
 
-void event_loops_for_each(void (*visit)(const struct event_loop *loop, void *context),
-                          void *context)
+void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context)
 {
     for (unsigned i = 0; i < LOOP_LIMIT; i++)
         if (loops[i].tid != 0)

@@ -21,10 +21,11 @@
 
 #include <stdbool.h>
 
-#include "explain/memory_reader.h"
-#include "watch/lag.h"
+#include "kernel/memory_reader.h"
 #include "watch/loop_position.h"
 #include "watch/proof.h"
+
+enum { LOOP_LIMIT = 32 }; /* loops at once; more are not watched */
 
 enum loop_state {
     LOOP_RUNS,
@@ -40,7 +41,9 @@ struct event_loop {
     int wait_fd;              /* its epoll descriptor, or what wakes it; -1: not seen yet */
     uint32_t left_at;         /* how often it had come back when it was left */
     struct loop_position position;
-    struct lag lag;
+    uint32_t generation; /* one more each time that the place is given to another loop, */
+    uint32_t runs;       /* that a loop which was left is run again, */
+    uint32_t waits_seen; /* and that its own wait turns out to be another one */
 };
 
 /* Forgets all: the watchdog begins. */
@@ -55,6 +58,9 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
 bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record *record,
                          const struct task_call *call, const struct memory_reader *memory);
 
+/* Below LOOP_LIMIT: where what others know of the loop is kept. */
+unsigned event_loop_index(const struct event_loop *loop);
+
 /* How often the loop has come back to its wait. */
 uint32_t event_loop_returns(const struct event_loop *loop);
 
@@ -63,7 +69,6 @@ uint32_t event_loop_returns(const struct event_loop *loop);
 bool event_loop_is_left(struct event_loop *loop, const struct story *story);
 
 /* Calls `visit` for each loop known, also those that were left. */
-void event_loops_for_each(void (*visit)(const struct event_loop *loop, void *context),
-                          void *context);
+void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context);
 
 #endif

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "graph/fill_watch.h"
-#include "graph/object_look.h"
+#include "kernel/fill_watch.h"
+#include "kernel/object_look.h"
+#include "process/life.h"
 #include "report/tell.h"
-#include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/context.h"
 
 enum { COST_RATIO = 500 };
 #define BETWEEN_LOOKS_NS ((uint64_t)100 * NS_PER_MS)
@@ -29,7 +29,7 @@ static void report(void *context, const struct fill_history *pipe,
     static struct object_facts facts;
     (void)context;
     if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
-                           judge_permitted_look() | LOOK_PEERS, &facts) == 0 &&
+                           context_permitted_look() | LOOK_PEERS, &facts) == 0 &&
         facts.pipe.full != 1)
         tell_filling(pipe->fd, &facts, forecast);
 }
@@ -37,7 +37,7 @@ static void report(void *context, const struct fill_history *pipe,
 uint64_t filling_look(uint64_t now, bool activity)
 {
     unsigned percent = (unsigned)settings.number[SETTING_FILL_WARN];
-    if (!activity || percent == 0 || !(judge_permitted_look() & LOOK_BORROW))
+    if (!activity || percent == 0 || !(context_permitted_look() & LOOK_BORROW))
         return UINT64_MAX;
     if (now < next_look)
         return next_look;

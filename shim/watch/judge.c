@@ -1,81 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "watch/judge.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
-#include "graph/object_look.h"
-#include "report/log.h"
+#include "process/life.h"
 #include "report/tell.h"
 #include "watch/call_name.h"
+#include "watch/context.h"
 #include "watch/event_loops.h"
 #include "watch/kernel_wait.h"
-#include "watch/life.h"
 #include "watch/proof.h"
 #include "watch/python_frames.h"
-#include "watch/seccomp.h"
 #include "watch/thread_stack.h"
 #include "watch/wait_object.h"
-
-static struct memory_reader memory;
-static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
-
-void judge_begin(void)
-{
-    int pid = atomic_load(&life->pid);
-    unsigned forbidden = seccomp_forbidden();
-    memory = memory_reader_process(pid);
-    permitted_look = LOOK_PROC | (forbidden & FORBIDS_BORROWING ? 0 : LOOK_BORROW) |
-                     (forbidden & FORBIDS_SOCKETS ? 0 : LOOK_SOCKET) |
-                     (forbidden & FORBIDS_MEMORY ? 0 : LOOK_MEMORY);
-    log_borrows(!(forbidden & FORBIDS_BORROWING));
-    if (forbidden & FORBIDS_MEMORY) {
-        /* Kept in the watchdog's own fd table, for as long as that thread lives. */
-        long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
-        memory = memory_reader_file((int)fd);
-    }
-}
-
-unsigned judge_permitted_look(void)
-{
-    return permitted_look;
-}
-
-const struct memory_reader *judge_memory(void)
-{
-    return &memory;
-}
-
-uint64_t judge_threshold_ns(enum call_class class)
-{
-    return settings_threshold_ns(&settings, class);
-}
-
-uint64_t judge_due_ns(enum call_id id)
-{
-    enum call_class class = call_describe(id)->class;
-    return class == CLASS_POLL ? judge_smallest_threshold_ns() : judge_threshold_ns(class);
-}
-
-uint64_t judge_smallest_threshold_ns(void)
-{
-    static uint64_t smallest;
-    if (smallest == 0) {
-        smallest = UINT64_MAX;
-        for (int class = 0; class < CLASS_COUNT; class ++)
-            if (settings_threshold_ns(&settings, (enum call_class) class) < smallest)
-                smallest = settings_threshold_ns(&settings, (enum call_class) class);
-        if (lag_threshold_ns() < smallest)
-            smallest = lag_threshold_ns();
-        if (smallest < NS_PER_MS)
-            smallest = NS_PER_MS;
-    }
-    return smallest;
-}
 
 /* A write stuck on a full pipe is never normal; everything else is only where a loop stands still.
  */
@@ -93,7 +34,7 @@ static void begin_story(struct story *story, int tid, uint64_t since_ns, enum ca
     story->tid = tid;
     story->class = class;
     story->fd = -1;
-    story->threshold_ns = judge_threshold_ns(class);
+    story->threshold_ns = context_threshold_ns(class);
     story->begun_ns = clock_monotonic_ns();
     story->blocked_ns = story->begun_ns - since_ns;
     task_name(tid, story->thread, sizeof story->thread);
@@ -108,11 +49,11 @@ static bool still_there(const struct slot *slot, const struct slot_record *recor
 /* Copies the stack, and believes the copy only if the thread did not move meanwhile. */
 static bool unwind_slot(const struct slot *slot, const struct slot_record *record)
 {
-    if (!stack_snapshot_take(&memory, &record->registers, thread_stack_snapshot()))
+    if (!stack_snapshot_take(context_memory(), &record->registers, thread_stack_snapshot()))
         return false;
     if (!still_there(slot, record))
         return false;
-    thread_stack_unwind(&memory);
+    thread_stack_unwind(context_memory());
     return true;
 }
 
@@ -121,30 +62,26 @@ static void unwind_call(const struct task_call *call, struct story *story)
     thread_stack_clear();
     if (!thread_stack_wanted())
         return;
-    if (stack_snapshot_take_pc_sp(&memory, call->pc, call->sp, thread_stack_snapshot()))
-        thread_stack_unwind(&memory);
+    if (stack_snapshot_take_pc_sp(context_memory(), call->pc, call->sp, thread_stack_snapshot()))
+        thread_stack_unwind(context_memory());
     else
         story->note = "the stack could not be read";
 }
 
 static void name_stack(enum call_id id, struct story *story)
 {
-    thread_stack_name(&memory, story);
-    python_frames_add(&memory, story);
-    call_name_by_stack(id, thread_stack_snapshot(), &memory, story);
+    thread_stack_name(context_memory(), story);
+    python_frames_add(context_memory(), story);
+    call_name_by_stack(id, thread_stack_snapshot(), context_memory(), story);
 }
 
-static struct judgement report(struct story *story, struct event_loop *loop)
+static struct judgement report(const struct story *story)
 {
-    if (loop)
-        story->lag_ref = loop->lag.told_seq;
-    struct judgement judgement = {.verdict = VERDICT_REPORTED, .told = tell_blocked(story)};
-    if (loop)
-        lag_explained_by(loop, &judgement.told);
-    return judgement;
+    return (struct judgement){.verdict = VERDICT_REPORTED, .told = tell_blocked(story)};
 }
 
-struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns)
+struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
+                            uint64_t lag_ref)
 {
     static struct story story;
     struct judgement open = {.verdict = VERDICT_OPEN};
@@ -162,18 +99,19 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
     open.moving = proof != PROOF_FAILS;
     if (proof != PROOF_HOLDS)
         return open;
-    if (loop && event_loop_own_wait(loop, &record, &call, &memory))
+    if (loop && event_loop_own_wait(loop, &record, &call, context_memory()))
         return peaceful;
 
     begin_story(&story, record.tid, since_ns, description->class);
     story.fd = record.fd;
     story.loop = loop != NULL;
+    story.lag_ref = lag_ref;
     story.kernel_call =
         kernel_call_name(call.status == TASK_IN_CALL ? call.number : description->kernel_call);
-    wait_object_look(&memory, &call, record.detail, permitted_look, &story);
+    wait_object_look(context_memory(), &call, record.detail, context_permitted_look(), &story);
     if (!is_worth_a_report(&story))
         return still_there(slot, &record) ? peaceful : open;
-    story.threshold_ns = judge_threshold_ns(story.class);
+    story.threshold_ns = context_threshold_ns(story.class);
     if (story.blocked_ns < story.threshold_ns && description->class == CLASS_POLL) {
         open.moving = true;
         return open;
@@ -184,7 +122,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
     if (thread_stack_wanted() && !unwind_slot(slot, &record))
         story.note = "the stack could not be read";
     name_stack(record.call, &story);
-    wait_object_find_peers(permitted_look, &story);
+    wait_object_find_peers(context_permitted_look(), &story);
     if (!still_there(slot, &record))
         return open;
     if (loop && event_loop_is_left(loop, &story)) {
@@ -192,7 +130,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
         if (!is_worth_a_report(&story))
             return peaceful;
     }
-    return report(&story, loop);
+    return report(&story);
 }
 
 /* It did not run while it was looked at: all that was seen belongs to one sleep. */
@@ -204,7 +142,7 @@ static bool slept_through(int tid, const struct task_call *call, uint64_t run_ti
 }
 
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
-                                 uint64_t since_ns)
+                                 uint64_t since_ns, uint64_t lag_ref)
 {
     static struct story story;
     struct judgement open = {.verdict = VERDICT_OPEN};
@@ -213,19 +151,20 @@ struct judgement judge_unslotted(struct event_loop *loop, const struct task_call
     uint64_t run_time = task_run_time_ns(loop->tid);
     begin_story(&story, loop->tid, since_ns, wait.class);
     story.loop = true;
+    story.lag_ref = lag_ref;
     story.fd = wait.fd;
     story.kernel_call = kernel_call_name(call->number);
-    wait_object_look(&memory, call, wait.detail, permitted_look, &story);
+    wait_object_look(context_memory(), call, wait.detail, context_permitted_look(), &story);
     if (!is_worth_a_report(&story))
         return peaceful;
     unwind_call(call, &story);
     name_stack(CALL_none, &story);
-    wait_object_find_peers(permitted_look, &story);
+    wait_object_find_peers(context_permitted_look(), &story);
     if (!slept_through(loop->tid, call, run_time))
         return open;
     if (event_loop_is_left(loop, &story))
         return peaceful;
-    return report(&story, loop);
+    return report(&story);
 }
 
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
@@ -245,14 +184,14 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
         struct kernel_wait wait = kernel_wait_of(call);
         story.fd = wait.fd;
         story.bytes = wait.detail;
-        wait_object_look(&memory, call, wait.detail, permitted_look, &story);
+        wait_object_look(context_memory(), call, wait.detail, context_permitted_look(), &story);
         if (!is_worth_a_report(&story))
             return peaceful;
     }
     unwind_call(call, &story);
     name_stack(CALL_none, &story);
-    wait_object_find_peers(permitted_look, &story);
-    return slept_through(tid, call, run_time) ? report(&story, NULL) : open;
+    wait_object_find_peers(context_permitted_look(), &story);
+    return slept_through(tid, call, run_time) ? report(&story) : open;
 }
 
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns)

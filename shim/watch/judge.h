@@ -9,10 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "doors/slot.h"
-#include "explain/memory_reader.h"
+#include "kernel/task.h"
 #include "report/tell.h"
-#include "watch/task.h"
+#include "slots/slot.h"
 
 enum verdict {
     VERDICT_OPEN,     /* not judged, or to be judged again at the next look */
@@ -26,28 +25,16 @@ struct judgement {
     bool moving;      /* VERDICT_OPEN: the thread was running, nothing contradicts its slot */
 };
 
-/* How the watchdog reads the program's memory: decided when it starts. */
-void judge_begin(void);
-const struct memory_reader *judge_memory(void);
-/* What the watchdog may use to look at other processes: LOOK_… of graph/object_look.h. */
-unsigned judge_permitted_look(void);
-
-/* The threshold after which a call of `class` is worth a judgement, in ns. */
-uint64_t judge_threshold_ns(enum call_class class);
-/* When a call is first judged: a wait inside a callback may be of any class. */
-uint64_t judge_due_ns(enum call_id id);
-/* The smallest of them. */
-uint64_t judge_smallest_threshold_ns(void);
-
 struct event_loop;
 
 /* A thread whose slot says that it has been in a call since `since_ns`. `loop`: the event loop that
- * it runs, or NULL. */
-struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns);
+ * it runs, or NULL. `lag_ref`: the `lag` that was told of its absence already; 0: none. */
+struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
+                            uint64_t lag_ref);
 
 /* A thread of an event loop that no slot speaks for, asleep in `call` since `since_ns`. */
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
-                                 uint64_t since_ns);
+                                 uint64_t since_ns, uint64_t lag_ref);
 
 /* A thread that no slot speaks for, asleep in `call` since `since_ns`. `behind`: the slot of the
  * thread that holds the FILE lock which this one waits for, or NULL. */

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/kernel_calls.h"
-#include "graph/call_table.h"
+#include "kernel/call_table.h"
 
 static struct kernel_wait child_wait(const struct task_call *call)
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a thread waits for that no slot speaks for: the class, the descriptor and the detail of a
- * kernel call, as a row of doors/calls.def has them for a door.
+ * kernel call, as a row of facts/calls.def has them for a door.
  */
 #ifndef PIPESHIM_WATCH_KERNEL_WAIT_H
 #define PIPESHIM_WATCH_KERNEL_WAIT_H
 
 #include <stdint.h>
 
-#include "doors/calls.h"
-#include "watch/task.h"
+#include "facts/calls.h"
+#include "kernel/task.h"
 
 struct kernel_wait {
     enum call_class class;

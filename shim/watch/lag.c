@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text_buffer.h"
-#include "graph/call_table.h"
-#include "graph/object_look.h"
+#include "kernel/call_table.h"
+#include "kernel/task.h"
+#include "process/life.h"
 #include "report/tell.h"
+#include "watch/context.h"
 #include "watch/cpu_stacks.h"
-#include "watch/event_loops.h"
+#include "watch/judge.h"
 #include "watch/kernel_wait.h"
-#include "watch/life.h"
+#include "watch/lag_account.h"
 #include "watch/python_frames.h"
 #include "watch/thread_stack.h"
 #include "watch/wait_object.h"
@@ -24,6 +25,35 @@ enum {
     LAG_FRESH_NS = 20 * NS_PER_MS,
 };
 
+/* A sleep on a loop thread that no slot speaks for. */
+struct unslotted_wait {
+    long number; /* -1: none */
+    uint64_t sp, run_time_ns, since_ns;
+    struct judgement judgement;
+};
+
+/* What is known of one loop, beside what event_loops.h knows. */
+struct lag {
+    uint32_t generation, runs, waits_seen; /* of the loop, when this was written */
+    bool away;
+    bool confirmed;      /* two looks saw the same absence */
+    uint32_t turn;       /* how often the loop had come back when this absence began */
+    uint32_t turns_seen; /* at the last look */
+    struct absence absence;
+    /* The call that was classified last, for that takes a look at its object: the slot's sequence,
+     * or the stack pointer of a call without a slot. */
+    uint64_t classified;
+    enum call_class class;
+    uint64_t told_seq; /* the report that tells of this absence; 0: none, or held back */
+    bool told;
+    uint32_t ready_sequence; /* of the own wait that it was woken from at the last look; 0: none */
+    unsigned waits_for_sample;
+    struct unslotted_wait unslotted;
+    struct loop_statistics statistics;
+};
+
+static struct lag lags[LOOP_LIMIT];
+
 /* What a look saw of a thread that is away. */
 struct sight {
     struct task_call call;
@@ -34,14 +64,38 @@ struct sight {
     uint64_t sleeping_since;
 };
 
-uint64_t lag_threshold_ns(void)
+void lag_begin(void)
 {
-    return settings_threshold_ns(&settings, CLASS_CPU);
+    memset(lags, 0, sizeof lags);
 }
 
-void lag_explained_by(struct event_loop *loop, const struct told *told)
+static struct lag *lag_of(const struct event_loop *loop)
 {
-    struct lag *lag = &loop->lag;
+    struct lag *lag = &lags[event_loop_index(loop)];
+    if (lag->generation != loop->generation || lag->runs != loop->runs) {
+        struct loop_statistics kept = {0};
+        if (lag->generation == loop->generation) /* the same loop, run again */
+            kept = lag->statistics;
+        *lag = (struct lag){.generation = loop->generation,
+                            .runs = loop->runs,
+                            .waits_seen = loop->waits_seen,
+                            .statistics = kept};
+    }
+    if (lag->waits_seen != loop->waits_seen) {
+        lag->waits_seen = loop->waits_seen;
+        lag->away = false;
+    }
+    return lag;
+}
+
+uint64_t lag_ref(const struct event_loop *loop)
+{
+    return lag_of(loop)->told_seq;
+}
+
+void lag_explained_by(const struct event_loop *loop, const struct told *told)
+{
+    struct lag *lag = lag_of(loop);
     if (lag->told)
         return; /* the call's report refers to the lag's */
     lag->told = true;
@@ -62,52 +116,20 @@ static bool is_in_own_wait(const struct event_loop *loop, const struct memory_re
     return event_loop_own_wait(loop, &sight->record, &sight->call, memory);
 }
 
-/* --- Where the time goes ---------------------------------------------------------------------- */
-
-static void begin_absence(struct lag *lag, int tid, uint32_t turn, uint64_t since, uint64_t now)
+static void begin_absence(const struct event_loop *loop, struct lag *lag, uint32_t turn)
 {
     lag->away = true;
     lag->confirmed = false;
     lag->turn = turn;
-    lag->since_ns = since;
-    lag->looked_ns = now;
-    memset(lag->seen_ns, 0, sizeof lag->seen_ns);
-    lag->seen_running_ns = 0;
-    memset(lag->calls, 0, sizeof lag->calls);
     lag->told = false;
     lag->told_seq = 0;
     lag->waits_for_sample = 0;
     lag->classified = 0;
-    if (!task_schedule_ns(tid, &lag->run_ns, &lag->delay_ns))
-        lag->run_ns = lag->delay_ns = UINT64_MAX;
     if (!lag->statistics.thread[0]) /* it may be gone at the end */
-        task_name(tid, lag->statistics.thread, sizeof lag->statistics.thread);
-    lag->last_run_ns = lag->run_ns;
-    lag->last_delay_ns = lag->delay_ns;
+        task_name(loop->tid, lag->statistics.thread, sizeof lag->statistics.thread);
 }
 
-static void count_call(struct lag *lag, const char *name, enum call_class class, uint64_t ns)
-{
-    unsigned at = 0;
-    while (at < LAG_CALL_LIMIT && lag->calls[at].ns != 0 && strcmp(lag->calls[at].name, name) != 0)
-        at++;
-    if (at == LAG_CALL_LIMIT) {
-        at = LAG_CALL_LIMIT - 1; /* the smallest makes room */
-        lag->calls[at].ns = 0;
-    }
-    if (lag->calls[at].ns == 0) {
-        struct text_buffer text;
-        text_init(&text, lag->calls[at].name, sizeof lag->calls[at].name);
-        text_string(&text, name);
-        lag->calls[at].class = class;
-    }
-    lag->calls[at].ns += ns;
-    for (; at > 0 && lag->calls[at].ns > lag->calls[at - 1].ns; at--) {
-        struct lag_call larger = lag->calls[at];
-        lag->calls[at] = lag->calls[at - 1];
-        lag->calls[at - 1] = larger;
-    }
-}
+/* --- Where the time goes ---------------------------------------------------------------------- */
 
 /* Names what the thread sleeps in, in the terms of a report. */
 static void see_call(struct event_loop *loop, const struct memory_reader *memory,
@@ -128,90 +150,23 @@ static void see_call(struct event_loop *loop, const struct memory_reader *memory
         sight->name = known ? known->name : "a system call";
     }
     uint64_t which = sight->slotted ? sight->record.sequence : sight->call.sp;
-    if (loop->lag.classified != which) {
+    if (lag_of(loop)->classified != which) {
         story.tid = loop->tid;
         story.class = wait.class;
         story.fd = wait.fd;
-        wait_object_look(memory, &sight->call, wait.detail, judge_permitted_look(), &story);
-        loop->lag.classified = which;
-        loop->lag.class = story.class;
+        wait_object_look(memory, &sight->call, wait.detail, context_permitted_look(), &story);
+        lag_of(loop)->classified = which;
+        lag_of(loop)->class = story.class;
     }
-    sight->class = loop->lag.class;
-}
-
-static void count_sight(struct lag *lag, const struct sight *sight, uint64_t now)
-{
-    uint64_t elapsed = now - lag->looked_ns;
-    lag->looked_ns = now;
-    if (sight->call.status != TASK_IN_CALL) {
-        lag->seen_running_ns += elapsed;
-        return;
-    }
-    lag->seen_ns[sight->class] += elapsed;
-    count_call(lag, sight->name, sight->class, elapsed);
-}
-
-static void find_cause(struct lag_facts *facts)
-{
-    facts->cause = CLASS_CPU;
-    for (unsigned i = 0; i < CAUSE_COUNT; i++)
-        if (facts->share_ns[i] > facts->share_ns[facts->cause])
-            facts->cause = i;
-}
-
-/* CPU and waiting for it as the scheduler counted them, the rest as it was seen. */
-static void fill_facts(const struct lag *lag, int tid, uint64_t now, struct lag_facts *facts)
-{
-    uint64_t run = lag->last_run_ns;
-    uint64_t delay = lag->last_delay_ns;
-    uint64_t seen = 0;
-    memset(facts, 0, sizeof *facts);
-    facts->lag_ns = now - lag->since_ns;
-    facts->threshold_ns = lag_threshold_ns();
-    uint64_t rest = facts->lag_ns;
-    task_schedule_ns(tid, &run, &delay);
-    if (lag->run_ns != UINT64_MAX) {
-        uint64_t ran = run - lag->run_ns;
-        uint64_t starved = delay - lag->delay_ns;
-        facts->share_ns[CLASS_CPU] = ran < rest ? ran : rest;
-        rest -= facts->share_ns[CLASS_CPU];
-        facts->share_ns[CAUSE_STARVED] = starved < rest ? starved : rest;
-        rest -= facts->share_ns[CAUSE_STARVED];
-        /* A wait for the CPU is counted when it ends: what was seen ready and did not run, waits.
-         */
-        uint64_t counted = facts->lag_ns - rest;
-        uint64_t waiting = lag->seen_running_ns > counted ? lag->seen_running_ns - counted : 0;
-        if (waiting > rest)
-            waiting = rest;
-        facts->share_ns[CAUSE_STARVED] += waiting;
-        rest -= waiting;
-    }
-    for (unsigned i = 0; i < CLASS_COUNT; i++)
-        seen += lag->seen_ns[i];
-    for (unsigned i = 0; i < CLASS_COUNT && seen != 0; i++)
-        facts->share_ns[i] += (uint64_t)((double)rest * (double)lag->seen_ns[i] / (double)seen);
-    if (seen == 0)
-        facts->share_ns[CLASS_OTHER] += rest;
-    while (facts->call_count < LAG_CALL_LIMIT && lag->calls[facts->call_count].ns != 0) {
-        facts->calls[facts->call_count] = lag->calls[facts->call_count];
-        facts->call_count++;
-    }
-    find_cause(facts);
+    sight->class = lag_of(loop)->class;
 }
 
 /* --- The statistics --------------------------------------------------------------------------- */
 
-static void count_absence(struct event_loop *loop, uint64_t length)
+static void count_absence(const struct event_loop *loop, struct lag *lag, uint64_t length)
 {
-    struct loop_statistics *statistics = &loop->lag.statistics;
-    uint64_t ms = length / NS_PER_MS;
-    unsigned bucket = ms == 0 ? 0 : 64 - (unsigned)__builtin_clzll(ms);
-    statistics->tid = loop->tid;
-    statistics->absences[bucket < LAG_BUCKETS ? bucket : LAG_BUCKETS - 1]++;
-    if (length >= lag_threshold_ns())
-        statistics->lags++;
-    if (length > statistics->lag_max_ns)
-        statistics->lag_max_ns = length;
+    lag->statistics.tid = loop->tid;
+    lag_account_count(&lag->statistics, length);
 }
 
 struct collector {
@@ -219,13 +174,13 @@ struct collector {
     unsigned limit, count;
 };
 
-static void collect(const struct event_loop *loop, void *context)
+static void collect(struct event_loop *loop, void *context)
 {
     struct collector *collector = context;
     if (collector->count == collector->limit)
         return;
     struct loop_statistics *out = &collector->out[collector->count];
-    *out = loop->lag.statistics;
+    *out = lag_of(loop)->statistics;
     if (out->tid != 0) /* else it was never seen away */
         collector->count++;
 }
@@ -241,7 +196,7 @@ unsigned lag_statistics(struct loop_statistics *out, unsigned limit)
 
 static void end_unslotted(struct event_loop *loop)
 {
-    struct unslotted_wait *wait = &loop->lag.unslotted;
+    struct unslotted_wait *wait = &lag_of(loop)->unslotted;
     judge_returned(loop->tid, &wait->judgement, wait->since_ns);
     *wait = (struct unslotted_wait){.number = -1};
 }
@@ -249,24 +204,24 @@ static void end_unslotted(struct event_loop *loop)
 /* Once, whoever comes first: the watchdog, or the thread that exits. */
 static void tell_end(struct event_loop *loop, uint64_t now)
 {
-    struct lag *lag = &loop->lag;
+    struct lag *lag = lag_of(loop);
     struct lag_facts facts;
     if (!__atomic_exchange_n(&lag->told, false, __ATOMIC_ACQ_REL) || lag->told_seq == 0)
         return;
     atomic_fetch_add(&life->ends_told, 1);
-    fill_facts(lag, loop->tid, now, &facts);
+    lag_account_facts(&lag->absence, loop->tid, now, &facts);
     tell_lag_end(loop->tid, lag->told_seq, &facts);
     atomic_fetch_sub(&life->ends_told, 1);
 }
 
 static void end_absence(struct event_loop *loop, uint64_t now)
 {
-    struct lag *lag = &loop->lag;
+    struct lag *lag = lag_of(loop);
     end_unslotted(loop);
     if (atomic_load(&loop->slot->sequence) != loop->slot->watch.sequence)
         slot_end_report(loop->slot); /* first the call's end, then the loop's */
     if (lag->confirmed)              /* else it may have been as short as a busy loop's are */
-        count_absence(loop, now - lag->since_ns);
+        count_absence(loop, lag, now - lag->absence.since_ns);
     cpu_stacks_end(loop->tid);
     lag->away = false;
     tell_end(loop, now);
@@ -277,16 +232,16 @@ static void end_with_thread(struct event_loop *loop, uint64_t now)
 {
     loop->state = LOOP_LEFT;
     loop->left_at = event_loop_returns(loop);
-    loop->lag.confirmed = loop->lag.told;
+    lag_of(loop)->confirmed = lag_of(loop)->told;
     end_absence(loop, now);
 }
 
-static void end_at_exit(const struct event_loop *loop, void *context)
+static void end_at_exit(struct event_loop *loop, void *context)
 {
     (void)context;
     /* Told, and come back between the watchdog's last look and the end. */
-    if (loop->lag.away && event_loop_returns(loop) != loop->lag.turn)
-        tell_end((struct event_loop *)loop, clock_monotonic_ns());
+    if (lag_of(loop)->away && event_loop_returns(loop) != lag_of(loop)->turn)
+        tell_end(loop, clock_monotonic_ns());
 }
 
 void lag_end_all(void)
@@ -294,10 +249,18 @@ void lag_end_all(void)
     event_loops_for_each(end_at_exit, NULL);
 }
 
+static void judge_unslotted_wait(struct event_loop *loop, const struct sight *sight,
+                                 struct unslotted_wait *wait)
+{
+    wait->judgement = judge_unslotted(loop, &sight->call, wait->since_ns, lag_ref(loop));
+    if (wait->judgement.verdict == VERDICT_REPORTED)
+        lag_explained_by(loop, &wait->judgement.told);
+}
+
 /* A sleep that no slot speaks for: reported like one that a slot does. Writes are the sampler's. */
 static void follow_unslotted(struct event_loop *loop, const struct sight *sight, uint64_t now)
 {
-    struct unslotted_wait *wait = &loop->lag.unslotted;
+    struct unslotted_wait *wait = &lag_of(loop)->unslotted;
     uint64_t run_time = task_run_time_ns(loop->tid);
     if (wait->number != sight->call.number || wait->sp != sight->call.sp ||
         wait->run_time_ns != run_time) {
@@ -308,8 +271,8 @@ static void follow_unslotted(struct event_loop *loop, const struct sight *sight,
         wait->since_ns = now;
     }
     if (wait->judgement.verdict == VERDICT_OPEN && sight->class != CLASS_PIPE_WRITE &&
-        now - wait->since_ns >= judge_threshold_ns(sight->class))
-        wait->judgement = judge_unslotted(loop, &sight->call, wait->since_ns);
+        now - wait->since_ns >= context_threshold_ns(sight->class))
+        judge_unslotted_wait(loop, sight, wait);
 }
 
 /* True if one call takes a good part of this absence and is still to be judged by itself: two
@@ -320,12 +283,12 @@ static bool is_left_to_call(const struct event_loop *loop, const struct sight *s
         sight->class == CLASS_OTHER)
         return false;
     uint64_t asleep = now - sight->sleeping_since;
-    uint32_t judged =
-        sight->slotted ? loop->slot->watch.judged : (uint32_t)loop->lag.unslotted.judgement.verdict;
+    uint32_t judged = sight->slotted ? loop->slot->watch.judged
+                                     : (uint32_t)lag_of(loop)->unslotted.judgement.verdict;
     /* A watchdog that got no CPU comes late, and judges the call after this look at the loop. */
     bool to_come = sight->slotted && !loop->slot->watch.was_judged;
-    return judged == VERDICT_OPEN && asleep >= (now - loop->lag.since_ns) / 3 &&
-           (to_come || asleep < 2 * judge_threshold_ns(sight->class));
+    return judged == VERDICT_OPEN && asleep >= (now - lag_of(loop)->absence.since_ns) / 3 &&
+           (to_come || asleep < 2 * context_threshold_ns(sight->class));
 }
 
 /* Takes the stack: of a sleeping thread the one it sleeps in, of a running one the newest sample.
@@ -353,13 +316,13 @@ static void tell(struct event_loop *loop, const struct memory_reader *memory,
                  const struct sight *sight, uint64_t now)
 {
     static struct story story;
-    struct lag *lag = &loop->lag;
+    struct lag *lag = lag_of(loop);
     struct lag_facts facts;
     bool runs = sight->call.status != TASK_IN_CALL;
     bool taken = take_stack(loop, memory, sight);
     if (!taken && runs && cpu_stacks_begin(loop->tid) && lag->waits_for_sample++ < LOOKS_FOR_SAMPLE)
         return;
-    fill_facts(lag, loop->tid, now, &facts);
+    lag_account_facts(&lag->absence, loop->tid, now, &facts);
     memset(&story, 0, sizeof story);
     story.tid = loop->tid;
     story.class = facts.cause == CAUSE_STARVED ? CLASS_CPU : (enum call_class)facts.cause;
@@ -386,13 +349,13 @@ static uint64_t sleeping_since(const struct event_loop *loop, const struct sight
     if (sight->slotted)
         return loop->slot->watch.sequence == sight->record.sequence ? loop->slot->watch.since_ns
                                                                     : 0;
-    return loop->lag.unslotted.since_ns;
+    return lag_of(loop)->unslotted.since_ns;
 }
 
 static void look_at_absent(struct event_loop *loop, const struct memory_reader *memory,
                            struct sight *sight, uint64_t now)
 {
-    struct lag *lag = &loop->lag;
+    struct lag *lag = lag_of(loop);
     lag->confirmed = true;
     sight->call = task_read_call(loop->tid);
     if (sight->call.status == TASK_GONE) {
@@ -400,7 +363,7 @@ static void look_at_absent(struct event_loop *loop, const struct memory_reader *
         return;
     }
     /* Kept for the end, which may be the thread's. */
-    task_schedule_ns(loop->tid, &lag->last_run_ns, &lag->last_delay_ns);
+    lag_account_schedule(&lag->absence, loop->tid);
     bool sleeps = sight->call.status == TASK_IN_CALL;
     if (sleeps)
         see_call(loop, memory, sight);
@@ -408,15 +371,18 @@ static void look_at_absent(struct event_loop *loop, const struct memory_reader *
         follow_unslotted(loop, sight, now);
     else if (lag->unslotted.number >= 0)
         end_unslotted(loop);
-    if (sleeps)
+    if (sleeps) {
         sight->sleeping_since = sleeping_since(loop, sight);
-    count_sight(lag, sight, now);
-    uint64_t away = now - lag->since_ns;
+        lag_account_call(&lag->absence, sight->name, sight->class, now);
+    } else {
+        lag_account_running(&lag->absence, now);
+    }
+    uint64_t away = now - lag->absence.since_ns;
     if (lag->told || loop->state == LOOP_LEFT)
         return;
-    if (!sleeps && away >= lag_threshold_ns() / 2)
+    if (!sleeps && away >= context_lag_threshold_ns() / 2)
         cpu_stacks_begin(loop->tid);
-    if (away >= lag_threshold_ns() && !is_left_to_call(loop, sight, now))
+    if (away >= context_lag_threshold_ns() && !is_left_to_call(loop, sight, now))
         tell(loop, memory, sight, now);
 }
 
@@ -425,15 +391,15 @@ static bool is_ready_only(struct event_loop *loop, struct sight *sight)
 {
     if (sight->call.status != TASK_IN_CALL)
         sight->call = task_read_call(loop->tid);
-    bool before = loop->lag.ready_sequence == sight->record.sequence;
+    bool before = lag_of(loop)->ready_sequence == sight->record.sequence;
     bool now = sight->call.status == TASK_RUNNING;
-    loop->lag.ready_sequence = now ? sight->record.sequence : 0;
+    lag_of(loop)->ready_sequence = now ? sight->record.sequence : 0;
     return before && now;
 }
 
 struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *memory, uint64_t now)
 {
-    struct lag *lag = &loop->lag;
+    struct lag *lag = lag_of(loop);
     struct sight sight = {.call = {.status = TASK_RUNNING}};
     struct lag_look here = {.away = false};
     if (loop->wait_sp == 0)
@@ -454,11 +420,13 @@ struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *me
         /* The wait's return woke the watchdog and noted the time, or the look before saw the wait.
          */
         uint64_t claimed = loop->slot->claimed_ns;
-        bool fresh = claimed > lag->looked_ns && claimed < now && now - claimed < LAG_FRESH_NS;
-        begin_absence(lag, loop->tid, turn, fresh ? claimed : now, now);
+        bool fresh =
+            claimed > lag->absence.looked_ns && claimed < now && now - claimed < LAG_FRESH_NS;
+        begin_absence(loop, lag, turn);
+        lag_account_begin(&lag->absence, loop->tid, fresh ? claimed : now, now);
     } else {
         look_at_absent(loop, memory, &sight, now);
     }
-    uint64_t due = lag->since_ns + lag_threshold_ns();
+    uint64_t due = lag->absence.since_ns + context_lag_threshold_ns();
     return (struct lag_look){.away = true, .again = due > now ? due : UINT64_MAX};
 }

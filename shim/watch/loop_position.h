@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/stack.h"
-#include "report/story.h"
+#include "facts/stack.h"
+#include "facts/story.h"
 
 enum { POSITION_LIMIT = 64 };
 

@@ -11,8 +11,8 @@
 
 #include <stdint.h>
 
-#include "doors/slot.h"
-#include "watch/task.h"
+#include "kernel/task.h"
+#include "slots/slot.h"
 
 enum proof {
     PROOF_HOLDS,

@@ -2,7 +2,8 @@
 #include "watch/python_frames.h"
 
 #include "base/text_buffer.h"
-#include "watch/life.h"
+#include "explain/python/python_stack.h"
+#include "process/life.h"
 
 enum { FRAME_LIMIT = 64 };
 

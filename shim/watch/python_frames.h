@@ -3,8 +3,8 @@
 #ifndef PIPESHIM_WATCH_PYTHON_FRAMES_H
 #define PIPESHIM_WATCH_PYTHON_FRAMES_H
 
-#include "explain/memory_reader.h"
-#include "report/story.h"
+#include "facts/story.h"
+#include "kernel/memory_reader.h"
 
 /* Looks for CPython in this process; returns what the `start` event says of it ("" without one).
  * The text is static. Async-signal-safe; some 100 us. */

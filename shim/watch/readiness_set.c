@@ -6,14 +6,14 @@
 #include <sys/epoll.h>
 
 #include "base/kernel_calls.h"
-#include "graph/call_table.h"
-#include "graph/fd_scan.h"
-#include "graph/object_look.h"
-#include "graph/proc_reader.h"
-#include "graph/proc_text.h"
-#include "graph/socket_peers.h"
-#include "watch/child_wait.h"
-#include "watch/life.h"
+#include "kernel/call_table.h"
+#include "kernel/child_wait.h"
+#include "kernel/fd_scan.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
+#include "process/life.h"
 
 static void add(struct readiness_set *set, int fd, bool reads, bool writes)
 {

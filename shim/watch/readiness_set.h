@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "explain/object_facts.h"
-#include "report/story.h"
-#include "watch/task.h"
+#include "facts/object_facts.h"
+#include "facts/story.h"
+#include "kernel/memory_reader.h"
+#include "kernel/task.h"
 
 enum { READINESS_SET_LIMIT = 32 }; /* descriptors that are looked at; a set may hold more */
 

@@ -6,11 +6,13 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "kernel/task.h"
+#include "process/life.h"
+#include "slots/slot.h"
+#include "watch/context.h"
 #include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/long_waits.h"
 #include "watch/proof.h"
-#include "watch/task.h"
 
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
@@ -96,7 +98,7 @@ static const struct slot *holder_of_file_lock(const struct task_call *call)
         uint64_t owner;
     } lock;
     if (call->number != SYS_futex || (call->arguments[1] & FUTEX_CMD_MASK) != FUTEX_WAIT ||
-        !memory_read(judge_memory(), call->arguments[0], &lock, sizeof lock) || lock.owner == 0)
+        !memory_read(context_memory(), call->arguments[0], &lock, sizeof lock) || lock.owner == 0)
         return NULL;
     for (unsigned index = 0; index < slot_bound(); index++) {
         const struct slot *slot = slot_at(index);
@@ -144,7 +146,7 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
     tracked_count++;
     enum call_class class = behind ? CLASS_LOCK : CLASS_PIPE_WRITE;
     if (entry->judgement.verdict == VERDICT_OPEN &&
-        now - entry->since_ns >= judge_threshold_ns(class))
+        now - entry->since_ns >= context_threshold_ns(class))
         entry->judgement = judge_sampled(tid, call, entry->since_ns, behind);
     if (!behind && entry->judgement.verdict == VERDICT_REPORTED)
         reported_writes = true;
@@ -160,6 +162,7 @@ static bool sample_task(int tid, void *context)
         return false; /* and so are all the others */
     if (call.status != TASK_IN_CALL)
         return true;
+    long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
     } else if (reported_writes) {
@@ -214,7 +217,7 @@ uint64_t sampler_look(uint64_t now, bool activity)
     if (before != 0)
         forget_unseen();
     process_time = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-    uint64_t interval = judge_smallest_threshold_ns() / 2;
+    uint64_t interval = context_smallest_threshold_ns() / 2;
     uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
     if (interval < cost)
         interval = cost;

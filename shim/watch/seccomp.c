@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "watch/seccomp.h"
 
-#include <fcntl.h>
 #include <linux/seccomp.h>
-#include <string.h>
 
 #include "base/raw_syscall.h"
+#include "kernel/status.h"
+#include "process/life.h"
 #include "report/log.h"
 #include "report/tell.h"
-#include "watch/life.h"
 #include "watch/thread.h"
 
 /* Without these the watchdog and the log cannot do anything. */
@@ -118,17 +117,4 @@ unsigned seccomp_forbidden(void)
     if (!atomic_load(&life->filter_read) && seccomp_filter_in_force())
         return FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS | FORBIDS_SAMPLING;
     return atomic_load(&life->forbidden);
-}
-
-bool seccomp_filter_in_force(void)
-{
-    char status[4096];
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    long size = raw_syscall(SYS_read, fd, status, sizeof status - 1);
-    raw_syscall(SYS_close, fd);
-    status[size > 0 ? size : 0] = '\0';
-    const char *line = strstr(status, "\nSeccomp:\t");
-    return line && line[10] == '2';
 }

@@ -39,7 +39,4 @@ void seccomp_filter_coming(const struct sock_fprog *filter);
 /* True if the drainer can go on under `filter`; NULL is strict mode. Async-signal-safe. */
 bool seccomp_allows_draining(const struct sock_fprog *filter);
 
-/* True if the process is under a filter now. Reads /proc/self/status. */
-bool seccomp_filter_in_force(void);
-
 #endif

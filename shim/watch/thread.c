@@ -15,10 +15,9 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
-#include "doors/slot.h"
+#include "process/life.h"
 #include "report/tell.h"
-#include "watch/life.h"
-#include "watch/watchdog.h"
+#include "slots/slot.h"
 
 enum {
     STACK_SIZE = 256 * 1024,
@@ -35,6 +34,7 @@ enum {
 /* The memory outlives the thread: made once in a process, used again by the next one. A forked
  * child inherits the mapping and uses it for its own. */
 static char *mapping;
+static void (*run)(void); /* what it does; constant once the library is active */
 
 /* Mapped is not enough: behind a thread's stack lies the guard page (PROT_NONE) of the next one. */
 static bool page_is_readable(uintptr_t page)
@@ -105,7 +105,7 @@ static int watchdog_entry(void *unused)
     (void)unused;
     take_own_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim", 0, 0, 0);
-    watchdog_run();
+    run();
     return 0;
 }
 
@@ -189,6 +189,11 @@ static bool clone_watchdog(void)
                      stack_top, &life->watchdog_tid, tls);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     return tid > 0;
+}
+
+void watchdog_thread_prepare(void (*function)(void))
+{
+    run = function;
 }
 
 bool watchdog_thread_start(void)

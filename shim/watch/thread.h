@@ -17,6 +17,9 @@
 
 #include <stdbool.h>
 
+/* What the thread runs, until life->stop is set. For the constructor. */
+void watchdog_thread_prepare(void (*function)(void));
+
 /* Makes sure that the watchdog runs; false when it cannot. The first caller pays for the clone
  * (some 30 µs), the others return at once. Async-signal-safe. */
 bool watchdog_thread_start(void);

@@ -8,7 +8,7 @@
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
-#include "watch/life.h"
+#include "process/life.h"
 
 /* Too large for the watchdog's stack; used by the watchdog alone. */
 static struct stack_snapshot snapshot;

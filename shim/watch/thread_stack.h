@@ -8,10 +8,10 @@
 
 #include <stdbool.h>
 
-#include "explain/memory_reader.h"
-#include "explain/stack.h"
 #include "explain/stack_snapshot.h"
-#include "report/story.h"
+#include "facts/stack.h"
+#include "facts/story.h"
+#include "kernel/memory_reader.h"
 
 /* False: PIPESHIM_STACK=off, nothing is to be taken. */
 bool thread_stack_wanted(void);

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "graph/object_look.h"
-#include "watch/child_wait.h"
+#include "kernel/child_wait.h"
+#include "kernel/object_look.h"
+#include "process/life.h"
 #include "watch/kernel_wait.h"
-#include "watch/life.h"
 #include "watch/readiness_set.h"
 
 static bool is_pipe(const struct object_facts *object)

@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "report/story.h"
-#include "watch/task.h"
+#include "facts/story.h"
+#include "kernel/memory_reader.h"
+#include "kernel/task.h"
 
 /*
  * Fills story->object and corrects story->class, which holds what the table of calls says by name:
  * a write to a socket is no pipe_write, a poll inside a callback is what it polls for. story->fd is
- * the call's, -1 none; `detail` as in doors/calls.def; `call` is what the kernel says, of any
+ * the call's, -1 none; `detail` as in facts/calls.def; `call` is what the kernel says, of any
  * status. No scan of other processes, but for pipes in a readiness wait.
  */
 void wait_object_look(const struct memory_reader *memory, const struct task_call *call,

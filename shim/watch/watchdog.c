@@ -6,15 +6,18 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/slot.h"
+#include "process/life.h"
 #include "report/tell.h"
+#include "slots/slot.h"
+#include "watch/context.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
-#include "watch/life.h"
+#include "watch/long_waits.h"
+#include "watch/lag.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
 
@@ -48,7 +51,7 @@ static void look_again_at(struct look *look, uint64_t when)
 
 static uint64_t look_interval(void)
 {
-    uint64_t interval = judge_smallest_threshold_ns() / LOOKS_PER_THRESHOLD;
+    uint64_t interval = context_smallest_threshold_ns() / LOOKS_PER_THRESHOLD;
     if (interval < SHORTEST_LOOK_NS)
         return SHORTEST_LOOK_NS;
     return interval > LONGEST_LOOK_NS ? LONGEST_LOOK_NS : interval;
@@ -84,7 +87,9 @@ static uint64_t interval_by_age(const struct slot *slot, const struct look *look
 static void judge_again(struct slot *slot, struct event_loop *loop, struct look *look)
 {
     struct slot_watch *watch = &slot->watch;
-    struct judgement judgement = judge_slot(slot, loop, watch->since_ns);
+    struct judgement judgement = judge_slot(slot, loop, watch->since_ns, loop ? lag_ref(loop) : 0);
+    if (loop && judgement.verdict == VERDICT_REPORTED)
+        lag_explained_by(loop, &judgement.told);
     watch->judged = judgement.verdict;
     watch->was_judged = true;
     watch->told = judgement.told;
@@ -130,7 +135,7 @@ static void look_at_slot(struct slot *slot, struct event_loop *loop, struct look
     if (!(sequence & 1))
         return;
     if (watch->judged == VERDICT_OPEN) {
-        uint64_t due = watch->since_ns + judge_due_ns((enum call_id)slot->call);
+        uint64_t due = watch->since_ns + context_due_ns((enum call_id)slot->call);
         if (look->now >= due) {
             judge_again(slot, loop, look);
         } else {
@@ -144,7 +149,7 @@ static void look_at_slot(struct slot *slot, struct event_loop *loop, struct look
 
 static void look_at_loop(struct event_loop *loop, struct look *look)
 {
-    struct lag_look lag = lag_look(loop, judge_memory(), look->now);
+    struct lag_look lag = lag_look(loop, context_memory(), look->now);
     if (!lag.away)
         return;
     look->activity = true;
@@ -158,7 +163,7 @@ static void look_at_slots(struct look *look)
         struct slot *slot = slot_at(index);
         if (!slot || slot->tid == 0)
             continue;
-        struct event_loop *loop = event_loop_of(slot, judge_memory(), look->now);
+        struct event_loop *loop = event_loop_of(slot, context_memory(), look->now);
         /* The loop first: a call that is reported now explains an absence that has begun. */
         if (loop)
             look_at_loop(loop, look);
@@ -176,10 +181,12 @@ static void sleep_until(uint64_t when, uint64_t now)
 void watchdog_run(void)
 {
     unsigned quiet = 0;
-    judge_begin();
+    context_begin();
     event_loops_begin();
+    lag_begin();
     cpu_stacks_reset();
     sampler_begin();
+    long_waits_begin();
     deadlock_begin();
     filling_begin();
     while (!atomic_load(&life->stop)) {

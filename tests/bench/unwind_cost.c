@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "explain/capture_registers.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "slots/capture_registers.h"
 
 enum { ROUNDS = 2001 };
 

@@ -6,8 +6,8 @@
 #ifndef PIPESHIM_TESTS_PYTHON_IMAGE_H
 #define PIPESHIM_TESTS_PYTHON_IMAGE_H
 
-#include "explain/memory_reader.h"
 #include "explain/python/python_stack.h"
+#include "kernel/memory_reader.h"
 
 enum {
     PYTHON_IMAGE_SIZE = 0x9000,

@@ -179,6 +179,100 @@ static void test_first_line_of_text(void **state)
     assert_non_null(strstr(data, "65536 of 65536"));
 }
 
+#define HOSTILE "x\n\x1b[2J\xc2\x9b\xe2\x80\xae\xff"
+
+static void set_hostile_names(void)
+{
+    static struct python_frame python = {.line = 1, .file = HOSTILE, .function = HOSTILE};
+    head.executable = "/opt/" HOSTILE;
+    head.thread = HOSTILE;
+    strcpy(story.call, HOSTILE);
+    strcpy(story.object.name, HOSTILE);
+    story.object.pipe.peers_known = true;
+    story.object.pipe.peer_count = 1;
+    strcpy(story.object.pipe.peers[0].comm, HOSTILE);
+    strcpy(story.object.pipe.peers[0].waits_in, HOSTILE);
+    story.object.child = story.object.pipe.peers[0];
+    story.object.child.pid = 9;
+    story.python = &python;
+    story.python_count = 1;
+    strcpy(frames[0].module, "/opt/" HOSTILE);
+    strcpy(frames[0].symbol, HOSTILE);
+    story.frame_count = 1;
+}
+
+/* What a terminal shows: nothing but lines that begin as ours do, and no command. */
+static void is_clean(const char *what)
+{
+    assert_true(text.length > 0);
+    for (const char *at = data; *at; at++) {
+        bool first = at == data || at[-1] == '\n';
+        if ((unsigned char)*at >= 0x7f || (*at < ' ' && *at != '\n') ||
+            (first && strncmp(at, "pipeshim: ", 10) != 0 && *at != ' '))
+            fail_msg("%s shows %s", what, data);
+    }
+    text_init(&text, data, sizeof data);
+}
+
+static void test_hostile_names_in_text(void **state)
+{
+    static struct wait_finding finding = {.kind = FINDING_DEADLOCK, .count = 1};
+    static struct lag_facts lag = {.call_count = 1};
+    struct drain_facts drain = {.fd = 2};
+    struct fill_forecast forecast = {0};
+    struct event_start start = {.argv0 = HOSTILE, .settings = &settings};
+    const char *loop[] = {"PIPESHIM_LOOP=" HOSTILE, NULL};
+    (void)state;
+    set_hostile_names();
+    settings_read(&settings, (char *const *)loop, "engine", false, NULL, NULL);
+    event_text_start(&text, &head, &start);
+    assert_non_null(strstr(data, "PIPESHIM_LOOP=x"));
+    is_clean("start");
+    event_text_blocked(&text, &head, &story, true);
+    is_clean("blocked");
+    story.object.kind = OBJECT_SOCKET;
+    strcpy(story.object.socket.remote, HOSTILE);
+    event_text_blocked(&text, &head, &story, true);
+    is_clean("blocked on a socket");
+    strcpy(lag.calls[0].name, HOSTILE);
+    event_text_lag(&text, &head, &story, &lag, true);
+    is_clean("lag");
+    strcpy(finding.chain[0].comm, HOSTILE);
+    strcpy(finding.chain[0].waits_in, HOSTILE);
+    strcpy(finding.chain[0].object, HOSTILE);
+    strcpy(finding.words, HOSTILE);
+    strcpy(finding.advice, HOSTILE);
+    event_text_finding(&text, &head, &finding);
+    is_clean("finding");
+    event_text_filling(&text, &head, 2, &story.object, &forecast);
+    is_clean("filling");
+    drain.object = story.object;
+    event_text_drain(&text, &head, &drain);
+    is_clean("drain_start");
+    event_text_warning(&text, &head, HOSTILE);
+    is_clean("warning");
+    summary_begin(&summary);
+    summary_blocked(&summary, &story);
+    strcpy(summary.loops[0].thread, HOSTILE);
+    summary.loop_count = 1;
+    event_text_summary(&text, &head, &summary);
+    is_clean("summary");
+}
+
+/* A terminal that shows the log takes no command from it, and the names stay what they are. */
+static void test_hostile_names_in_json(void **state)
+{
+    (void)state;
+    set_hostile_names();
+    event_json_blocked(&text, &head, &story, true);
+    for (const char *at = data; *at && *at != '\n'; at++)
+        assert_in_range((unsigned char)*at, ' ', '~');
+    json_t *object = parsed("blocked");
+    assert_string_equal(json_string_value(json_object_get(object, "thread")),
+                        "x\n\x1b[2J\xc2\x9b\xe2\x80\xae\xef\xbf\xbd");
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +280,8 @@ int main(void)
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
+        cmocka_unit_test_setup(test_hostile_names_in_text, set_up),
+        cmocka_unit_test_setup(test_hostile_names_in_json, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "graph/fill_watch.h"
+#include "kernel/fill_watch.h"
 
 static const uint64_t second = 1000000000;
 

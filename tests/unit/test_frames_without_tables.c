@@ -15,10 +15,10 @@
 
 #include <cmocka.h>
 
-#include "explain/capture_registers.h"
 #include "explain/modules.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "slots/capture_registers.h"
 
 #define NOINLINE     __attribute__((noinline, noclone))
 #define WITH_FRAME   NOINLINE __attribute__((optimize("no-omit-frame-pointer")))

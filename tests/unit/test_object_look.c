@@ -22,8 +22,8 @@
 
 #include <cmocka.h>
 
-#include "graph/object_look.h"
-#include "graph/thread_wait.h"
+#include "kernel/object_look.h"
+#include "kernel/thread_wait.h"
 
 /* A child that runs `body` until it is killed, or dies with the test. */
 static pid_t spawn(void (*body)(void *), void *argument)

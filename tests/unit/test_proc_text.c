@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "graph/proc_text.h"
+#include "kernel/proc_text.h"
 
 static const char stat_text[] =
     "2707 (engine) S 2210 2707 2210 34816 2707 4194304 100 0 0 0 1 2 0 0 20 0 9 0 123456 1000 200 "

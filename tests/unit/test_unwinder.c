@@ -21,10 +21,10 @@
 
 #include <cmocka.h>
 
-#include "explain/capture_registers.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "left_out.h"
+#include "slots/capture_registers.h"
 
 #define NOINLINE __attribute__((noinline, noclone))
 /* After a call: makes it no tail call. */

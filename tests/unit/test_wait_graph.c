@@ -59,7 +59,7 @@ static void blocked(uint32_t process, uint32_t on, enum wait_reason reason)
 static unsigned circle(uint32_t process)
 {
     static struct wait_step steps[CHAIN_LIMIT];
-    wait_graph_reduce(&graph, true);
+    wait_graph_reduce(&graph, ACT_ALL);
     unsigned count = wait_graph_circle(&graph, process, steps, CHAIN_LIMIT);
     for (unsigned i = 0; i < count; i++) { /* it is a circle, and starts where it was asked to */
         assert_int_equal(threads[steps[i].thread].process, steps[i].process);
@@ -210,7 +210,7 @@ static void a_timeout_opens_it(void **state)
     blocked(1, 0, REASON_CHILD);
     threads[1].timed = true;
     assert_int_equal(circle(0), 0);
-    wait_graph_reduce(&graph, false);
+    wait_graph_reduce(&graph, ACT_ALL & ~ACT_TIMED);
     assert_int_equal(wait_graph_circle(&graph, 0, steps, CHAIN_LIMIT), 2);
 }
 
@@ -222,7 +222,7 @@ static void a_definite_wait_is_told_before_a_signal(void **state)
     blocked(0, 1, REASON_ROOM);
     blocked(1, 0, REASON_SIGNAL);
     blocked(1, 0, REASON_CHILD);
-    wait_graph_reduce(&graph, true);
+    wait_graph_reduce(&graph, ACT_ALL);
     assert_int_equal(wait_graph_circle(&graph, 1, steps, CHAIN_LIMIT), 2);
     assert_int_equal(edges[steps[0].edge].reason, REASON_CHILD);
 }

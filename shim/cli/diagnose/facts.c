@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cli/diagnose/output.h"
-#include "graph/object_look.h"
+#include "kernel/object_look.h"
 
 bool diagnosis_asked(const struct diagnosis *diagnosis, int pid)
 {

@@ -5,20 +5,20 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "cli/diagnose/output.h"
 
 /* Names come from programs and need not be UTF-8; jansson takes nothing else. */
 static json_t *text(const char *bytes)
 {
-    char clean[WORDS_LIMIT];
+    char printable[WORDS_LIMIT];
+    struct text_buffer copy;
     json_t *string = json_string(bytes);
     if (string)
         return string;
-    size_t length = 0;
-    for (; bytes[length] != '\0' && length < sizeof clean - 1; length++)
-        clean[length] = (unsigned char)bytes[length] < 0x80 ? bytes[length] : '?';
-    clean[length] = '\0';
-    return json_string(clean);
+    text_init(&copy, printable, sizeof printable);
+    text_printable(&copy, bytes);
+    return json_string(printable);
 }
 
 static json_t *state(char letter)
@@ -224,7 +224,8 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
         json_array_append_new(notes, entry);
     }
     json_object_set_new(object, "notes", notes);
-    json_dumpf(object, stdout, JSON_COMPACT);
+    /* ASCII: a terminal takes U+009B in a name for the start of a command. */
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(object);
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "graph/object_look.h"
+#include "kernel/object_look.h"
 
 enum {
     SECOND_LOOK_MS = 120, /* between the look that finds something and the one that confirms it */

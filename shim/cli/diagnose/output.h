@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "cli/diagnose/look.h"
-#include "explain/object_facts.h"
+#include "facts/object_facts.h"
 
 /* Facts of a descriptor of a process of the graph, with the peers that the graph knows. False when
  * it is not readable. */

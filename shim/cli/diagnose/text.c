@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* One screen: the verdict first, then its chain, then what each thread waits in. */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/diagnose/output.h"
 
 enum { FINDINGS_SHOWN = 6, PROCESSES_SHOWN = 8, WAITS_SHOWN = 6, PIPES_SHOWN = 8 };
@@ -13,12 +13,10 @@ static const char *clean(const char *bytes)
 {
     static char copies[4][OBJECT_NAME_LIMIT];
     static unsigned next;
-    char *copy = copies[next++ % 4];
-    size_t length = 0;
-    for (; bytes[length] != '\0' && length < OBJECT_NAME_LIMIT - 1; length++)
-        copy[length] = iscntrl((unsigned char)bytes[length]) ? '?' : bytes[length];
-    copy[length] = '\0';
-    return copy;
+    struct text_buffer text;
+    text_init(&text, copies[next++ % 4], OBJECT_NAME_LIMIT);
+    text_printable(&text, bytes);
+    return text.data;
 }
 
 static const char *verdict_words(enum finding_kind kind)
@@ -35,10 +33,11 @@ static const char *verdict_words(enum finding_kind kind)
 
 static void print_line(const char *prefix, const char *line)
 {
-    fputs(prefix, stdout);
-    for (; *line != '\0'; line++)
-        putchar(iscntrl((unsigned char)*line) ? '?' : *line);
-    putchar('\n');
+    char printable[WORDS_LIMIT];
+    struct text_buffer text;
+    text_init(&text, printable, sizeof printable);
+    text_printable(&text, line);
+    printf("%s%s\n", prefix, printable);
 }
 
 static void print_link(const struct chain_link *link)

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
 #include "explain/python/offsets.h"
+#include "kernel/memory_reader.h"
 
 enum { DEBUG_OFFSETS_FIRST_MINOR = 13, DEBUG_OFFSETS_LAST_MINOR = 14 };
 

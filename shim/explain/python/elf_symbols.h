@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
+#include "kernel/memory_reader.h"
 
 struct elf_symbols {
     uintptr_t bias; /* what is added to an address of the file */

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
 #include "explain/python/offsets.h"
+#include "kernel/memory_reader.h"
 
 /* The line of the instruction at byte `instruction` of a code object that starts at line
  * `first_line` and has its table in the bytes object at `table`. 0: it belongs to no line, or the

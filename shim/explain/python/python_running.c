@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "explain/python/python_stack.h"
+
 #include "base/clock.h"
 #include "explain/python/python_snapshot.h"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "explain/python/python_runtime.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -8,7 +10,6 @@
 #include "explain/python/elf_symbols.h"
 #include "explain/python/module_bases.h"
 #include "explain/python/offsets_table.h"
-#include "explain/python/python_stack.h"
 
 enum {
     RELEASE_CANDIDATE = 0xC, /* the level of PY_VERSION_HEX; a later one is 0xF, final */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "explain/python/python_stack.h"
+
 #include "explain/python/python_walk.h"
 
 const char *python_completeness_reason(enum python_completeness completeness)

@@ -16,74 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
-#include "explain/python/offsets.h"
-
-enum {
-    PYTHON_FILE_LIMIT = 512, /* bytes, with the NUL; of a longer path the end is kept */
-    PYTHON_FUNCTION_LIMIT = 192,
-    PYTHON_FEATURE_LIMIT = 64,
-};
-
-enum python_support {
-    PYTHON_ABSENT,        /* no CPython is loaded (yet) */
-    PYTHON_SUPPORTED,     /* frames can be read */
-    PYTHON_UNKNOWN,       /* a version that this reader does not know */
-    PYTHON_FREE_THREADED, /* built without the GIL: frames change in other ways */
-    PYTHON_UNREADABLE,    /* its memory does not look as that version's does */
-};
-
-/* What is known of a process's interpreter. Plain data, valid while the process lives and does not
- * load another interpreter: the caller keeps it. */
-struct python_runtime {
-    enum python_support support;
-    unsigned version;            /* 0x030B02F0 is 3.11.2; micro and level 0 where not published */
-    uintptr_t runtime;           /* &_PyRuntime */
-    uintptr_t code_type;         /* &PyCode_Type: what every code object points to */
-    uint32_t pthread_tid_offset; /* of the kernel thread id in what pthread_t points to */
-    struct python_offsets offsets;
-};
-
-struct python_frame {
-    char file[PYTHON_FILE_LIMIT];         /* as the code object has it: UTF-8, "" unknown */
-    char function[PYTHON_FUNCTION_LIMIT]; /* qualified from 3.11 on, the bare name before */
-    int line;                             /* 0: this instruction belongs to no line */
-    int owner;                            /* what CPython says of the frame's memory */
-    /* Where it was read, to find out whether it is still there; meaningless to a person. */
-    uintptr_t frame, code, previous, instruction;
-};
-
-enum python_completeness {
-    PYTHON_STACK_NONE,           /* the thread runs no Python */
-    PYTHON_STACK_COMPLETE,       /* all frames, or the innermost ones and a count of the others */
-    PYTHON_STACK_OUTER,          /* of a running thread the outer frames; the inner ones change */
-    PYTHON_STACK_LOST,           /* the innermost frames; the next could not be proven */
-    PYTHON_STACK_MOVING,         /* it ran on while it was read, and nothing could be proven */
-    PYTHON_STACK_SUBINTERPRETER, /* it runs in a subinterpreter: not read */
-    PYTHON_STACK_UNREADABLE,     /* the interpreter's thread list could not be read */
-};
-
-struct python_stack_facts {
-    enum python_completeness completeness;
-    unsigned omitted;  /* frames beyond the limit, not written to `out` */
-    bool omitted_more; /* there are at least that many: counting was given up */
-};
-
-/* Finds the interpreter of process `pid` (0: the calling process) and how to read it. True if
- * frames can be read; else runtime->support says why not. Reads /proc/PID/maps and the ELF
- * symbols of the executable and libpython*.so: some 100 us, so call it once. A program can load
- * libpython later: PYTHON_ABSENT is an answer for now. `reader` must read the same process. */
-bool python_runtime_find(const struct memory_reader *reader, int pid,
-                         struct python_runtime *runtime);
-
-/* The part of python_runtime_find() after the symbols: `runtime`, `code_type` and `version` are
- * set; chooses the offsets and sets `support`. True if frames can be read. */
-bool python_runtime_choose_offsets(const struct memory_reader *reader,
-                                   struct python_runtime *runtime);
-
-/* Writes what the `start` event's features say: "python: 3.11.2", "python: 3.15 unknown, C stack
- * only"; an empty text when there is no Python. */
-void python_runtime_describe(const struct python_runtime *runtime, char *to, size_t capacity);
+#include "explain/python/python_runtime.h"
+#include "facts/python_frame.h"
+#include "kernel/memory_reader.h"
 
 /* Why a stack has no or not all frames, for a person; NULL when there is nothing to say. */
 const char *python_completeness_reason(enum python_completeness completeness);

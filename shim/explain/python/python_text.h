@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "explain/memory_reader.h"
 #include "explain/python/offsets.h"
+#include "kernel/memory_reader.h"
 
 enum python_text_keep {
     PYTHON_TEXT_KEEP_START, /* of a text that is too long, keep its start: function names */

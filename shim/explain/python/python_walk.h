@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#include "explain/python/python_stack.h"
+#include "explain/python/python_runtime.h"
+#include "facts/python_frame.h"
 
 enum {
     /* What is damaged or changes under the reader can be circular: every list ends somewhere. */

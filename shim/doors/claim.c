@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "doors/claim.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "doors/pipe_doors.h"
+#include "process/life.h"
+#include "watch/child.h"
+#include "watch/thread.h"
+
+enum {
+    /* A short-lived command (ls, sh, true) makes a few calls that cannot block, and often a sandbox
+     * of its own: no second thread for it. After this many calls the test costs more than it saves.
+     */
+    EARLY_CALLS = 200,
+};
+
+/* True if the call cannot block for long as things are: then it needs no watchdog yet. */
+static bool is_ready(enum call_id call, int fd, uint64_t detail)
+{
+    enum { PIPE_BUF_BYTES = 4096 }; /* what a writable pipe surely takes (pipe(7)) */
+    enum call_class class = call_describe(call)->class;
+    if (fd < 0 || detail > PIPE_BUF_BYTES ||
+        (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
+        return false;
+    /* A pipe is not polled: kernel/borrowed_fd.h says why. Half-filled pages take a slot each.
+     */
+    long capacity = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
+    int used = -1;
+    if (capacity > 0 && raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used >= 0)
+        return class == CLASS_PIPE_READ ? used > 0
+                                        : used == 0 || used + PIPE_BUF_BYTES <= capacity / 4;
+    struct pollfd look = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
+    struct timespec now = {0, 0};
+    return raw_syscall(SYS_ppoll, &look, 1, &now, 0, 8) == 1;
+}
+
+/* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, if this process
+ * keeps one end of a pipe; for a file lock, if it waits for it at all. A shell that waits for its
+ * pipeline, or `sleep 5`, needs none. */
+static bool may_wait_in_vain(enum call_class class, uint64_t detail)
+{
+    return (class == CLASS_CHILD && pipe_doors_one_end_is_held()) ||
+           (class == CLASS_LOCK && detail == 0);
+}
+
+/* Only a write is reported on any thread; another call matters once the thread may be a loop. */
+static bool matters(enum call_id call, uint64_t detail, uint32_t state)
+{
+    enum call_class class = call_describe(call)->class;
+    if (class == CLASS_PIPE_WRITE || class == CLASS_SOCKET_WRITE)
+        return true;
+    if (state == THREAD_NONE && may_wait_in_vain(class, detail))
+        return true;
+    if (settings.loop != LOOP_AUTO)
+        return settings.loop != LOOP_NONE;
+    /* A read starts the watchdog because the sampler may see more than the doors do. */
+    return class == CLASS_POLL || (class == CLASS_PIPE_READ && state == THREAD_NONE) ||
+           slot_may_be_loop(thread_slot);
+}
+
+void slot_claim_after_wait(struct slot *slot)
+{
+    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
+        return;
+    slot->claimed_ns = clock_monotonic_ns();
+    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    watchdog_thread_wake();
+}
+
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+{
+    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
+     * child all of `life` reads zero, and the first call goes on. */
+    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
+        return NULL;
+    uint32_t state = atomic_load(&life->thread_state);
+    if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
+        return NULL;
+    int tid = (int)raw_syscall(SYS_gettid);
+    if (tid == atomic_load(&life->watchdog_tid))
+        return NULL;
+    if (state == THREAD_NONE) {
+        if (is_ready(call, fd, detail) && atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS)
+            return NULL;
+        if (!watchdog_thread_start())
+            return NULL;
+    }
+    struct slot *slot = thread_slot;
+    if (slot->tid != tid) {
+        slot = slot_take(tid);
+        if (!slot)
+            return NULL;
+        thread_slot = slot;
+    }
+    slot->claimed_ns = clock_monotonic_ns();
+    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    if (state == THREAD_RUNNING)
+        watchdog_thread_wake();
+    return slot;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/* The slow path of the doors: which call gets a slot, and when the watchdog is started for it. */
+#ifndef PIPESHIM_DOORS_CLAIM_H
+#define PIPESHIM_DOORS_CLAIM_H
+
+#include <stdint.h>
+
+#include "facts/calls.h"
+#include "slots/slot.h"
+
+/* The slow path of a call whose slot is not armed: the thread's first, the first after a fork, or
+ * the first after the watchdog went to sleep. Returns the slot to record in, or NULL: do not
+ * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
+
+/* After a readiness wait has returned, when the slot is no longer armed: the watchdog has gone to
+ * sleep while the loop waited, and what the loop does next, if it is no call at all, must not go
+ * unseen. Wakes it if the thread may be an event loop. Async-signal-safe, keeps errno. */
+void slot_claim_after_wait(struct slot *slot);
+
+#endif

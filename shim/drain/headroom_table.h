@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* What is known of the room in the pipes, by descriptor; see drain/headroom.h. */
+#ifndef PIPESHIM_DRAIN_HEADROOM_TABLE_H
+#define PIPESHIM_DRAIN_HEADROOM_TABLE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { HEADROOM_FDS = 1024 }; /* higher numbers have none */
+
+/* Of one descriptor. Whoever loses a race here loses some headroom, or asks once more. */
+struct headroom {
+    _Atomic uint64_t asked;      /* ticks_now() when the pipe was last looked at; 0: it is none, or
+                                  * not known to be one */
+    _Atomic int32_t left;        /* bytes; 0 or less: none */
+    _Atomic uint32_t free_since; /* descriptor_children_ended() then */
+};
+extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
+
+/* `fd` becomes another pipe. Async-signal-safe. */
+static inline void headroom_forget(unsigned fd)
+{
+    atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is known of the kernel object that a call waits for: the facts which the contract names
+ * `pipe`, `socket`, `child` and `file`. Plain data: explain/ fills it, report/ prints it. What
+ * cannot be known is marked so and left out of the report, never guessed.
+ */
+#ifndef PIPESHIM_FACTS_OBJECT_FACTS_H
+#define PIPESHIM_FACTS_OBJECT_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    OBJECT_NAME_LIMIT = 256,
+    PEER_LIMIT = 8,      /* peers printed by name; more are counted */
+    COMM_LIMIT = 16,     /* TASK_COMM_LEN of the kernel */
+    WAITS_IN_LIMIT = 64, /* "write fd 2", "wait4 4250" */
+    ADDRESS_LIMIT = 128, /* "127.0.0.1:6379", "[::1]:80", "unix:/run/x" */
+    UNKNOWN_NUMBER = -1,
+};
+
+enum object_kind {
+    OBJECT_UNKNOWN,
+    OBJECT_PIPE,       /* anonymous pipe */
+    OBJECT_FIFO,       /* named pipe */
+    OBJECT_SOCKETPAIR, /* AF_UNIX stream socket: Node's stdio */
+    OBJECT_SOCKET,     /* any other socket */
+    OBJECT_FILE,
+    OBJECT_HOST, /* a name that is looked up */
+    OBJECT_TTY,
+    OBJECT_OTHER, /* eventfd, epoll, … */
+};
+
+/* One process that holds an end of a pipe, or a child that is waited for. */
+struct peer_facts {
+    int pid;
+    int fd;     /* its fd, UNKNOWN_NUMBER when there is none or it may not be read */
+    char state; /* R S D T t Z X of proc(5); 0 unknown */
+    char comm[COMM_LIMIT];
+    char
+        waits_in[WAITS_IN_LIMIT]; /* what its relevant thread waits in; empty: unknown or running */
+};
+
+struct pipe_facts {
+    uint64_t inode;
+    uint64_t device;     /* of a FIFO, whose inode is unique only there; else 0; not reported */
+    int64_t used;        /* bytes, FIONREAD (SIOCOUTQ for a socket); UNKNOWN_NUMBER */
+    int64_t capacity;    /* bytes, F_GETPIPE_SZ; UNKNOWN_NUMBER: sockets have none */
+    int slots;           /* pages that it holds at most; UNKNOWN_NUMBER */
+    int slots_used;      /* known only when it is full or empty; UNKNOWN_NUMBER */
+    int full;            /* 1: a blocking write cannot proceed now, 0: it can, UNKNOWN_NUMBER */
+    const char *role;    /* "writer" or "reader": what the caller is to it */
+    bool peers_known;    /* /proc was read; false: not looked, or not allowed */
+    unsigned peer_count; /* all of them, also those beyond PEER_LIMIT */
+    unsigned peers_unreadable; /* processes whose fds could not be read */
+    struct peer_facts peers[PEER_LIMIT];
+};
+
+struct socket_facts {
+    const char *family; /* "inet", "inet6", "unix", … */
+    char local[ADDRESS_LIMIT];
+    char remote[ADDRESS_LIMIT];
+    int peer_pid; /* UNKNOWN_NUMBER */
+};
+
+struct object_facts {
+    enum object_kind kind;
+    char name[OBJECT_NAME_LIMIT]; /* "pipe:[81723]", "/tmp/fifo", "socket:[99]" */
+    struct pipe_facts pipe;       /* kind PIPE, FIFO, SOCKETPAIR */
+    struct socket_facts socket;   /* kind SOCKET, SOCKETPAIR */
+    struct peer_facts child;      /* waits for a child: pid != 0 */
+};
+
+#endif

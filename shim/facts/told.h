@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/* What the reporter keeps of a report that was made, for its end. Plain data. */
+#ifndef PIPESHIM_FACTS_TOLD_H
+#define PIPESHIM_FACTS_TOLD_H
+
+#include <stdint.h>
+
+/* What became of a report. */
+struct told {
+    uint64_t seq;  /* of its `blocked` event; 0: held back by a rule or a limit */
+    uint32_t site; /* the summary's call site */
+};
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/borrowed_fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "base/raw_syscall.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+long borrowed_fd(int pid, int fd)
+{
+    long process = raw_syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0)
+        return process;
+    long copy = raw_syscall(SYS_pidfd_getfd, process, fd, 0); /* close-on-exec by itself */
+    raw_syscall(SYS_close, process);
+    return copy;
+}
+
+/* Whether a write can proceed: FIONREAD equal to the capacity would miss most full pipes, which run
+ * out of slots before they run out of bytes. */
+static int ask_full(int fd)
+{
+    struct pollfd poll = {.fd = fd, .events = POLLOUT};
+    struct timespec now = {0, 0};
+    long ready = raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0);
+    if (ready < 0)
+        return -1;
+    return poll.revents & (POLLOUT | POLLERR) ? 0 : 1;
+}
+
+long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *fill)
+{
+    *fill = (struct pipe_fill){.used = -1, .capacity = -1, .full = -1};
+    long copy = borrowed_fd(pid, fd);
+    if (copy < 0)
+        return copy;
+    int used = 0;
+    if (raw_syscall(SYS_ioctl, copy, FIONREAD, &used) >= 0 && used >= 0)
+        fill->used = used;
+    long capacity = raw_syscall(SYS_fcntl, copy, F_GETPIPE_SZ);
+    if (capacity >= 0)
+        fill->capacity = capacity;
+    long flags = raw_syscall(SYS_fcntl, copy, F_GETFL);
+    if (flags >= 0) {
+        fill->nonblocking = (flags & O_NONBLOCK) != 0;
+        if (somebody_waits && (flags & O_ACCMODE) != O_RDONLY && capacity >= 0)
+            fill->full = ask_full((int)copy);
+    }
+    raw_syscall(SYS_close, copy);
+    return 0;
+}
+
+int64_t borrowed_unread(int pid, int fd)
+{
+    long copy = borrowed_fd(pid, fd);
+    if (copy < 0)
+        return copy;
+    int unread = 0;
+    long result = raw_syscall(SYS_ioctl, copy, FIONREAD, &unread);
+    raw_syscall(SYS_close, copy);
+    return result < 0 ? result : unread;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/fd_scan.h"
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/raw_syscall.h"
+
+/* The mode of the link itself tells how the descriptor was opened: proc(5), /proc/PID/fd. */
+static unsigned read_access(int directory, const char *name)
+{
+    struct statx link = {0}; /* the kernel fills it; an analyser cannot know */
+    if (raw_syscall(SYS_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_MODE, &link) < 0)
+        return 0;
+    return (link.stx_mode & S_IRUSR ? FD_READS : 0U) | (link.stx_mode & S_IWUSR ? FD_WRITES : 0U);
+}
+
+/* DONT_SYNC: a dead network filesystem must not be asked, its answer may never come. */
+static void read_fifo(int directory, const char *name, struct fd_description *description)
+{
+    struct statx target = {0};
+    if (raw_syscall(SYS_statx, directory, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+                    STATX_TYPE | STATX_INO, &target) < 0 ||
+        !S_ISFIFO(target.stx_mode))
+        return;
+    description->fifo = true;
+    description->key.inode = target.stx_ino;
+    description->key.device = (uint64_t)target.stx_dev_major << 32 | target.stx_dev_minor;
+}
+
+static long describe(int directory, const char *name, struct fd_description *description)
+{
+    memset(description, 0, offsetof(struct fd_description, link));
+    long length = proc_link(directory, name, description->link, sizeof description->link);
+    if (length < 0)
+        return length;
+    uint64_t inode;
+    description->kind = parse_link(description->link, &inode);
+    if (description->kind == LINK_PIPE || description->kind == LINK_SOCKET)
+        description->key.inode = inode;
+    else if (description->kind == LINK_PATH)
+        read_fifo(directory, name, description);
+    if (fd_is_channel(description))
+        description->access = read_access(directory, name);
+    return 0;
+}
+
+long fd_describe(int pid, int fd, struct fd_description *description)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path_number(path, pid, "fd", fd);
+    return describe(AT_FDCWD, path, description);
+}
+
+long fd_iterate(struct fd_iterator *iterator, int pid)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, 0, "fd");
+    return directory_open(&iterator->directory, path);
+}
+
+bool fd_next(struct fd_iterator *iterator)
+{
+    const char *name;
+    while (directory_next_number(&iterator->directory, &iterator->fd, &name)) {
+        /* Closed since: not the end of the list. */
+        if (describe(iterator->directory.fd, name, &iterator->description) == 0)
+            return true;
+    }
+    return false;
+}
+
+void fd_iterate_end(struct fd_iterator *iterator)
+{
+    directory_close(&iterator->directory);
+}

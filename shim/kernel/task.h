@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the kernel says of one thread of this process, from /proc/self/task/TID (proc(5)): no
+ * signal, no ptrace stop; the thread notices nothing. For the watchdog thread.
+ */
+#ifndef PIPESHIM_KERNEL_TASK_H
+#define PIPESHIM_KERNEL_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum task_status {
+    TASK_GONE,       /* no such thread */
+    TASK_UNREADABLE, /* not permitted: PR_SET_DUMPABLE 0 in a process that is not root's */
+    TASK_RUNNING,    /* on a CPU, waiting for one, or blocked outside of a system call */
+    TASK_IN_CALL,    /* asleep in a system call */
+};
+
+struct task_call {
+    enum task_status status;
+    /* for TASK_IN_CALL: */
+    long number;
+    uint64_t arguments[6];
+    uint64_t sp, pc;
+};
+
+/* Reads /proc/self/task/TID/syscall: about 2 us. */
+struct task_call task_read_call(int tid);
+
+/* CPU time that thread `tid` has used, in ns, from its schedstat; 0 when it cannot be read. It does
+ * not move while the thread sleeps. */
+uint64_t task_run_time_ns(int tid);
+
+/* The same, and how long it was ready to run and had no CPU, throttling by a cgroup included. False
+ * when it cannot be read. */
+bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay);
+
+/* The kernel function that the thread sleeps in, "" when it runs or none is told. Readable where
+ * `syscall` is not. */
+void task_wait_channel(int tid, char *name, size_t capacity);
+
+/* The thread's name (comm), "" if it is gone. */
+void task_name(int tid, char *name, size_t capacity);
+
+/* Calls `visit` for each thread of the process, until it returns false. */
+void task_for_each(bool (*visit)(int tid, void *context), void *context);
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/thread_wait.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/raw_syscall.h"
+#include "kernel/memory_reader.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+
+/* A process of another word size has other system call numbers. Its stack is below 4 GiB; that of a
+ * 64-bit process is at the top of its address space. */
+static bool is_32_bit(const struct syscall_line *line)
+{
+    return line->stack_pointer != 0 && line->stack_pointer <= UINT32_MAX;
+}
+
+static bool read_call(int pid, int tid, struct thread_wait *wait)
+{
+    char text[256];
+    struct syscall_line line;
+    if (proc_read_of(pid, tid, "syscall", text, sizeof text) <= 0 || !parse_syscall(text, &line))
+        return false;
+    if (line.running || !line.in_call) {
+        wait->kind = WAIT_NONE;
+        return true;
+    }
+    if (is_32_bit(&line))
+        return false;
+    wait->call_known = true;
+    wait->number = line.number;
+    memcpy(wait->arguments, line.arguments, sizeof wait->arguments);
+    wait->call = call_description(line.number);
+    wait->kind = wait->call ? wait->call->kind : WAIT_OTHER;
+    if (wait->call && wait->call->fd_argument >= 0)
+        wait->fd = (int)line.arguments[wait->call->fd_argument];
+    return true;
+}
+
+static void read_wchan(int pid, int tid, struct thread_wait *wait)
+{
+    char wchan[64];
+    long length = proc_read_of(pid, tid, "wchan", wchan, sizeof wchan);
+    /* "0" is also what a process gets that may not know. */
+    if (length <= 0 || strcmp(wchan, "0") == 0)
+        wait->kind = wait->state == 'R' ? WAIT_NONE : WAIT_UNKNOWN;
+    else
+        wait->kind = wait_kind_of_wchan(wchan);
+}
+
+bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
+{
+    char text[2048]; /* status is about 1,500 bytes; the counters are its last lines */
+    struct stat_line stat;
+    memset(wait, 0, sizeof *wait);
+    wait->fd = -1;
+    if (proc_read_of(pid, tid, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat))
+        return false;
+    wait->state = stat.state;
+    memcpy(wait->comm, stat.comm, sizeof wait->comm);
+    int64_t switches = 0;
+    if (proc_read_of(pid, tid, "status", text, sizeof text) > 0)
+        parse_field(text, "voluntary_ctxt_switches:", &switches);
+    wait->switches = (uint64_t)switches;
+
+    switch (stat.state) {
+    case 'Z':
+    case 'X':
+        wait->kind = WAIT_ZOMBIE;
+        return true;
+    case 'R':
+        wait->kind = WAIT_NONE;
+        return true;
+    case 'T':
+    case 't':
+        read_call(pid, tid, wait); /* for the words: what it was stopped in */
+        wait->kind = WAIT_STOPPED;
+        return true;
+    default:
+        if (!read_call(pid, tid, wait))
+            read_wchan(pid, tid, wait);
+        return true;
+    }
+}
+
+int thread_wait_child(const struct thread_wait *wait, int *pidfd)
+{
+    if (!wait->call_known)
+        return CHILD_UNKNOWN;
+    int id = (int)wait->arguments[wait->number == SYS_wait4 ? 0 : 1];
+    if (wait->number == SYS_wait4)
+        return id > 0 ? id : id == -1 ? 0 : id == 0 ? CHILD_UNKNOWN : id;
+    switch ((idtype_t)wait->arguments[0]) {
+    case P_PID:
+        return id;
+    case P_ALL:
+        return 0;
+    case P_PGID:
+        return id == 0 ? CHILD_UNKNOWN : -id;
+    case P_PIDFD:
+        *pidfd = id;
+        return CHILD_BY_DESCRIPTOR;
+    default:
+        return CHILD_UNKNOWN;
+    }
+}
+
+static const char *kind_words(enum wait_kind kind)
+{
+    switch (kind) {
+    case WAIT_NONE:
+        return "running";
+    case WAIT_READ:
+        return "read";
+    case WAIT_WRITE:
+        return "write";
+    case WAIT_POLL:
+    case WAIT_SELECT:
+        return "poll";
+    case WAIT_EPOLL:
+        return "epoll_wait";
+    case WAIT_CHILD:
+        return "wait for a child";
+    case WAIT_LOCK:
+        return "file lock";
+    case WAIT_FUTEX:
+        return "futex";
+    case WAIT_SLEEP:
+        return "sleep";
+    case WAIT_SIGNAL:
+        return "wait for a signal";
+    case WAIT_ACCEPT:
+        return "accept";
+    case WAIT_CONNECT:
+        return "connect";
+    case WAIT_OPEN:
+        return "open";
+    case WAIT_STOPPED:
+        return "stopped";
+    case WAIT_ZOMBIE:
+        return "zombie";
+    case WAIT_OTHER:
+    case WAIT_UNKNOWN:
+        break;
+    }
+    return "";
+}
+
+static void child_words(const struct thread_wait *wait, struct text_buffer *text)
+{
+    int pidfd = -1;
+    int child = thread_wait_child(wait, &pidfd);
+    if (child == CHILD_BY_DESCRIPTOR) {
+        text_string(text, " pidfd ");
+        text_signed(text, pidfd);
+    } else if (child == 0) {
+        text_string(text, " any child");
+    } else if (child > 0) {
+        text_char(text, ' ');
+        text_signed(text, child);
+    } else if (child != CHILD_UNKNOWN) {
+        text_string(text, " group ");
+        text_signed(text, -(int64_t)child);
+    }
+}
+
+static void call_words(const struct thread_wait *wait, struct text_buffer *text)
+{
+    if (!wait->call) {
+        text_string(text, "system call ");
+        text_signed(text, wait->number);
+        return;
+    }
+    text_string(text, wait->call->name);
+    if (wait->call->kind == WAIT_CHILD) {
+        child_words(wait, text);
+    } else if (wait->call->kind == WAIT_POLL) {
+        text_char(text, ' ');
+        text_unsigned(text, (uint32_t)wait->arguments[1]);
+        text_string(text, wait->arguments[1] == 1 ? " fd" : " fds");
+    } else if (wait->fd >= 0) {
+        text_string(text, " fd ");
+        text_signed(text, wait->fd);
+    }
+}
+
+void thread_wait_words(const struct thread_wait *wait, struct text_buffer *text)
+{
+    if (wait->kind == WAIT_STOPPED) {
+        text_string(text, wait->state == 't' ? "stopped by a tracer" : "stopped");
+        if (wait->call_known) {
+            text_string(text, " in ");
+            call_words(wait, text);
+        }
+    } else if (wait->call_known && wait->kind != WAIT_NONE) {
+        call_words(wait, text);
+    } else {
+        text_string(text, kind_words(wait->kind));
+    }
+}
+
+static int64_t milliseconds(int64_t seconds, int64_t nanoseconds)
+{
+    if (seconds < 0)
+        return 0;
+    return seconds > INT64_MAX / 2000 ? INT64_MAX : seconds * 1000 + nanoseconds / 1000000;
+}
+
+/* What is left until an absolute time of a clock. */
+static int64_t milliseconds_until(const struct timespec *then, int clock)
+{
+    struct timespec now = {0};
+    if (raw_syscall(SYS_clock_gettime, clock, &now) < 0)
+        return 0;
+    int64_t end = milliseconds(then->tv_sec, then->tv_nsec);
+    int64_t left = end == INT64_MAX ? end : end - milliseconds(now.tv_sec, now.tv_nsec);
+    return left < 0 ? 0 : left;
+}
+
+int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memory_allowed)
+{
+    const struct call_description *call = wait->call;
+    if (!wait->call_known || !call)
+        return wait->kind == WAIT_SLEEP || wait->kind == WAIT_UNKNOWN ? 0 : INT64_MAX;
+    if (call->number == SYS_restart_syscall) /* a sleep or a timed wait that a signal cut */
+        return 0;
+    if (call->timeout == TIMEOUT_NONE)
+        return INT64_MAX;
+    uint64_t argument = wait->arguments[call->timeout_argument];
+    if (call->timeout == TIMEOUT_MILLISECONDS)
+        return (int)argument < 0 ? INT64_MAX : (int)argument;
+    if (argument == 0)
+        return INT64_MAX;
+
+    struct timespec time;
+    struct memory_reader memory = memory_reader_process(pid);
+    if (!memory_allowed || !memory_read(&memory, argument, &time, sizeof time))
+        return 0;
+    if (call->timeout == TIMEOUT_TIMEVAL)
+        return milliseconds(time.tv_sec, (int64_t)time.tv_nsec * 1000);
+    if (call->timeout == TIMEOUT_CLOCK_SLEEP && (wait->arguments[1] & TIMER_ABSTIME))
+        return milliseconds_until(&time, (int)wait->arguments[0]);
+    if (call->timeout == TIMEOUT_FUTEX &&
+        (wait->arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+        return milliseconds_until(
+            &time, wait->arguments[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+    return milliseconds(time.tv_sec, time.tv_nsec);
+}

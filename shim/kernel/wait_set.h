@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which descriptors a thread waits on: the one of its read or write, the list of its poll or select
+ * (read from the memory of its process), the sets of its epoll (read from /proc/PID/fdinfo).
+ *
+ * An epoll set is the proof whether a process that sits in its event loop listens to a pipe: a
+ * StreamReader that has paused, or a child's stderr that nobody asked for, is not in it.
+ */
+#ifndef PIPESHIM_KERNEL_WAIT_SET_H
+#define PIPESHIM_KERNEL_WAIT_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/thread_wait.h"
+
+enum {
+    WAIT_SET_LIMIT = 256, /* descriptors of one wait that are looked at */
+    WAIT_FOR_INPUT = 1,
+    WAIT_FOR_ROOM = 2,
+};
+
+/* Is called for each descriptor; false ends the walk. `waits_for`: WAIT_FOR_INPUT, WAIT_FOR_ROOM or
+ * both; 0 for one that waits only for the other side's end. */
+typedef bool (*wait_set_visit)(void *context, int fd, unsigned waits_for);
+
+/* True when all descriptors of the wait were visited; false when they cannot be known (memory not
+ * readable, more than WAIT_SET_LIMIT, no such wait) or a visit said so. `memory_allowed`:
+ * process_vm_readv may be used. Async-signal-safe. */
+bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
+                   wait_set_visit visit, void *context);
+
+/* The same for the set of one epoll descriptor, whether or not a thread waits on it. */
+bool epoll_set_each(int pid, int epoll_fd, wait_set_visit visit, void *context);
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "process/life.h"
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+
+/* Stands for "not active" until the constructor has run, and for ever where the library is inert.
+ */
+static struct life before;
+struct life *life = &before;
+struct settings settings;
+static _Atomic bool active;
+
+bool life_active(void)
+{
+    return atomic_load_explicit(&active, memory_order_acquire);
+}
+
+void life_activate(void)
+{
+    atomic_store_explicit(&active, true, memory_order_release);
+}
+
+void life_go_inert(void)
+{
+    atomic_store(&active, false);
+}
+
+bool life_reporting_begin(unsigned patience_ms)
+{
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)patience_ms * NS_PER_MS;
+    for (;;) {
+        uint32_t free = 0;
+        if (atomic_compare_exchange_strong(&life->reporting, &free, 1))
+            return true;
+        if (clock_monotonic_ns() >= deadline)
+            return false;
+        struct timespec moment = {0, NS_PER_MS / 10};
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+}
+
+void life_reporting_end(void)
+{
+    atomic_store(&life->reporting, 0);
+}

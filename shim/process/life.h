@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library's life in one process: when it is active, who watches, and what a child starts with.
+ *
+ * All mutable state that a forked child must not inherit lives in `struct life`, one mapping with
+ * MADV_WIPEONFORK (Linux 4.14): fork, _Fork and clone without CLONE_VM give the child zeroes,
+ * atomically and without a handler that could be forgotten; vfork and posix_spawn children share
+ * the parent's memory and are recognised by their pid. `pid` 0 therefore means: this process has
+ * not begun yet.
+ */
+#ifndef PIPESHIM_PROCESS_LIFE_H
+#define PIPESHIM_PROCESS_LIFE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+
+enum thread_state {
+    THREAD_NONE, /* not started: nothing that could block has been called */
+    THREAD_STARTING,
+    THREAD_RUNNING,
+    THREAD_STOPPING,
+    THREAD_FORBIDDEN, /* must not run again: a seccomp filter, or the kernel refused it */
+};
+
+enum { PAIRS_REMEMBERED = 8 };
+
+struct life {
+    _Atomic int32_t pid;
+    _Atomic uint32_t thread_state;
+    _Atomic int32_t watchdog_tid; /* cleared by the kernel when the thread is gone */
+    _Atomic uint32_t stop;        /* the watchdog must end */
+    _Atomic uint32_t wake;        /* futex: a thread wants the watchdog to look now */
+    _Atomic uint32_t early_calls; /* calls let through before the watchdog was started */
+    _Atomic uint32_t reporting;   /* lock of report/: 0 free; taken by try only */
+    _Atomic uint32_t ends_told;   /* threads that are about to tell of a call's end */
+    _Atomic uint32_t finished;    /* the summary is written, or must not be */
+    _Atomic uint32_t slot_bound;  /* slots below this index may be in use */
+    _Atomic uint32_t slot_claims; /* since the last sweep */
+    _Atomic uint32_t forbidden;   /* FORBIDS_… of watch/seccomp.h */
+    _Atomic uint32_t filter_read; /* the filters in force were read before they took effect */
+    _Atomic uint32_t pairs_made;  /* pipes and socketpairs that the program made */
+    _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
+    _Atomic uint64_t slots_used[];            /* bitmap, SLOT_LIMIT bits */
+};
+
+/* Never NULL; before the constructor it is a static one that no process has begun. */
+extern struct life *life;
+
+/* What the environment asked for; constant once life_active(). */
+extern struct settings settings;
+
+/* True if this library records calls: the constructor has run and nothing switched it off.
+ * Async-signal-safe. */
+bool life_active(void);
+
+/* `life` and `settings` are made: from now on calls are recorded. For the constructor. */
+void life_activate(void);
+
+/* From now on nothing is recorded and nothing said, in this process and its children: a seccomp
+ * filter may kill for any system call of ours. Async-signal-safe. */
+void life_go_inert(void);
+
+/* Takes the lock of report/ without waiting longer than `patience_ms`; false: not taken, say
+ * nothing. A thread that dies inside never blocks another one. Async-signal-safe. */
+bool life_reporting_begin(unsigned patience_ms);
+void life_reporting_end(void);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#include "slots/slot.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/raw_syscall.h"
+#include "base/thread_pointer.h"
+#include "process/life.h"
+
+enum { BITS = 64 };
+
+static struct slot none = {.fd = -1};
+__thread struct slot *thread_slot = &none;
+
+/* Chunks outlive a fork, their content does not. */
+static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
+
+struct slot *slot_none(void)
+{
+    return &none;
+}
+
+struct slot *slot_at(unsigned index)
+{
+    struct slot *chunk =
+        atomic_load_explicit(&chunks[index / SLOTS_IN_A_CHUNK], memory_order_acquire);
+    return chunk ? &chunk[index % SLOTS_IN_A_CHUNK] : NULL;
+}
+
+unsigned slot_bound(void)
+{
+    return atomic_load(&life->slot_bound);
+}
+
+static bool make_chunk(unsigned chunk)
+{
+    if (atomic_load(&chunks[chunk]))
+        return true;
+    size_t size = sizeof(struct slot) * SLOTS_IN_A_CHUNK;
+    long made =
+        raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made < 0 && made > -4096)
+        return false;
+    struct slot *expected = NULL;
+    if (raw_syscall(SYS_madvise, made, size, MADV_WIPEONFORK) != 0 ||
+        !atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct slot *)made))
+        raw_syscall(SYS_munmap, made, size);
+    return atomic_load(&chunks[chunk]) != NULL;
+}
+
+/* Takes the first free bit; returns its index or -1. */
+static int take_index(void)
+{
+    for (unsigned word = 0; word < SLOT_LIMIT / BITS; word++) {
+        uint64_t used = atomic_load(&life->slots_used[word]);
+        while (used != UINT64_MAX) {
+            unsigned bit = (unsigned)__builtin_ctzll(~used);
+            if (!atomic_compare_exchange_weak(&life->slots_used[word], &used, used | 1ULL << bit))
+                continue;
+            unsigned index = word * BITS + bit;
+            uint32_t bound = atomic_load(&life->slot_bound);
+            while (bound <= index &&
+                   !atomic_compare_exchange_weak(&life->slot_bound, &bound, index + 1))
+                ;
+            return (int)index;
+        }
+    }
+    return -1;
+}
+
+static void give_back_index(unsigned index)
+{
+    atomic_fetch_and(&life->slots_used[index / BITS], ~(1ULL << index % BITS));
+}
+
+unsigned slot_sweep(void)
+{
+    unsigned freed = 0;
+    int pid = atomic_load(&life->pid);
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        int tid = slot ? __atomic_load_n(&slot->tid, __ATOMIC_ACQUIRE) : 0;
+        if (tid <= 0 || raw_syscall(SYS_tgkill, pid, tid, 0) != -ESRCH)
+            continue;
+        /* Only one of two sweepers frees it. */
+        if (!__atomic_compare_exchange_n(&slot->tid, &tid, 0, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED))
+            continue;
+        atomic_store(&slot->armed, 0);
+        atomic_store(&slot->sequence, 0);
+        give_back_index(index);
+        freed++;
+    }
+    atomic_store(&life->slot_claims, 0);
+    return freed;
+}
+
+void slots_disarm(void)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        if (slot)
+            atomic_store_explicit(&slot->armed, 0, memory_order_relaxed);
+    }
+}
+
+struct slot *slot_take(int tid)
+{
+    /* Threads come and go: look for the dead once in as many claims as there are slots. */
+    if (atomic_fetch_add(&life->slot_claims, 1) > slot_bound() + 64)
+        slot_sweep();
+    int index = take_index();
+    if (index < 0)
+        return NULL;
+    if (!make_chunk((unsigned)index / SLOTS_IN_A_CHUNK)) {
+        give_back_index((unsigned)index);
+        return NULL;
+    }
+    struct slot *slot = slot_at((unsigned)index);
+    atomic_store(&slot->sequence, 0);
+    slot->watch = (struct slot_watch){0};
+    memset(slot->waits, 0, sizeof slot->waits);
+    slot->thread_pointer = read_thread_pointer();
+    __atomic_store_n(&slot->tid, tid, __ATOMIC_RELEASE);
+    return slot;
+}

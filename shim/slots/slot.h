@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a thread tells the watchdog about the call that it is in.
+ *
+ * One slot a thread, in memory that is never unmapped. The owner writes it on every interposed
+ * call; the watchdog reads it at any time. `sequence` is a seqlock with one writer: odd while the
+ * thread is in a call. A reader that finds the same odd value before and after knows that the
+ * thread did not leave the call in between, and so that all it copied (the slot, the stack) held
+ * still.
+ *
+ * The owner's cost is one load, one branch and 14 stores: no clock, no lock, no atomic
+ * read-modify-write, no system call. Hence the rules:
+ *   - The memory is MADV_WIPEONFORK: in a forked child (fork, _Fork, clone without CLONE_VM) every
+ *     slot reads zero, `armed` too, and the next call goes through slot_claim().
+ *   - A call that is interrupted by a handler which makes a call of its own loses its record; one
+ *     that is left by siglongjmp or pthread_cancel leaves the sequence odd. Neither is repaired
+ *     here: the watchdog proves every record against the kernel's own word before it believes it
+ *     (watch/proof.c), and what no record tells its sampler finds (watch/sampler.c).
+ */
+#ifndef PIPESHIM_SLOTS_SLOT_H
+#define PIPESHIM_SLOTS_SLOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "facts/calls.h"
+#include "facts/stack.h"
+#include "facts/told.h"
+#include "slots/capture_registers.h"
+
+enum {
+    RETURNS_OF_A_LOOP = 3, /* a wait that is come back to so often may be an event loop's */
+    SLOTS_IN_A_CHUNK = 1024,
+    SLOT_CHUNKS = 64,
+    SLOT_LIMIT = SLOTS_IN_A_CHUNK * SLOT_CHUNKS, /* threads at once; more go unwatched */
+};
+
+/* The watchdog's own notes on a slot; no other thread touches them. */
+struct slot_watch {
+    uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
+    uint32_t proof_failures; /* looks in a row that did not prove the record */
+    uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
+    bool is_loop;            /* watch/event_loops.h knows the thread */
+    uint64_t loop_retry_ns;  /* not before: look whether its poll is a loop's */
+    struct told told;        /* the report on it */
+    uint32_t judged;         /* enum verdict of watch/judge.h */
+    bool was_judged;         /* the call was due and looked at, whatever the verdict */
+};
+
+/* poll and select are also how a synchronous client waits for its one socket; epoll is not. */
+enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
+
+/* Where the thread's outermost wait of a kind was called from (the highest stack pointer) and how
+ * often it came back to it. Written by the waits only, but that the watchdog sets `sp` anew for one
+ * that turned out to be no loop's, or that the loop has moved from. */
+struct readiness_waits {
+    uint64_t sp;
+    uint32_t returns;
+    int32_t epoll_fd; /* -1: poll or select */
+};
+
+struct slot {
+    _Atomic uint32_t sequence;
+    _Atomic uint32_t armed; /* 0: the next call must go through slot_claim() */
+    uint32_t call;          /* enum call_id */
+    int32_t fd;             /* -1: none */
+    uint64_t detail;        /* what the row of calls.def says of the call */
+    uint32_t untested;      /* the sequence of the last write that drain/headroom.h let pass */
+    struct saved_registers registers;
+    struct readiness_waits waits[READINESS_KINDS];
+    /* Written by slot_claim(). */
+    int32_t tid;             /* 0: free */
+    uint64_t thread_pointer; /* the owner's TCB: what libc's FILE locks name as their owner */
+    uint64_t claimed_ns;     /* CLOCK_MONOTONIC of the last claim */
+    struct slot_watch watch;
+} __attribute__((aligned(128)));
+
+/* The calling thread's slot; never NULL (a slot that is never armed stands for none). */
+extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
+
+/* A slot for thread `tid`, which has none: the caller. NULL: there are too many threads, or no
+ * memory. Async-signal-safe. */
+struct slot *slot_take(int tid);
+
+/* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
+struct slot *slot_at(unsigned index);
+unsigned slot_bound(void);
+
+/* Frees the slots of threads that are gone; returns how many. Watchdog or slot_claim only. */
+unsigned slot_sweep(void);
+
+/* True if one of the thread's waits may be an event loop's. */
+static inline bool slot_may_be_loop(const struct slot *slot)
+{
+    return slot->waits[READINESS_POLL].returns >= RETURNS_OF_A_LOOP ||
+           slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP;
+}
+
+/* The slot that is never armed. */
+struct slot *slot_none(void);
+
+/* Makes the next call of every thread go through slot_claim(). Async-signal-safe. */
+void slots_disarm(void);
+
+/* Begins a record; must be expanded in the frame that makes the real call. */
+#define slot_enter(slot, call_, fd_, detail_)                                                      \
+    do {                                                                                           \
+        (slot)->call = (call_);                                                                    \
+        (slot)->fd = (fd_);                                                                        \
+        (slot)->detail = (uint64_t)(detail_);                                                      \
+        capture_registers(&(slot)->registers);                                                     \
+        uint32_t sequence_ =                                                                       \
+            (atomic_load_explicit(&(slot)->sequence, memory_order_relaxed) + 1) | 1;               \
+        atomic_store_explicit(&(slot)->sequence, sequence_, memory_order_release);                 \
+    } while (0)
+
+/* Ends it. The fence keeps what the thread stores next from being seen before the even sequence
+ * (free on x86_64, dmb on aarch64). */
+static inline void slot_leave(struct slot *slot)
+{
+    uint32_t sequence = (atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1) + 1;
+    atomic_store_explicit(&slot->sequence, sequence, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+}
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/* The first step in a forked child. */
+#ifndef PIPESHIM_WATCH_CHILD_H
+#define PIPESHIM_WATCH_CHILD_H
+
+#include <stdbool.h>
+
+/* Begins in this process if it has not: true in the process that may use `life` now; false in a
+ * vfork child (the memory is its parent's) and where the library is inert. Async-signal-safe. */
+bool life_begin(void);
+
+#endif

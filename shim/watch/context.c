@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "watch/context.h"
+
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "kernel/object_look.h"
+#include "process/life.h"
+#include "report/log.h"
+#include "watch/seccomp.h"
+
+static struct memory_reader memory;
+static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
+
+void context_begin(void)
+{
+    int pid = atomic_load(&life->pid);
+    unsigned forbidden = seccomp_forbidden();
+    memory = memory_reader_process(pid);
+    permitted_look = LOOK_PROC | (forbidden & FORBIDS_BORROWING ? 0 : LOOK_BORROW) |
+                     (forbidden & FORBIDS_SOCKETS ? 0 : LOOK_SOCKET) |
+                     (forbidden & FORBIDS_MEMORY ? 0 : LOOK_MEMORY);
+    log_borrows(!(forbidden & FORBIDS_BORROWING));
+    if (forbidden & FORBIDS_MEMORY) {
+        /* Kept in the watchdog's own fd table, for as long as that thread lives. */
+        long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        memory = memory_reader_file((int)fd);
+    }
+}
+
+unsigned context_permitted_look(void)
+{
+    return permitted_look;
+}
+
+const struct memory_reader *context_memory(void)
+{
+    return &memory;
+}
+
+uint64_t context_threshold_ns(enum call_class class)
+{
+    return settings_threshold_ns(&settings, class);
+}
+
+uint64_t context_lag_threshold_ns(void)
+{
+    return settings_threshold_ns(&settings, CLASS_CPU);
+}
+
+uint64_t context_due_ns(enum call_id id)
+{
+    enum call_class class = call_describe(id)->class;
+    return class == CLASS_POLL ? context_smallest_threshold_ns() : context_threshold_ns(class);
+}
+
+uint64_t context_smallest_threshold_ns(void)
+{
+    static uint64_t smallest;
+    if (smallest == 0) {
+        smallest = UINT64_MAX;
+        for (int class = 0; class < CLASS_COUNT; class ++)
+            if (settings_threshold_ns(&settings, (enum call_class) class) < smallest)
+                smallest = settings_threshold_ns(&settings, (enum call_class) class);
+        if (context_lag_threshold_ns() < smallest)
+            smallest = context_lag_threshold_ns();
+        if (smallest < NS_PER_MS)
+            smallest = NS_PER_MS;
+    }
+    return smallest;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "watch/finish.h"
+
+#include "base/raw_syscall.h"
+#include "process/life.h"
+#include "report/tell.h"
+#include "watch/judge.h"
+#include "watch/lag.h"
+
+void life_finish(void)
+{
+    enum { PATIENCE_MS = 50 };
+    uint32_t unfinished = 0;
+    /* A forked child that made no call has nothing to say; a vfork child must not speak. */
+    if (!life_active() || atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
+        return;
+    if (!atomic_compare_exchange_strong(&life->finished, &unfinished, 1))
+        return;
+    judge_end_all();
+    lag_end_all();
+    judge_wait_for_ends();
+    if (life_reporting_begin(PATIENCE_MS)) {
+        tell_summary();
+        life_reporting_end();
+    }
+}

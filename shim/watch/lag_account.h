@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The account of one absence of an event loop: how much of it was CPU time and how much waiting for
+ * a CPU, as the scheduler tells exactly (schedstat), and what the looks saw it sleep in.
+ */
+#ifndef PIPESHIM_WATCH_LAG_ACCOUNT_H
+#define PIPESHIM_WATCH_LAG_ACCOUNT_H
+
+#include <stdint.h>
+
+#include "facts/calls.h"
+#include "facts/lag_facts.h"
+
+struct absence {
+    uint64_t since_ns;    /* CLOCK_MONOTONIC: the loop was away then */
+    uint64_t looked_ns;   /* the last look */
+    uint64_t run_ns;      /* CPU time and */
+    uint64_t delay_ns;    /* time in the run queue, when it began; UINT64_MAX: not known */
+    uint64_t last_run_ns; /* and at the last look */
+    uint64_t last_delay_ns;
+    uint64_t seen_ns[CLASS_COUNT]; /* of the looks that found it asleep, by what it slept in */
+    uint64_t seen_running_ns;      /* and that found it running, or ready to */
+    struct lag_call calls[LAG_CALL_LIMIT]; /* the slowest first */
+};
+
+/* Thread `tid` is away since `since`; this is the first look that finds it so. */
+void lag_account_begin(struct absence *absence, int tid, uint64_t since, uint64_t now);
+
+/* A look found it running, or asleep in the call `name`: what has passed since the last look is
+ * counted so. */
+void lag_account_running(struct absence *absence, uint64_t now);
+void lag_account_call(struct absence *absence, const char *name, enum call_class class,
+                      uint64_t now);
+
+/* Asks the scheduler, for the end, when the thread may be gone. */
+void lag_account_schedule(struct absence *absence, int tid);
+
+/* The account as it is told. */
+void lag_account_facts(const struct absence *absence, int tid, uint64_t now,
+                       struct lag_facts *facts);
+
+/* An absence of `length` ns in the statistics of its loop. */
+void lag_account_count(struct loop_statistics *statistics, uint64_t length);
+
+#endif

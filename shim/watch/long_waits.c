@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "watch/long_waits.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/call_table.h"
+
+enum {
+    WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the looks of these */
+    FIRST_LOOK_MS = 500,
+    LONGEST_PAUSE_MS = 60 * 1000,
+    /* An entry that no look of the sampler has seen for so long is of a thread that went on. */
+    FORGET_MS = 2500,
+};
+
+struct long_wait {
+    int tid; /* 0: free */
+    long number;
+    uint64_t argument, sp; /* the same place and object: the same wait, though it came round */
+    uint64_t run_time;     /* and has not run: the same sleep */
+    uint64_t since_ns, seen_ns;
+    /* Looks are due of the place, however often it was left and come back to, and of each sleep. */
+    struct schedule {
+        uint64_t due_ns, pause_ns;
+    } of_place, of_sleep;
+};
+
+static struct long_wait waits[WAIT_LIMIT];
+static unsigned bound; /* entries from here on have never been used */
+
+void long_waits_begin(void)
+{
+    memset(waits, 0, sizeof waits);
+    bound = 0;
+}
+
+static bool is_of_interest(const struct task_call *call)
+{
+    const struct call_description *description = call_description(call->number);
+    if (call->status != TASK_IN_CALL || !description)
+        return false;
+    switch (description->kind) {
+    case WAIT_READ:
+    case WAIT_WRITE:
+    case WAIT_POLL:
+    case WAIT_SELECT:
+    case WAIT_EPOLL:
+    case WAIT_CHILD:
+    case WAIT_LOCK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct long_wait *entry_of(int tid)
+{
+    struct long_wait *unused = NULL;
+    for (unsigned i = 0; i < bound; i++) {
+        if (waits[i].tid == tid)
+            return &waits[i];
+        if (waits[i].tid == 0 && !unused)
+            unused = &waits[i];
+    }
+    if (!unused && bound < WAIT_LIMIT)
+        unused = &waits[bound++];
+    return unused;
+}
+
+static bool is_same_place(const struct long_wait *wait, int tid, const struct task_call *call)
+{
+    return wait->tid == tid && wait->number == call->number &&
+           wait->argument == call->arguments[0] && wait->sp == call->sp;
+}
+
+static struct schedule begin_schedule(uint64_t now)
+{
+    uint64_t first = (uint64_t)FIRST_LOOK_MS * NS_PER_MS;
+    return (struct schedule){now + first, first};
+}
+
+void long_waits_see(int tid, const struct task_call *call, uint64_t now)
+{
+    if (!is_of_interest(call))
+        return;
+    struct long_wait *wait = entry_of(tid);
+    if (!wait)
+        return;
+    uint64_t run_time = task_run_time_ns(tid);
+    if (!is_same_place(wait, tid, call))
+        *wait = (struct long_wait){.tid = tid,
+                                   .number = call->number,
+                                   .argument = call->arguments[0],
+                                   .sp = call->sp,
+                                   .run_time = run_time - 1,
+                                   .since_ns = now,
+                                   .of_place = begin_schedule(now)};
+    if (wait->run_time != run_time)
+        wait->of_sleep = begin_schedule(now);
+    wait->run_time = run_time;
+    wait->seen_ns = now;
+}
+
+static bool take_due(struct schedule *schedule, uint64_t now, uint64_t *next)
+{
+    bool due = now >= schedule->due_ns;
+    if (due) {
+        if (schedule->pause_ns < (uint64_t)LONGEST_PAUSE_MS * NS_PER_MS)
+            schedule->pause_ns *= 2;
+        schedule->due_ns = now + schedule->pause_ns;
+    }
+    if (schedule->due_ns < *next)
+        *next = schedule->due_ns;
+    return due;
+}
+
+bool long_waits_due(uint64_t now, uint64_t *next)
+{
+    bool due = false;
+    *next = UINT64_MAX;
+    for (unsigned i = 0; i < bound; i++) {
+        struct long_wait *wait = &waits[i];
+        if (wait->tid != 0 && now - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
+            wait->tid = 0;
+        if (wait->tid == 0)
+            continue;
+        due |= take_due(&wait->of_place, now, next);
+        due |= take_due(&wait->of_sleep, now, next);
+    }
+    return due;
+}
+
+uint64_t long_waits_since(int tid)
+{
+    for (unsigned i = 0; i < bound; i++)
+        if (waits[i].tid == tid)
+            return waits[i].since_ns;
+    return 0;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which threads of this process have waited long for somebody else: for a child, for what another
+ * process writes or reads, for a file lock. Such a wait is nobody's fault, as a rule, and nothing
+ * is told of it; it is only when the look at who waits for whom (watch/deadlock.h) is worth its
+ * cost, and how often.
+ *
+ * A wait is due when it has lasted FIRST_LOOK_MS, and again after twice that, up to a minute. A
+ * wait that comes round again and again in the same place (Bun polls for 999 ms at a time) counts
+ * as one. All of it is fed by what the sampler reads anyway.
+ */
+#ifndef PIPESHIM_WATCH_LONG_WAITS_H
+#define PIPESHIM_WATCH_LONG_WAITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/task.h"
+
+/* A new watchdog has seen nothing. */
+void long_waits_begin(void);
+
+/* A thread was seen asleep in `call` at `now` (CLOCK_MONOTONIC, ns). One read of its run time if it
+ * is a call of interest, else nothing. */
+void long_waits_see(int tid, const struct task_call *call, uint64_t now);
+
+/* Is a look due at `now`? If so the waits that were due are counted as looked at. `*next`: when the
+ * next one will be due if nothing changes; UINT64_MAX when nobody waits. */
+bool long_waits_due(uint64_t now, uint64_t *next);
+
+/* Since when the thread has waited, as far as it was seen; 0: it was not. */
+uint64_t long_waits_since(int tid);
+
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
+#endif

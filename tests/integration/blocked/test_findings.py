@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What the library says of pipes beyond the stuck call: that they fill, and why nobody reads."""
+import os
+import signal
+import socket
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import PipeshimCase, wait_until  # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+# Writes SIZE bytes to stdout each DELAY seconds, COUNT times; then waits for its stdin's end.
+DRIBBLE = """
+import os, sys, time
+size, delay, count = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+for _ in range(count):
+    os.write(1, b"x" * size)
+    time.sleep(delay)
+sys.stdin.read()
+"""
+# An asyncio program that reads its child line by line, but for a synchronous call to argv[1].
+PARENT = """
+import asyncio, sys, urllib.request
+CHILD = "import sys\\nfor i in range(100000): sys.stdout.write('line %d\\\\n' % i)"
+async def main():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD,
+                                                 stdout=asyncio.subprocess.PIPE)
+    async def read():
+        while await child.stdout.readline():
+            await asyncio.sleep(0)
+    task = asyncio.create_task(read())
+    await asyncio.sleep(0.05)
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=60)
+    except OSError:
+        pass
+    await task
+asyncio.run(main())
+"""
+
+
+class Findings(PipeshimCase):
+    def dribble(self, size, delay, count, **settings):
+        return self.start(PYTHON, "-c", DRIBBLE, str(size), str(delay), str(count),
+                          settings={"PIPESHIM_RATE": "1000/s", **settings})
+
+    def test_a_pipe_that_fills(self):
+        run = self.dribble(1000, 0.01, 63)
+        event = run.wait_for("filling")[0]
+        self.assertEqual(run.events("blocked"), [], "it is told before the pipe is full")
+        self.assertEqual(event["fd"], 1)
+        pipe = event["pipe"]
+        self.assertGreaterEqual(pipe["used"], 0.75 * pipe["capacity"])
+        self.assertLess(pipe["used"], pipe["capacity"])
+        self.assertIn(os.getpid(), [peer["pid"] for peer in pipe["peers"]])
+        self.assertGreater(event["bytes_per_s"], 5000)
+        self.assertLess(event["bytes_per_s"], 110000)
+        self.assertAlmostEqual(event["full_in_s"],
+                               (pipe["capacity"] - pipe["used"]) / event["bytes_per_s"], delta=0.2)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(len(run.events("filling")), 1)
+
+    def test_a_pipe_that_is_read_does_not_fill(self):
+        run = self.dribble(3000, 0.01, 150)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("filling"), [])
+
+    def test_from_where_on(self):
+        early = self.dribble(100, 0.02, 400, PIPESHIM_FILL_WARN="10%")
+        late = self.dribble(1000, 0.02, 55, PIPESHIM_FILL_WARN="95%")
+        self.assertLess(early.wait_for("filling")[0]["pipe"]["used"], 45000)
+        self.assertEqual((early.drain()[2], late.drain()[2]), (0, 0))
+        self.assertEqual(late.events("filling"), [])
+
+    def test_loop_that_is_away_in_an_http_call(self):
+        """No circle: the child's stuck write names the call that keeps its reader away."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            parent = self.start(PYTHON, "-c", PARENT, "http://127.0.0.1:%d/" % server.getsockname()[1])
+            finding = parent.wait_for("finding")[0]
+            self.assertEqual(finding["finding"], "reader_away")
+            self.assertEqual([link["pid"] for link in finding["chain"]],
+                             [finding["pid"], parent.process.pid])
+            self.assertRegex(finding["words"], r"its stdout\): full.*, and does not: it waits in poll")
+            self.assertIn("asynchronous client", finding["advice"])
+            away = [e for e in parent.events("blocked") if e["pid"] == parent.process.pid][0]
+            self.assertEqual((away["class"], away["loop"]), ("socket_read", True))
+            self.assertEqual(parent.events("deadlock"), [])
+            server.accept()[0].close()
+        self.assertEqual(parent.drain()[2], 0)
+
+    def test_a_reader_that_is_stopped(self):
+        run = self.start("/bin/bash", "-c", "yes | (read line; kill -STOP $BASHPID; cat >/dev/null)")
+        finding = run.wait_for("finding")[0]
+        self.assertEqual(finding["finding"], "reader_stopped")
+        os.kill(finding["chain"][1]["pid"], signal.SIGKILL)
+        run.drain()
+
+    def test_only_oneself_can_read(self):
+        code = ("import os, threading\n"
+                "ends = os.pipe()\n"
+                "threading.Timer(60, print).start()\n"
+                "os.write(ends[1], bytes(100000))\n")
+        run = self.start(PYTHON, "-c", code)
+        told = wait_until(lambda: run.events("finding") + run.events("deadlock"), "finding")[0]
+        self.assertRegex(told["words"], "it itself")
+        run.process.kill()
+
+    def test_nobody_reads(self):
+        run = self.start(PYTHON, "-c", "import os; os.write(1, bytes(1000000))")
+        finding = run.wait_for("finding")[0]
+        self.assertEqual(finding["finding"], "reader_away")
+        self.assertEqual(finding["chain"][0]["for_pid"], os.getpid())
+        self.assertEqual(run.drain()[2], 0)
+
+    def test_a_slow_reader_is_no_finding(self):
+        code = ("import os, subprocess, sys, time\n"
+                "child = subprocess.Popen(['dd', 'if=/dev/zero', 'bs=300000', 'count=10', 'status=none'],\n"
+                "                         stdout=subprocess.PIPE)\n"
+                "while os.read(child.stdout.fileno(), 30000): time.sleep(0.02)\n"
+                "child.wait()\n")
+        run = self.start(PYTHON, "-c", code)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertTrue(run.events("blocked"))
+        self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

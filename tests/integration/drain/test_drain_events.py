@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""What the log says of the drainer."""
+import os
+import resource
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import DEADLINE_S, PipeshimCase, wait_until  # noqa: E402
+
+FILL_AND_WAIT = """
+import os, sys
+os.write(2, b"x" * 300000)
+sys.stdin.read()
+"""
+MANY_WRITES = """
+import os, sys
+for i in range(3000):
+    os.write(2, b"%09d\\n" % i * 100)
+sys.stdin.read()
+"""
+TWENTY_PIPES = """
+import os, sys, threading
+pipes = [os.pipe() for _ in range(20)]
+for _, end in pipes[:16]:
+    os.write(end, b"x" * 100000)
+threading.Thread(target=os.write, args=(pipes[16][1], b"x" * 100000), daemon=True).start()
+sys.stdin.read()
+os.kill(os.getpid(), 9)
+"""
+BEYOND = 300000 - 65536  # what a pipe of the usual size does not take
+
+
+class DrainEvents(PipeshimCase):
+    def drained(self, program, **settings):
+        settings = {"PIPESHIM_" + key: value for key, value in settings.items()}
+        return self.start("/usr/bin/python3", "-S", "-c", program,
+                          settings={"PIPESHIM_DRAIN": "stderr", "PIPESHIM_DRAIN_EXIT": "0",
+                                    **settings})
+
+    def test_start_and_end(self):
+        run = self.drained(FILL_AND_WAIT)
+        start = run.wait_for("drain_start")[0]
+        inode = os.fstat(run.readers[1]).st_ino
+        self.assertEqual((start["fd"], start["object"]), (2, "pipe:[%d]" % inode))
+        self.assertEqual(start["queued_bytes"], BEYOND)
+        self.assertTrue(start["pipe"]["full"])
+        self.assertIn(os.getpid(), [peer["pid"] for peer in start["pipe"]["peers"]])
+        run.begin_drain()
+        end = run.wait_for("drain_end")[0]
+        self.assertEqual(end["ref"], start["seq"])
+        self.assertEqual((end["fd"], end["object"], end["queued_bytes"]),
+                         (2, start["object"], BEYOND))
+        self.assertGreaterEqual(end["peak_bytes"], BEYOND - 65536)  # one record is on its way
+        self.assertGreater(end["ms"], 0)
+        out, err, status = run.finish()
+        self.assertEqual((err, status), (b"x" * 300000, 0))
+        self.assertEqual(run.events("blocked"), [], "the program did not block")
+        self.assertEqual(len(run.events("drain_start")), 1)
+        summary = run.events("summary")[0]["drain"]
+        self.assertEqual(summary["episodes"], 1)
+        self.assertEqual(summary["queued_bytes"], BEYOND)
+        self.assertEqual((summary["dropped_bytes"], summary["lost_bytes"],
+                          summary["handed_over_bytes"]), (0, 0, 0))
+
+    def test_hand_over_at_exit(self):
+        run = self.drained(MANY_WRITES)
+        run.wait_for("drain_start")
+        run.process.stdin.close()
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+        handed_over = run.wait_for("drain_handoff")[0]
+        run.begin_drain()
+        for thread in run.threads:
+            thread.join(DEADLINE_S)
+        self.assertEqual(run.contents[1], b"".join(b"%09d\n" % i * 100 for i in range(3000)))
+        summary = run.events("summary")[0]["drain"]
+        # Whole writes; at most one batch is on its way.
+        self.assertEqual(handed_over["bytes"], handed_over["writes"] * 1000)
+        self.assertIn(summary["queued_bytes"] - handed_over["bytes"], range(0, 9001))
+        self.assertEqual(summary["handed_over_bytes"], handed_over["bytes"])
+
+    def test_drops_are_told(self):
+        for policy in ("drop-new", "drop-old"):
+            run = self.drained(MANY_WRITES, DRAIN_MAX="1M", DRAIN_OVERFLOW=policy)
+            run.wait_for("drain_drop")
+            run.begin_drain()
+            out, err, status = run.finish()
+            drops = run.events("drain_drop")
+            summary = run.events("summary")[0]["drain"]
+            self.assertEqual(sum(event["bytes"] for event in drops), 3000000 - len(err))
+            self.assertEqual(sum(event["writes"] for event in drops) * 1000, 3000000 - len(err))
+            self.assertEqual(summary["dropped_bytes"], 3000000 - len(err))
+            # Whole writes, in order, the first or the last ones among them.
+            writes = [int(err[at:at + 9]) for at in range(0, len(err), 1000)]
+            self.assertEqual(err, b"".join(b"%09d\n" % i * 100 for i in writes))
+            self.assertEqual(writes, sorted(writes))
+            self.assertEqual(writes[-1] == 2999, policy == "drop-old")
+
+    def test_reader_that_goes_away(self):
+        run = self.drained(FILL_AND_WAIT)
+        run.wait_for("drain_start")
+        os.close(run.readers[1])
+        run.readers[1] = os.open("/dev/null", os.O_RDONLY)
+        run.wait_for("drain_end")
+        run.drain()
+        # All that the pipe had not taken: the pipe's own content went unread as well, uncounted.
+        self.assertEqual(run.events("summary")[0]["drain"]["lost_bytes"], BEYOND)
+
+    def test_too_many_pipes(self):
+        run = self.drained(TWENTY_PIPES, DRAIN="all")
+        wait_until(lambda: [e for e in run.events("warning") if "16" in e["message"]], "warning")
+        self.assertEqual(len(run.wait_for("drain_start", 16)), 16)
+        run.wait_for("blocked")
+
+    def test_no_memory(self):
+        run = self.start("/usr/bin/python3", "-S", "-c", "import sys; sys.stdin.read()",
+                         settings={"PIPESHIM_DRAIN": "stderr", "PIPESHIM_DRAIN_MAX": "64G"},
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS,
+                                                               (1 << 33, 1 << 33)))
+        warning = run.wait_for("warning")[0]
+        self.assertIn("no memory", warning["message"])
+
+
+if __name__ == "__main__":
+    unittest.main()

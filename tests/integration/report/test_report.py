@@ -1,0 +1,690 @@
+# SPDX-License-Identifier: MIT
+"""pipeshim report: what it makes of logs, whole and damaged, in each format."""
+import collections
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from log_maker import Process, frame, pipe, write_log  # noqa: E402
+
+TOOL = os.path.join(os.environ.get("PIPESHIM_BUILD", "build"), "pipeshim")
+LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="pipeshim-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, content):
+        with open(self.path(name), "wb") as out:
+            out.write(content)
+        return self.path(name)
+
+    def run_tool(self, *arguments, status=0, **more):
+        done = subprocess.run([TOOL, "report", *arguments], capture_output=True, timeout=120, **more)
+        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
+        return done.stdout.decode(), done.stderr.decode()
+
+    def json_report(self, form, *logs):
+        return json.loads(self.run_tool("--format", form, *logs)[0])
+
+
+def engine_and_reader():
+    """An engine that blocks on its stderr and a Python that waits for it, as two processes."""
+    engine, python = Process(2707, "engine"), Process(2210, "python3")
+    engine.start(0)
+    python.start(0)
+    write_stack = [frame("__write", 0x10e280, LIBC), frame("log_line", 0x1180), frame("main", 0x1500)]
+    flush_stack = [frame("__write", 0x10e280, LIBC), frame("flush", 0x1190), frame("main", 0x1510)]
+    reader = {"pid": 2210, "comm": "python3", "fd": 5, "state": "S", "waits_in": "read fd 3"}
+    for i, milliseconds in enumerate([150, 250, 1000]):
+        engine.call(1 + 2 * i, milliseconds, stack=write_stack, fd=2, object="pipe:[81723]",
+                    pipe=pipe(peers=[reader]), advice="drain stderr in parallel")
+    engine.call(8, 500, stack=flush_stack, fd=2, object="pipe:[81723]", pipe=pipe(peers=[reader]))
+    python.call(0.9, 2500, call="read", class_="pipe_read", loop=True, fd=3, object="pipe:[81724]",
+                stack=[frame("__read", 0x10e200, LIBC),
+                       frame("_PyEval_EvalFrameDefault", 0x9999, "/usr/bin/python3.11"),
+                       frame("Py_RunMain", 0x99, "/usr/bin/python3.11")],
+                python=[{"file": "/app/orchestrator.py", "line": 41, "function": "Worker.collect"},
+                        {"file": "/app/orchestrator.py", "line": 99, "function": "<module>"}],
+                pipe=pipe(81724, 0, 65536, "reader",
+                          [{"pid": 2707, "comm": "engine", "fd": 1, "state": "S"}]))
+    return engine, python
+
+
+class Text(ReportTest):
+    def test_ranks_call_sites_and_names_the_other_end(self):
+        engine, python = engine_and_reader()
+        text, remarks = self.run_tool(write_log(self.path("log"), engine, python))
+        self.assertEqual(remarks, "")
+        self.assertIn("5 blocked calls, 4.40 s in all", text)
+        first, second, third = (text.index(words) for words in (
+            "1. 2.50 s  57%  python3: read (pipe_read)",
+            "2. 1.40 s  32%  engine: write (pipe_write)",
+            "3. 500 ms  11%  engine: write (pipe_write)"))
+        self.assertTrue(first < second < third)
+        site = text[second:third]
+        self.assertIn("3 times", site)
+        self.assertIn("longest 1.00 s", site)
+        self.assertIn("other end: reader python3, state S, in read fd 3  (3 of 3 times, last pid 2210)", site)
+        self.assertIn("advice: drain stderr in parallel", site)
+        self.assertRegex(site, r"#0 +__write .*\n +#1 +log_line  /usr/bin/engine\n +#2 +main")
+        # Of the interpreter only what the Python code called is shown.
+        self.assertRegex(text[first:second], r"#0 +__read .*\n +#1 +Worker.collect  /app/orchestrator.py:41\n"
+                                             r" +#2 +<module>  /app/orchestrator.py:99\n\n")
+        self.assertIn("on an event loop", text[first:second])
+
+    def test_a_call_that_never_returned_lasts_until_its_process_was_last_heard_of(self):
+        engine = Process(7, "engine")
+        engine.start(0)
+        engine.blocked(1, fd=2)
+        engine.event("filling", 5.0, tid=8, pipe=pipe(used=50000))
+        other = Process(8, "other")
+        other.start(90)
+        text, _ = self.run_tool(write_log(self.path("log"), engine, other))
+        self.assertIn("1 blocked call, 4.00 s in all, 1 never returned", text)
+
+    def test_a_call_whose_return_is_lost_counts_what_is_known_of_it(self):
+        engine = Process(7, "engine")
+        engine.blocked(1, fd=2)
+        engine.call(3, 200, fd=2)
+        text, _ = self.run_tool(write_log(self.path("log"), engine))
+        self.assertIn("2 blocked calls, 300 ms in all\n", text)
+
+    def test_says_deadlock_lag_and_drain(self):
+        engine = Process(2707, "engine")
+        chain = [{"pid": 2707, "comm": "engine", "tid": 2707, "waits_in": "write fd 2",
+                  "object": "pipe:[1]", "for_pid": 2210},
+                 {"pid": 2210, "comm": "python3", "tid": 2210, "waits_in": "read fd 3",
+                  "object": "pipe:[2]", "for_pid": 2707}]
+        engine.event("deadlock", 1, chain=chain, advice="drain stderr")
+        engine.event("deadlock", 2, chain=chain[::-1], advice="drain stderr")
+        lag = engine.event("lag", 3.1, lag_ms=100, cause="cpu", stack=[frame("crunch")], calls=[])
+        engine.event("lag_end", 3.5, ref=lag["seq"], lag_ms=500, cause={"cpu": 400, "lock": 100})
+        engine.event("drain_start", 4, fd=2, object="pipe:[1]")
+        engine.event("drain_end", 5, fd=2, object="pipe:[1]", queued_bytes=0, peak_bytes=123456, ms=1000)
+        engine.event("drain_drop", 5, bytes=77, writes=3)
+        text, _ = self.run_tool(write_log(self.path("log"), engine))
+        self.assertEqual(text.count("DEADLOCK"), 1)  # each member reports the same one
+        self.assertIn("reported 2 times", text)
+        self.assertIn("engine[2707] waits in write fd 2 on pipe:[1] for [2210]", text)
+        self.assertIn("fix: drain stderr", text)
+        self.assertIn("1 time an event loop was away from its wait, 500 ms in all", text)
+        self.assertIn("crunch", text)
+        self.assertIn("cpu 400 ms, lock 100 ms", text)
+        self.assertIn("engine[2707] fd 2 pipe:[1]: 1 time, 1.00 s, at most 123456 bytes queued", text)
+        self.assertIn("dropped: 77 bytes in 3 writes", text)
+        self.assertIn("0 blocked calls", text)  # lag overlaps the calls: it is not one
+
+    def test_one_pid_on_two_hosts_is_two_processes(self):
+        one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
+        two.event("warning", 0.2, message="that the two do not count alike")
+        first = one.blocked(1)
+        second = two.blocked(1)
+        one.unblocked(first, 1, 300)
+        two.unblocked(second, 1, 700)
+        logs = write_log(self.path("one"), one), write_log(self.path("two"), two)
+        for names in [write_log(self.path("merged"), one, two)], logs:
+            text, remarks = self.run_tool(*names)
+            self.assertIn("2 processes on 2 hosts", text)
+            self.assertIn("2 blocked calls, 1.00 s in all\n", text)
+            self.assertEqual(remarks, "")
+
+    def test_only_the_start_names_the_host_also_for_a_rotated_log(self):
+        process = Process(5, "node", host="alpha")
+        process.start(0)
+        report = process.blocked(1)
+        write_log(self.path("old"), process)
+        process.events.clear()
+        process.unblocked(report, 1, 900)
+        html = self.run_tool("--format", "html", self.path("old"),
+                             write_log(self.path("new"), process))[0]
+        data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+        self.assertEqual([one["host"] for one in data["processes"]], ["alpha"])
+
+    def test_one_pid_in_two_files_is_two_processes_but_a_rotated_log_is_one(self):
+        one, two = Process(1, "node"), Process(1, "node")
+        one.call(1, 300)
+        two.call(1, 300)
+        text, _ = self.run_tool(write_log(self.path("a"), one), write_log(self.path("b"), two))
+        self.assertIn("2 processes,", text)
+        rotated = Process(5, "node")
+        report = rotated.blocked(1)
+        write_log(self.path("old"), rotated)
+        rotated.events.clear()
+        rotated.unblocked(report, 1, 900)
+        text, remarks = self.run_tool(self.path("old"), write_log(self.path("new"), rotated))
+        self.assertIn("1 process,", text)
+        self.assertIn("1 blocked call, 900 ms in all\n", text)
+        self.assertEqual(remarks, "")
+
+    def test_a_pid_that_is_used_again_is_a_new_process(self):
+        old, new = Process(5, "first"), Process(5, "second")
+        old.start(0)
+        old.blocked(1)
+        new.start(10)
+        new.call(11, 400)
+        text, _ = self.run_tool(write_log(self.path("log"), old, new))
+        self.assertIn("2 processes,", text)
+        self.assertIn("2 blocked calls, 500 ms in all, 1 never returned", text)
+
+    def test_terminal_commands_in_a_log_stay_text(self):
+        evil = Process(5, "\x1b[2Jevil\x9b31m\u202e")
+        evil.call(1, 200, call="write\n\x07", object="\x1b]0;title\x07",
+                  stack=[frame("f\x1b[H", module="/tmp/\r\nx")])
+        text, _ = self.run_tool(write_log(self.path("log"), evil))
+        self.assertIn("evil", text)
+        self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+
+    def test_a_stack_that_was_shown_before_is_known_by_its_number(self):
+        one, two = Process(5, "engine"), Process(6, "engine")
+        one.call(1, 300, stack=[frame("decode")], stack_id="0x22a32fb0cd8ce9c2")
+        two.call(1, 400, stack_id="0x22a32fb0cd8ce9c2")  # another process: other addresses
+        one.call(2, 500)
+        del one.events[-2]["stack"]
+        one.events[-2]["stack_id"] = "0x22a32fb0cd8ce9c2"
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), one, two))
+        self.assertEqual(sorted(out.splitlines()), ["engine;decode;write [pipe_write] 800000",
+                                                    "engine;write [pipe_write] 400000"])
+
+    def test_the_library_s_own_frame_and_folder_are_left_out(self):
+        engine = Process(5, "/opt/bin/engine")
+        engine.call(1, 300, stack=[frame("write", 1, "/opt/lib/libpipeshim.so"), frame("log_line")])
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), engine))
+        self.assertEqual(out, "engine;log_line;write [pipe_write] 300000\n")
+
+    def test_what_the_library_held_back_is_said(self):
+        engine = Process(5, "engine")
+        engine.event("warning", 0, message="PIPESHIM_RATE: 'x' is no rate")
+        engine.call(1, 300, note="a note")
+        engine.event("summary", 2, held_back=7, suppressed_total=3, dropped_total=2, overhead_ms=12.5, sites=[])
+        text, remarks = self.run_tool(write_log(self.path("log"), engine))
+        self.assertIn("PIPESHIM_RATE: 'x' is no rate", text)
+        self.assertIn("own cost: 12 ms of CPU", text)
+        self.assertIn("note: a note", text)
+        for words in ("7 reports are counted", "3 reports were suppressed", "2 lines could not be written"):
+            self.assertIn(words, remarks)
+
+    def test_limit_says_what_it_leaves_out(self):
+        engine = Process(5, "engine")
+        for i in range(5):
+            engine.call(i, 100 + i, stack=[frame(f"site{i}", i)])
+        text, _ = self.run_tool("--limit", "2", write_log(self.path("log"), engine))
+        self.assertIn("site4", text)
+        self.assertNotIn("site2", text)
+        self.assertIn("and 3 more, 303 ms together", text)
+
+    def test_reads_stdin_and_writes_a_file(self):
+        engine, python = engine_and_reader()
+        with open(write_log(self.path("log"), engine, python), "rb") as log:
+            out, _ = self.run_tool("-", "-o", self.path("out"), stdin=log)
+        self.assertEqual(out, "")
+        with open(self.path("out"), encoding="utf-8") as written:
+            self.assertIn("5 blocked calls", written.read())
+
+
+class Damage(ReportTest):
+    def good_line(self, pid=1):
+        engine = Process(pid, "engine")
+        engine.call(1, 300)
+        return [json.dumps(event).encode() for event in engine.events]
+
+    def test_damaged_lines_are_counted_and_the_rest_is_read(self):
+        first, second = self.good_line()
+        damage = [
+            first[:40],                                      # cut
+            first[:60] + first,                              # cut by a crash, then written on
+            b"\xff\xfe" + first,                             # no UTF-8
+            first.replace(b'"engine"', b'"eng\xc3ine"'),
+            b'{"event":"blocked","x":"' + b"A" * (600 << 10) + b'"}',  # longer than any real line
+            b"[" * 100000,                                   # nested
+            b'{"a":' * 3000 + b"1" + b"}" * 3000,
+            b"[1,2,3]", b'"text"', b"123", b"nonsense", b"\0\0\0\0", b'{"event":"\\u0000"}',
+        ]
+        lines = [first] + damage + [b"", b"   ", second]
+        text, remarks = self.run_tool(self.write("log", b"\n".join(lines) + b"\n"))
+        self.assertIn("1 blocked call, 300 ms in all\n", text)
+        self.assertIn(f"{len(damage)} lines are damaged", remarks)
+
+    def test_a_last_line_without_newline_is_read_if_it_is_whole(self):
+        first, second = self.good_line()
+        text, remarks = self.run_tool(self.write("log", first + b"\n" + second))
+        self.assertIn("1 blocked call, 300 ms in all\n", text)
+        self.assertEqual(remarks, "")
+        text, remarks = self.run_tool(self.write("log", first + b"\n" + second[:-5]))
+        self.assertIn("1 never returned", text)
+        self.assertIn("1 lines are damaged", remarks)
+
+    def test_wrong_types_and_values_are_survived(self):
+        first, second = [json.loads(line) for line in self.good_line()]
+        wrong = [None, True, -1, 1e300, -1e300, 2**62, "x", "", [], {}, [[]], [None], {"a": []},
+                 [{}], [1, "2", None], {"peers": [None, 1]}, {"peers": {}, "used": "x", "inode": -1}]
+        lines = []
+        for event in (first, second, dict(first, event="lag", lag_ms=5), dict(second, event="lag_end"),
+                      dict(first, event="deadlock", chain=[{}]), dict(first, event="drain_end"),
+                      dict(first, event="filling"), dict(first, event="summary")):
+            keys = set(event) | {"stack", "python", "pipe", "socket", "child", "chain", "cause", "loop",
+                                 "fd", "object", "advice", "host", "ms", "bytes", "writes", "lag_ms"}
+            for key in sorted(keys):
+                for value in wrong:
+                    lines.append(json.dumps(dict(event, **{key: value})))
+        frames = [dict(frame("f"), **{key: value}) for value in wrong
+                  for key in ("pc", "module", "offset", "build_id", "symbol")]
+        lines.append(json.dumps(dict(first, stack=frames)))
+        log = self.write("log", "\n".join(lines).encode())
+        for form in ("text", "folded", "speedscope", "perfetto", "html"):
+            out, remarks = self.run_tool("--format", form, log)
+            self.assertNotIn("damaged", remarks)
+            if form in ("speedscope", "perfetto"):
+                json.loads(out)
+
+    def test_random_damage_never_ends_the_tool(self):
+        engine, python = engine_and_reader()
+        with open(write_log(self.path("whole"), engine, python), "rb") as log:
+            whole = log.read()
+        chance = random.Random(20260102)
+        for _ in range(60):
+            data = bytearray(whole)
+            for _ in range(chance.randrange(1, 60)):
+                at = chance.randrange(len(data))
+                if chance.random() < 0.5:
+                    data[at] = chance.randrange(256)
+                else:
+                    del data[at:at + chance.randrange(40)]
+            self.run_tool("--format", chance.choice(["text", "perfetto", "html"]),
+                          self.write("damaged", bytes(data)))
+
+    def test_numbers_that_are_missing_and_returns_without_report_are_said(self):
+        engine = Process(1, "engine")
+        engine.start(0)
+        lost = engine.blocked(1)
+        engine.unblocked(lost, 1, 200)
+        engine.call(3, 200)
+        engine.events.remove(lost)
+        _, remarks = self.run_tool(write_log(self.path("log"), engine))
+        self.assertIn("1 calls returned whose report is not in the logs", remarks)
+        self.assertIn("1 events are missing by their numbers", remarks)
+
+    def test_wrong_use(self):
+        log = self.write("log", b"")
+        for arguments in ([], ["--format", "nonsense", log], ["--bogus", log], ["--limit", "-1", log],
+                          ["-o", log, log], ["--format"]):
+            _, said = self.run_tool(*arguments, status=64)
+            self.assertEqual(said.count("\n"), 1, said)
+        self.run_tool(self.path("absent"), status=1)
+        out, said = self.run_tool(self.folder, log, status=1)  # a folder cannot be read, the rest can
+        self.assertIn("Is a directory", said)
+        self.assertIn("0 blocked calls", out)
+        self.run_tool(log, "-o", "/dev/full", status=1)
+        self.assertIn("usage:", self.run_tool("--help")[0])
+        self.assertRegex(self.run_tool("--version")[0], r"^pipeshim \d")
+
+
+class Folded(ReportTest):
+    def test_every_line_is_a_stack_and_its_microseconds(self):
+        engine, python = engine_and_reader()
+        engine.call(20, 100, call="a;b c 7\n", stack=[frame("x;y"), frame("")])
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), engine, python))
+        stacks = {}
+        for line in out.splitlines():
+            match = re.fullmatch(r"([^;]+(?:;[^;]+)*) (\d+)", line)
+            self.assertTrue(match, line)
+            stacks[match[1]] = int(match[2])
+        self.assertEqual(stacks["engine;main;log_line;__write;write [pipe_write]"], 1_400_000)
+        self.assertEqual(stacks["python3;<module> (orchestrator.py:99);"
+                                "Worker.collect (orchestrator.py:41);__read;read [pipe_read]"], 2_500_000)
+        self.assertEqual(stacks["engine;engine+0x1000;x?y;a?b c 7? [pipe_write]"], 100_000)
+        self.assertEqual(sum(stacks.values()), 4_500_000)
+
+
+class Speedscope(ReportTest):
+    def test_follows_the_file_format(self):
+        engine, python = engine_and_reader()
+        made = self.json_report("speedscope", write_log(self.path("log"), engine, python))
+        self.assertEqual(made["$schema"], "https://www.speedscope.app/file-format-schema.json")
+        self.assertLessEqual(set(made), {"$schema", "shared", "profiles", "name", "activeProfileIndex",
+                                         "exporter"})
+        frames = made["shared"]["frames"]
+        for one in frames:
+            self.assertIsInstance(one["name"], str)
+            self.assertLessEqual(set(one), {"name", "file", "line", "col"})
+        self.assertEqual(len(made["profiles"]), 1)
+        profile = made["profiles"][0]
+        self.assertEqual(set(profile), {"type", "name", "unit", "startValue", "endValue", "samples", "weights"})
+        self.assertEqual((profile["type"], profile["unit"]), ("sampled", "microseconds"))
+        self.assertEqual(len(profile["samples"]), len(profile["weights"]))
+        self.assertEqual(profile["endValue"] - profile["startValue"], sum(profile["weights"]))
+        by_names = {";".join(frames[i]["name"] for i in sample): weight
+                    for sample, weight in zip(profile["samples"], profile["weights"])}
+        self.assertEqual(by_names["engine;main;log_line;__write;write [pipe_write]"], 1_400_000)
+        # The same program at the root of all its stacks is one frame, or the graph falls apart.
+        self.assertEqual(len([one for one in frames if one["name"] == "engine"]), 1)
+        python_frame = next(one for one in frames if one["name"] == "Worker.collect")
+        self.assertEqual((python_frame["file"], python_frame["line"]), ("/app/orchestrator.py", 41))
+
+    def test_empty(self):
+        made = self.json_report("speedscope", self.write("log", b""))
+        self.assertEqual(made["shared"]["frames"], [])
+
+
+class Perfetto(ReportTest):
+    def check_rules(self, trace):
+        events = trace["traceEvents"]
+        times = [event["ts"] for event in events]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(all(isinstance(event["pid"], int) and isinstance(event["tid"], int) and
+                            event["ts"] >= 0 for event in events))
+        slices = [event for event in events if event["ph"] == "X"]
+        last_end = collections.Counter()
+        for event in slices:  # one slice a blocked call: they follow one another in a thread
+            thread = (event["pid"], event["tid"])
+            self.assertGreaterEqual(event["ts"], last_end[thread])
+            self.assertGreaterEqual(event["dur"], 0)
+            last_end[thread] = event["ts"] + event["dur"]
+        flows = collections.defaultdict(list)
+        for event in events:
+            if event["ph"] in "sf":
+                flows[event["id"]].append(event)
+                inside = [one for one in slices
+                          if (one["pid"], one["tid"]) == (event["pid"], event["tid"]) and
+                          one["ts"] <= event["ts"] <= one["ts"] + one["dur"]]
+                self.assertTrue(inside, event)
+        for pair in flows.values():
+            self.assertEqual([event["ph"] for event in pair], ["s", "f"])
+        begun = collections.Counter((e["pid"], e["cat"], e["id"]) for e in events if e["ph"] == "b")
+        ended = collections.Counter((e["pid"], e["cat"], e["id"]) for e in events if e["ph"] == "e")
+        self.assertEqual(begun, ended)
+        return events, slices, flows
+
+    def test_tracks_slices_counters_and_arrows(self):
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu")
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={})
+        engine.blocked(9, tid=2711, thread="worker", fd=4)
+        events, slices, flows = self.check_rules(
+            self.json_report("perfetto", write_log(self.path("log"), engine, python)))
+        self.assertEqual(len(slices), 6)
+        read = next(event for event in slices if event["name"] == "read")
+        self.assertEqual((read["pid"], read["dur"], read["cat"]), (2210, 2_500_000, "pipe_read"))
+        self.assertEqual(read["args"]["line"], LIBC)
+        self.assertEqual((read["args"]["ms"], read["args"]["fd"]), (2500, 3))
+        away = next(event for event in events if event["ph"] == "b")
+        self.assertNotIn("fd", away["args"])
+        names = {event["args"]["name"] for event in events if event["ph"] == "M"}
+        self.assertLessEqual({"engine[2707]", "python3[2210]", "worker"}, names)
+        fills = [event for event in events if event["ph"] == "C" and event["pid"] == 2707]
+        self.assertEqual({(event["name"], event["args"]["bytes"]) for event in fills},
+                         {("pipe:[81723] fill", 65536)})
+        # The engine's first write waits for python's read of that time, and the read for the write.
+        arrows = {(pair[0]["pid"], pair[1]["pid"]) for pair in flows.values()}
+        self.assertEqual(arrows, {(2707, 2210), (2210, 2707)})
+        self.assertEqual(sum(event["ph"] == "b" for event in events), 1)
+        never = next(event for event in slices if event["tid"] == 2711)
+        self.assertEqual(never["args"]["end"], "never returned")
+
+    def test_rounded_times_do_not_overlap(self):
+        engine = Process(5, "engine")
+        engine.call(1.0, 500.4)
+        engine.call(1.5, 300)
+        self.check_rules(self.json_report("perfetto", write_log(self.path("log"), engine)))
+
+    def test_the_same_pid_twice_is_two_tracks(self):
+        one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
+        one.call(1, 500)
+        two.call(1.1, 500)
+        _, slices, _ = self.check_rules(self.json_report("perfetto", write_log(self.path("log"), one, two)))
+        self.assertEqual(len({event["pid"] for event in slices}), 2)
+
+    def test_empty(self):
+        self.check_rules(self.json_report("perfetto", self.write("log", b"")))
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                    "--virtual-time-budget=4000"]
+
+
+class Html(ReportTest):
+    def make_page(self, *processes):
+        page = self.path("page.html")
+        self.run_tool("-f", "html", "-o", page, write_log(self.path("log"), *processes))
+        with open(page, encoding="utf-8") as file:
+            return page, file.read()
+
+    def data_of(self, html):
+        return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+
+    def test_holds_its_data_and_asks_for_nothing_else(self):
+        _, html = self.make_page(*engine_and_reader())
+        data = self.data_of(html)
+        self.assertEqual((data["calls"], data["blocked"], len(data["slices"])), (5, 4_400_000, 5))
+        self.assertNotIn("@DATA@", html)
+        self.assertIn("default-src 'none'", html)
+        page = html.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
+        self.assertNotRegex(page, r"https?:|//[a-z]+\.|@import|<link|<img|<iframe|\bsrc=|url\(")
+
+    def test_strings_of_the_log_never_become_markup(self):
+        evil = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&\u2028"
+        process = Process(5, evil, host=evil)
+        process.start(0)
+        process.call(1, 300, call=evil, object=evil, stack=[frame(evil, module=evil)], thread=evil,
+                     advice=evil, python=[{"file": evil, "line": 3, "function": evil}],
+                     pipe=pipe(peers=[{"pid": 9, "comm": evil, "waits_in": evil}]))
+        page, html = self.make_page(process)
+        written = re.search(r'id="data">(.*?)</script>', html, re.S)[1]
+        self.assertNotRegex(written, "[<>&]")
+        self.assertEqual(html.count("</script>"), 2)
+        self.assertEqual(evil, self.data_of(html)["processes"][0]["host"])
+        if CHROMIUM:
+            seen = self.browse(page, "--dump-dom").stdout.decode()
+            self.assertIn('data-ready="1"', seen)
+            self.assertIn("<title>pipeshim report</title>", seen)
+            self.assertNotIn("<img", seen.split("<script")[0])
+
+    def browse(self, page, *more):
+        return subprocess.run([CHROMIUM, *CHROMIUM_OPTIONS, f"--user-data-dir={self.path('profile')}", *more,
+                               "file://" + page], capture_output=True, timeout=90, check=True)
+
+    def requests_of(self, page):
+        """What the page draws, and the addresses that it (not the browser itself) asked for."""
+        net_log = self.path("net.json")
+        seen = self.browse(page, "--dump-dom", f"--log-net-log={net_log}").stdout.decode()
+        with open(net_log, encoding="utf-8") as file:
+            events = json.load(file)["events"]
+        jobs = [event["params"] for event in events if "initiator" in event.get("params", {})]
+        return seen, [job["url"] for job in jobs if job["initiator"] != "not an origin" and
+                      not job["url"].startswith("file:")]
+
+    def test_draws_in_a_browser_without_network(self):
+        if not CHROMIUM:
+            self.skipTest("no chromium is installed: the page was not looked at")
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu",
+                           python=[{"file": "/app/crunch.py", "line": 7, "function": "crunch"}])
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={"cpu": 500})
+        page, _ = self.make_page(engine, python)
+        seen, asked = self.requests_of(page)
+        self.assertIn('data-ready="1"', seen)  # set by the last line of the script
+        self.assertEqual(seen.count('class="site"'), 4)
+        self.assertTrue('<div id="away">' in seen and "/app/crunch.py:7" in seen.split('id="away"')[1])
+        self.assertFalse('<div id="pictures" hidden="">' in seen)
+        self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
+        self.assertIn("4.40 s", seen)
+        self.assertEqual(asked, [])
+        page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
+        seen, _ = self.requests_of(page)
+        self.assertTrue('<div id="pictures" hidden="">' in seen)
+        # The same look at a page that does ask, to know that it would be seen.
+        _, asked = self.requests_of(self.write("asks.html", b'<img src="http://127.0.0.1:1/x">'))
+        self.assertEqual(asked, ["http://127.0.0.1:1/x"])
+
+
+def compile_victim(folder):
+    source = os.path.join(folder, "victim.c")
+    with open(source, "w", encoding="utf-8") as out:
+        out.write("#include <unistd.h>\n"
+                  "\n"
+                  "__attribute__((noinline)) long inner(int fd)\n"
+                  "{\n"
+                  "    fsync(fd); /* line 5; the call returns to line 6 */\n"
+                  "    return 0;\n"
+                  "}\n"
+                  "int main(void)\n"
+                  "{\n"
+                  "    inner(-1); /* line 10 */\n"
+                  "    return 0;\n"
+                  "}\n")
+    program = os.path.join(folder, "victim")
+    subprocess.run(["cc", "-g", "-O0", "-Wl,--build-id", "-o", program, source], check=True)
+    return program
+
+
+def build_id_of(program):
+    notes = subprocess.run(["readelf", "-n", program], capture_output=True, check=True).stdout.decode()
+    return re.search(r"Build ID: ([0-9a-f]+)", notes)[1]
+
+
+def return_address(program, caller, callee):
+    """The address behind the call of `callee` in `caller`."""
+    code = subprocess.run(["objdump", "-d", f"--disassemble={caller}", program], capture_output=True,
+                          check=True).stdout.decode().splitlines()
+    for line, following in zip(code, code[1:]):
+        if re.search(r"\s(call|callq|bl)\s.*<" + callee + r"[@>]", line):
+            return int(following.split(":")[0], 16)
+    raise AssertionError(f"no call of {callee} in {caller}")
+
+
+class SourceLines(ReportTest):
+    def setUp(self):
+        super().setUp()
+        self.program = compile_victim(self.folder)
+        self.build_id = build_id_of(self.program)
+
+    def report(self, *arguments, build_id=None, module=None):
+        stack = [frame(name, return_address(self.unstripped, name, callee), module or self.program,
+                       build_id or self.build_id) for name, callee in (("inner", "fsync"), ("main", "inner"))]
+        process = Process(5, "victim")
+        process.call(1, 300, stack=stack)
+        return self.run_tool(*arguments, write_log(self.path("log"), process))[0]
+
+    @property
+    def unstripped(self):
+        return self.path("victim.debug") if os.path.exists(self.path("victim.debug")) else self.program
+
+    def test_from_the_program_itself(self):
+        text = self.report()
+        self.assertRegex(text, r"#0 +inner  .*victim\.c:5\n +#1 +main  .*victim\.c:10\n")
+        self.assertNotIn("victim.c", self.report("--no-lines"))
+        self.assertRegex(self.report("-f", "folded"), r"main \(victim\.c:10\);inner \(victim\.c:5\)")
+
+    def test_another_build_of_the_same_path_is_not_believed(self):
+        text = self.report(build_id="00" * 20)
+        self.assertNotIn("victim.c", text)
+        self.assertIn("inner", text)
+
+    def test_from_a_debug_file_by_build_id(self):
+        folder = self.path("debug/.build-id/" + self.build_id[:2])
+        os.makedirs(folder)
+        shutil.copy(self.program, self.path("victim.debug"))
+        subprocess.run(["objcopy", "--only-keep-debug", self.program,
+                        os.path.join(folder, self.build_id[2:] + ".debug")], check=True)
+        subprocess.run(["strip", self.program], check=True)
+        self.assertNotIn("victim.c", self.report())
+        text = self.report("--debuginfo-path", self.path("debug"))
+        self.assertRegex(text, r"#0 +inner  .*victim\.c:5\n +#1 +main  .*victim\.c:10\n")
+        # The same on a machine that does not have the program at all.
+        text = self.report("--debuginfo-path", self.path("debug"), module="/gone/victim")
+        self.assertRegex(text, r"#0 +inner  .*victim\.c:5\n +#1 +main  .*victim\.c:10\n")
+
+    def test_a_module_that_is_no_program_does_no_harm(self):
+        os.mkfifo(self.path("fifo"))
+        junk = self.write("junk", b"\x7fELF\x02\x01\x01" + os.urandom(5000))
+        for module in (self.path("fifo"), junk, "/dev/zero", self.folder, "/proc/self/mem"):
+            self.assertIn("inner", self.report(module=module))
+
+    def test_no_server_is_asked_unless_wanted(self):
+        environment = dict(os.environ, DEBUGINFOD_URLS="http://127.0.0.1:1/", DEBUGINFOD_VERBOSE="1",
+                           DEBUGINFOD_CACHE_PATH=self.path("cache"))
+        process = Process(5, "victim")
+        process.call(1, 300, stack=[frame("f", 0x1000, "/gone", "ab" * 20)])
+        log = write_log(self.path("log"), process)
+        _, said = self.run_tool(log, env=environment)
+        self.assertEqual(said, "")
+        without = {key: value for key, value in environment.items() if key != "DEBUGINFOD_URLS"}
+        self.run_tool("--debuginfod", log, env=without, status=64)
+
+
+@unittest.skipIf(os.environ.get("SANITIZE", "") not in ("", "undefined"), "a sanitizer's memory is not the tool's")
+class Size(ReportTest):
+    MEGABYTES = int(os.environ.get("PIPESHIM_REPORT_TEST_MB", "50"))
+    LIMIT_KIB = 100 * 1024
+
+    def write_large_log(self):
+        """More processes, threads, stacks and strings than the tables hold."""
+        chance = random.Random(1)
+        path, wanted, written = self.path("large"), self.MEGABYTES << 20, 0
+        with open(path, "w", encoding="utf-8") as out:
+            process = None
+            start = 0
+            while written < wanted:
+                if process is None or process.seq > 400:
+                    process = Process(chance.randrange(1, 4000000), f"program{chance.randrange(9999)}")
+                    process.start(start)
+                stack = [frame(f"function_{chance.randrange(200000)}", chance.randrange(1 << 30),
+                               f"/opt/lib{chance.randrange(300)}.so") for _ in range(16)]
+                process.call(start, 100 + chance.expovariate(0.01), tid=chance.randrange(1, 4000000),
+                             stack=stack, object=f"pipe:[{chance.randrange(1 << 30)}]", fd=2,
+                             pipe=pipe(chance.randrange(1 << 30)))
+                if chance.random() < 0.5:
+                    process.blocked(start + 1, tid=chance.randrange(1, 4000000))
+                start += 0.001
+                for event in process.events:
+                    written += out.write(json.dumps(event) + "\n")
+                process.events.clear()
+        return path
+
+    def run_measured(self, *arguments):
+        """Runs the tool under a small process of its own: a child's peak begins with its parent's."""
+        measure = ("import os, resource, sys\n"
+                   "status = os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:])\n"
+                   "usage = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+                   "print(status, usage.ru_maxrss, usage.ru_utime + usage.ru_stime)\n")
+        done = subprocess.run([sys.executable, "-c", measure, TOOL, "report", *arguments],
+                              capture_output=True, check=True, timeout=280)
+        status, peak_kib, seconds = done.stdout.split()
+        self.assertEqual(int(status), 0, done.stderr)
+        return int(peak_kib), float(seconds), done.stderr.decode()
+
+    def test_memory_is_bounded_for_every_format(self):
+        log = self.write_large_log()
+        for form in ("text", "perfetto", "html"):
+            peak_kib, seconds, said = self.run_measured("-f", form, "-o", self.path("out"), log)
+            print(f"{self.MEGABYTES} MB as {form}: peak {peak_kib // 1024} MiB, {seconds:.1f} s of CPU",
+                  file=sys.stderr)
+            self.assertLess(peak_kib, self.LIMIT_KIB)
+            self.assertIn("found no room in the tables", said)
+            if form == "perfetto":
+                with open(self.path("out"), encoding="utf-8") as out:
+                    self.assertGreater(len(json.load(out)["traceEvents"]), 10000)
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    unittest.main(verbosity=2)

@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A deadlock is told by each of its members that runs the library: by the one whose write is stuck,
+and by the one that only waits."""
+import os
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from waits_case import PYTHON, SIDES, WaitsCase  # noqa: E402
+
+# The child fills its stdout, which nobody reads before it has ended.
+POPEN_WAIT = """
+child = subprocess.Popen([sys.executable, "-c", "import os; os.write(1, bytes(200000))"],
+                         stdout=subprocess.PIPE, env=environment())
+child.wait()
+"""
+# The server logs to a stderr that is never read.
+STDERR_UNREAD = """
+code = '''
+import sys
+for line in sys.stdin:
+    sys.stderr.write("x" * 3000)
+    print("ok", flush=True)
+'''
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment(),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+while True:
+    child.stdin.write("go\\n")
+    child.stdin.flush()
+    child.stdout.readline()
+"""
+# Both write more than a pipeful before they read.
+BOTH_WRITE_FIRST = """
+code = "import os; os.write(1, bytes(200000)); os.read(0, 1)"
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, env=environment())
+os.write(child.stdin.fileno(), bytes(200000))
+"""
+# Both wait for the other to speak first.
+BOTH_READ_FIRST = """
+code = "import os; os.read(0, 1); os.write(1, b'x')"
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, env=environment())
+os.read(child.stdout.fileno(), 1)
+"""
+# An event loop that waits for the end of a child whose stdout it does not read.
+ASYNCIO_WAIT = """
+import asyncio
+async def main():
+    child = await asyncio.create_subprocess_exec(*sys.argv[1:], stdout=asyncio.subprocess.PIPE,
+                                                 env=environment())
+    await child.wait()
+asyncio.run(main())
+"""
+FILL_NODE = "process.stdout.write('x'.repeat(900000), () => process.exit(0))"
+# The lock's holder waits for a child that needs it.
+LOCK = """
+import fcntl
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+code = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX)"
+child = subprocess.Popen([sys.executable, "-c", code, sys.argv[1]], stdout=subprocess.PIPE,
+                         env=environment())
+child.stdout.read()
+"""
+
+
+class BothSides(WaitsCase):
+    def each_side(self, script, *arguments, **options):
+        for side in SIDES:
+            with self.subTest(side=side):
+                run = self.begin(side, script, *arguments)
+                event = self.assert_told_by_each(run, side, **options)
+                self.assertEqual(len(run.events("deadlock")), 2 if side == "both" else 1)
+                yield event
+
+    def test_wait_before_read(self):
+        for event in self.each_side(POPEN_WAIT):
+            self.assertRegex(event["words"], r"its stdout\): full.*waits in wait4")
+            self.assertIn("do not wait before reading", event["advice"])
+
+    def test_stderr_that_is_never_read(self):
+        for event in self.each_side(STDERR_UNREAD):
+            self.assertRegex(event["words"], r"its stderr\): full.*waits in read")
+
+    def test_both_write_first(self):
+        for event in self.each_side(BOTH_WRITE_FIRST):
+            self.assertEqual([link["waits_in"] for link in event["chain"]][1][:5], "write")
+
+    def test_both_read_first(self):
+        """No write is stuck anywhere: only the side that waits can tell."""
+        for side in SIDES:
+            with self.subTest(side=side):
+                run = self.begin(side, BOTH_READ_FIRST)
+                self.assert_told_by_each(run, side)
+
+    def test_file_lock(self):
+        for side in SIDES:
+            with self.subTest(side=side):
+                path = os.path.join(self.temporary_folder(), "lock")
+                run = self.begin(side, LOCK, path)
+                event = self.assert_told_by_each(run, side)
+                self.assertIn("the lock on", event["words"])
+
+    @unittest.skipUnless(shutil.which("node"), "no node")
+    def test_node_that_waits_for_room_in_its_event_loop(self):
+        """Node's stdout does not block: no write is stuck, it polls for room."""
+        for event in self.each_side(ASYNCIO_WAIT, shutil.which("node") or "", "-e", FILL_NODE):
+            self.assertRegex(event["words"], r"waits in epoll_wait for room in \w+ \d+")
+            self.assertNotIn("likely", event["words"])
+
+    def test_a_writer_that_polls_with_a_timeout_again_and_again(self):
+        """Bun polls for 999 ms at a time: what comes round to the same full pipe is one wait."""
+        code = ("import os, select\n"
+                "os.set_blocking(1, False)\n"
+                "left = bytes(900000)\n"  # asyncio itself takes 196,608
+                
+                "while left:\n"
+                "    select.select([], [1], [], 0.999)\n"
+                "    try: left = left[os.write(1, left):]\n"
+                "    except BlockingIOError: pass\n")
+        for event in self.each_side(ASYNCIO_WAIT, PYTHON, "-c", code):
+            self.assertIn("likely", event["words"])
+
+    def test_a_child_that_runs_no_libc(self):
+        """Nobody but the parent can tell."""
+        busybox = shutil.which("busybox")
+        if not busybox:
+            self.skipTest("no busybox (a static program)")
+        run = self.begin("parent", ASYNCIO_WAIT, busybox, "dd", "if=/dev/zero", "bs=900000",
+                         "count=1")
+        self.assert_told_by_each(run, "parent")
+
+
+# The same shapes, read properly.
+QUIET = {
+    "communicate": """
+child = subprocess.Popen([sys.executable, "-c",
+    "import os, time; time.sleep(2.5); os.write(1, bytes(200000))"],
+    stdout=subprocess.PIPE, env=environment())
+child.communicate()
+""",
+    "a slow child": """
+child = subprocess.Popen(["sleep", "3"], stdout=subprocess.PIPE, env=environment())
+child.wait()
+""",
+    "a server that thinks": """
+code = '''
+import sys, time
+for line in sys.stdin:
+    time.sleep(3)
+    print("ok", flush=True)
+'''
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment(),
+                         stdout=subprocess.PIPE, text=True)
+child.stdin.write("go\\n")
+child.stdin.flush()
+child.stdout.readline()
+""",
+    "an idle server": """
+import threading
+code = "import sys\\nfor line in sys.stdin: print(line, flush=True)"
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment(),
+                         stdout=subprocess.PIPE, text=True)
+threading.Timer(3, child.stdin.close).start()
+child.stdout.readline()
+""",
+    "asyncio that reads": """
+import asyncio
+async def main():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c",
+        "import os, time; time.sleep(2.5); os.write(1, bytes(900000))",
+        stdout=asyncio.subprocess.PIPE, env=environment())
+    await child.communicate()
+asyncio.run(main())
+""",
+    "a lock that comes free": """
+import fcntl, tempfile, time
+file = tempfile.NamedTemporaryFile("w")
+fcntl.flock(file, fcntl.LOCK_EX)
+code = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX)"
+child = subprocess.Popen([sys.executable, "-c", code, file.name], stdout=subprocess.PIPE,
+                         env=environment())
+time.sleep(3)
+fcntl.flock(file, fcntl.LOCK_UN)
+child.wait()
+""",
+}
+
+
+class Quiet(WaitsCase):
+    def test_nothing_is_told(self):
+        runs = [(name, self.begin("both", script)) for name, script in QUIET.items()]
+        for name, run in runs:
+            with self.subTest(shape=name):
+                self.assertEqual(run.drain()[2], 0)
+                told = [e for e in run.events() if e["event"] in ("deadlock", "finding")]
+                self.assertEqual(told, [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""One run of a victim whose stdout is a full pipe, with the library or without it."""
+import glob
+import json
+import os
+import subprocess
+import threading
+import time
+
+BUILD = os.environ["PIPESHIM_BUILD"]
+LIBRARY = os.path.join(BUILD, "libpipeshim.so")
+VICTIM = os.path.join(BUILD, "victims", "life")
+DEADLINE_S = 60
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.005)
+    raise AssertionError("no %s within %d s" % (what, DEADLINE_S))
+
+
+def somebody_sleeps_in_a_pipe_write(pid):
+    for path in glob.glob("/proc/%d/task/*/wchan" % pid):
+        try:
+            with open(path, encoding="ascii") as wchan:
+                if "pipe_w" in wchan.read():
+                    return True
+        except OSError:
+            pass
+    return False
+
+
+class Run:
+    """The victim in one mode, its stdout a pipe that is read from drain() on."""
+
+    def __init__(self, folder, *arguments, library=True, user=None, program=VICTIM, **settings):
+        self.log = os.path.join(folder, "log.%p")
+        self.pattern = os.path.join(folder, "log.*")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        if library:
+            environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=self.log,
+                               PIPESHIM_THRESHOLD="50ms", PIPESHIM_RATE="1000/s")
+            environment.update(settings)
+        self.reader, writer = os.pipe()
+        self.process = subprocess.Popen([program, *arguments], stdout=writer, env=environment,
+                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE, user=user)
+        os.close(writer)
+
+    def events(self, kind):
+        found = []
+        for path in glob.glob(self.pattern):
+            with open(path, encoding="utf-8") as log:
+                found += [json.loads(line) for line in log if line.endswith("\n")]
+        return [e for e in found if e["event"] == kind]
+
+    def wait_for(self, kind):
+        return wait_until(lambda: self.events(kind), kind + " event")
+
+    def wait_stuck(self):
+        wait_until(lambda: somebody_sleeps_in_a_pipe_write(self.process.pid), "stuck write")
+
+    def _read_all(self):
+        self.bytes = 0
+        while True:
+            chunk = os.read(self.reader, 65536)
+            if not chunk:
+                return
+            self.bytes += len(chunk)
+
+    def drain(self):
+        """Reads until all writers are gone; returns (bytes, stderr, exit status)."""
+        thread = threading.Thread(target=self._read_all, daemon=True)
+        thread.start()
+        _, errors = self.process.communicate(b"x", timeout=DEADLINE_S)
+        thread.join(DEADLINE_S)
+        return self.bytes, errors.decode(), self.process.returncode
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stderr):
+            if stream:
+                stream.close()
+        os.close(self.reader)
