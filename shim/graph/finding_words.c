@@ -8,6 +8,7 @@
 #include "kernel/object_look.h"
 #include "kernel/proc_reader.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 
 static void process_words(struct text_buffer *text, const char *comm, int pid)
 {
@@ -170,11 +171,8 @@ static void deadlock_words(const struct wait_graph *graph, const struct wait_fin
 
 static int tracer_of(int pid)
 {
-    char text[2048];
-    int64_t tracer = 0;
-    if (proc_read_of(pid, 0, "status", text, sizeof text) > 0)
-        parse_field(text, "TracerPid:", &tracer);
-    return (int)tracer;
+    struct status_field tracer = {.name = "TracerPid", .base = 10};
+    return status_read(pid, 0, &tracer, 1) ? (int)tracer.value : 0;
 }
 
 /* The process that holds the master of /dev/pts/N, and its descriptor. */

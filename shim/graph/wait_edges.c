@@ -414,6 +414,8 @@ static void load_thread(struct wait_graph *graph, uint32_t index, int tid)
     struct edge_maker maker = {.graph = graph, .thread = thread, .pid = process->pid};
     make_edges(&maker);
     judge_limit(graph, thread, process->pid);
+    if (!thread->wait.switches_known) /* nothing proves that it slept from one look to the next */
+        thread->free = process->opaque = true;
 }
 
 static void load_process(struct wait_graph *graph, uint32_t index)
