@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
+# make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
 # make test TESTS="test_lag test_glob" runs only these.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
 # build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
@@ -46,13 +47,15 @@ UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard 
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
                      $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
 TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+# libunwind as the reference that the library's own unwinder is compared with.
+REFERENCE         := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/reference/libunwind_*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
 # One short line a step; make V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,15 +98,21 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
+$(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
+
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
 
 # Small programs around library code, for tests that look from another process.
-$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
+$(BUILD)/tests/tools/%: tests/tools/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a
 
 # The page is inside the executable (.incbin), which -MMD does not see.
 $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
@@ -140,8 +149,24 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
-	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS)
+	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(BUILD)/tests/reference/compare_rows
 	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD) $(TESTS)
+
+# What is compared for aarch64: the tables' readers alone, run by qemu-user.
+CROSS         ?= aarch64-linux-gnu-
+CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c) shim/explain/stack_snapshot.c \
+                 shim/explain/return_address.c shim/explain/modules.c shim/explain/mapped_file.c \
+                 shim/kernel/memory_reader.c $(wildcard shim/base/*.c) tests/support/elf_image.c
+$(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CROSS)gcc $(CPPFLAGS) -Itests/support -std=gnu11 -O2 -g $(WARNINGS) -static -o $@ $^
+
+# The unwinder against its references: all rows of many files.
+test-unwind:
+	sh scripts/install-dependencies.sh unwind
+	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(BUILD)/tests/reference/compare_rows $(BUILD)/aarch64/cfi_rows $(BUILD)/victims/drain_stdio
+	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim

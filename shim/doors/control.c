@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "base/raw_syscall.h"
+#include "base/ticks.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
@@ -76,6 +77,8 @@ static void before_filter(const struct sock_fprog *filter)
 DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))
 {
     BOUND(prctl);
+    if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
+        ticks_are_forbidden = true;
     if (option == PR_SET_SECCOMP)
         before_filter(a == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)b : NULL);
     return real_prctl(option, a, b, c, d);

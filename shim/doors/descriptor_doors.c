@@ -5,8 +5,10 @@
  * posix_spawn child changes its own table only. Without PIPESHIM_DRAIN each is a test and a jump.
  */
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "base/raw_syscall.h"
+#include "base/ticks.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
@@ -79,6 +81,10 @@ __attribute__((used, visibility("hidden"))) void syscall_before_drained(long num
     case SYS_writev:
         if (drain_wants((int)a))
             drain_flush((int)a, DRAIN_WAIT_TO_THE_END);
+        break;
+    case SYS_prctl:
+        if (a == PR_SET_TSC && b == PR_TSC_SIGSEGV)
+            ticks_are_forbidden = true;
         break;
     default:
         break;

@@ -4,45 +4,57 @@
  * forked one that has made no call yet, there is nothing to be over.
  */
 #include <alloca.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include "base/raw_syscall.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
+#include "doors/exec_target.h"
 #include "doors/real.h"
+#include "drain/drain.h"
 #include "process/life.h"
 #include "watch/cpu_timer.h"
 #include "watch/thread.h"
 
-/* The watchdog owns the timers; it starts again if the exec fails. */
+/* The watchdog owns the timers; it starts again if the exec fails. An exec that cannot succeed does
+ * not wait for the queue: `may_succeed` is asked only where there may be one. */
+#define BEFORE_EXEC(may_succeed)                                                                   \
+    do {                                                                                           \
+        if (drain_enabled && (may_succeed))                                                        \
+            drain_doors_finish(false);                                                             \
+        before_exec();                                                                             \
+    } while (0)
+
 static void before_exec(void)
 {
-    drain_doors_finish(false);
     if (life_active() && cpu_timer_runs() &&
         atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
         watchdog_thread_stop(false);
 }
 
-#define FORWARDED(name, parameters, arguments)                                                     \
+#define FORWARDED(name, parameters, arguments, may_succeed)                                        \
     DOOR(int, name, parameters)                                                                    \
     {                                                                                              \
         BOUND(name);                                                                               \
-        before_exec();                                                                             \
+        BEFORE_EXEC(may_succeed);                                                                  \
         return real_##name arguments;                                                              \
     }
 
 FORWARDED(execve, (const char *path, char *const *arguments, char *const *environment),
-          (path, arguments, environment))
-FORWARDED(execv, (const char *path, char *const *arguments), (path, arguments))
-FORWARDED(execvp, (const char *file, char *const *arguments), (file, arguments))
+          (path, arguments, environment), exec_may_succeed(AT_FDCWD, path, 0))
+FORWARDED(execv, (const char *path, char *const *arguments), (path, arguments),
+          exec_may_succeed(AT_FDCWD, path, 0))
+FORWARDED(execvp, (const char *file, char *const *arguments), (file, arguments),
+          exec_search_may_succeed(file))
 FORWARDED(execvpe, (const char *file, char *const *arguments, char *const *environment),
-          (file, arguments, environment))
+          (file, arguments, environment), exec_search_may_succeed(file))
 FORWARDED(fexecve, (int fd, char *const *arguments, char *const *environment),
-          (fd, arguments, environment))
+          (fd, arguments, environment), exec_may_succeed(fd, "", AT_EMPTY_PATH))
 FORWARDED(execveat,
           (int fd, const char *path, char *const *arguments, char *const *environment, int flags),
-          (fd, path, arguments, environment, flags))
+          (fd, path, arguments, environment, flags), exec_may_succeed(fd, path, flags))
 
 /* The number of arguments before the NULL, the first included. */
 static size_t count_arguments(const char *first, va_list list)
@@ -71,7 +83,7 @@ DOOR(int, execl, (const char *path, const char *argument, ...))
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
     BOUND(execv);
-    before_exec();
+    BEFORE_EXEC(exec_may_succeed(AT_FDCWD, path, 0));
     return real_execv(path, array);
 }
 
@@ -81,7 +93,7 @@ DOOR(int, execlp, (const char *file, const char *argument, ...))
     ARRAY_OF_LIST(argument, list, array);
     va_end(list);
     BOUND(execvp);
-    before_exec();
+    BEFORE_EXEC(exec_search_may_succeed(file));
     return real_execvp(file, array);
 }
 
@@ -92,6 +104,6 @@ DOOR(int, execle, (const char *path, const char *argument, ...))
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
     BOUND(execve);
-    before_exec();
+    BEFORE_EXEC(exec_may_succeed(AT_FDCWD, path, 0));
     return real_execve(path, array, environment);
 }

@@ -140,7 +140,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
     write_end(entry);
 }
 
-/* Under a seccomp filter no socket is made that the program would not make. */
+/* Under a seccomp filter no call is made that the program would not make. */
 bool descriptor_turns_are_known(void)
 {
     static _Atomic int32_t known_of, allowed;
@@ -152,14 +152,13 @@ bool descriptor_turns_are_known(void)
     return atomic_load(&allowed) && !atomic_load(&life->filter_read);
 }
 
-bool descriptor_is_free(int fd, const struct descriptor *descriptor)
+bool descriptor_is_free(int fd)
 {
     uint32_t now = descriptor_children_ended();
     struct entry *entry = fd >= 0 && fd < DESCRIPTOR_LIMIT ? &entries[fd] : NULL;
     if (entry && atomic_load_explicit(&entry->free_since, memory_order_relaxed) == now)
         return true;
-    bool free =
-        !descriptor_turns_are_known() || !turn_is_taken(descriptor->device, descriptor->inode);
+    bool free = !descriptor_turns_are_known() || !turn_is_taken(fd);
     if (entry && free && atomic_load(&entry->asked))
         atomic_store(&entry->free_since, now);
     return free;

@@ -44,12 +44,12 @@ static inline bool descriptor_named(int fd)
  * non-blocking. Async-signal-safe. */
 void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found);
 
-/* True if no helper of another image (before an exec, or a child's) sends to what `fd` is, so that
- * a direct write is in order. Asked of the kernel once for each descriptor, and after each child
- * that was waited for. */
-bool descriptor_is_free(int fd, const struct descriptor *descriptor);
+/* True if no helper (of an image before an exec, or of a child) sends to what `fd` is, so that a
+ * direct write is in order. Asked of the kernel once for each descriptor, and after each child that
+ * was waited for. */
+bool descriptor_is_free(int fd);
 
-/* False under a seccomp filter, which may kill for a socket: every turn counts as free. */
+/* False under a seccomp filter, which may kill for a lock: every turn counts as free. */
 bool descriptor_turns_are_known(void);
 
 /* A child was waited for: what it wrote comes before what we write now. */

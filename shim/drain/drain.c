@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
@@ -33,7 +34,7 @@ bool drain_wants(int fd)
 
 bool drain_init(const struct drain_options *wanted)
 {
-    enum { BEHIND_LINGER_NS = 50 * NS_PER_MS };
+    enum { BEHIND_LINGER_NS = 50 * NS_PER_MS, DISMISSED_NS = NS_PER_S };
     options = *wanted;
     if (!descriptor_name(options.fds))
         return false;
@@ -52,6 +53,10 @@ bool drain_init(const struct drain_options *wanted)
     drain_memory->drops_oldest = options.overflow == DRAIN_DROP_OLD;
     drain_memory->exact = !options.behind || options.overflow != DRAIN_BLOCK;
     drain_memory->linger_ns = options.behind ? BEHIND_LINGER_NS : 0;
+    drain_memory->dismissed_ns = options.exit_ns > DISMISSED_NS ? options.exit_ns : DISMISSED_NS;
+    int tsc = 0;
+    if (raw_syscall(SYS_prctl, PR_GET_TSC, &tsc, 0, 0, 0) == 0 && tsc == PR_TSC_SIGSEGV)
+        ticks_are_forbidden = true; /* it is inherited */
     drain_enabled = true;
     return true;
 }
@@ -85,9 +90,8 @@ enum { WRITE_LATER = DRAIN_PASS - 1 };
 
 /* Queues what is left of the write; where that cannot be, it is made as without the library, unless
  * the policy says that it is dropped rather. The lock is held. */
-static ssize_t queue_or_write(struct stream *stream, int fd, const struct descriptor *descriptor,
-                              const struct iovec *vector, int count, uint64_t written,
-                              uint32_t *asked)
+static ssize_t queue_or_write(struct stream *stream, int fd, const struct iovec *vector, int count,
+                              uint64_t written, uint32_t *asked)
 {
     uint64_t size = vector_size(vector, count);
     for (;;) {
@@ -99,7 +103,7 @@ static ssize_t queue_or_write(struct stream *stream, int fd, const struct descri
             return (ssize_t)written;
         if (outcome == QUEUE_FULL)
             return WRITE_LATER;
-        if (atomic_load(&stream->state) == HELPER_NONE && !descriptor_is_free(fd, descriptor)) {
+        if (atomic_load(&stream->state) == HELPER_NONE && !descriptor_is_free(fd)) {
             sleep_ns(NS_PER_MS);
             continue;
         }
@@ -118,21 +122,18 @@ static ssize_t queue_or_write(struct stream *stream, int fd, const struct descri
 
 /* Puts the write, `done` bytes of it excepted, where it is in order: the lock is held. Write-behind
  * looks at what the helper writes only now and then: its cache line comes from another core. */
-static ssize_t write_in_order(struct stream *stream, int fd, const struct descriptor *descriptor,
-                              const struct iovec *vector, int count, long done, uint64_t now,
-                              uint32_t *asked)
+static ssize_t write_in_order(struct stream *stream, int fd, const struct iovec *vector, int count,
+                              long done, uint64_t now, uint32_t *asked)
 {
-    bool direct =
-        done <= 0 && !options.behind && stream_is_sent(stream) &&
-        (atomic_load(&stream->state) != HELPER_NONE || descriptor_is_free(fd, descriptor));
+    bool direct = done <= 0 && !options.behind && stream_is_sent(stream) &&
+                  (atomic_load(&stream->state) != HELPER_NONE || descriptor_is_free(fd));
     direct = direct || (done <= 0 && reader_is_gone(stream, fd, now));
     if (direct) {
         done = direct_write_now(fd, vector, count);
         if (done < 0 && done != -EAGAIN)
             return done == -EPIPE ? done : DRAIN_PASS;
     }
-    return queue_or_write(stream, fd, descriptor, vector, count, done > 0 ? (uint64_t)done : 0,
-                          asked);
+    return queue_or_write(stream, fd, vector, count, done > 0 ? (uint64_t)done : 0, asked);
 }
 
 /* A non-blocking descriptor keeps its EAGAIN, also while something is queued before it. */
@@ -163,7 +164,7 @@ static ssize_t write_directly(int fd, const struct iovec *vector, int count)
 
 /* The stream that the write belongs to. While our helper sends, a child that has been waited for
  * may have left one that waits: what comes now comes after it, in a stream of its own. */
-static struct stream *lock_in_order(const struct descriptor *descriptor, bool *full)
+static struct stream *lock_in_order(int fd, const struct descriptor *descriptor, bool *full)
 {
     static _Atomic uint32_t seen[STREAM_LIMIT];
     struct stream *stream = stream_lock(descriptor->device, descriptor->inode, full);
@@ -172,8 +173,8 @@ static struct stream *lock_in_order(const struct descriptor *descriptor, bool *f
         atomic_load_explicit(&seen[stream - drain_memory->streams], memory_order_relaxed) == now)
         return stream;
     bool sends = atomic_load(&stream->state) != HELPER_NONE;
-    if (sends && descriptor_turns_are_known() &&
-        turn_is_waited_for(descriptor->device, descriptor->inode) && stream_seal(stream)) {
+    if (sends && descriptor_turns_are_known() && turn_is_wanted(fd, atomic_load(&stream->ticket)) &&
+        stream_seal(stream)) {
         lock_release(&stream->lock);
         stream = stream_lock(descriptor->device, descriptor->inode, full);
     }
@@ -224,7 +225,7 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
         return write_non_blocking(&descriptor);
     ssize_t done = -EAGAIN;
     direct = direct || (descriptor_named(fd) && reader_caught_up(&descriptor));
-    if (direct && descriptor_is_free(fd, &descriptor)) {
+    if (direct && descriptor_is_free(fd)) {
         if (count == 1 && descriptor.kind == DESCRIPTOR_PIPE && headroom_begin(fd, size))
             return DRAIN_PASS;
         done = write_directly(fd, vector, count);
@@ -237,12 +238,12 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count)
     for (;;) {
         bool full = false;
         uint32_t asked = 0;
-        struct stream *stream = lock_in_order(&descriptor, &full);
+        struct stream *stream = lock_in_order(fd, &descriptor, &full);
         if (full)
             fallback_note(DRAIN_TOO_MANY);
         if (!stream)
             return done > 0 ? direct_write_rest(fd, vector, count, (uint64_t)done) : DRAIN_PASS;
-        ssize_t result = write_in_order(stream, fd, &descriptor, vector, count, done, now, &asked);
+        ssize_t result = write_in_order(stream, fd, vector, count, done, now, &asked);
         lock_release(&stream->lock);
         if (result != WRITE_LATER) {
             finish_late_write(result);
@@ -285,7 +286,7 @@ int drain_flush(int fd, enum drain_wait wait)
     bool waits = wait != DRAIN_DONT_WAIT && !descriptor.non_blocking;
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return 0;
-    while (atomic_load(&drain_memory->active) == 0 && !descriptor_is_free(fd, &descriptor)) {
+    while (atomic_load(&drain_memory->active) == 0 && !descriptor_is_free(fd)) {
         if (!waits)
             return -EAGAIN;
         sleep_ns(NS_PER_MS);
@@ -307,6 +308,8 @@ bool drain_finish(bool exits)
 void drain_stop(void)
 {
     drain_enabled = false;
+    for (unsigned fd = 0; fd < HEADROOM_FDS; fd++)
+        headroom_forget(fd);
 }
 
 void drain_begin_in_child(void)

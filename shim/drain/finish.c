@@ -13,6 +13,7 @@
 static uint64_t lost_before; /* drain_memory->lost_bytes when this process began */
 static uint64_t handed_over_bytes, handed_over_writes;
 static uint64_t finish_deadline; /* 0: the process goes on */
+static uint64_t exec_deadline;   /* of an exec that waited, and failed; 0: none */
 
 static bool is_mine(struct stream *stream)
 {
@@ -76,7 +77,12 @@ bool finish(uint64_t patience_ns, bool exits)
     uint64_t deadline = patience_ns > UINT64_MAX - now ? UINT64_MAX : now + patience_ns;
     if (exits)
         finish_deadline = deadline;
-    all_sent(&any);
+    else if (exec_deadline)
+        deadline = exec_deadline; /* once is enough */
+    if (all_sent(&any))
+        exec_deadline = 0;
+    else if (!exits)
+        exec_deadline = deadline;
     if (!any)
         return false;
     wait_until_sent(deadline);
@@ -99,6 +105,7 @@ void finish_begin_in_child(void)
     memset(&queue_totals, 0, sizeof queue_totals);
     lost_before = atomic_load(&drain_memory->lost_bytes);
     finish_deadline = 0;
+    exec_deadline = 0;
 }
 
 void finish_add_totals(struct drain_totals *totals)

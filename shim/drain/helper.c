@@ -11,9 +11,11 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
+#include "drain/dismissal.h"
 #include "drain/ring.h"
 #include "drain/room.h"
 #include "drain/survival.h"
+#include "drain/turn.h"
 
 enum {
     PARTS = 512,
@@ -190,15 +192,22 @@ static bool send(struct stream *stream, uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
+    static uint64_t progress_ns; /* the reader took something */
     while (sent < size) {
         long result = send_some(part, part_count - (unsigned)(part - parts), size - sent);
+        bool interrupted = result == -EINTR;
         if (result == -EAGAIN) { /* also if the program made its file description non-blocking */
             struct pollfd writable = {HELPER_FD, POLLOUT, 0};
-            raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0);
-        } else if (result < 0 && result != -EINTR) {
+            interrupted = raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) == -EINTR;
+        }
+        if (interrupted && dismissal_is_due(stream, progress_ns))
+            raw_syscall(SYS_exit_group, 0); /* another goes on if the program lives after all */
+        if (result < 0 && result != -EINTR && result != -EAGAIN)
             return false;
-        } else if (result > 0) {
+        if (result > 0) {
             sent += (uint32_t)result;
+            if (dismissal_was_heard())
+                progress_ns = clock_monotonic_ns();
             if (sent < size)
                 atomic_fetch_add(&stream->begun, (uint32_t)result);
             for (; result > 0 && (uint64_t)result >= part->iov_len; part++)
@@ -248,17 +257,16 @@ static void tell_of_room(struct stream *stream)
     room_tell();
 }
 
-static bool may_leave(struct stream *stream, struct turn *turn)
+static bool may_leave(struct stream *stream)
 {
     atomic_store(&stream->state, HELPER_LEAVES);
     if (!stream_is_empty(stream)) {
         atomic_store(&stream->state, HELPER_RUNS);
         return false;
     }
-    /* Closed before the writers may go past this helper: the last reference to the pipe must not
-     * be one that nobody uses. */
+    /* Closed, and with it our place in the line given up, before the writers may go past this
+     * helper: the last reference to the pipe must not be one that nobody uses. */
     raw_syscall(SYS_close, HELPER_FD);
-    turn_pass(turn);
     atomic_store(&stream->ended_ns, clock_monotonic_ns());
     survival_end(stream);
     atomic_fetch_sub(&drain_memory->active, 1);
@@ -279,11 +287,11 @@ static void nap(void)
 
 /* Write-behind: a writer must not pay for a wake-up with each line, so the helper looks again after
  * naps; after a while without work it sleeps until it is woken. */
-static void sleep_until_woken(struct stream *stream, const struct turn *turn)
+static void sleep_until_woken(struct stream *stream, int64_t ticket)
 {
     struct timespec linger = {0, (long)drain_memory->linger_ns};
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
-        if (has_work(stream) || turn_is_wanted(turn))
+        if (has_work(stream) || turn_is_wanted(HELPER_FD, ticket))
             return;
         nap();
     }
@@ -297,9 +305,10 @@ static void sleep_until_woken(struct stream *stream, const struct turn *turn)
     atomic_store(&stream->sleeping, 0);
 }
 
-void helper_run(struct stream *stream, struct turn *turn)
+void helper_run(struct stream *stream)
 {
-    turn_wait(turn);
+    int64_t ticket = atomic_load(&stream->ticket);
+    turn_wait(HELPER_FD, ticket);
     for (;;) {
         uint32_t size = take(stream);
         if (size > 0) {
@@ -318,10 +327,10 @@ void helper_run(struct stream *stream, struct turn *turn)
                 nap();
             continue;
         }
-        sleep_until_woken(stream, turn);
+        sleep_until_woken(stream, ticket);
         if (stream_is_empty(stream))
             give_back_rest(stream);
-        if (stream_is_empty(stream) && may_leave(stream, turn))
+        if (stream_is_empty(stream) && may_leave(stream))
             return;
     }
 }

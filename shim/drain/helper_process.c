@@ -13,6 +13,7 @@
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
 #include "drain/descriptor.h"
+#include "drain/dismissal.h"
 #include "drain/helper.h"
 #include "drain/stream.h"
 #include "drain/survival.h"
@@ -57,11 +58,9 @@ static void unmap_program(void)
     }
 }
 
-static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream,
-                                                            struct turn *turn)
+static __attribute__((noreturn, noinline)) void helper_main(struct stream *stream)
 {
-    survival_begin(stream);
-    raw_syscall(SYS_setsid);
+    dismissal_begin();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
     raw_syscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
     if (drain_memory->linger_ns > 0) {
@@ -77,7 +76,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct stream *strea
         cpus[i] = ~0ULL;
     raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
     unmap_program();
-    helper_run(stream, turn);
+    helper_run(stream);
     for (;;)
         raw_syscall(SYS_exit_group, 0);
 }
@@ -125,33 +124,40 @@ void helpers_reap(void)
     }
 }
 
-/* In the new process. Before the program goes on: its next child, or image, comes after us in the
- * line. */
-static void take_place(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+/* In the helper: what ends the program, or its group, must not end it, and the program's next
+ * child, or image, comes after it in the line. */
+static void settle(struct stream *stream, int fd, bool turns_are_known)
 {
+    survival_begin(stream);
+    raw_syscall(SYS_setsid);
     keep_only(fd);
-    if (turns_are_known)
-        turn_join(turn, atomic_load(&stream->device), atomic_load(&stream->inode));
+    atomic_store(&stream->ticket, turns_are_known ? turn_draw(HELPER_FD) : TURN_NONE);
     atomic_store(&stream->joined, 1);
 }
 
-static bool start_own_child(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+/* In its parent: no write is acknowledged before. False: it was killed. */
+static bool wait_until_settled(struct stream *stream, long helper)
 {
-    enum { LOOK_AGAIN_NS = 50 * NS_PER_US };
+    enum { LOOK_AGAIN_NS = 20 * NS_PER_US };
+    struct timespec moment = {0, LOOK_AGAIN_NS};
+    while (!atomic_load(&stream->joined)) {
+        if (raw_syscall(SYS_wait4, helper, 0, WNOHANG | __WCLONE, 0) != 0)
+            return false;
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+    return true;
+}
+
+static bool start_own_child(struct stream *stream, int fd, bool turns_are_known)
+{
     helpers_reap();
     long child = clone_process();
     if (child == 0) {
-        take_place(stream, turn, fd, turns_are_known);
-        helper_main(stream, turn);
+        settle(stream, fd, turns_are_known);
+        helper_main(stream);
     }
-    if (child < 0)
+    if (child < 0 || !wait_until_settled(stream, child))
         return false;
-    while (!atomic_load(&stream->joined)) {
-        struct timespec moment = {0, LOOK_AGAIN_NS};
-        if (raw_syscall(SYS_wait4, child, 0, WNOHANG | __WCLONE, 0) != 0)
-            return false; /* it was killed */
-        raw_syscall(SYS_nanosleep, &moment, 0);
-    }
     for (int i = 0; i < STREAM_LIMIT; i++) {
         int32_t none = 0;
         if (atomic_compare_exchange_strong(&own_children[i], &none, (int32_t)child))
@@ -160,16 +166,18 @@ static bool start_own_child(struct stream *stream, struct turn *turn, int fd, bo
     return true;
 }
 
-static bool start_orphan(struct stream *stream, struct turn *turn, int fd, bool turns_are_known)
+static bool start_orphan(struct stream *stream, int fd, bool turns_are_known)
 {
     long child = clone_process();
     if (child == 0) {
-        take_place(stream, turn, fd, turns_are_known);
-        long grandchild = clone_process();
-        if (grandchild == 0)
-            helper_main(stream, turn);
+        long helper = clone_process();
+        if (helper == 0) {
+            settle(stream, fd, turns_are_known);
+            helper_main(stream);
+        }
+        bool settled = helper > 0 && wait_until_settled(stream, helper);
         for (;;)
-            raw_syscall(SYS_exit_group, grandchild < 0);
+            raw_syscall(SYS_exit_group, settled ? 0 : 1);
     }
     int status = 1 << 8;
     if (child > 0)
@@ -180,7 +188,6 @@ static bool start_orphan(struct stream *stream, struct turn *turn, int fd, bool 
 
 bool helper_start(struct stream *stream, int fd)
 {
-    struct turn turn = {0, 0, -1, -1, true};
     bool turns_are_known = descriptor_turns_are_known();
     uint64_t all = ~0ULL;
     uint64_t before = 0;
@@ -193,8 +200,8 @@ bool helper_start(struct stream *stream, int fd)
     atomic_store(&stream->catching_up, 0);
     atomic_store(&stream->state, HELPER_RUNS);
     atomic_fetch_add(&drain_memory->active, 1);
-    bool started = orphans_come_to_us() ? start_own_child(stream, &turn, fd, turns_are_known)
-                                        : start_orphan(stream, &turn, fd, turns_are_known);
+    bool started = orphans_come_to_us() ? start_own_child(stream, fd, turns_are_known)
+                                        : start_orphan(stream, fd, turns_are_known);
     if (!started) {
         atomic_fetch_sub(&drain_memory->active, 1);
         atomic_store(&stream->state, HELPER_NONE);

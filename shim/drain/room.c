@@ -12,10 +12,11 @@
 uint32_t room_ask(struct stream *stream)
 {
     uint32_t keeper = atomic_load(&stream->keeper);
-    atomic_store(&drain_memory->waiting, 1);
     while ((keeper & FUTEX_TID_MASK) && !(keeper & (FUTEX_WAITERS | FUTEX_OWNER_DIED)) &&
            !atomic_compare_exchange_weak(&stream->keeper, &keeper, keeper | FUTEX_WAITERS)) {
     }
+    /* Last: a helper that sees it, and clears it, must find the bit above (tests/unit's model). */
+    atomic_store(&drain_memory->waiting, 1);
     return keeper | FUTEX_WAITERS;
 }
 

@@ -60,7 +60,8 @@ struct stream {
     _Atomic uint32_t in_flight; /* bytes taken that are not in the pipe yet */
     _Atomic uint32_t begun;     /* of the record at `sent`: bytes that are in the pipe */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
-    _Atomic uint32_t joined;    /* its place in the line is taken */
+    _Atomic uint32_t joined;    /* it is out of the program's group, and its place is taken */
+    _Atomic int64_t ticket;     /* its place in the line; drain/turn.h */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t episode_peak;    /* of the bytes queued, when it last took some */
     _Atomic uint64_t ended_ns;        /* of the episode; 0: it lasts */
@@ -83,6 +84,7 @@ struct drain_memory {
     uint64_t max;          /* PIPESHIM_DRAIN_MAX */
     uint64_t page;         /* bytes */
     uint64_t linger_ns;    /* how long a helper stays with an empty queue */
+    uint64_t dismissed_ns; /* … and with a reader that takes nothing, after SIGTERM */
     uint32_t drops_oldest; /* writers move `tail`: the helper sends from copies */
     uint32_t exact;        /* the bound counts nothing that the helper has taken */
     /* Seldom written. */

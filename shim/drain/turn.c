@@ -2,206 +2,114 @@
 #include "drain/turn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/rights.h"
 
-enum { SENDS = 's', WAITS = '0', WAITING_LIMIT = 8 };
+/* Who makes more locks than that is no helper, and order behind it is not promised. */
+enum { QUESTIONS = 256 };
 
-struct name {
-    struct sockaddr_un address;
-    uint32_t size;
-};
+static const int64_t last_byte = INT64_MAX;
 
-/* "\0pipeshim-drain-DEVICE-INODE-WHAT", the numbers in hexadecimal; WHAT is SENDS, or a digit of
- * those that wait. Also for the helper, which has no libc. */
-static void make_name(struct name *name, uint64_t device, uint64_t inode, int what)
+/* A lock of another process in [from, to], the lowest; false: there is none. The kernel names any
+ * of them, so it is asked again for what lies before. */
+static bool lowest_lock(int fd, int64_t from, int64_t to, int *questions, struct flock *lowest)
 {
-    static const char prefix[] = "pipeshim-drain-";
-    enum { TOP_DIGIT = 60 };
-    char *at = name->address.sun_path;
-    name->address.sun_family = AF_UNIX;
-    *at++ = 0;
-    for (const char *from = prefix; *from; from++)
-        *at++ = *from;
-    for (int shift = TOP_DIGIT; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[device >> shift & 15];
-    *at++ = '-';
-    for (int shift = TOP_DIGIT; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[inode >> shift & 15];
-    *at++ = '-';
-    *at++ = (char)what;
-    name->size = (uint32_t)(at - (char *)&name->address);
-}
-
-static int new_socket(void)
-{
-    return (int)raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
-/* A socket bound to the name, or -errno. */
-static int bound_socket(uint64_t device, uint64_t inode, int what)
-{
-    struct name name;
-    int made = new_socket();
-    if (made < 0)
-        return made;
-    make_name(&name, device, inode, what);
-    long result = raw_syscall(SYS_bind, made, &name.address, name.size);
-    if (result == 0)
-        return made;
-    raw_syscall(SYS_close, made);
-    return (int)result;
-}
-
-static bool is_in_use(uint64_t device, uint64_t inode, int what)
-{
-    int probe = bound_socket(device, inode, what);
-    if (probe >= 0)
-        raw_syscall(SYS_close, probe);
-    return probe == -EADDRINUSE;
-}
-
-bool turn_is_taken(uint64_t device, uint64_t inode)
-{
-    return is_in_use(device, inode, SENDS);
-}
-
-bool turn_is_waited_for(uint64_t device, uint64_t inode)
-{
-    bool waited = false;
-    for (int i = 0; i < WAITING_LIMIT && !waited; i++)
-        waited = is_in_use(device, inode, WAITS + i);
-    return waited;
-}
-
-/* Any user can take any name. */
-static bool is_of_our_user(int connection)
-{
-    struct ucred peer = {0, (uid_t)-1, 0};
-    uint32_t size = sizeof peer;
-    return raw_syscall(SYS_getsockopt, connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == (uid_t)raw_syscall(SYS_geteuid) || peer.uid == 0);
-}
-
-union descriptor_message {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-};
-
-static struct msghdr message_of(union descriptor_message *control, struct iovec *byte)
-{
-    return (struct msghdr){.msg_iov = byte,
-                           .msg_iovlen = 1,
-                           .msg_control = control,
-                           .msg_controllen = sizeof *control};
-}
-
-/* The listening socket of the helper before us, or -1: it has died. */
-static int wait_for_it(int connection)
-{
-    char nothing;
-    struct iovec byte = {&nothing, 1};
-    union descriptor_message control = {.header = {0}};
-    struct msghdr message = message_of(&control, &byte);
-    long got;
-    while ((got = raw_syscall(SYS_recvmsg, connection, &message, MSG_CMSG_CLOEXEC)) == -EINTR) {
-    }
-    if (got != 1 || message.msg_controllen < CMSG_LEN(sizeof(int)) ||
-        control.header.cmsg_type != SCM_RIGHTS)
-        return -1;
-    return *(int *)(void *)CMSG_DATA(&control.header);
-}
-
-static void close_end(int *end)
-{
-    if (*end >= 0)
-        raw_syscall(SYS_close, *end);
-    *end = -1;
-}
-
-/* True: the place is taken, or there is none to be had; false: the one before us is just leaving,
- * or does not listen yet. */
-static bool try_to_join(struct turn *turn)
-{
-    struct name name;
-    turn->socket = bound_socket(turn->device, turn->inode, SENDS);
-    if (turn->socket != -EADDRINUSE) {
-        turn->taken = true;
-        if (turn->socket >= 0 && raw_syscall(SYS_listen, turn->socket, SOMAXCONN) != 0)
-            close_end(&turn->socket);
-        return true;
-    }
-    turn->socket = new_socket();
-    make_name(&name, turn->device, turn->inode, SENDS);
-    if (turn->socket < 0)
-        return turn->taken = true;
-    if (raw_syscall(SYS_connect, turn->socket, &name.address, name.size) != 0) {
-        close_end(&turn->socket);
-        return false;
-    }
-    if (!is_of_our_user(turn->socket)) {
-        close_end(&turn->socket);
-        return turn->taken = true;
-    }
-    for (int i = 0; i < WAITING_LIMIT && turn->waits < 0; i++)
-        turn->waits = bound_socket(turn->device, turn->inode, WAITS + i);
-    return true;
-}
-
-void turn_join(struct turn *turn, uint64_t device, uint64_t inode)
-{
-    enum { TRIES = 1000, LOOK_AGAIN_NS = NS_PER_MS / 10 };
-    *turn = (struct turn){device, inode, -1, -1, false};
-    for (int tries = 0; tries < TRIES && !try_to_join(turn); tries++) {
-        struct timespec moment = {0, LOOK_AGAIN_NS};
-        raw_syscall(SYS_nanosleep, &moment, 0);
-    }
-    turn->taken |= turn->socket < 0;
-}
-
-void turn_wait(struct turn *turn)
-{
-    while (!turn->taken) {
-        int passed = wait_for_it(turn->socket);
-        close_end(&turn->socket);
-        turn->socket = passed;
-        turn->taken = passed >= 0;
-        close_end(&turn->waits);
-        if (!turn->taken) /* the one before us has died */
-            turn_join(turn, turn->device, turn->inode);
-    }
-}
-
-static bool send_descriptor(int connection, int descriptor)
-{
-    char nothing = 0;
-    struct iovec byte = {&nothing, 1};
-    union descriptor_message control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-    struct msghdr message = message_of(&control, &byte);
-    *(int *)(void *)CMSG_DATA(&control.header) = descriptor;
-    return raw_syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL) == 1;
-}
-
-bool turn_is_wanted(const struct turn *turn)
-{
-    struct pollfd waiting = {turn->socket, POLLIN, 0};
-    struct timespec at_once = {0, 0};
-    return turn->socket >= 0 && raw_syscall(SYS_ppoll, &waiting, 1, &at_once, 0, 8) == 1;
-}
-
-void turn_pass(struct turn *turn)
-{
-    bool passed = false;
-    while (!passed && turn_is_wanted(turn)) {
-        long next = raw_syscall(SYS_accept4, turn->socket, 0, 0, SOCK_CLOEXEC);
-        if (next < 0)
+    bool found = false;
+    while (from <= to && --*questions >= 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_start = from};
+        lock.l_len = to == last_byte ? 0 : to - from + 1;
+        if (raw_syscall(SYS_fcntl, fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
             break;
-        passed = is_of_our_user((int)next) && send_descriptor((int)next, turn->socket);
-        raw_syscall(SYS_close, next);
+        *lowest = lock;
+        found = true;
+        to = lock.l_start - 1;
     }
-    close_end(&turn->socket);
+    return found;
+}
+
+/* The place of one that is waited for. */
+struct place {
+    int64_t first, last; /* one byte, if it is a helper's */
+    int pid;
+};
+
+/* The lowest in [from, to]; false: there is none. */
+static bool place_between(int fd, int64_t from, int64_t to, struct place *place)
+{
+    int questions = QUESTIONS;
+    struct flock lock;
+    while (lowest_lock(fd, from, to, &questions, &lock)) {
+        *place = (struct place){lock.l_start, last_byte, lock.l_pid};
+        if (lock.l_len != 0 && lock.l_start <= last_byte - lock.l_len)
+            place->last = lock.l_start + lock.l_len - 1;
+        if (rights_include_ours(place->pid))
+            return true;
+        if (place->last == last_byte)
+            break;
+        from = place->last + 1;
+    }
+    return false;
+}
+
+bool turn_is_taken(int fd)
+{
+    struct place place;
+    return place_between(fd, 0, last_byte, &place);
+}
+
+bool turn_is_wanted(int fd, int64_t ticket)
+{
+    struct place place;
+    return ticket != TURN_NONE && place_between(fd, ticket + 1, last_byte, &place);
+}
+
+int64_t turn_draw(int fd)
+{
+    enum { TRIES = 64 };
+    int64_t next = 0;
+    for (int tries = 0; tries < TRIES; tries++) {
+        struct place place;
+        while (place_between(fd, next, last_byte, &place)) {
+            if (place.last == last_byte)
+                return TURN_NONE;
+            next = place.last + 1;
+        }
+        struct flock lock = {.l_type = F_WRLCK, .l_start = next, .l_len = 1};
+        long result = raw_syscall(SYS_fcntl, fd, F_SETLK, &lock);
+        if (result == 0)
+            return next;
+        if (result != -EAGAIN && result != -EACCES)
+            break;
+        next++; /* another helper was faster, or a stranger has it */
+    }
+    return TURN_NONE;
+}
+
+/* Until the process ends, or a while. */
+static void wait_for(int fd, const struct place *place)
+{
+    enum { LOOK_AGAIN_NS = NS_PER_MS };
+    struct timespec moment = {0, LOOK_AGAIN_NS};
+    struct timespec while_it_lives = {1, 0};
+    struct place now;
+    struct pollfd ended = {(int)raw_syscall(SYS_pidfd_open, place->pid, 0), POLLIN, 0};
+    /* Is it still the same, now that its number cannot be given to another? */
+    if (ended.fd >= 0 && place_between(fd, place->first, place->first, &now) &&
+        now.pid == place->pid)
+        raw_syscall(SYS_ppoll, &ended, 1, &while_it_lives, 0, 8);
+    else if (ended.fd < 0)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    if (ended.fd >= 0)
+        raw_syscall(SYS_close, ended.fd);
+}
+
+void turn_wait(int fd, int64_t ticket)
+{
+    struct place place;
+    while (ticket > 0 && place_between(fd, 0, ticket - 1, &place))
+        wait_for(fd, &place);
 }

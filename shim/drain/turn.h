@@ -3,13 +3,20 @@
  * Whose turn it is to send to a pipe.
  *
  * A program that is executed over another one, or by it, has a queue of its own, while a helper may
- * still be sending what was written before. So a helper that sends to a pipe listens at an abstract
- * socket named after it (unix(7)); the next one connects, and is passed the listening socket when
- * the first has done: the kernel's backlog keeps the order. One that dies frees the name. While a
- * helper waits it holds a second name, so that a program can see that there is one.
+ * still be sending what was written before. So a helper draws a ticket: a record lock (fcntl(2)) on
+ * one byte of the pipe itself, behind all that are drawn, and sends when those before it have gone.
+ * The kernel keeps the line: who has no descriptor of the pipe cannot touch it, one that dies
+ * leaves it, and it is the same in every network namespace.
  *
- * Async-signal-safe, system calls only. What cannot be known (no sockets, another network
- * namespace, a name taken by another user) counts as free.
+ * Whoever has a descriptor can lock as well: a worker that gave up its rights, a reader of another
+ * user. So nobody is waited for but a process of which the kernel says that it has at least our
+ * rights (it could stop us anyway). What cannot be known counts as free: a holder in a PID
+ * namespace that is not ours, one that /proc hides, no /proc at all, bytes that a stranger has
+ * locked.
+ *
+ * System calls only: the helper has no libc.
+ *
+ * Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: turn_wait() only.
  */
 #ifndef PIPESHIM_DRAIN_TURN_H
 #define PIPESHIM_DRAIN_TURN_H
@@ -17,30 +24,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A helper's place in the line. */
-struct turn {
-    uint64_t device, inode;
-    int socket; /* -1: none, the turn is taken without asking */
-    int waits;  /* the name of those who wait; -1: none */
-    bool taken;
-};
+/* A place in the line: the byte that is locked. */
+enum { TURN_NONE = -1 };
 
-/* True if a helper sends to the pipe. */
-bool turn_is_taken(uint64_t device, uint64_t inode);
+/* True if a helper sends, or waits for its turn to send, to the pipe that `fd` leads to. */
+bool turn_is_taken(int fd);
 
-/* True if a helper waits for its turn. */
-bool turn_is_waited_for(uint64_t device, uint64_t inode);
+/* True if a helper has drawn a ticket behind `ticket`. */
+bool turn_is_wanted(int fd, int64_t ticket);
 
-/* Takes a place in the line. */
-void turn_join(struct turn *turn, uint64_t device, uint64_t inode);
+/* Draws a ticket; TURN_NONE: there is none to be had, it is taken without asking. It is given back
+ * by closing any descriptor of the pipe. For the helper. */
+int64_t turn_draw(int fd);
 
-/* Waits until it is ours. */
-void turn_wait(struct turn *turn);
-
-/* True if somebody waits for us to leave. */
-bool turn_is_wanted(const struct turn *turn);
-
-/* Passes it to the one that has waited longest, if any. */
-void turn_pass(struct turn *turn);
+/* Waits until all that have drawn before are gone. For the helper. */
+void turn_wait(int fd, int64_t ticket);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
-#include "explain/unwinder.h"
+#include "explain/modules.h"
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/tell.h"
@@ -56,10 +56,10 @@ static const struct tell_sources sources = {
     .loops = lag_statistics,
 };
 
-static void begin_here(const char *argv0, char **environment)
+static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
-    tell_prepare(argv0, environment, secure, &settings, &sources);
+    tell_prepare(arguments, environment, secure, &settings, &sources);
     if (!settings_are_active(&settings))
         return;
     struct life *made = make_life();
@@ -70,12 +70,13 @@ static void begin_here(const char *argv0, char **environment)
     }
     life = made;
     drain_doors_install();
-    bool libunwind = settings_stack_depth(&settings) != 0 && unwinder_init();
+    if (settings_stack_depth(&settings) != 0)
+        modules_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
-    tell_start(libunwind, no_stdio, find_python(argv0));
+    tell_start(no_stdio, find_python(arguments[0] ? arguments[0] : ""));
     life_activate();
 }
 
@@ -88,7 +89,8 @@ static void begin_with_unknown_libc(void)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
     if (!log_given)
         return;
-    tell_prepare("", environ, getauxval(AT_SECURE) != 0, &settings, &sources);
+    char *nameless[] = {NULL};
+    tell_prepare(nameless, environ, getauxval(AT_SECURE) != 0, &settings, &sources);
     if (settings_are_active(&settings))
         tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
                   "process is not watched");
@@ -98,9 +100,10 @@ static void begin_with_unknown_libc(void)
  * program may export a getenv of its own (bash does) that is not ready yet. */
 __attribute__((constructor)) static void begin(int argc, char **argv, char **environment)
 {
+    static char *no_arguments[] = {NULL};
     int saved_errno = errno; /* programs look at errno without having set it to 0 */
     if (symbols_are_of_known_libc())
-        begin_here(argc > 0 ? argv[0] : "", environment);
+        begin_here(argc > 0 ? argv : no_arguments, environment);
     else
         begin_with_unknown_libc(); /* musl passes no arguments here */
     errno = saved_errno;

@@ -35,7 +35,6 @@ struct event_start {
     const char *argv0;
     const char *host; /* logs of several machines tell their processes apart by it */
     const struct settings *settings;
-    bool libunwind;
     const char *python;     /* the interpreter; NULL or "": none was looked for, or found */
     const char *cpu_stacks; /* where the stack of a running thread comes from */
     const char *no_stdio;   /* why libc's FILE tables are untouched; NULL: they are the door */

@@ -58,7 +58,8 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
             json_put_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
     json_close(&json, '}');
     json_open(&json, "features", '{');
-    json_put_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
+    json_put_string(&json, "stack",
+                    settings_stack_depth(start->settings) != 0 ? "unwind tables" : "off");
     json_put_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
     json_put_bool(&json, "sampler", true);
     json_put_string(&json, "cpu_stacks", start->cpu_stacks);

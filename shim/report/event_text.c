@@ -58,8 +58,6 @@ void event_text_start(struct text_buffer *text, const struct event_head *head,
         text_char(text, '=');
         text_printable(text, start->settings->text[id]);
     }
-    if (!start->libunwind)
-        text_string(text, " (no libunwind: stacks by frame pointers only)");
     if (start->no_stdio) {
         text_string(text, " (stdio by sampling: ");
         text_printable(text, start->no_stdio);

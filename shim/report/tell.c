@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/script_name.h"
 #include "drain/drain.h"
 #include "kernel/task.h"
 #include "process/life.h"
@@ -69,16 +70,35 @@ static void begin_counts(void)
     summary_begin(&summary);
 }
 
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from)
+static const char *next_argument(void *context)
+{
+    char *const **at = context;
+    return **at ? *(*at)++ : NULL;
+}
+
+static struct program_names names_of(char *const *arguments)
+{
+    char *const *at = arguments;
+    struct program_names names = {.executable = executable_name};
+    const char *script = script_argument(next_argument, &at);
+    if (arguments[0])
+        names.invoked = path_last_part(arguments[0]);
+    if (script)
+        names.script = path_last_part(script);
+    return names;
+}
+
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from)
 {
     config = into;
     sources = from;
     find_executable();
-    settings_read(into, environment, executable_name, secure, keep_complaint, NULL);
+    struct program_names names = names_of(arguments);
+    settings_read(into, environment, &names, secure, keep_complaint, NULL);
     if (!settings_are_active(into))
         return;
-    start.argv0 = argv0;
+    start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
     log_prepare(into->text[SETTING_LOG], executable_name);
     start.host = log_host();
@@ -141,10 +161,9 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(bool libunwind, const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python)
 {
     start.python = python;
-    start.libunwind = libunwind;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();

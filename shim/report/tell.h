@@ -26,12 +26,12 @@ struct tell_sources {
 
 /* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
  * them is logged if the library is active here. For the constructor. */
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from);
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from);
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */
-void tell_start(bool libunwind, const char *no_stdio, const char *python);
+void tell_start(const char *no_stdio, const char *python);
 
 /* The first event of a forked child: a `start` of its own, and all counts from zero. */
 void tell_begin_in_child(void);

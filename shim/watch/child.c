@@ -3,7 +3,6 @@
 
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
-#include "explain/unwinder.h"
 #include "process/life.h"
 #include "report/tell.h"
 
@@ -14,8 +13,7 @@ bool life_begin(void)
     if (begun != 0)
         return begun == pid;
     if (atomic_compare_exchange_strong(&life->pid, &begun, pid)) {
-        /* A forked child: all of `life` was wiped, what report/ and explain/ remember was not. */
-        unwinder_after_fork();
+        /* A forked child: all of `life` was wiped, what report/ remembers was not. */
         drain_begin_in_child();
         tell_begin_in_child();
     }

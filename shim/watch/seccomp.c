@@ -12,14 +12,13 @@
 
 /* Without these the watchdog and the log cannot do anything. */
 static const short needed_calls[] = {
-    SYS_clone,       SYS_close,      SYS_close_range,    SYS_prctl,         SYS_futex,
-    SYS_openat,      SYS_read,       SYS_pread64,        SYS_write,         SYS_pwritev2,
-    SYS_lseek,       SYS_mmap,       SYS_munmap,         SYS_mprotect,      SYS_madvise,
-    SYS_mincore,     SYS_getdents64, SYS_readlinkat,     SYS_fstat,         SYS_newfstatat,
-    SYS_statx,       SYS_fcntl,      SYS_ioctl,          SYS_ppoll,         SYS_getpid,
-    SYS_gettid,      SYS_geteuid,    SYS_tgkill,         SYS_uname,         SYS_clock_gettime,
-    SYS_nanosleep,   SYS_exit,       SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait,
-    SYS_sched_yield, SYS_pipe2, /* libunwind, in its first unwind */
+    SYS_clone,      SYS_close,          SYS_close_range,   SYS_prctl,           SYS_futex,
+    SYS_openat,     SYS_read,           SYS_pread64,       SYS_write,           SYS_pwritev2,
+    SYS_lseek,      SYS_mmap,           SYS_munmap,        SYS_mprotect,        SYS_madvise,
+    SYS_getdents64, SYS_readlinkat,     SYS_fstat,         SYS_newfstatat,      SYS_statx,
+    SYS_fcntl,      SYS_ioctl,          SYS_ppoll,         SYS_getpid,          SYS_gettid,
+    SYS_geteuid,    SYS_tgkill,         SYS_uname,         SYS_clock_gettime,   SYS_nanosleep,
+    SYS_exit,       SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_sched_yield,
 };
 
 /* Without these it knows less. */
@@ -37,14 +36,39 @@ static const struct {
 };
 
 /* Without these the drainer and its helper cannot do anything. */
-static const short draining_calls[] = {
-    SYS_fstat,      SYS_fcntl,          SYS_getsockopt,      SYS_pwritev2,  SYS_writev,
-    SYS_write,      SYS_ppoll,          SYS_madvise,         SYS_nanosleep, SYS_sched_yield,
-    SYS_getpid,     SYS_gettid,         SYS_tkill,           SYS_clone,     SYS_wait4,
-    SYS_futex,      SYS_clock_gettime,  SYS_prctl,           SYS_setsid,    SYS_chdir,
-    SYS_dup3,       SYS_close,          SYS_close_range,     SYS_munmap,    SYS_sched_setaffinity,
-    SYS_exit_group, SYS_rt_sigprocmask, SYS_set_robust_list,
-};
+static const short draining_calls[] = {SYS_fstat,
+                                       SYS_fcntl,
+                                       SYS_getsockopt,
+                                       SYS_pwritev2,
+                                       SYS_writev,
+                                       SYS_write,
+                                       SYS_ppoll,
+                                       SYS_madvise,
+                                       SYS_nanosleep,
+                                       SYS_sched_yield,
+                                       SYS_getpid,
+                                       SYS_gettid,
+                                       SYS_tkill,
+                                       SYS_clone,
+                                       SYS_wait4,
+                                       SYS_futex,
+                                       SYS_clock_gettime,
+                                       SYS_prctl,
+                                       SYS_setsid,
+                                       SYS_chdir,
+                                       SYS_dup3,
+                                       SYS_close,
+                                       SYS_close_range,
+                                       SYS_munmap,
+                                       SYS_sched_setaffinity,
+                                       SYS_exit_group,
+                                       SYS_rt_sigprocmask,
+                                       SYS_set_robust_list,
+                                       SYS_newfstatat,
+                                       SYS_rt_sigaction,
+                                       SYS_rt_sigreturn,
+                                       SYS_setitimer,
+                                       SYS_kill};
 
 static bool allows(const struct sock_fprog *filter, int number)
 {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread_stack.h"
 
-#include <signal.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
@@ -30,13 +28,9 @@ void thread_stack_clear(void)
     trace.count = 0;
 }
 
-/* libunwind blocks signals around its locks through libc, which leaves out its own two (32 and 33)
- * when the mask is put back: no signal must ever choose the watchdog. */
 void thread_stack_unwind(const struct memory_reader *memory)
 {
-    uint64_t all = ~0ULL;
     unwind_snapshot(&snapshot, memory, settings_stack_depth(&settings), &trace);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
 }
 
 const struct stack_trace *thread_stack_trace(void)

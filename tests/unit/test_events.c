@@ -126,12 +126,10 @@ static void test_start_warning_unblocked_summary(void **state)
 {
     (void)state;
     head.event = "start";
-    settings_read(&settings, NULL, "engine", false, NULL, NULL);
-    struct event_start start = {.argv0 = "./engine",
-                                .host = "alpha",
-                                .settings = &settings,
-                                .libunwind = true,
-                                .cpu_stacks = "perf_event"};
+    settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
+                  NULL);
+    struct event_start start = {
+        .argv0 = "./engine", .host = "alpha", .settings = &settings, .cpu_stacks = "perf_event"};
     event_json_start(&text, &head, &start);
     json_t *object = parsed("start");
     has(object, "version");
@@ -224,7 +222,8 @@ static void test_hostile_names_in_text(void **state)
     const char *loop[] = {"PIPESHIM_LOOP=" HOSTILE, NULL};
     (void)state;
     set_hostile_names();
-    settings_read(&settings, (char *const *)loop, "engine", false, NULL, NULL);
+    settings_read(&settings, (char *const *)loop, &(struct program_names){.executable = "engine"},
+                  false, NULL, NULL);
     event_text_start(&text, &head, &start);
     assert_non_null(strstr(data, "PIPESHIM_LOOP=x"));
     is_clean("start");
