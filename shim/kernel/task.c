@@ -8,6 +8,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "kernel/proc_reader.h"
 
 enum { FILE_LIMIT = 256 };
 
@@ -108,6 +109,19 @@ void task_name(int tid, char *name, size_t capacity)
     long size = read_task_file(tid, "comm", name, capacity);
     if (size > 0 && name[size - 1] == '\n')
         name[size - 1] = '\0';
+}
+
+int task_first_exit_status(void)
+{
+    char stat[1024];
+    long size = proc_read("/proc/self/stat", stat, sizeof stat);
+    const char *last = size > 0 ? strrchr(stat, ' ') : NULL;
+    uint64_t code = 0;
+    if (last) { /* field 52, exit_code, as wait(2) gives it */
+        last++;
+        parse_number(&last, &code);
+    }
+    return (int)(code >> 8 & 0xff);
 }
 
 struct linux_dirent64 {

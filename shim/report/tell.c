@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "base/script_name.h"
 #include "drain/drain.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/event.h"
@@ -111,7 +112,7 @@ void tell_prepare(char *const *arguments, char *const *environment, bool secure,
 
 static bool begin_telling(void)
 {
-    return life_reporting_begin(PATIENCE_MS);
+    return rights_hold() && life_reporting_begin(PATIENCE_MS);
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -182,22 +183,23 @@ void tell_begin_in_child(void)
     }
 }
 
-void tell_line(const char *message)
+bool tell_line(const char *message)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
     if (!begin_telling())
-        return;
+        return false;
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
     if (is_json())
         event_json_warning(&text, &head, message);
     else
         event_text_warning(&text, &head, message);
-    write_record(&text);
+    bool written = write_record(&text);
     life_reporting_end();
+    return written;
 }
 
 /* True if a rule or the rate keeps the report from being told. */
