@@ -11,7 +11,7 @@
 #include "base/ticks.h"
 #include "drain/headroom_table.h"
 #include "drain/turn.h"
-#include "kernel/status.h"
+#include "process/filters.h"
 #include "process/life.h"
 
 enum { FOR_EVER = -1 };
@@ -143,13 +143,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 /* Under a seccomp filter no call is made that the program would not make. */
 bool descriptor_turns_are_known(void)
 {
-    static _Atomic int32_t known_of, allowed;
-    int32_t pid = atomic_load(&life->pid);
-    if (atomic_load(&known_of) != pid) {
-        atomic_store(&allowed, !seccomp_filter_in_force());
-        atomic_store(&known_of, pid);
-    }
-    return atomic_load(&allowed) && !atomic_load(&life->filter_read);
+    return filters_known() == 0;
 }
 
 bool descriptor_is_free(int fd)
