@@ -3,7 +3,8 @@
 #ifndef PIPESHIM_DOORS_SANDBOX_DOORS_H
 #define PIPESHIM_DOORS_SANDBOX_DOORS_H
 
-/* syscall(SYS_prctl, …), syscall(SYS_seccomp, …). As the libc function of that name: -1 and errno. */
+/* syscall(SYS_prctl, …), syscall(SYS_seccomp, …). As the libc function of that name: -1 and errno.
+ */
 long sandbox_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 long sandbox_seccomp(unsigned operation, unsigned flags, void *program);
 

@@ -19,10 +19,19 @@
 #include "report/log.h"
 #include "watch/seccomp_evaluate.h"
 
-#define ANY_ARGUMENTS(number) {(number), 0, {0}}
+#define ANY_ARGUMENTS(number)                                                                      \
+    {                                                                                              \
+        (number), 0,                                                                               \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 #define WITH(number, index, value)                                                                 \
     {                                                                                              \
-        (number), 1U << (index), { [index] = (value) }                                             \
+        (number), 1U << (index),                                                                   \
+        {                                                                                          \
+            [index] = (value)                                                                      \
+        }                                                                                          \
     }
 
 /* Without these the watchdog and the log cannot do anything. Where filters like to look at an
@@ -183,8 +192,8 @@ static void judge_filter(const struct sock_fprog *filter, unsigned flags,
                          struct filter_request *request)
 {
     const unsigned known_flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
-                                 SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-                                 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+                                 SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_NEW_LISTENER |
+                                 SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
     request->is_likely = !(flags & ~known_flags) && seccomp_is_valid(filter) && has_the_right();
     request->forbids = forbidden_by(filter);
     /* Many sandboxes forbid sockets, few logs need them. */

@@ -254,7 +254,7 @@ static bool is_valid_step(const struct sock_fprog *filter, uint32_t at, uint16_t
     case BPF_LDX | BPF_W | BPF_LEN:
     case BPF_RET | BPF_K:
     case BPF_RET | BPF_A:
-    case BPF_ALU | BPF_ADD | BPF_K:
+    case BPF_ALU: /* BPF_ADD | BPF_K, which are 0 */
     case BPF_ALU | BPF_ADD | BPF_X:
     case BPF_ALU | BPF_SUB | BPF_K:
     case BPF_ALU | BPF_SUB | BPF_X:

@@ -3,13 +3,16 @@
  * Programs that put themselves under a seccomp filter, in every way there is.
  *   sandbox lives WHO HOW BEFORE   WHO then lives from read, write and exit alone
  *   sandbox asks                   every request that the kernel refuses, and what it answers
- *   sandbox asks-beside            the same while a thread is stuck in a write
+ *   sandbox asks-beside            the same beside a thread that is stuck, when stdin has a byte
  *   sandbox stuck FILTER [HOW]     installs FILTER, then gets stuck on stdout (a full pipe)
  *   sandbox launches FILTER GROUPS PROGRAM…   installs FILTER and runs PROGRAM with LAUNCH_PRELOAD
+ *   sandbox unshares               a user namespace by the number of the kernel call
  *   sandbox plain                  what a launched one does: a line, status 7
+ *   sandbox waits                  another one: gets stuck on stdout
  * Each says on stderr what it found; the tests compare that with and without the library.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -59,17 +62,29 @@ static const int bare_calls[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, 
 
 /* What ld.so, libc's start and end, and a line on stdout make; of several glibc versions. */
 static const int plain_calls[] = {
-    SYS_execve,   SYS_brk,      SYS_openat,          SYS_read,          SYS_pread64, SYS_close,
-    SYS_mmap,     SYS_munmap,   SYS_mprotect,        SYS_newfstatat,    SYS_write,   SYS_exit_group,
-    SYS_prlimit64, SYS_getrandom, SYS_set_tid_address, SYS_set_robust_list, SYS_rseq,
-    SYS_faccessat, SYS_futex,
+    SYS_execve,          SYS_brk,        SYS_openat,    SYS_read,      SYS_pread64,
+    SYS_close,           SYS_mmap,       SYS_munmap,    SYS_mprotect,  SYS_newfstatat,
+    SYS_write,           SYS_exit_group, SYS_prlimit64, SYS_getrandom, SYS_set_tid_address,
+    SYS_set_robust_list, SYS_rseq,       SYS_faccessat, SYS_futex,
 #ifdef SYS_access
-    SYS_access,   SYS_arch_prctl, SYS_readlink,
+    SYS_access,          SYS_arch_prctl, SYS_readlink,
 #endif
 };
 
 /* systemd's group @debug, in part. */
 static const int debug_calls[] = {SYS_process_vm_readv, SYS_pidfd_getfd, SYS_perf_event_open};
+
+/* A call whose argument has one of the bits gets an answer of its own. */
+static void make_argument_check(int number, unsigned argument, unsigned bits, unsigned answer)
+{
+    program.len = 0;
+    STEP(NUMBER);
+    STEP(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 3));
+    STEP(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * argument));
+    STEP(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
+    STEP(ANSWER(answer));
+    STEP(ANSWER(SECCOMP_RET_ALLOW));
+}
 
 static void make_filter(const char *name)
 {
@@ -81,6 +96,11 @@ static void make_filter(const char *name)
         make_list(debug_calls, COUNT(debug_calls), SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
     else if (strcmp(name, "all") == 0)
         make_list(NULL, 0, 0, SECCOMP_RET_ALLOW);
+    else if (strcmp(name, "read-only") == 0)
+        make_argument_check(SYS_openat, 2, O_WRONLY | O_RDWR | O_CREAT, SECCOMP_RET_KILL_PROCESS);
+    else if (strcmp(name, "no-namespaces") == 0)
+        make_argument_check(SYS_clone, 0, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID,
+                            SECCOMP_RET_KILL_PROCESS);
     else
         exit(64);
 }
@@ -124,37 +144,53 @@ static int channel[2];
 static void large_write(void)
 {
     static char large[8192];
-    if (write(channel[1], large, sizeof large) != sizeof large ||
-        read(channel[0], large, sizeof large) != sizeof large)
+    size_t left = sizeof large;
+    if (write(channel[1], large, sizeof large) != sizeof large)
         exit(3);
+    while (left > 0) {
+        ssize_t size = read(channel[0], large, left);
+        if (size <= 0)
+            exit(3);
+        left -= (size_t)size;
+    }
+}
+
+/* Writes a little and reads it back; no exit(): its handlers may make more calls. */
+static void talk(void)
+{
+    char bytes[100] = {0};
+    for (int i = 0; i < 500; i++) {
+        if (write(channel[1], bytes, sizeof bytes) != sizeof bytes)
+            syscall(SYS_exit, 5);
+        for (size_t left = sizeof bytes; left > 0;) {
+            ssize_t size = read(channel[0], bytes, left);
+            if (size <= 0)
+                syscall(SYS_exit, 5);
+            left -= (size_t)size;
+        }
+    }
 }
 
 static void talk_and_leave(enum how how, int status)
 {
-    char bytes[100] = {0};
     if (install(how) != 0)
         _exit(4);
-    for (int i = 0; i < 500; i++)
-        if (write(channel[1], bytes, sizeof bytes) != sizeof bytes ||
-            read(channel[0], bytes, sizeof bytes) != sizeof bytes)
-            syscall(SYS_exit, 5);
+    talk();
     /* As vsftpd and OpenSSH end: strict mode knows no exit_group. */
     syscall(SYS_exit, status);
 }
 
 static enum how thread_how;
 
-static _Atomic int thread_is_done;
+static _Atomic int thread_may_begin, thread_is_done;
 
 static void *talking_thread(void *unused)
 {
-    char bytes[100] = {0};
+    while (!thread_may_begin) /* pthread_create() itself makes calls after the clone */
+        ;
     if (install(thread_how) != 0)
         _exit(4);
-    for (int i = 0; i < 500; i++)
-        if (write(channel[1], bytes, sizeof bytes) != sizeof bytes ||
-            read(channel[0], bytes, sizeof bytes) != sizeof bytes)
-            _exit(5);
+    talk();
     thread_is_done = 1;
     syscall(SYS_exit, 0);
     return unused;
@@ -165,6 +201,7 @@ static int report_child(pid_t child)
     int status = -1;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
+    large_write();
     fprintf(stderr, "status %x\n", (unsigned)status);
     return 0;
 }
@@ -180,6 +217,7 @@ static int lives(const char *who, enum how how, const char *before)
         pthread_t thread;
         thread_how = how;
         pthread_create(&thread, NULL, talking_thread, NULL);
+        thread_may_begin = 1;
         while (!thread_is_done) /* the filter may be this thread's as well */
             ;
         syscall(SYS_exit_group, 6);
@@ -190,7 +228,6 @@ static int lives(const char *who, enum how how, const char *before)
             large_write();
         talk_and_leave(how, 6);
     }
-    large_write();
     return report_child(child);
 }
 
@@ -270,7 +307,6 @@ static int asks(void)
     return 7;
 }
 
-/* The caller says on stdin when the thread has been reported, and when all is to end. */
 static int asks_beside(void)
 {
     pthread_t thread;
@@ -313,22 +349,28 @@ static int launches(const char *filter, int groups, char **arguments)
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
+    if (strcmp(mode, "plain") == 0)
+        return write(2, "alive\n", 6) == 6 ? 7 : 1;
     if (pipe(channel) != 0)
         return 2;
     if (strcmp(mode, "lives") == 0 && argc == 5)
         return lives(argv[2], how_named(argv[3]), argv[4]);
     if (strcmp(mode, "asks") == 0)
         return asks();
+    if (strcmp(mode, "unshares") == 0) {
+        large_write();
+        say("unshare", syscall(SYS_unshare, CLONE_NEWUSER));
+        return 0;
+    }
+    if (strcmp(mode, "waits") == 0) {
+        write_until_read();
+        return 7;
+    }
     if (strcmp(mode, "asks-beside") == 0)
         return asks_beside();
     if (strcmp(mode, "stuck") == 0)
         return stuck(argv[2], argc > 3 ? how_named(argv[3]) : PRCTL);
     if (strcmp(mode, "launches") == 0)
         return launches(argv[2], atoi(argv[3]), argv + 4);
-    if (strcmp(mode, "plain") == 0) {
-        if (write(2, "alive\n", 6) != 6)
-            return 1;
-        return 7;
-    }
     return 64;
 }
