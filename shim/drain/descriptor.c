@@ -16,6 +16,7 @@
 
 enum { FOR_EVER = -1 };
 
+/* child: constant */
 bool descriptors_named[DESCRIPTOR_LIMIT];
 bool descriptors_all_named;
 
@@ -30,7 +31,7 @@ struct entry {
     _Atomic uint64_t device, inode;
     _Atomic uint32_t free_since; /* of descriptors_children_ended; 0: not known to be free */
 };
-_Atomic uint32_t descriptors_children_ended = 1;
+_Atomic uint32_t descriptors_children_ended = 1; /* child: kept, only its changes count */
 static struct entry entries[DESCRIPTOR_LIMIT];
 _Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
@@ -227,5 +228,4 @@ void descriptor_child_leaves(void)
 void descriptor_begin_in_child(void)
 {
     memset(entries, 0, sizeof entries);
-    memset(headrooms, 0, sizeof headrooms);
 }

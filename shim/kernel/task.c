@@ -134,7 +134,7 @@ struct linux_dirent64 {
 
 void task_for_each(bool (*visit)(int tid, void *context), void *context)
 {
-    static char entries[16 * 1024] __attribute__((aligned(8)));
+    static char entries[16 * 1024] __attribute__((aligned(8))); /* child: scratch */
     long directory =
         raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)

@@ -176,7 +176,7 @@ static void call_words(const struct thread_wait *wait, struct text_buffer *text)
         text_signed(text, wait->number);
         return;
     }
-    text_string(text, wait->call->name);
+    text_string(text, wait->call->words ? wait->call->words : wait->call->name);
     if (wait->call->kind == WAIT_CHILD) {
         child_words(wait, text);
     } else if (wait->call->kind == WAIT_POLL) {
@@ -250,4 +250,15 @@ int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memor
         return milliseconds_until(
             &time, wait->arguments[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
     return milliseconds(time.tv_sec, time.tv_nsec);
+}
+
+uint64_t thread_run_time_ns(int pid, int tid)
+{
+    char text[96];
+    uint64_t time = 0;
+    if (proc_read_of(pid, tid, "schedstat", text, sizeof text) <= 0)
+        return 0;
+    for (const char *at = text; *at >= '0' && *at <= '9'; at++)
+        time = time * 10 + (uint64_t)(*at - '0');
+    return time;
 }

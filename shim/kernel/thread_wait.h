@@ -36,6 +36,9 @@ struct thread_wait {
 /* Looks at one thread. False when it is gone. Four small reads of /proc; async-signal-safe. */
 bool thread_wait_read(int pid, int tid, struct thread_wait *wait);
 
+/* CPU time of a thread of any process so far, in ns (schedstat); 0: it may not be read. */
+uint64_t thread_run_time_ns(int pid, int tid);
+
 /* "write fd 2", "wait4 4250", "poll 3 fds", "futex", "stopped", "running". */
 void thread_wait_words(const struct thread_wait *wait, struct text_buffer *text);
 

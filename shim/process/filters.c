@@ -3,8 +3,8 @@
 
 #include <stdatomic.h>
 
-static _Atomic unsigned known;
-static _Atomic unsigned forbidden_by_them;
+static _Atomic unsigned known;             /* child: kept, it is under them as well */
+static _Atomic unsigned forbidden_by_them; /* child: kept */
 
 void filters_added(unsigned count, unsigned forbidden)
 {

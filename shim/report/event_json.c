@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/timestamp.h"
+#include "explain/user_frame.h"
 #include "report/event_json_parts.h"
 #include "report/json_writer.h"
 
@@ -148,25 +149,26 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
     json_close(json, '}');
 }
 
-static void stack(struct json_writer *json, const struct story *story)
+void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
+                      unsigned count, bool complete)
 {
     unsigned shown = 0;
     json_open(json, "stack", '[');
-    while (shown < story->frame_count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
-        frame(json, &story->frames[shown++]);
+    while (shown < count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
+        frame(json, &frames[shown++]);
     json_close(json, ']');
-    if (shown < story->frame_count || !story->stack_complete)
+    if (shown < count || !complete)
         json_put_bool(json, "stack_truncated", true);
 }
 
-static void python(struct json_writer *json, const struct story *story)
+void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
+                       unsigned omitted)
 {
-    unsigned omitted = story->python_omitted;
     json_open(json, "python", '[');
-    for (unsigned i = 0; i < story->python_count; i++) {
-        const struct python_frame *frame = &story->python[i];
+    for (unsigned i = 0; i < count; i++) {
+        const struct python_frame *frame = &frames[i];
         if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
-            omitted += story->python_count - i;
+            omitted += count - i;
             break;
         }
         json_open(json, NULL, '{');
@@ -181,14 +183,25 @@ static void python(struct json_writer *json, const struct story *story)
         json_put_unsigned(json, "python_omitted", omitted);
 }
 
+static void event_json_where(struct json_writer *json, const struct story *story)
+{
+    char where[WHERE_LIMIT];
+    struct text_buffer text;
+    text_init(&text, where, sizeof where);
+    user_frame_words(&text, story->python, story->python_count, story->frames, story->frame_count);
+    if (where[0])
+        json_put_string(json, "where", where);
+}
+
 void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack)
 {
     json_put_hex(json, "stack_id", story->stack_hash);
     json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+    event_json_where(json, story);
     if (with_stack && story->python_count)
-        python(json, story);
+        event_json_python(json, story->python, story->python_count, story->python_omitted);
     if (with_stack)
-        stack(json, story);
+        event_json_stack(json, story->frames, story->frame_count, story->stack_complete);
 }
 
 static void named_object(struct json_writer *json, const char *kind, const char *key,

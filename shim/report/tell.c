@@ -18,15 +18,16 @@
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
 
+/* child: constant */
 static const struct settings *config;
 static const struct tell_sources *sources;
 static char executable[PATH_LIMIT] = "";
 static const char *executable_name = executable;
-static struct event_start start;
+static struct event_start start; /* but for cpu_stacks, which is asked each time */
 static bool start_told;
 
 /* All below is used under the lock of report/ only. */
-static char record[RECORD_LIMIT];
+static char record[RECORD_LIMIT]; /* child: scratch */
 static uint64_t last_seq;
 static uint64_t told_dropped;  /* drops that a record has told of */
 static uint64_t held_back_now; /* reports held back since the last record */
@@ -34,6 +35,7 @@ static struct rate_limit limit;
 static struct summary summary;
 static uint64_t begun_ns;
 
+/* child: constant */
 static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
 static size_t complaints_used;
 
@@ -302,7 +304,8 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     life_reporting_end();
 }
 
-void tell_finding(const struct wait_finding *finding)
+void tell_finding(const struct wait_finding *finding, const struct member *members,
+                  uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
@@ -315,9 +318,9 @@ void tell_finding(const struct wait_finding *finding)
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
     if (is_json())
-        event_json_finding(&text, &head, finding);
+        event_json_finding(&text, &head, finding, members, blocked_ns);
     else
-        event_text_finding(&text, &head, finding);
+        event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     life_reporting_end();
 }

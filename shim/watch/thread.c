@@ -23,7 +23,7 @@ enum {
     LONGEST_DOUBT_MS = 200,
 };
 
-static void (*run)(void); /* what it does; constant once the library is active */
+static void (*run)(void); /* what it does; child: constant */
 
 static void take_own_fd_table(void)
 {

@@ -9,8 +9,8 @@
  *   - has an fd table of its own, empty, so that the program's stays unshared: its fds are never in
  *     the program's way (close_range, fd reuse) and never keep a pipe end open;
  *   - has all signals blocked, so that none is delivered to it;
- *   - runs on a copy of its creator's thread control block, which is enough for errno and the
- *     stack guard and no more: no pthread call, no malloc, no dlopen.
+ *   - has no thread-local variables (watch/thread_memory.h): it calls nothing of libc that has
+ *     some, not even what sets errno.
  */
 #ifndef PIPESHIM_WATCH_THREAD_H
 #define PIPESHIM_WATCH_THREAD_H

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The watchdog's stack, and what its thread pointer points to. */
+/*
+ * The watchdog's stack, and what its thread pointer points to.
+ *
+ * It has no thread-local variables at all: neither a copy of its creator's, which is as large as the
+ * program and its libraries make it (7 MB have been seen) and whose pointers two threads would use,
+ * nor fresh ones, which only libc can make. Nothing that it runs uses the thread pointer:
+ * tests/integration/life/test_object_code.py proves that of the library's machine code.
+ */
 #ifndef PIPESHIM_WATCH_THREAD_MEMORY_H
 #define PIPESHIM_WATCH_THREAD_MEMORY_H
 
@@ -13,11 +20,6 @@ struct thread_memory {
 /* Makes the memory, once in a process, and prepares it for the next watchdog: only one thread uses
  * it at a time. False when the kernel has none. */
 bool thread_memory_take(struct thread_memory *memory);
-
-/* False if libc's own thread-local variables (errno) lie farther from the thread pointer than what
- * the watchdog gets a copy of: then it must not call what uses them. The distance is the same in
- * all threads of a process. */
-bool thread_memory_reaches_libc(void);
 
 /* Runs on: the thread that starts the watchdog. AS-safe: yes. Blocks: no. */
 #endif

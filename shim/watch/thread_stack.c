@@ -8,7 +8,7 @@
 #include "explain/unwinder.h"
 #include "process/life.h"
 
-/* Too large for the watchdog's stack; used by the watchdog alone. */
+/* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
 static struct stack_frame_name names[STACK_DEPTH_LIMIT];
@@ -58,7 +58,7 @@ unsigned thread_stack_own_frames(void)
  * one. */
 static void name_compiled_frames(unsigned count)
 {
-    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    static struct perf_map_name found[STACK_DEPTH_LIMIT]; /* child: scratch */
     unsigned wanted = 0;
     for (unsigned i = 0; i < count; i++)
         if (!names[i].module[0])
@@ -82,15 +82,27 @@ static uint64_t hash_stack(void)
     return hash;
 }
 
+/* The wrappers are no frames of the program's: innermost as a slot saw them, below libc's own as
+ * the kernel does. Returns how many frames are left. */
+static unsigned without_own_frames(unsigned count)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (module_is_own(names[i].pc))
+            continue;
+        if (kept != i)
+            names[kept] = names[i];
+        kept++;
+    }
+    return kept;
+}
+
 void thread_stack_name(const struct memory_reader *memory, struct story *story)
 {
     unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
-    unsigned own = thread_stack_own_frames();
-    if (own > count)
-        own = count;
     name_compiled_frames(count);
-    story->frames = names + own;
-    story->frame_count = count - own;
+    story->frames = names;
+    story->frame_count = without_own_frames(count);
     story->stack_complete = trace.end == STACK_END_COMPLETE;
     story->stack_hash = hash_stack();
 }

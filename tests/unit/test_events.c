@@ -241,7 +241,14 @@ static void test_hostile_names_in_text(void **state)
     strcpy(finding.chain[0].object, HOSTILE);
     strcpy(finding.words, HOSTILE);
     strcpy(finding.advice, HOSTILE);
-    event_text_finding(&text, &head, &finding);
+    strcpy(finding.chain[0].name, HOSTILE);
+    strcpy(finding.chain[0].for_name, HOSTILE);
+    finding.count = 1;
+    finding.chain[0].for_pid = 7;
+    static struct member member;
+    strcpy(member.where, HOSTILE);
+    strcpy(member.source, HOSTILE);
+    event_text_finding(&text, &head, &finding, &member, 0);
     is_clean("finding");
     event_text_filling(&text, &head, 2, &story.object, &forecast);
     is_clean("filling");
