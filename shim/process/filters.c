@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 static _Atomic unsigned known;             /* child: kept, it is under them as well */
-static _Atomic unsigned forbidden_by_them; /* child: kept */
+static _Atomic unsigned forbidden_by_them; /* child: kept, as the other */
 
 void filters_added(unsigned count, unsigned forbidden)
 {
