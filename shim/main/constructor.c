@@ -59,7 +59,7 @@ static const char *find_javascript(const char *argv0)
     const char *slash = strrchr(argv0, '/');
     const char *name = slash ? slash + 1 : argv0;
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
-    if (!settings.number[SETTING_JAVASCRIPT] || seccomp_filter_in_force())
+    if (!settings.number[SETTING_JAVASCRIPT] || filters_known() != 0)
         return NULL;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
