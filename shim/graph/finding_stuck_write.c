@@ -54,10 +54,8 @@ static struct readers look_at_readers(const struct wait_graph *graph,
 
 static int tracer_of(int pid)
 {
-    char text[2048];
     int64_t tracer = 0;
-    if (proc_read_of(pid, 0, "status", text, sizeof text) > 0)
-        parse_field(text, "TracerPid:", &tracer);
+    proc_field_of(pid, 0, "status", "TracerPid:", &tracer);
     return (int)tracer;
 }
 

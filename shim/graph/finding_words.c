@@ -184,13 +184,12 @@ static bool find_master(const struct wait_graph *graph, int64_t index, int *pid,
         if (!graph->processes[i].readable || fd_iterate(&fds, graph->processes[i].pid) < 0)
             continue;
         while (!found && fd_next(&fds)) {
-            char path[PROC_PATH_LIMIT], text[256];
+            char path[PROC_PATH_LIMIT];
             int64_t number;
             if (fds.description.kind != LINK_PTY_MASTER)
                 continue;
             proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.fd);
-            found = proc_read(path, text, sizeof text) > 0 &&
-                    parse_field(text, "tty-index:", &number) && number == index;
+            found = proc_field(path, "tty-index:", &number) && number == index;
             *fd = fds.fd;
         }
         fd_iterate_end(&fds);

@@ -139,11 +139,10 @@ static void add_child(struct edge_maker *maker, int pid, int own_fd)
 
 static void add_pidfd(struct edge_maker *maker, int fd)
 {
-    char path[PROC_PATH_LIMIT], text[512];
+    char path[PROC_PATH_LIMIT];
     int64_t pid;
     proc_path_number(path, maker->pid, "fdinfo", fd);
-    if (proc_read(path, text, sizeof text) > 0 && parse_field(text, "Pid:", &pid) && pid > 0 &&
-        pid <= INT32_MAX)
+    if (proc_field(path, "Pid:", &pid) && pid > 0 && pid <= INT32_MAX)
         add_child(maker, (int)pid, fd);
     else
         maker->thread->free = true;

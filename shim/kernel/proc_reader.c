@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/proc_reader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
@@ -8,13 +9,17 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "kernel/proc_text.h"
 
 void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file)
 {
     struct text_buffer text;
     text_init(&text, path, PROC_PATH_LIMIT);
     text_string(&text, "/proc/");
-    text_signed(&text, pid);
+    if (pid != 0)
+        text_signed(&text, pid);
+    else
+        text_string(&text, "self");
     if (tid != 0) {
         text_string(&text, "/task/");
         text_signed(&text, tid);
@@ -35,10 +40,16 @@ void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, i
     text_signed(&text, number);
 }
 
-long proc_read(const char *path, char *to, size_t capacity)
+static long open_file(const char *path)
+{
+    return raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Fills `to` as far as the file goes; `*more`: it goes on. */
+static long read_into(const char *path, char *to, size_t capacity, bool *more)
 {
     to[0] = '\0';
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = open_file(path);
     if (fd < 0)
         return fd;
     size_t length = 0;
@@ -49,9 +60,37 @@ long proc_read(const char *path, char *to, size_t capacity)
             break;
         length += (size_t)result;
     }
+    char next;
+    *more = result > 0 && raw_syscall(SYS_read, fd, &next, 1) > 0;
     raw_syscall(SYS_close, fd);
     to[length] = '\0';
     return result < 0 ? result : (long)length;
+}
+
+static long too_large(char *to)
+{
+    to[0] = '\0';
+    return -EFBIG;
+}
+
+long proc_read_start(const char *path, char *to, size_t capacity)
+{
+    bool more;
+    return read_into(path, to, capacity, &more);
+}
+
+long proc_read_start_of(int pid, int tid, const char *file, char *to, size_t capacity)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, tid, file);
+    return proc_read_start(path, to, capacity);
+}
+
+long proc_read(const char *path, char *to, size_t capacity)
+{
+    bool more = false;
+    long length = read_into(path, to, capacity, &more);
+    return more ? too_large(to) : length;
 }
 
 long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity)
@@ -59,6 +98,83 @@ long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity)
     char path[PROC_PATH_LIMIT];
     proc_path(path, pid, tid, file);
     return proc_read(path, to, capacity);
+}
+
+long proc_read_piece_of(int pid, int tid, const char *file, char *to, size_t capacity)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, tid, file);
+    to[0] = '\0';
+    long fd = open_file(path);
+    if (fd < 0)
+        return fd;
+    long length = raw_syscall(SYS_read, fd, to, capacity);
+    raw_syscall(SYS_close, fd);
+    if (length == (long)capacity)
+        return too_large(to);
+    to[length > 0 ? length : 0] = '\0';
+    return length;
+}
+
+/* What stands behind `key` at the start of a line, with the key, as far as it fits. */
+static bool read_field(const char *path, const char *key, char *to, size_t capacity)
+{
+    char piece[512];
+    size_t key_length = strlen(key);
+    size_t column = 0; /* of the line; beyond the key only in the line that is looked for */
+    bool ours = true;
+    bool found = false;
+    long size;
+    long fd = open_file(path);
+    if (fd < 0)
+        return false;
+    while (!found && (size = raw_syscall(SYS_read, fd, piece, sizeof piece)) > 0) {
+        for (long i = 0; i < size && !found; i++) {
+            if (piece[i] == '\n') {
+                found = ours && column >= key_length;
+                if (!found)
+                    column = 0;
+                ours = true;
+                continue;
+            }
+            ours = ours && (column >= key_length || piece[i] == key[column]);
+            if (ours && column < capacity - 1)
+                to[column++] = piece[i];
+        }
+    }
+    raw_syscall(SYS_close, fd);
+    to[column] = '\0';
+    return found || (ours && column >= key_length); /* the last line may lack its newline */
+}
+
+enum { FIELD_LIMIT = 64 };
+
+bool proc_field(const char *path, const char *key, int64_t *value)
+{
+    char text[FIELD_LIMIT];
+    return read_field(path, key, text, sizeof text) && parse_field(text, key, value);
+}
+
+bool proc_field_of(int pid, int tid, const char *file, const char *key, int64_t *value)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, tid, file);
+    return proc_field(path, key, value);
+}
+
+bool proc_field_hex_of(int pid, int tid, const char *file, const char *key, uint64_t *value)
+{
+    char path[PROC_PATH_LIMIT], text[FIELD_LIMIT];
+    proc_path(path, pid, tid, file);
+    if (!read_field(path, key, text, sizeof text))
+        return false;
+    const char *at = text + strlen(key);
+    *value = 0;
+    while (*at == '\t' || *at == ' ')
+        at++;
+    for (; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
+        *value = *value << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+    return true;
 }
 
 long proc_link(int directory, const char *path, char *to, size_t capacity)
@@ -136,7 +252,7 @@ long lines_open(struct line_reader *lines, const char *path)
 {
     lines->at = lines->end = 0;
     lines->ended = false;
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = open_file(path);
     lines->fd = (int)fd;
     return fd < 0 ? fd : 0;
 }

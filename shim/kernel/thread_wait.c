@@ -55,7 +55,7 @@ static void read_wchan(int pid, int tid, struct thread_wait *wait)
 
 bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
 {
-    char text[2048]; /* status is about 1,500 bytes; the counters are its last lines */
+    char text[1024];
     struct stat_line stat;
     memset(wait, 0, sizeof *wait);
     wait->fd = -1;
@@ -64,8 +64,7 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
     wait->state = stat.state;
     memcpy(wait->comm, stat.comm, sizeof wait->comm);
     int64_t switches = 0;
-    if (proc_read_of(pid, tid, "status", text, sizeof text) > 0)
-        parse_field(text, "voluntary_ctxt_switches:", &switches);
+    bool counted = proc_field_of(pid, tid, "status", "voluntary_ctxt_switches:", &switches);
     wait->switches = (uint64_t)switches;
 
     switch (stat.state) {
@@ -84,6 +83,8 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
     default:
         if (!read_call(pid, tid, wait))
             read_wchan(pid, tid, wait);
+        if (!counted) /* nobody could tell that it went on meanwhile */
+            wait->kind = WAIT_UNKNOWN;
         return true;
     }
 }
