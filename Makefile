@@ -55,7 +55,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,7 +127,8 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/kernel/memory_reader.c \
+FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/explain/elf_symbols.c \
+                  shim/explain/module_bases.c shim/kernel/memory_reader.c \
                   tests/support/python_image.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 	@mkdir -p $(@D)
@@ -178,6 +179,10 @@ soak-report: $(BUILD)/pipeshim
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+
+# JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
+test-node: all
+	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
 
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop

@@ -12,6 +12,7 @@
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 
 /* The thread whose edges are being made. */
 struct edge_maker {
@@ -140,10 +141,10 @@ static void add_child(struct edge_maker *maker, int pid, int own_fd)
 static void add_pidfd(struct edge_maker *maker, int fd)
 {
     char path[PROC_PATH_LIMIT];
-    int64_t pid;
+    struct status_field pid = {.name = "Pid", .base = 10};
     proc_path_number(path, maker->pid, "fdinfo", fd);
-    if (proc_field(path, "Pid:", &pid) && pid > 0 && pid <= INT32_MAX)
-        add_child(maker, (int)pid, fd);
+    if (fields_read(path, &pid, 1) && pid.value > 0 && pid.value <= INT32_MAX)
+        add_child(maker, (int)pid.value, fd);
     else
         maker->thread->free = true;
 }
@@ -393,4 +394,6 @@ void wait_graph_make_edges(struct wait_graph *graph, struct wait_thread *thread,
     struct edge_maker maker = {.graph = graph, .thread = thread, .pid = pid};
     make_edges(&maker);
     judge_limit(graph, thread, pid);
+    if (!thread->wait.switches_known) /* nothing proves that it slept from one look to the next */
+        thread->free = graph->processes[thread->process].opaque = true;
 }

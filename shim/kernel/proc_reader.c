@@ -9,7 +9,6 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
-#include "kernel/proc_text.h"
 
 void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file)
 {
@@ -114,67 +113,6 @@ long proc_read_piece_of(int pid, int tid, const char *file, char *to, size_t cap
         return too_large(to);
     to[length > 0 ? length : 0] = '\0';
     return length;
-}
-
-/* What stands behind `key` at the start of a line, with the key, as far as it fits. */
-static bool read_field(const char *path, const char *key, char *to, size_t capacity)
-{
-    char piece[512];
-    size_t key_length = strlen(key);
-    size_t column = 0; /* of the line; beyond the key only in the line that is looked for */
-    bool ours = true;
-    bool found = false;
-    long size;
-    long fd = open_file(path);
-    if (fd < 0)
-        return false;
-    while (!found && (size = raw_syscall(SYS_read, fd, piece, sizeof piece)) > 0) {
-        for (long i = 0; i < size && !found; i++) {
-            if (piece[i] == '\n') {
-                found = ours && column >= key_length;
-                if (!found)
-                    column = 0;
-                ours = true;
-                continue;
-            }
-            ours = ours && (column >= key_length || piece[i] == key[column]);
-            if (ours && column < capacity - 1)
-                to[column++] = piece[i];
-        }
-    }
-    raw_syscall(SYS_close, fd);
-    to[column] = '\0';
-    return found || (ours && column >= key_length); /* the last line may lack its newline */
-}
-
-enum { FIELD_LIMIT = 64 };
-
-bool proc_field(const char *path, const char *key, int64_t *value)
-{
-    char text[FIELD_LIMIT];
-    return read_field(path, key, text, sizeof text) && parse_field(text, key, value);
-}
-
-bool proc_field_of(int pid, int tid, const char *file, const char *key, int64_t *value)
-{
-    char path[PROC_PATH_LIMIT];
-    proc_path(path, pid, tid, file);
-    return proc_field(path, key, value);
-}
-
-bool proc_field_hex_of(int pid, int tid, const char *file, const char *key, uint64_t *value)
-{
-    char path[PROC_PATH_LIMIT], text[FIELD_LIMIT];
-    proc_path(path, pid, tid, file);
-    if (!read_field(path, key, text, sizeof text))
-        return false;
-    const char *at = text + strlen(key);
-    *value = 0;
-    while (*at == '\t' || *at == ' ')
-        at++;
-    for (; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
-        *value = *value << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
-    return true;
 }
 
 long proc_link(int directory, const char *path, char *to, size_t capacity)

@@ -34,14 +34,6 @@ long proc_read_start_of(int pid, int tid, const char *file, char *to, size_t cap
  * as above. */
 long proc_read_piece_of(int pid, int tid, const char *file, char *to, size_t capacity);
 
-/* The number behind `key` ("TracerPid:") at the start of a line, wherever in the file that is: it
- * may have lines longer than any buffer ("Groups:"). False: it cannot be read, or has no such line.
- */
-bool proc_field(const char *path, const char *key, int64_t *value);
-bool proc_field_of(int pid, int tid, const char *file, const char *key, int64_t *value);
-/* The same of hexadecimal digits ("SigBlk:"). */
-bool proc_field_hex_of(int pid, int tid, const char *file, const char *key, uint64_t *value);
-
 /* Reads a link, relative to an open directory (or AT_FDCWD), NUL-terminated; -errno. */
 long proc_link(int directory, const char *path, char *to, size_t capacity);
 

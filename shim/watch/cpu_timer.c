@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "kernel/proc_reader.h"
+#include "kernel/status.h"
 #include "process/life.h"
 
 enum {
@@ -116,8 +116,8 @@ static void take_sample(int number, siginfo_t *info, void *context)
 /* The signals that thread `tid` blocks, one bit each. */
 static uint64_t blocked_by(int tid)
 {
-    uint64_t mask;
-    return proc_field_hex_of(0, tid, "status", "SigBlk:", &mask) ? mask : UINT64_MAX;
+    struct status_field blocked = {.name = "SigBlk", .base = 16};
+    return status_read(atomic_load(&life->pid), tid, &blocked, 1) ? blocked.value : UINT64_MAX;
 }
 
 static bool has_default(int number)

@@ -10,6 +10,7 @@
 #include "cli/doctor/conditions.h"
 #include "cli/doctor/program.h"
 #include "kernel/proc_reader.h"
+#include "kernel/status.h"
 
 enum { ENVIRONMENT_LIMIT = 128 * 1024, VARIABLE_LIMIT = 4096 };
 
@@ -95,8 +96,8 @@ static void explain_absence(struct results *results, int pid, char *const *envir
 
 static void check_seccomp(struct results *results, int pid)
 {
-    int64_t mode;
-    if (proc_field_of(pid, 0, "status", "Seccomp:", &mode) && mode != 0)
+    struct status_field mode = {.name = "Seccomp", .base = 10};
+    if (status_read(pid, 0, &mode, 1) && mode.value != 0)
         results_add(results, VERDICT_INFO, "seccomp", NULL,
                     "process %d is under a seccomp filter: what it forbids is left out of reports",
                     pid);
