@@ -2,7 +2,7 @@
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
 # make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
-# make test TESTS="test_lag test_glob" runs only these.
+# make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
 # build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
 
@@ -75,6 +75,9 @@ $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
 	$(Q)sh scripts/check-library.sh $@
 
+# It defines what the compiler takes for granted.
+$(BUILD)/pic/shim/main/strings.o: SHIM_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -133,7 +136,7 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/kernel/memory_reader.c \
+FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/*.c shim/explain/*/*.c) shim/kernel/memory_reader.c \
                   tests/support/python_image.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 	@mkdir -p $(@D)
@@ -159,7 +162,7 @@ demo:
 test:
 	sh scripts/install-dependencies.sh test
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
-	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD) $(TESTS)
+	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
 # What is compared for aarch64: the tables' readers alone, run by qemu-user.
 CROSS         ?= aarch64-linux-gnu-
@@ -202,8 +205,10 @@ bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epo
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
 
+# Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.
 lint:
-	sh scripts/lint.sh
+	sh scripts/install-dependencies.sh lint
+	sh scripts/lint.sh $(FILES)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

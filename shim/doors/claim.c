@@ -63,12 +63,21 @@ static bool matters(enum call_id call, uint64_t detail, uint32_t state)
            slot_may_be_loop(thread_slot);
 }
 
+/* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
+ * armed slot would have nobody who looks at it. */
+static void arm(struct slot *slot)
+{
+    atomic_store(&slot->armed, 1);
+    if (atomic_load(&life->thread_state) == THREAD_NONE && !watchdog_thread_start())
+        atomic_store(&slot->armed, 0);
+}
+
 void slot_claim_after_wait(struct slot *slot)
 {
     if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
         return;
     slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    arm(slot);
     watchdog_thread_wake();
 }
 
@@ -79,7 +88,9 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
     if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
-    if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
+    if (atomic_load(&life->untold))
+        watchdog_thread_tell();
+    if (state == THREAD_FORBIDDEN)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);
     if (tid == atomic_load(&life->watchdog_tid))
@@ -98,7 +109,7 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
         thread_slot = slot;
     }
     slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    arm(slot);
     if (state == THREAD_RUNNING)
         watchdog_thread_wake();
     return slot;

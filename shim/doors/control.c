@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #include "base/raw_syscall.h"
@@ -14,57 +15,17 @@
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
+#include "doors/rights_doors.h"
 #include "drain/drain.h"
 #include "process/life.h"
 #include "watch/finish.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
 
-/* True if this process is the one whose watchdog `life` describes (not a vfork child). */
-static bool watchdog_is_ours(void)
-{
-    return life_active() && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
-}
-
-static void stop_watchdog(void)
-{
-    if (watchdog_is_ours())
-        watchdog_thread_stop(false);
-}
-
-/* unshare(CLONE_NEWUSER) and its kin fail with EINVAL in a process with two threads; Firefox's and
- * Chromium's sandboxes depend on it. A mount namespace cannot be entered while CLONE_FS shares the
- * root and the working directory (setns(2)). */
-DOOR(int, unshare, (int flags))
-{
-    BOUND(unshare);
-    if (flags & (CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_FS | CLONE_NEWNS))
-        stop_watchdog();
-    return real_unshare(flags);
-}
-
-/* Credentials are a thread's own to the kernel, and glibc's broadcast (setxid) reaches only threads
- * that glibc made: a watchdog left running would keep root in a process that has given it up. */
-#define STOPPING(type, name, parameters, arguments)                                                \
-    DOOR(type, name, parameters)                                                                   \
-    {                                                                                              \
-        BOUND(name);                                                                               \
-        stop_watchdog();                                                                           \
-        return real_##name arguments;                                                              \
-    }
-
-STOPPING(int, setns, (int fd, int type), (fd, type))
-STOPPING(int, setuid, (uid_t uid), (uid))
-STOPPING(int, setgid, (gid_t gid), (gid))
-STOPPING(int, seteuid, (uid_t uid), (uid))
-STOPPING(int, setegid, (gid_t gid), (gid))
-STOPPING(int, setreuid, (uid_t real, uid_t effective), (real, effective))
-STOPPING(int, setregid, (gid_t real, gid_t effective), (real, effective))
-STOPPING(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
-STOPPING(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
-STOPPING(int, setgroups, (size_t count, const gid_t *list), (count, list))
-STOPPING(int, initgroups, (const char *user, gid_t group), (user, group))
-STOPPING(int, capset, (void *header, const void *data), (header, data))
+enum {
+    SYSCALLS_WATCHED = 512,       /* numbers below this may be; today's end at 470 */
+    LANDLOCK_RESTRICT_SELF = 446, /* headers older than Linux 5.13 do not know it */
+};
 
 static void before_filter(const struct sock_fprog *filter)
 {
@@ -77,26 +38,56 @@ static void before_filter(const struct sock_fprog *filter)
 DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))
 {
     BOUND(prctl);
+    bool held = prctl_changes_rights(option) && hold_watchdog();
     if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
         ticks_are_forbidden = true;
     if (option == PR_SET_SECCOMP)
         before_filter(a == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)b : NULL);
-    return real_prctl(option, a, b, c, d);
+    int result = real_prctl(option, a, b, c, d);
+    release_watchdog(held);
+    return result;
 }
 
-/* libseccomp installs its filters through syscall(SYS_seccomp, …): called by the assembler below
- * for that number only. */
-__attribute__((used, visibility("hidden"))) void syscall_before_seccomp(long number,
-                                                                        unsigned long operation,
-                                                                        unsigned long flags,
-                                                                        const void *program)
+/* The kernel calls that the assembler below hands to syscall_before(). libseccomp installs its
+ * filters through syscall(), landlock_restrict_self() has no other name in libc, and who wants the
+ * credentials of one thread changed calls the kernel like this. */
+__attribute__((used, visibility("hidden"))) const uint8_t syscall_watched[SYSCALLS_WATCHED] = {
+    [SYS_seccomp] = 1,
+    [SYS_setuid] = 1,
+    [SYS_setgid] = 1,
+    [SYS_setreuid] = 1,
+    [SYS_setregid] = 1,
+    [SYS_setgroups] = 1,
+    [SYS_setresuid] = 1,
+    [SYS_setresgid] = 1,
+    [SYS_capset] = 1,
+    [SYS_prctl] = 1,
+    [SYS_unshare] = 1,
+    [SYS_setns] = 1,
+    [LANDLOCK_RESTRICT_SELF] = 1,
+    [SYS_exit] = 1,
+};
+
+static void before_seccomp(unsigned long operation, const void *program)
 {
-    (void)number;
-    (void)flags;
     if (operation == SECCOMP_SET_MODE_STRICT)
         before_filter(NULL);
     else if (operation == SECCOMP_SET_MODE_FILTER)
         before_filter(program);
+}
+
+__attribute__((used, visibility("hidden"))) void syscall_before(long number, unsigned long a,
+                                                                unsigned long b, unsigned long c)
+{
+    (void)b;
+    if (number == SYS_seccomp)
+        before_seccomp(a, (const void *)c);
+    else if (number == SYS_exit)
+        before_raw_exit();
+    else if (number == SYS_unshare ? unshare_changes_rights((int)a)
+             : number == SYS_prctl ? prctl_changes_rights((int)a)
+                                   : true)
+        before_raw_change_of_rights(number);
 }
 
 /* The first call of syscall() binds it. */
@@ -108,7 +99,7 @@ __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 /*
  * syscall(2) takes any number of arguments, and may return twice (vfork): so this is a jump to the
  * real one, not a call, and no argument register is touched on the way. Allocators and runtimes
- * call it often; the way through is a compare and two tests.
+ * call it often; the way through is a compare and three tests.
  */
 #if defined(__x86_64__)
 __asm__(".text\n"
@@ -116,15 +107,18 @@ __asm__(".text\n"
         ".type syscall, @function\n"
         "syscall:\n"
         "    .cfi_startproc\n"
-        "    cmp $317, %rdi\n" /* SYS_seccomp */
-        "    je 1f\n"
-        "    cmpb $0, drain_enabled(%rip)\n"
+        "    cmp $512, %rdi\n" /* SYSCALLS_WATCHED */
+        "    jae 5f\n"
+        "    lea syscall_watched(%rip), %rax\n"
+        "    cmpb $0, (%rax, %rdi)\n"
+        "    jne 1f\n"
+        "5:  cmpb $0, drain_enabled(%rip)\n"
         "    jne 4f\n"
         "    mov real_syscall(%rip), %rax\n"
         "    test %rax, %rax\n"
         "    jz 2f\n"
         "    jmp *%rax\n"
-        "1:  lea syscall_before_seccomp(%rip), %rax\n"
+        "1:  lea syscall_before(%rip), %rax\n"
         "    jmp 3f\n"
         "4:  lea syscall_before_drained(%rip), %rax\n"
         "    jmp 3f\n"
@@ -150,24 +144,27 @@ __asm__(".text\n"
         "    jmp *%rax\n"
         "    .cfi_endproc\n"
         ".size syscall, .-syscall\n");
-_Static_assert(SYS_seccomp == 317, "the assembler above compares with this number");
 #elif defined(__aarch64__)
 __asm__(".text\n"
         ".globl syscall\n"
         ".type syscall, %function\n"
         "syscall:\n"
         "    .cfi_startproc\n"
-        "    cmp x0, #277\n" /* SYS_seccomp */
-        "    b.eq 1f\n"
-        "    adrp x16, drain_enabled\n"
+        "    cmp x0, #512\n" /* SYSCALLS_WATCHED */
+        "    b.hs 5f\n"
+        "    adrp x16, syscall_watched\n"
+        "    add x16, x16, :lo12:syscall_watched\n"
+        "    ldrb w16, [x16, x0]\n"
+        "    cbnz w16, 1f\n"
+        "5:  adrp x16, drain_enabled\n"
         "    ldrb w16, [x16, :lo12:drain_enabled]\n"
         "    cbnz w16, 4f\n"
         "    adrp x16, real_syscall\n"
         "    ldr x16, [x16, :lo12:real_syscall]\n"
         "    cbz x16, 2f\n"
         "    br x16\n"
-        "1:  adrp x16, syscall_before_seccomp\n"
-        "    add x16, x16, :lo12:syscall_before_seccomp\n"
+        "1:  adrp x16, syscall_before\n"
+        "    add x16, x16, :lo12:syscall_before\n"
         "    b 3f\n"
         "4:  adrp x16, syscall_before_drained\n"
         "    add x16, x16, :lo12:syscall_before_drained\n"
@@ -197,8 +194,8 @@ __asm__(".text\n"
         "    br x16\n"
         "    .cfi_endproc\n"
         ".size syscall, .-syscall\n");
-_Static_assert(SYS_seccomp == 277, "the assembler above compares with this number");
 #endif
+_Static_assert(SYSCALLS_WATCHED == 512, "the assembler above compares with this number");
 
 /* multiprocessing's children and many daemons leave through _exit: no destructor would run. */
 DOOR(void, _exit, (int status))

@@ -16,6 +16,7 @@
 
 enum { FOR_EVER = -1 };
 
+/* child: constant */
 bool descriptors_named[DESCRIPTOR_LIMIT];
 bool descriptors_all_named;
 
@@ -30,8 +31,10 @@ struct entry {
     _Atomic uint64_t device, inode;
     _Atomic uint32_t free_since; /* of descriptors_children_ended; 0: not known to be free */
 };
-_Atomic uint32_t descriptors_children_ended = 1;
+_Atomic uint32_t descriptors_children_ended = 1; /* child: kept, only its changes count */
 static struct entry entries[DESCRIPTOR_LIMIT];
+/* Of turns: asked in this process, and the answer; child: kept, it counts only with the pid. */
+static _Atomic int32_t turns_known_of, turns_allowed;
 _Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
 bool descriptor_name(const char *text)
@@ -143,13 +146,12 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 /* Under a seccomp filter no call is made that the program would not make. */
 bool descriptor_turns_are_known(void)
 {
-    static _Atomic int32_t known_of, allowed;
     int32_t pid = atomic_load(&life->pid);
-    if (atomic_load(&known_of) != pid) {
-        atomic_store(&allowed, !seccomp_filter_in_force());
-        atomic_store(&known_of, pid);
+    if (atomic_load(&turns_known_of) != pid) {
+        atomic_store(&turns_allowed, !seccomp_filter_in_force());
+        atomic_store(&turns_known_of, pid);
     }
-    return atomic_load(&allowed) && !atomic_load(&life->filter_read);
+    return atomic_load(&turns_allowed) && !atomic_load(&life->filter_read);
 }
 
 bool descriptor_is_free(int fd)
@@ -233,5 +235,5 @@ void descriptor_child_leaves(void)
 void descriptor_begin_in_child(void)
 {
     memset(entries, 0, sizeof entries);
-    memset(headrooms, 0, sizeof headrooms);
+    atomic_store(&turns_known_of, 0);
 }

@@ -23,7 +23,8 @@
 #include "drain/totals.h"
 #include "drain/turn.h"
 
-bool drain_enabled;
+bool drain_enabled; /* child: kept, it is off in the children too */
+/* child: constant */
 struct drain_memory *drain_memory;
 static struct drain_options options;
 
@@ -166,7 +167,7 @@ static ssize_t write_directly(int fd, const struct iovec *vector, int count)
  * may have left one that waits: what comes now comes after it, in a stream of its own. */
 static struct stream *lock_in_order(int fd, const struct descriptor *descriptor, bool *full)
 {
-    static _Atomic uint32_t seen[STREAM_LIMIT];
+    static _Atomic uint32_t seen[STREAM_LIMIT]; /* child: kept, it is a time */
     struct stream *stream = stream_lock(descriptor->device, descriptor->inode, full);
     uint32_t now = descriptor_children_ended();
     if (!stream ||
@@ -317,6 +318,10 @@ void drain_begin_in_child(void)
     if (!drain_enabled)
         return;
     descriptor_begin_in_child();
+    headroom_begin_in_child();
+    fallback_begin_in_child();
+    totals_begin_in_child();
+    helpers_begin_in_child();
     finish_begin_in_child();
 }
 

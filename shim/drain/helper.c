@@ -28,6 +28,7 @@ enum {
 };
 
 /* Private to the helper after the fork. */
+/* The helper's own: no process is forked from it. child: scratch */
 static char batch[RECORD_LIMIT];
 static struct iovec parts[PARTS + 1];
 static unsigned part_count;
@@ -192,7 +193,7 @@ static bool send(struct stream *stream, uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
-    static uint64_t progress_ns; /* the reader took something */
+    static uint64_t progress_ns; /* the reader took something; child: scratch */
     while (sent < size) {
         long result = send_some(part, part_count - (unsigned)(part - parts), size - sent);
         bool interrupted = result == -EINTR;
@@ -232,7 +233,7 @@ static void give_back_rest(struct stream *stream)
 static void measure_reader(struct stream *stream, uint32_t sent)
 {
     enum { PORTION = 64 * 1024, QUICK_NS = 8 * NS_PER_MS };
-    static uint64_t in_portion, began_ns;
+    static uint64_t in_portion, began_ns; /* child: scratch */
     in_portion += sent;
     if (in_portion < PORTION)
         return;
@@ -246,7 +247,7 @@ static void measure_reader(struct stream *stream, uint32_t sent)
 /* Writers that wait at the bound are woken not for each batch: that would cost more than it. */
 static void tell_of_room(struct stream *stream)
 {
-    static uint64_t told;
+    static uint64_t told; /* child: scratch */
     if (!room_is_wanted())
         return;
     note_taken(stream, 0, true);

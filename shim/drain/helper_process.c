@@ -115,6 +115,12 @@ static bool orphans_come_to_us(void)
 
 static _Atomic int32_t own_children[STREAM_LIMIT];
 
+void helpers_begin_in_child(void)
+{
+    for (int i = 0; i < STREAM_LIMIT; i++)
+        atomic_store(&own_children[i], 0);
+}
+
 void helpers_reap(void)
 {
     for (int i = 0; i < STREAM_LIMIT; i++) {

@@ -163,6 +163,9 @@ void helper_wake(struct stream *stream);
 /* Waits for helpers that have ended, where they are children of this process. */
 void helpers_reap(void);
 
+/* A forked child: the helpers are its parent's children. */
+void helpers_begin_in_child(void);
+
 /* Starts the helper of `stream`, which writes to `fd`. False: the kernel refused it. */
 bool helper_start(struct stream *stream, int fd);
 

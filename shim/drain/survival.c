@@ -10,7 +10,7 @@
 #include "drain/fallback.h"
 #include "drain/totals.h"
 
-/* The helper's own, after the fork: the list of one futex. */
+/* The helper's own, after the fork: the list of one futex. child: scratch */
 static struct robust_list entry;
 static struct robust_list_head robust;
 

@@ -18,4 +18,7 @@ extern struct queue_totals queue_totals;
 /* Counts a write of so many bytes as dropped. */
 void totals_drop(uint64_t bytes);
 
+/* A forked child begins at zero. */
+void totals_begin_in_child(void);
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/process_name.h"
 
-#include <stdbool.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/script_name.h"
@@ -36,4 +36,18 @@ void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT])
         text_string(&buffer, path_last_part(text));
     else
         text_string(&buffer, comm);
+}
+
+enum process_runtime process_runtime(int pid)
+{
+    char path[PROC_PATH_LIMIT], link[512];
+    proc_path(path, pid, 0, "exe");
+    if (proc_link(AT_FDCWD, path, link, sizeof link) <= 0)
+        return RUNTIME_UNKNOWN;
+    const char *name = path_last_part(link);
+    if (strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0)
+        return RUNTIME_PYTHON;
+    return strncmp(name, "node", 4) == 0 || strcmp(name, "bun") == 0 || strcmp(name, "deno") == 0
+               ? RUNTIME_NODE
+               : RUNTIME_UNKNOWN;
 }

@@ -12,5 +12,11 @@ enum { PROCESS_NAME_LIMIT = 64 };
  * One read of /proc/PID/cmdline. */
 void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT]);
 
+/* What a process is written in, as far as advice differs by it. */
+enum process_runtime { RUNTIME_UNKNOWN, RUNTIME_PYTHON, RUNTIME_NODE };
+
+/* By the name of the file that it executes; Bun and Deno count as Node. One readlink. */
+enum process_runtime process_runtime(int pid);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

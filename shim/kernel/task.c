@@ -8,6 +8,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "kernel/proc_reader.h"
 
 enum { FILE_LIMIT = 256 };
 
@@ -110,6 +111,19 @@ void task_name(int tid, char *name, size_t capacity)
         name[size - 1] = '\0';
 }
 
+int task_first_exit_status(void)
+{
+    char stat[1024];
+    long size = proc_read("/proc/self/stat", stat, sizeof stat);
+    const char *last = size > 0 ? strrchr(stat, ' ') : NULL;
+    uint64_t code = 0;
+    if (last) { /* field 52, exit_code, as wait(2) gives it */
+        last++;
+        parse_number(&last, &code);
+    }
+    return (int)(code >> 8 & 0xff);
+}
+
 struct linux_dirent64 {
     uint64_t d_ino;
     int64_t d_off;
@@ -120,7 +134,7 @@ struct linux_dirent64 {
 
 void task_for_each(bool (*visit)(int tid, void *context), void *context)
 {
-    static char entries[16 * 1024] __attribute__((aligned(8)));
+    static char entries[16 * 1024] __attribute__((aligned(8))); /* child: scratch */
     long directory =
         raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)

@@ -176,7 +176,7 @@ static void call_words(const struct thread_wait *wait, struct text_buffer *text)
         text_signed(text, wait->number);
         return;
     }
-    text_string(text, wait->call->name);
+    text_string(text, wait->call->words ? wait->call->words : wait->call->name);
     if (wait->call->kind == WAIT_CHILD) {
         child_words(wait, text);
     } else if (wait->call->kind == WAIT_POLL) {

@@ -100,8 +100,8 @@ static void begin_with_unknown_libc(void)
  * program may export a getenv of its own (bash does) that is not ready yet. */
 __attribute__((constructor)) static void begin(int argc, char **argv, char **environment)
 {
-    static char *no_arguments[] = {NULL};
-    int saved_errno = errno; /* programs look at errno without having set it to 0 */
+    static char *no_arguments[] = {NULL}; /* child: constant */
+    int saved_errno = errno;              /* programs look at errno without having set it to 0 */
     if (symbols_are_of_known_libc())
         begin_here(argc > 0 ? argv : no_arguments, environment);
     else

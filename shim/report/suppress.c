@@ -15,12 +15,13 @@ enum rule_kind { RULE_FUNCTION, RULE_MODULE, RULE_PYTHON, RULE_CALL, RULE_CLASS,
 static const char *const kind_names[RULE_KINDS] = {
     "function:", "module:", "python:", "call:", "class:"};
 
+/* child: constant */
 static struct {
     enum rule_kind kind;
     const char *pattern;
     unsigned size;
 } rules[RULE_LIMIT];
-static unsigned rule_count;
+static unsigned rule_count; /* child: constant */
 
 static void complain_of(const char *before, const char *what, size_t size, const char *after,
                         void (*complain)(const char *, void *), void *context)
@@ -80,7 +81,7 @@ void suppress_parse(const char *text, unsigned size,
 void suppress_load(const char *file, void (*complain)(const char *line, void *context),
                    void *context)
 {
-    static char text[FILE_LIMIT];
+    static char text[FILE_LIMIT]; /* child: constant */
     long size = raw_syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (size >= 0) {
         long fd = size;

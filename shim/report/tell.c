@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "base/script_name.h"
 #include "drain/drain.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/event.h"
@@ -17,15 +18,16 @@
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
 
+/* child: constant */
 static const struct settings *config;
 static const struct tell_sources *sources;
 static char executable[PATH_LIMIT] = "";
 static const char *executable_name = executable;
-static struct event_start start;
+static struct event_start start; /* but for cpu_stacks, which is asked each time */
 static bool start_told;
 
 /* All below is used under the lock of report/ only. */
-static char record[RECORD_LIMIT];
+static char record[RECORD_LIMIT]; /* child: scratch */
 static uint64_t last_seq;
 static uint64_t told_dropped;  /* drops that a record has told of */
 static uint64_t held_back_now; /* reports held back since the last record */
@@ -33,6 +35,7 @@ static struct rate_limit limit;
 static struct summary summary;
 static uint64_t begun_ns;
 
+/* child: constant */
 static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
 static size_t complaints_used;
 
@@ -111,7 +114,7 @@ void tell_prepare(char *const *arguments, char *const *environment, bool secure,
 
 static bool begin_telling(void)
 {
-    return life_reporting_begin(PATIENCE_MS);
+    return rights_hold() && life_reporting_begin(PATIENCE_MS);
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -182,22 +185,23 @@ void tell_begin_in_child(void)
     }
 }
 
-void tell_line(const char *message)
+bool tell_line(const char *message)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
     if (!begin_telling())
-        return;
+        return false;
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
     if (is_json())
         event_json_warning(&text, &head, message);
     else
         event_text_warning(&text, &head, message);
-    write_record(&text);
+    bool written = write_record(&text);
     life_reporting_end();
+    return written;
 }
 
 /* True if a rule or the rate keeps the report from being told. */

@@ -36,8 +36,8 @@ void tell_start(const char *no_stdio, const char *python);
 /* The first event of a forked child: a `start` of its own, and all counts from zero. */
 void tell_begin_in_child(void);
 
-/* A `warning`: one clear line. */
-void tell_line(const char *message);
+/* A `warning`: one clear line. False if it could not be written. */
+bool tell_line(const char *message);
 
 struct told tell_blocked(const struct story *story);
 /* The call that `told` is about has returned, or its thread is gone. */

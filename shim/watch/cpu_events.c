@@ -61,7 +61,6 @@ struct session {
 };
 
 static struct session sessions[SESSION_LIMIT];
-static int owner_pid; /* whose mappings these are: a fork does not inherit them */
 
 static bool is_error(long result)
 {
@@ -98,16 +97,27 @@ static void close_session(struct session *session)
     memset(session, 0, offsetof(struct session, stack));
 }
 
+static void forget(struct session *session)
+{
+    memset(session, 0, offsetof(struct session, stack));
+}
+
 void cpu_events_reset(void)
 {
-    int pid = atomic_load(&life->pid);
     for (unsigned i = 0; i < SESSION_LIMIT; i++) {
         /* The descriptors went with the thread that had them. */
-        if (sessions[i].ring && owner_pid == pid)
+        if (sessions[i].ring)
             raw_syscall(SYS_munmap, sessions[i].ring, mapping_size(&sessions[i]));
-        memset(&sessions[i], 0, offsetof(struct session, stack));
+        if (sessions[i].tid != 0)
+            forget(&sessions[i]);
     }
-    owner_pid = pid;
+}
+
+void cpu_events_begin_in_child(void)
+{
+    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+        if (sessions[i].tid != 0 || sessions[i].ring)
+            forget(&sessions[i]);
 }
 
 static struct session *find(int tid)

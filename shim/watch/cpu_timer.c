@@ -33,7 +33,7 @@ struct session {
 };
 
 static struct session sessions[SESSION_LIMIT];
-static int signal_number; /* 0: no handler is installed */
+static int signal_number; /* 0: no handler is installed; child: kept, handlers are inherited */
 
 /* As the kernel has it (rt_sigaction(2)); libc's sigaction() refuses nothing here but would be the
  * program's if it interposes it. */
@@ -255,4 +255,12 @@ bool cpu_timer_runs(void)
         if (atomic_load(&sessions[i].tid) != 0)
             return true;
     return false;
+}
+
+void cpu_timer_begin_in_child(void)
+{
+    /* Timers are not inherited: by these numbers the kernel knows the child's own. */
+    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+        if (atomic_load(&sessions[i].tid) != 0)
+            atomic_store(&sessions[i].tid, 0);
 }

@@ -23,16 +23,16 @@ enum {
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when it is first needed */
-static struct wait_graph graph;
-static struct wait_finding found[FINDINGS];
-static struct wait_finding before;
+static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
+static struct wait_graph graph;             /* child: scratch */
+static struct wait_finding found[FINDINGS]; /* child: scratch */
+static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
 static uint64_t next_look;        /* of a stuck write; 0: none is */
-static uint64_t pause;            /* between two of these */
+static uint64_t pause;            /* between two of these; child: scratch */
 static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64_MAX: none */
 static uint64_t not_before;       /* what the last looks have cost allows none earlier */
-static uint64_t told[TOLD_LIMIT]; /* the latest, by identity */
+static uint64_t told[TOLD_LIMIT]; /* the latest, by identity; child: kept, told_count counts */
 static unsigned told_count;
 
 void deadlock_begin(void)

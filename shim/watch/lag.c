@@ -66,7 +66,9 @@ struct sight {
 
 void lag_begin(void)
 {
-    memset(lags, 0, sizeof lags);
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (lags[i].generation != 0)
+            memset(&lags[i], 0, sizeof lags[i]);
 }
 
 static struct lag *lag_of(const struct event_loop *loop)
@@ -135,7 +137,7 @@ static void begin_absence(const struct event_loop *loop, struct lag *lag, uint32
 static void see_call(struct event_loop *loop, const struct memory_reader *memory,
                      struct sight *sight)
 {
-    static struct story story; /* only for its class */
+    static struct story story; /* only for its class; child: scratch */
     struct kernel_wait wait = kernel_wait_of(&sight->call);
     sight->slotted = sight->slotted && call_may_sleep_in(sight->record.call, sight->call.number) &&
                      sight->record.registers.sp > sight->call.sp;
@@ -315,7 +317,7 @@ static bool take_stack(struct event_loop *loop, const struct memory_reader *memo
 static void tell(struct event_loop *loop, const struct memory_reader *memory,
                  const struct sight *sight, uint64_t now)
 {
-    static struct story story;
+    static struct story story; /* child: scratch */
     struct lag *lag = lag_of(loop);
     struct lag_facts facts;
     bool runs = sight->call.status != TASK_IN_CALL;

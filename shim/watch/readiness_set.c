@@ -58,7 +58,7 @@ static void read_select(const struct memory_reader *memory, const struct task_ca
 
 static void read_epoll(const struct task_call *call, struct readiness_set *set)
 {
-    static char text[8192];
+    static char text[8192]; /* child: scratch */
     char path[PROC_PATH_LIMIT];
     struct epoll_line line;
     const char *cursor = text;

@@ -129,7 +129,7 @@ void seccomp_filter_coming(const struct sock_fprog *filter)
         tell_line("the program installs a seccomp filter that forbids system calls which the "
                   "watchdog needs; expected openat, read, write, futex and clone allowed; this "
                   "process is not watched from here on");
-    watchdog_thread_stop(!allowed);
+    watchdog_thread_stop(!allowed, LONGEST_STOP_MS);
     if (allowed)
         atomic_fetch_or(&life->forbidden, forbidden_by(filter));
     else

@@ -8,7 +8,7 @@
 #include "explain/unwinder.h"
 #include "process/life.h"
 
-/* Too large for the watchdog's stack; used by the watchdog alone. */
+/* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
 static struct stack_frame_name names[STACK_DEPTH_LIMIT];
@@ -58,7 +58,7 @@ unsigned thread_stack_own_frames(void)
  * one. */
 static void name_compiled_frames(unsigned count)
 {
-    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    static struct perf_map_name found[STACK_DEPTH_LIMIT]; /* child: scratch */
     unsigned wanted = 0;
     for (unsigned i = 0; i < count; i++)
         if (!names[i].module[0])

@@ -11,6 +11,7 @@ enum {
 /* --- Hints --------------------------------------------------------------------------------------
  */
 
+/* child: kept, what they lead to is proven each time */
 static struct {
     uintptr_t pc, address;
 } hints[HINTS];

@@ -76,7 +76,7 @@ class Strangers(DrainCase):
         if child == 0:
             try:
                 give_up()
-                kept = does(reader, writer)  # noqa: F841 (it is held)
+                kept = does(reader, writer)
                 os.write(said, b"done")
                 signal.pause()
             finally:

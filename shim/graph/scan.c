@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "graph/wait_graph_parts.h"
 #include "kernel/object_look.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
-
-enum { RELATIVES_LIMIT = 128 };
 
 static void *take(char **at, const char *end, size_t share, size_t item, uint32_t *limit)
 {
@@ -80,6 +79,11 @@ static void sort_holders(struct wait_holder *holders, uint32_t count)
     }
 }
 
+void wait_graph_sort_holders(struct wait_graph *graph)
+{
+    sort_holders(graph->holders, graph->holder_count);
+}
+
 static void scan_fds(struct wait_graph *graph, uint32_t index)
 {
     struct wait_process *process = &graph->processes[index];
@@ -109,7 +113,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
     fd_iterate_end(&fds);
 }
 
-static bool scan_process(struct wait_graph *graph, int pid)
+bool wait_graph_scan_process(struct wait_graph *graph, int pid)
 {
     char text[512];
     struct stat_line stat;
@@ -131,138 +135,29 @@ static bool scan_process(struct wait_graph *graph, int pid)
     return true;
 }
 
-static void empty(struct wait_graph *graph)
+void wait_graph_empty(struct wait_graph *graph)
 {
     graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
     graph->unreadable = 0;
     graph->incomplete = graph->partial = graph->open = false;
 }
 
-/* Pids, ascending and each once: processes are found by a binary search. */
-struct relatives {
-    int pids[RELATIVES_LIMIT];
-    unsigned count;
-    bool full;
-};
-
-static void add_relative(struct relatives *relatives, int pid)
-{
-    unsigned at = relatives->count;
-    while (at > 0 && relatives->pids[at - 1] > pid)
-        at--;
-    if (pid <= 0 || (at > 0 && relatives->pids[at - 1] == pid))
-        return;
-    if (relatives->count == RELATIVES_LIMIT) {
-        relatives->full = true;
-        return;
-    }
-    memmove(&relatives->pids[at + 1], &relatives->pids[at],
-            (relatives->count - at) * sizeof relatives->pids[0]);
-    relatives->pids[at] = pid;
-    relatives->count++;
-}
-
-/* The children that one thread has started: pids with a space behind each (proc(5)). */
-static long add_children_of(struct relatives *relatives, int pid, int tid)
-{
-    char text[1024];
-    int child = 0;
-    long length = proc_read_of(pid, tid, "children", text, sizeof text);
-    if (length == (long)sizeof text - 1)
-        relatives->full = true;
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at >= '0' && *at <= '9' && child < INT32_MAX / 10)
-            child = child * 10 + (*at - '0');
-        else if (child != 0) {
-            add_relative(relatives, child);
-            child = 0;
-        }
-    }
-    return length < 0 ? length : 0;
-}
-
-static long add_children_of_process(struct relatives *relatives, int pid)
-{
-    char path[PROC_PATH_LIMIT];
-    struct directory threads;
-    int tid;
-    long answered = -ENOENT;
-    proc_path(path, pid, 0, "task");
-    if (directory_open(&threads, path) < 0)
-        return 0; /* it has ended */
-    while (directory_next_number(&threads, &tid, NULL)) {
-        if (add_children_of(relatives, pid, tid) == 0)
-            answered = 0;
-    }
-    directory_close(&threads);
-    return answered;
-}
-
-static int parent_of(int pid)
-{
-    char text[512];
-    struct stat_line stat;
-    return proc_read_of(pid, 0, "stat", text, sizeof text) > 0 && parse_stat(text, &stat)
-               ? stat.parent
-               : 0;
-}
-
-long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
-{
-    struct relatives relatives = {.count = 0};
-    int seen[RELATIVES_LIMIT];
-    unsigned seen_count = 0;
-    empty(graph);
-    graph->partial = true;
-    add_relative(&relatives, pid);
-    long error = add_children_of_process(&relatives, pid);
-    if (error < 0)
-        return error;
-    int parent = parent_of(pid);
-    if (parent > 1) { /* what pid 1 has started, or taken over, is no family */
-        add_relative(&relatives, parent);
-        seen[seen_count++] = parent;
-        add_children_of_process(&relatives, parent);
-    }
-    seen[seen_count++] = pid;
-    /* Descendants to any depth: each pid that is not yet asked, until none is left. */
-    for (unsigned i = 0; i < relatives.count && !relatives.full;) {
-        bool known = false;
-        for (unsigned s = 0; s < seen_count && !known; s++)
-            known = seen[s] == relatives.pids[i];
-        if (known) {
-            i++;
-            continue;
-        }
-        seen[seen_count++] = relatives.pids[i];
-        add_children_of_process(&relatives, relatives.pids[i]);
-        i = 0;
-    }
-    graph->open = relatives.full;
-    for (unsigned i = 0; i < relatives.count; i++) {
-        if (!scan_process(graph, relatives.pids[i]))
-            graph->open = true;
-    }
-    sort_holders(graph->holders, graph->holder_count);
-    return 0;
-}
-
 long wait_graph_scan(struct wait_graph *graph)
 {
     struct directory directory;
     int pid;
-    empty(graph);
+    wait_graph_empty(graph);
     long error = directory_open(&directory, "/proc");
     if (error < 0)
         return error;
     while (directory_next_number(&directory, &pid, NULL)) { /* the kernel lists them ascending */
-        if (!scan_process(graph, pid)) {
+        if (!wait_graph_scan_process(graph, pid)) {
             graph->incomplete = true;
             break;
         }
     }
     directory_close(&directory);
-    sort_holders(graph->holders, graph->holder_count);
+    wait_graph_sort_holders(graph);
     return 0;
 }
 
@@ -327,27 +222,4 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
     else
         end->access = FD_WRITES;
     return true;
-}
-
-static void load_other_end(struct wait_graph *graph, const struct wait_holder *own)
-{
-    struct fd_description description;
-    struct wait_holder end;
-    int64_t unread;
-    int pid = graph->processes[own->process].pid;
-    if (fd_describe(pid, own->fd, &description) < 0 ||
-        !wait_graph_other_end(graph, pid, &description, 0, &end, &unread))
-        return;
-    uint32_t count, first = wait_graph_holders(graph, end.key, &count);
-    for (uint32_t i = first; i < first + count; i++)
-        wait_graph_load(graph, graph->processes[graph->holders[i].process].pid);
-}
-
-void wait_graph_load_neighbours(struct wait_graph *graph, int pid)
-{
-    uint32_t process = wait_graph_process(graph, pid);
-    for (uint32_t i = 0; i < graph->holder_count; i++) {
-        if (graph->holders[i].process == process)
-            load_other_end(graph, &graph->holders[i]);
-    }
 }
