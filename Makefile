@@ -56,7 +56,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -187,6 +187,10 @@ soak-report: $(BUILD)/pipeshim
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+
+# JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
+test-node: all
+	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
 
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop

@@ -8,6 +8,10 @@
 #include "graph/finding_links.h"
 #include "graph/finding_words.h"
 
+/* CPU time without a read that makes a reader one that computes: on a busy machine a reader that is
+ * seen running twice may only have waited for its turn. */
+#define COMPUTES_NS ((uint64_t)50 * 1000 * 1000)
+
 /* In a pipeline that has come to a halt every stage but the last is stuck for the same cause: only
  * the one nearest to it is told. */
 static bool is_told_downstream(const struct wait_finding *finding,
@@ -90,7 +94,12 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 {
     if (before->kind != now->kind || before->fingerprint != now->fingerprint)
         return false;
-    if (now->kind != FINDING_READER_AWAY || !now->keeper_sleeps)
+    if (now->kind != FINDING_READER_AWAY)
+        return true;
+    if (now->keeper_runs || before->keeper_runs)
+        return now->keeper_runs && before->keeper_runs &&
+               now->keeper_run_ns - before->keeper_run_ns >= COMPUTES_NS;
+    if (!now->keeper_sleeps)
         return true;
     return now->keeper_switches - before->keeper_switches >= KEEPER_STEPS ||
            now->keeper_sleep_ms >= TIMED_WAIT_MS;

@@ -52,6 +52,7 @@ struct chain_link {
     int peer_fd; /* the descriptor of `for_pid`; -1 none */
     struct object_key key;
     int64_t used, capacity; /* bytes; UNKNOWN_NUMBER */
+    int64_t slots;          /* of a full pipe, all in use; UNKNOWN_NUMBER */
     int full;               /* as in struct pipe_facts */
 };
 
@@ -68,6 +69,8 @@ struct wait_finding {
     int keeper_pid;
     bool keeper_sleeps;        /* its thread only sleeps: a slow reader does so too */
     int64_t keeper_sleep_ms;   /* how long that sleep still takes */
+    bool keeper_runs;          /* it is on a CPU, or waits for one: it counts as away only */
+    uint64_t keeper_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t keeper_switches;  /* how often its threads have woken so far */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */

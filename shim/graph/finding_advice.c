@@ -192,9 +192,16 @@ static void away_advice(const struct wait_finding *finding, struct text_buffer *
         text_string(text, "let the terminal go on (Ctrl-Q), or read its other side");
     } else if (keeper && finding->away_epoll >= 0) {
         off_the_loop(keeper, text);
-    } else if (keeper && (keeper->wait == WAIT_EPOLL || keeper->wait == WAIT_POLL ||
-                          keeper->wait == WAIT_SELECT || keeper->wait == WAIT_READ ||
-                          keeper->wait == WAIT_CONNECT)) {
+    } else if (keeper && keeper->tid == keeper->pid &&
+               (keeper->wait == WAIT_POLL || keeper->wait == WAIT_SELECT ||
+                keeper->wait == WAIT_CONNECT)) {
+        text_string(text, "read fd ");
+        text_signed(text, writer->peer_fd);
+        text_string(text, " of ");
+        finding_process_words(text, keeper->name, keeper->pid);
+        text_string(text, " while that call lasts: give the call to a thread or an asynchronous "
+                          "client");
+    } else if (keeper && (keeper->wait == WAIT_EPOLL || keeper->wait == WAIT_READ)) {
         text_string(text, "let ");
         finding_process_words(text, keeper->name, keeper->pid);
         text_string(text, " read fd ");

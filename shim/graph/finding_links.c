@@ -2,6 +2,7 @@
 #include "graph/finding_links.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/text_buffer.h"
 #include "kernel/borrowed_fd.h"
@@ -52,6 +53,8 @@ static void read_fill(const struct wait_graph *graph, int pid, int fd, const cha
         link->used = fill.used;
         link->capacity = fill.capacity;
         link->full = fill.full;
+        if (fill.full == 1 && fill.capacity > 0)
+            link->slots = fill.capacity / (int64_t)getauxval(AT_PAGESZ);
     }
 }
 
@@ -65,7 +68,7 @@ void link_start(const struct wait_graph *graph, const struct wait_thread *thread
     link->tid = thread->tid;
     link->wait = thread->wait.kind;
     link->own_fd = link->peer_fd = -1;
-    link->used = link->capacity = link->full = UNKNOWN_NUMBER;
+    link->used = link->capacity = link->slots = link->full = UNKNOWN_NUMBER;
     memcpy(link->comm, process->comm, sizeof link->comm);
     process_name(link->pid, link->comm, link->name);
     link->runtime = process_runtime(link->pid);

@@ -164,9 +164,10 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python, const char *javascript)
 {
     start.python = python;
+    start.javascript = javascript;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();
@@ -304,7 +305,8 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     life_reporting_end();
 }
 
-void tell_finding(const struct wait_finding *finding)
+void tell_finding(const struct wait_finding *finding, const struct member *members,
+                  uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
@@ -317,9 +319,9 @@ void tell_finding(const struct wait_finding *finding)
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
     if (is_json())
-        event_json_finding(&text, &head, finding);
+        event_json_finding(&text, &head, finding, members, blocked_ns);
     else
-        event_text_finding(&text, &head, finding);
+        event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     life_reporting_end();
 }

@@ -12,6 +12,7 @@
 #include "report/tell.h"
 #include "watch/context.h"
 #include "watch/long_waits.h"
+#include "watch/members.h"
 
 enum {
     FINDINGS = 4,
@@ -118,6 +119,18 @@ static bool is_told(uint64_t id)
     return false;
 }
 
+/* How long this process's member has waited, as far as it was seen. */
+static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
+{
+    for (unsigned i = 0; i < finding->count; i++) {
+        uint64_t since =
+            finding->chain[i].pid == own_pid() ? long_waits_since(finding->chain[i].tid) : 0;
+        if (since != 0)
+            return now - since;
+    }
+    return 0;
+}
+
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
 static void look(uint64_t now)
 {
@@ -129,7 +142,7 @@ static void look(uint64_t now)
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
     if (confirmed) {
         told[told_count++ % TOLD_LIMIT] = identity(finding);
-        tell_finding(finding);
+        tell_finding(finding, members_look(finding), own_wait_ns(finding, now));
     }
     bool first = finding && !have_before;
     have_before = finding && !confirmed;

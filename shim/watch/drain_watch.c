@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "drain/drain.h"
@@ -227,9 +228,10 @@ uint64_t drain_watch_look(uint64_t now)
     return open ? now + BETWEEN_LOOKS_NS : UINT64_MAX;
 }
 
-void drain_watch_end(void)
+static void end_on_other_stack(void *unused)
 {
     struct drain_totals totals = drain_totals();
+    (void)unused;
     if (!take_lock())
         return;
     look_at_all(clock_monotonic_ns(), false);
@@ -237,4 +239,9 @@ void drain_watch_end(void)
     if (totals.handed_over_writes)
         tell_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
     atomic_store(&lock, 0);
+}
+
+void drain_watch_end(void)
+{
+    on_other_stack(end_on_other_stack, NULL); /* an exec in a signal handler comes this way */
 }

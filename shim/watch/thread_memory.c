@@ -33,7 +33,8 @@ bool thread_memory_take(struct thread_memory *memory)
 {
     if (!mapping && !make_mapping())
         return false;
-    memory->stack_top = mapping + GUARD_SIZE + STACK_SIZE;
+    /* Inside the stack, not at its end: valgrind looks for the mapping that it is in. */
+    memory->stack_top = mapping + GUARD_SIZE + STACK_SIZE - 64;
     void **head = (void **)(mapping + MAPPING_SIZE - HEAD_SIZE / 2);
 #if defined(__x86_64__)
     head[0] = head; /* tcb and self of tcbhead_t: %fs:0 and %fs:16 name themselves (the psABI) */

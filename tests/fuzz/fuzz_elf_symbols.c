@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain/python/elf_symbols.h"
 #include "explain/symbol_table.h"
 
 enum { TARGETS = 8, IMAGE = 0x100000 };
