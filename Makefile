@@ -147,7 +147,9 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) -o $@ $< -pthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
+
+$(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
