@@ -136,12 +136,22 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/*.c shim/explain/*/*.c) shim/kernel/memory_reader.c \
-                  tests/support/python_image.c
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
+FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c)
+$(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=undefined -o $@ $^
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+# An archive: each target takes the files that it needs.
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZED_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(FUZZED_OBJECTS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^
 
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
