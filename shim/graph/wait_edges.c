@@ -161,12 +161,11 @@ static void add_numbered_child(struct edge_maker *maker, int number)
 
 static void add_pidfd(struct edge_maker *maker, int fd)
 {
-    char path[PROC_PATH_LIMIT], text[512];
-    int64_t pid;
+    char path[PROC_PATH_LIMIT];
+    struct status_field pid = {.name = "Pid", .base = 10};
     proc_path_number(path, maker->pid, "fdinfo", fd);
-    if (proc_read(path, text, sizeof text) > 0 && parse_field(text, "Pid:", &pid) && pid > 0 &&
-        pid <= INT32_MAX)
-        add_child(maker, (int)pid, fd);
+    if (fields_read(path, &pid, 1) && pid.value > 0 && pid.value <= INT32_MAX)
+        add_child(maker, (int)pid.value, fd);
     else
         maker->thread->free = true;
 }
