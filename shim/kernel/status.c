@@ -69,7 +69,6 @@ static void take_value(struct parser *parser, char byte)
 static void take(struct parser *parser, const char *bytes, long count)
 {
     for (long i = 0; i < count; i++) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw read */
         if (bytes[i] == '\n')
             end_line(parser);
         else if (parser->in_name)
@@ -87,9 +86,8 @@ static bool all_found(const struct parser *parser)
     return true;
 }
 
-bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
+bool fields_read(const char *path, struct status_field *fields, unsigned count)
 {
-    char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
     char chunk[CHUNK];
     struct parser parser = {.fields = fields, .count = count};
     long size;
@@ -97,8 +95,6 @@ bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
         fields[i].found = false;
         fields[i].value = 0;
     }
-    if (pid != 0)
-        proc_path(path, pid, tid, "status");
     long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -107,4 +103,12 @@ bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
         take(&parser, chunk, size);
     raw_syscall(SYS_close, fd);
     return all_found(&parser);
+}
+
+bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
+{
+    char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
+    if (pid != 0)
+        proc_path(path, pid, tid, "status");
+    return fields_read(path, fields, count);
 }
