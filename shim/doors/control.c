@@ -4,89 +4,65 @@
  * would change what they do. None of them is measured.
  */
 #include <errno.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
+#include <stdint.h>
 
 #include "base/raw_syscall.h"
-#include "base/ticks.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
 #include "doors/rights_doors.h"
-#include "drain/drain.h"
-#include "process/life.h"
+#include "doors/sandbox_doors.h"
 #include "watch/finish.h"
-#include "watch/seccomp.h"
-#include "watch/thread.h"
 
 enum {
     SYSCALLS_WATCHED = 512,       /* numbers below this may be; today's end at 470 */
     LANDLOCK_RESTRICT_SELF = 446, /* headers older than Linux 5.13 do not know it */
 };
 
-static void before_filter(const struct sock_fprog *filter)
-{
-    if (drain_enabled && !seccomp_allows_draining(filter))
-        drain_doors_stop();
-    if (watchdog_is_ours())
-        seccomp_filter_coming(filter);
-}
-
-DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))
-{
-    BOUND(prctl);
-    bool held = prctl_changes_rights(option) && hold_watchdog();
-    if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
-        ticks_are_forbidden = true;
-    if (option == PR_SET_SECCOMP)
-        before_filter(a == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)b : NULL);
-    int result = real_prctl(option, a, b, c, d);
-    release_watchdog(held);
-    return result;
-}
-
-/* The kernel calls that the assembler below hands to syscall_before(). libseccomp installs its
- * filters through syscall(), landlock_restrict_self() has no other name in libc, and who wants the
- * credentials of one thread changed calls the kernel like this. */
-__attribute__((used, visibility("hidden"))) const uint8_t syscall_watched[SYSCALLS_WATCHED] = {
-    [SYS_seccomp] = 1,
-    [SYS_setuid] = 1,
-    [SYS_setgid] = 1,
-    [SYS_setreuid] = 1,
-    [SYS_setregid] = 1,
-    [SYS_setgroups] = 1,
-    [SYS_setresuid] = 1,
-    [SYS_setresgid] = 1,
-    [SYS_capset] = 1,
-    [SYS_prctl] = 1,
-    [SYS_unshare] = 1,
-    [SYS_setns] = 1,
-    [LANDLOCK_RESTRICT_SELF] = 1,
-    [SYS_exit] = 1,
+/* What the assembler below does with a kernel call that comes by syscall(). */
+enum {
+    AROUND = 2, /* syscall_around() makes the call, and may act before and after it */
+    BEFORE = 1, /* syscall_before() is told of it */
 };
 
-static void before_seccomp(unsigned long operation, const void *program)
+/* libseccomp installs its filters through syscall(), landlock_restrict_self() has no other name in
+ * libc, and who wants the credentials of one thread changed calls the kernel like this. */
+__attribute__((used, visibility("hidden"))) const uint8_t syscall_watched[SYSCALLS_WATCHED] = {
+    [SYS_seccomp] = AROUND,
+    [SYS_prctl] = AROUND,
+    [SYS_unshare] = AROUND,
+    [SYS_setuid] = BEFORE,
+    [SYS_setgid] = BEFORE,
+    [SYS_setreuid] = BEFORE,
+    [SYS_setregid] = BEFORE,
+    [SYS_setgroups] = BEFORE,
+    [SYS_setresuid] = BEFORE,
+    [SYS_setresgid] = BEFORE,
+    [SYS_capset] = BEFORE,
+    [SYS_setns] = BEFORE,
+    [LANDLOCK_RESTRICT_SELF] = BEFORE,
+    [SYS_exit] = BEFORE,
+};
+
+__attribute__((used, visibility("hidden"))) long syscall_around(long number, unsigned long a,
+                                                                unsigned long b, unsigned long c,
+                                                                unsigned long d, unsigned long e)
 {
-    if (operation == SECCOMP_SET_MODE_STRICT)
-        before_filter(NULL);
-    else if (operation == SECCOMP_SET_MODE_FILTER)
-        before_filter(program);
+    BOUND(syscall);
+    if (number == SYS_seccomp)
+        return sandbox_seccomp((unsigned)a, (unsigned)b, (void *)c);
+    if (number == SYS_prctl)
+        return sandbox_prctl((int)a, b, c, d, e);
+    return rights_unshare((int)a);
 }
 
-__attribute__((used, visibility("hidden"))) void syscall_before(long number, unsigned long a,
-                                                                unsigned long b, unsigned long c)
+__attribute__((used, visibility("hidden"))) void syscall_before(long number)
 {
-    (void)b;
-    if (number == SYS_seccomp)
-        before_seccomp(a, (const void *)c);
-    else if (number == SYS_exit)
+    if (number == SYS_exit)
         before_raw_exit();
-    else if (number == SYS_unshare ? unshare_changes_rights((int)a)
-             : number == SYS_prctl ? prctl_changes_rights((int)a)
-                                   : true)
+    else
         before_raw_change_of_rights(number);
 }
 
@@ -110,8 +86,9 @@ __asm__(".text\n"
         "    cmp $512, %rdi\n" /* SYSCALLS_WATCHED */
         "    jae 5f\n"
         "    lea syscall_watched(%rip), %rax\n"
-        "    cmpb $0, (%rax, %rdi)\n"
-        "    jne 1f\n"
+        "    cmpb $1, (%rax, %rdi)\n" /* BEFORE; above it: AROUND */
+        "    je 1f\n"
+        "    ja syscall_around\n"
         "5:  cmpb $0, drain_enabled(%rip)\n"
         "    jne 4f\n"
         "    mov real_syscall(%rip), %rax\n"
@@ -155,7 +132,9 @@ __asm__(".text\n"
         "    adrp x16, syscall_watched\n"
         "    add x16, x16, :lo12:syscall_watched\n"
         "    ldrb w16, [x16, x0]\n"
-        "    cbnz w16, 1f\n"
+        "    cmp w16, #1\n" /* BEFORE; above it: AROUND */
+        "    b.eq 1f\n"
+        "    b.hi 6f\n"
         "5:  adrp x16, drain_enabled\n"
         "    ldrb w16, [x16, :lo12:drain_enabled]\n"
         "    cbnz w16, 4f\n"
@@ -163,6 +142,7 @@ __asm__(".text\n"
         "    ldr x16, [x16, :lo12:real_syscall]\n"
         "    cbz x16, 2f\n"
         "    br x16\n"
+        "6:  b syscall_around\n"
         "1:  adrp x16, syscall_before\n"
         "    add x16, x16, :lo12:syscall_before\n"
         "    b 3f\n"

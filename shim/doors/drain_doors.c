@@ -241,20 +241,3 @@ void drain_doors_finish(bool exits)
     else if (drain_finish(exits))
         drain_watch_end();
 }
-
-/* In a forked child that has not begun the memory is its own already. */
-void drain_doors_stop(void)
-{
-    int32_t begun = atomic_load(&life->pid);
-    bool ours = begun == (int32_t)raw_syscall(SYS_getpid);
-    if (!ours && begun != 0)
-        return;
-    if (ours) {
-        drain_doors_finish(false);
-        tell_line(
-            "the program installs a seccomp filter that forbids system calls which the "
-            "drainer needs; expected pwritev2, clone, fstat and fcntl allowed; writes to full "
-            "pipes block from here on");
-    }
-    drain_stop();
-}

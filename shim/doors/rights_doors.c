@@ -98,13 +98,18 @@ void before_raw_change_of_rights(long number)
         watchdog_thread_stop(false, LONGEST_STOP_MS);
 }
 
-DOOR(int, unshare, (int flags))
+int rights_unshare(int flags)
 {
     BOUND(unshare);
     bool held = unshare_changes_rights(flags) && hold_watchdog();
     int result = real_unshare(flags);
     release_watchdog(held);
     return result;
+}
+
+DOOR(int, unshare, (int flags))
+{
+    return rights_unshare(flags);
 }
 
 /* Credentials are a thread's own to the kernel, and glibc's broadcast (setxid) reaches only threads

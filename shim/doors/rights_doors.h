@@ -20,6 +20,9 @@ void release_watchdog(bool held);
 bool prctl_changes_rights(int option);
 bool unshare_changes_rights(int flags);
 
+/* unshare(2), for syscall(SYS_unshare, …) as well. */
+int rights_unshare(int flags);
+
 /* Before syscall(`number`, …) changes rights, with nothing to call afterwards. */
 void before_raw_change_of_rights(long number);
 

@@ -11,7 +11,7 @@
 #include "base/ticks.h"
 #include "drain/headroom_table.h"
 #include "drain/turn.h"
-#include "kernel/status.h"
+#include "process/filters.h"
 #include "process/life.h"
 
 enum { FOR_EVER = -1 };
@@ -33,8 +33,6 @@ struct entry {
 };
 _Atomic uint32_t descriptors_children_ended = 1; /* child: kept, only its changes count */
 static struct entry entries[DESCRIPTOR_LIMIT];
-/* Of turns: asked in this process, and the answer; child: kept, it counts only with the pid. */
-static _Atomic int32_t turns_known_of, turns_allowed;
 _Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
 bool descriptor_name(const char *text)
@@ -146,12 +144,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 /* Under a seccomp filter no call is made that the program would not make. */
 bool descriptor_turns_are_known(void)
 {
-    int32_t pid = atomic_load(&life->pid);
-    if (atomic_load(&turns_known_of) != pid) {
-        atomic_store(&turns_allowed, !seccomp_filter_in_force());
-        atomic_store(&turns_known_of, pid);
-    }
-    return atomic_load(&turns_allowed) && !atomic_load(&life->filter_read);
+    return filters_known() == 0;
 }
 
 bool descriptor_is_free(int fd)
@@ -235,5 +228,4 @@ void descriptor_child_leaves(void)
 void descriptor_begin_in_child(void)
 {
     memset(entries, 0, sizeof entries);
-    atomic_store(&turns_known_of, 0);
 }

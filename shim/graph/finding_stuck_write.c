@@ -4,8 +4,7 @@
 
 #include "graph/finding_links.h"
 #include "kernel/object_look.h"
-#include "kernel/proc_reader.h"
-#include "kernel/proc_text.h"
+#include "kernel/status.h"
 
 static bool is_stopped(const struct wait_graph *graph, uint32_t process)
 {
@@ -54,11 +53,8 @@ static struct readers look_at_readers(const struct wait_graph *graph,
 
 static int tracer_of(int pid)
 {
-    char text[2048];
-    int64_t tracer = 0;
-    if (proc_read_of(pid, 0, "status", text, sizeof text) > 0)
-        parse_field(text, "TracerPid:", &tracer);
-    return (int)tracer;
+    struct status_field tracer = {.name = "TracerPid", .base = 10};
+    return status_read(pid, 0, &tracer, 1) ? (int)tracer.value : 0;
 }
 
 static enum finding_kind kind_of_readers(const struct readers *readers)

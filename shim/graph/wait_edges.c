@@ -394,4 +394,6 @@ void wait_graph_make_edges(struct wait_graph *graph, struct wait_thread *thread,
     struct edge_maker maker = {.graph = graph, .thread = thread, .pid = pid};
     make_edges(&maker);
     judge_limit(graph, thread, pid);
+    if (!thread->wait.switches_known) /* nothing proves that it slept from one look to the next */
+        thread->free = graph->processes[thread->process].opaque = true;
 }

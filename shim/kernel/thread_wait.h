@@ -28,8 +28,9 @@ struct thread_wait {
     bool call_known;                     /* `number` and `arguments` are those of the kernel */
     long number;
     uint64_t arguments[6];
-    int fd;            /* the descriptor of the call; -1: none or unknown */
-    uint64_t switches; /* voluntary context switches: unchanged means that it has not woken */
+    int fd;              /* the descriptor of the call; -1: none or unknown */
+    uint64_t switches;   /* voluntary context switches: unchanged means that it has not woken */
+    bool switches_known; /* false: it may have woken at any time */
 };
 
 /* Looks at one thread. False when it is gone. Four small reads of /proc; async-signal-safe. */

@@ -11,12 +11,13 @@
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
 #include "explain/modules.h"
-#include "kernel/status.h"
+#include "process/filters.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/finish.h"
+#include "watch/inherited_filter.h"
 #include "watch/lag.h"
 #include "watch/python_frames.h"
 #include "watch/thread.h"
@@ -45,7 +46,7 @@ static const char *find_python(const char *argv0)
     const char *slash = strrchr(argv0, '/');
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
     if (strncmp(slash ? slash + 1 : argv0, "python", 6) != 0 || !settings.number[SETTING_PYTHON] ||
-        seccomp_filter_in_force())
+        filters_known() != 0)
         return NULL;
     return python_frames_begin(&memory);
 }
@@ -59,6 +60,8 @@ static const struct tell_sources sources = {
 static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
+    if (!inherited_filter_permits(environment))
+        return;
     tell_prepare(arguments, environment, secure, &settings, &sources);
     if (!settings_are_active(&settings))
         return;
@@ -87,7 +90,7 @@ static void begin_with_unknown_libc(void)
     bool log_given = false;
     for (char **variable = &environ ? environ : NULL; variable && *variable; variable++)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
-    if (!log_given)
+    if (!log_given || !inherited_filter_permits(environ))
         return;
     char *nameless[] = {NULL};
     tell_prepare(nameless, environ, getauxval(AT_SECURE) != 0, &settings, &sources);

@@ -46,8 +46,6 @@ struct life {
     _Atomic uint32_t finished;      /* the summary is written, or must not be */
     _Atomic uint32_t slot_bound;    /* slots below this index may be in use */
     _Atomic uint32_t slot_claims;   /* since the last sweep */
-    _Atomic uint32_t forbidden;     /* FORBIDS_… of watch/seccomp.h */
-    _Atomic uint32_t filter_read;   /* the filters in force were read before they took effect */
     _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
     _Atomic uint64_t slots_used[];            /* bitmap, SLOT_LIMIT bits */

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "kernel/proc_reader.h"
+#include "kernel/status.h"
 #include "process/life.h"
 
 enum {
@@ -116,16 +116,8 @@ static void take_sample(int number, siginfo_t *info, void *context)
 /* The signals that thread `tid` blocks, one bit each. */
 static uint64_t blocked_by(int tid)
 {
-    char text[4096];
-    uint64_t mask = 0;
-    if (proc_read_of(atomic_load(&life->pid), tid, "status", text, sizeof text) <= 0)
-        return UINT64_MAX;
-    const char *at = strstr(text, "\nSigBlk:\t");
-    if (!at)
-        return UINT64_MAX;
-    for (at += 9; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
-        mask = mask << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
-    return mask;
+    struct status_field blocked = {.name = "SigBlk", .base = 16};
+    return status_read(atomic_load(&life->pid), tid, &blocked, 1) ? blocked.value : UINT64_MAX;
 }
 
 static bool has_default(int number)
