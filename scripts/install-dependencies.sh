@@ -12,6 +12,9 @@ build | demo) ;;
 test)
     packages="$packages libcmocka-dev libunwind-dev binutils python3"
     command -v chromium >/dev/null 2>&1 || wanted="chromium"
+    # Node as it is installed here, and npm for the other versions.
+    command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
+    command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
     # The programs whose loops are tested.
     for package in python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2 valgrind e2fsprogs busybox-static musl-tools; do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"

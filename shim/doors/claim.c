@@ -72,20 +72,36 @@ static void arm(struct slot *slot)
         atomic_store(&slot->armed, 0);
 }
 
+/* Between the two a thread makes system calls of ours. False while another thread installs a filter
+ * for all threads that would kill for these (doors/sandbox_doors.c). */
+static bool begin_claim(void)
+{
+    atomic_fetch_add(&life->claiming, 1);
+    if (!atomic_load(&life->claims_barred))
+        return true;
+    atomic_fetch_sub(&life->claiming, 1);
+    return false;
+}
+
+static void end_claim(void)
+{
+    atomic_fetch_sub(&life->claiming, 1);
+}
+
 void slot_claim_after_wait(struct slot *slot)
 {
-    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
+    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING ||
+        !begin_claim())
         return;
     slot->claimed_ns = clock_monotonic_ns();
     arm(slot);
     watchdog_thread_wake();
+    end_claim();
 }
 
-struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+static struct slot *claim(enum call_id call, int fd, uint64_t detail)
 {
-    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
-     * child all of `life` reads zero, and the first call goes on. */
-    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
+    if (!life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
     if (atomic_load(&life->untold))
@@ -112,5 +128,17 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
     arm(slot);
     if (state == THREAD_RUNNING)
         watchdog_thread_wake();
+    return slot;
+}
+
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+{
+    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
+     * child all of `life` reads zero, and the first call goes on. */
+    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) ||
+        !begin_claim())
+        return NULL;
+    struct slot *slot = claim(call, fd, detail);
+    end_claim();
     return slot;
 }

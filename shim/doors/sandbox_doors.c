@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/prctl.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
 #include "doors/door.h"
@@ -39,6 +40,18 @@ static void tell_of(const struct filter_request *request)
                   "process is not watched from here on");
 }
 
+/* No other thread may be between two system calls of ours when the filter becomes its own. One that
+ * a handler has jumped out of counts for ever: hence the bound. */
+static void bar_claims(void)
+{
+    enum { LONGEST_CLAIM_MS = 50 };
+    struct timespec moment = {0, 50L * NS_PER_US};
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_CLAIM_MS * NS_PER_MS;
+    atomic_store(&life->claims_barred, 1);
+    while (atomic_load(&life->claiming) != 0 && clock_monotonic_ns() < deadline)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
 static void before(struct change *change)
 {
     const struct filter_request *request = &change->request;
@@ -58,6 +71,8 @@ static void before(struct change *change)
     }
     change->watched = atomic_load(&life->watchdog_tid) != 0;
     change->held = hold_watchdog();
+    if (request->of_all_threads && !request->allows_watching)
+        bar_claims();
 }
 
 /* Not one system call may be made before it is known that the filter allows it. */
@@ -84,6 +99,8 @@ static void after(const struct change *change, bool taken)
     release_watchdog(change->held);
     if (taken && !change->request.allows_watching)
         return;
+    if (!change->foreign)
+        atomic_store(&life->claims_barred, 0);
     if (change->watched)
         watchdog_thread_start(); /* somebody may be in a call that it looks at */
     if (change->told && !taken)

@@ -28,6 +28,20 @@ int user_frame_python(const struct python_frame *frames, unsigned count)
     return -1;
 }
 
+int user_frame_javascript(const struct javascript_frame *frames, unsigned count)
+{
+    int of_package = -1;
+    for (unsigned i = 0; i < count; i++) {
+        if (frames[i].file[0] == '\0' || strncmp(frames[i].file, "node:", 5) == 0)
+            continue;
+        if (strstr(frames[i].file, "/node_modules/") == NULL)
+            return (int)i;
+        if (of_package < 0)
+            of_package = (int)i;
+    }
+    return of_package;
+}
+
 static bool starts_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
@@ -66,6 +80,17 @@ static void python_words(struct text_buffer *text, const struct python_frame *fr
     text_printable(text, frame->function);
 }
 
+static void javascript_words(struct text_buffer *text, const struct javascript_frame *frame)
+{
+    text_printable(text, frame->file);
+    if (frame->line > 0) {
+        text_char(text, ':');
+        text_signed(text, frame->line);
+    }
+    text_char(text, ' ');
+    text_printable(text, frame->function[0] ? frame->function : "<anonymous>");
+}
+
 static void native_words(struct text_buffer *text, const struct stack_frame_name *frame)
 {
     if (frame->module[0]) {
@@ -78,12 +103,18 @@ static void native_words(struct text_buffer *text, const struct stack_frame_name
 }
 
 void user_frame_words(struct text_buffer *text, const struct python_frame *python,
-                      unsigned python_count, const struct stack_frame_name *frames,
+                      unsigned python_count, const struct javascript_frame *javascript,
+                      unsigned javascript_count, const struct stack_frame_name *frames,
                       unsigned frame_count)
 {
     int user = user_frame_python(python, python_count);
     if (user >= 0) {
         python_words(text, &python[user]);
+        return;
+    }
+    user = user_frame_javascript(javascript, javascript_count);
+    if (user >= 0) {
+        javascript_words(text, &javascript[user]);
         return;
     }
     user = user_frame_native(frames, frame_count);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/text_buffer.h"
+#include "facts/javascript_frame.h"
 #include "facts/python_frame.h"
 #include "facts/stack.h"
 
@@ -21,16 +22,22 @@ bool python_file_is_library(const char *file);
 /* The innermost frame of the user's code: its index, or -1 when all are a library's. */
 int user_frame_python(const struct python_frame *frames, unsigned count);
 
+/* The innermost frame that is neither Node's own (node:…) nor of a package (node_modules), else the
+ * innermost of a package; -1: none has a file. */
+int user_frame_javascript(const struct javascript_frame *frames, unsigned count);
+
 /* The innermost frame outside of libc, the C++ runtime and language runtimes; -1 when there is
  * none, or its function has no name. */
 int user_frame_native(const struct stack_frame_name *frames, unsigned count);
 
 /*
- * Appends "file:line function" of the user's frame: of the Python stack if there is one, else
+ * Appends "file:line function" of the user's frame: of the Python or JavaScript stack if there is
+ * one, else
  * "module+0xoffset function" of the C stack; nothing where only library code is on the stack.
  */
 void user_frame_words(struct text_buffer *text, const struct python_frame *python,
-                      unsigned python_count, const struct stack_frame_name *frames,
+                      unsigned python_count, const struct javascript_frame *javascript,
+                      unsigned javascript_count, const struct stack_frame_name *frames,
                       unsigned frame_count);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */

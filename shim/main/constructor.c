@@ -18,6 +18,7 @@
 #include "watch/cpu_stacks.h"
 #include "watch/finish.h"
 #include "watch/inherited_filter.h"
+#include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/python_frames.h"
 #include "watch/thread.h"
@@ -51,6 +52,21 @@ static const char *find_python(const char *argv0)
     return python_frames_begin(&memory);
 }
 
+/* The same of JavaScript. */
+static const char *find_javascript(const char *argv0)
+{
+    static const char *const names[] = {"node", "deno", "bun", "electron"};
+    const char *slash = strrchr(argv0, '/');
+    const char *name = slash ? slash + 1 : argv0;
+    struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
+    if (!settings.number[SETTING_JAVASCRIPT] || filters_known() != 0)
+        return NULL;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return javascript_frames_begin(&memory);
+    return NULL;
+}
+
 /* What report/ asks of the rooms above it. */
 static const struct tell_sources sources = {
     .cpu_stacks = cpu_stacks_source,
@@ -79,7 +95,8 @@ static void begin_here(char **arguments, char **environment)
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
-    tell_start(no_stdio, find_python(arguments[0] ? arguments[0] : ""));
+    const char *argv0 = arguments[0] ? arguments[0] : "";
+    tell_start(no_stdio, find_python(argv0), find_javascript(argv0));
     life_activate();
 }
 

@@ -45,6 +45,8 @@ struct life {
     _Atomic uint32_t ends_told;     /* threads that are about to tell of a call's end */
     _Atomic uint32_t finished;      /* the summary is written, or must not be */
     _Atomic uint32_t slot_bound;    /* slots below this index may be in use */
+    _Atomic uint32_t claiming;      /* threads inside slot_claim() */
+    _Atomic uint32_t claims_barred; /* no thread may begin to: doors/sandbox_doors.c */
     _Atomic uint32_t slot_claims;   /* since the last sweep */
     _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */

@@ -37,6 +37,7 @@ struct event_start {
     const char *host; /* logs of several machines tell their processes apart by it */
     const struct settings *settings;
     const char *python;     /* the interpreter; NULL or "": none was looked for, or found */
+    const char *javascript; /* the engine, likewise */
     const char *cpu_stacks; /* where the stack of a running thread comes from */
     const char *no_stdio;   /* why libc's FILE tables are untouched; NULL: they are the door */
 };

@@ -18,6 +18,8 @@ void event_json_stacks(struct json_writer *json, const struct story *story, bool
 /* The same fields of any stack. */
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
                       unsigned count, bool complete);
+void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
+                           unsigned count, unsigned omitted);
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
                        unsigned omitted);
 

@@ -164,9 +164,10 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python, const char *javascript)
 {
     start.python = python;
+    start.javascript = javascript;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();

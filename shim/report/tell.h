@@ -32,7 +32,7 @@ void tell_prepare(char *const *arguments, char *const *environment, bool secure,
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */
-void tell_start(const char *no_stdio, const char *python);
+void tell_start(const char *no_stdio, const char *python, const char *javascript);
 
 /* The first event of a forked child: a `start` of its own, and all counts from zero. */
 void tell_begin_in_child(void);

@@ -12,6 +12,7 @@
 #include "watch/call_name.h"
 #include "watch/context.h"
 #include "watch/event_loops.h"
+#include "watch/javascript_frames.h"
 #include "watch/kernel_wait.h"
 #include "watch/proof.h"
 #include "watch/python_frames.h"
@@ -72,6 +73,7 @@ static void name_stack(enum call_id id, struct story *story)
 {
     thread_stack_name(context_memory(), story);
     python_frames_add(context_memory(), story);
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), story);
     call_name_by_stack(id, thread_stack_snapshot(), context_memory(), story);
 }
 

@@ -76,7 +76,7 @@ static void look_at_member(const struct chain_link *link, bool own_stack, struct
     if (own_stack)
         read_own_stack(link, member);
     text_init(&text, member->where, sizeof member->where);
-    user_frame_words(&text, member->python, member->python_count, member->frames,
+    user_frame_words(&text, member->python, member->python_count, NULL, 0, member->frames,
                      member->frame_count);
 }
 

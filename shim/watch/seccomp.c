@@ -223,6 +223,7 @@ struct filter_request seccomp_request(unsigned operation, unsigned flags, const 
     if (operation == SECCOMP_SET_MODE_STRICT)
         return flags == 0 && !program ? seccomp_request_strict() : request;
     request.is_one = operation == SECCOMP_SET_MODE_FILTER;
+    request.of_all_threads = flags & SECCOMP_FILTER_FLAG_TSYNC;
     struct sock_fprog filter;
     if (!request.is_one || !read_own((uintptr_t)program, &filter, sizeof filter) ||
         filter.len == 0 || filter.len > BPF_MAXINSNS)

@@ -24,6 +24,7 @@
 /* A request for a filter, or for strict mode, and what would become of the library under it. */
 struct filter_request {
     bool is_one;          /* else nothing is to be done */
+    bool of_all_threads;  /* SECCOMP_FILTER_FLAG_TSYNC */
     bool is_likely;       /* as far as can be known before, the kernel will take it */
     bool allows_watching; /* all that the watchdog and the log cannot do without */
     bool allows_draining; /* all that the drainer and its helper need */

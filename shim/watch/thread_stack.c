@@ -7,6 +7,7 @@
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "process/life.h"
+#include "watch/javascript_frames.h"
 
 /* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
@@ -30,7 +31,9 @@ void thread_stack_clear(void)
 
 void thread_stack_unwind(const struct memory_reader *memory)
 {
-    unwind_snapshot(&snapshot, memory, settings_stack_depth(&settings), &trace);
+    unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
+                                                      : settings_stack_depth(&settings);
+    unwind_snapshot(&snapshot, memory, depth, &trace);
 }
 
 const struct stack_trace *thread_stack_trace(void)
@@ -77,7 +80,8 @@ static void name_compiled_frames(unsigned count)
 static uint64_t hash_stack(void)
 {
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
-    for (unsigned i = 0; i < trace.count; i++)
+    unsigned depth = settings_stack_depth(&settings);
+    for (unsigned i = 0; i < trace.count && i < depth; i++)
         hash = (hash ^ trace.pc[i]) * 1099511628211ULL;
     return hash;
 }
@@ -103,6 +107,6 @@ void thread_stack_name(const struct memory_reader *memory, struct story *story)
     name_compiled_frames(count);
     story->frames = names;
     story->frame_count = without_own_frames(count);
-    story->stack_complete = trace.end == STACK_END_COMPLETE;
+    story->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
     story->stack_hash = hash_stack();
 }

@@ -93,6 +93,41 @@ static void test_blocked(void **state)
     json_decref(object);
 }
 
+/* What is not certain is left out, and a frame that cannot be read is one that cannot be read. */
+static void test_javascript(void **state)
+{
+    static const struct javascript_frame javascript[] = {
+        {.readable = true, .tier = JAVASCRIPT_BUILTIN, .function = "map"},
+        {.readable = true,
+         .tier = JAVASCRIPT_TURBOFAN,
+         .inlined = true,
+         .file = "/srv/app.js",
+         .line = 7,
+         .column = 3},
+        {.readable = false},
+        {.readable = true, .function = "drive", .file = "file:///srv/m.mjs", .function_line = 4},
+    };
+    (void)state;
+    story.javascript = javascript;
+    story.javascript_count = 4;
+    event_json_blocked(&text, &head, &story, true);
+    json_t *object = parsed("blocked"), *frame = json_object_get(object, "javascript");
+    assert_int_equal(json_array_size(frame), 4);
+    assert_null(json_object_get(json_array_get(frame, 0), "file"));
+    assert_null(json_object_get(json_array_get(frame, 0), "line"));
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(frame, 1), "column")), 3);
+    assert_true(json_is_true(json_object_get(json_array_get(frame, 1), "inlined")));
+    assert_true(json_is_true(json_object_get(json_array_get(frame, 2), "unreadable")));
+    assert_int_equal(json_object_size(json_array_get(frame, 2)), 1);
+    assert_null(json_object_get(json_array_get(frame, 3), "line"));
+    json_decref(object);
+    text_init(&text, data, sizeof data);
+    event_text_blocked(&text, &head, &story, true);
+    assert_non_null(strstr(data, "    map  (builtin)\n    <anonymous>  /srv/app.js:7:3\n"
+                                 "    (a frame that could not be read)\n"
+                                 "    drive  file:///srv/m.mjs, in the function of line 4\n"));
+}
+
 /* Names as long as they can be, of bytes that six characters stand for. */
 static void test_deepest_stack_with_longest_names(void **state)
 {
@@ -120,6 +155,30 @@ static void test_deepest_stack_with_longest_names(void **state)
     }
     head.executable = "/opt/engine";
     memset(frames, 0, sizeof frames);
+}
+
+/* The same of JavaScript frames: those that do not fit are counted, the C stack keeps its share. */
+static void test_deepest_javascript_with_longest_names(void **state)
+{
+    (void)state;
+    story.frame_count = STACK_DEPTH_LIMIT;
+    static struct javascript_frame javascript[STACK_DEPTH_LIMIT];
+    for (unsigned i = 0; i < STACK_DEPTH_LIMIT; i++) {
+        javascript[i] = (struct javascript_frame){.readable = true, .line = 1, .column = 1};
+        memset(javascript[i].file, 1, sizeof javascript[i].file - 1);
+        memset(javascript[i].function, 1, sizeof javascript[i].function - 1);
+    }
+    story.javascript = javascript;
+    story.javascript_count = STACK_DEPTH_LIMIT;
+    event_json_blocked(&text, &head, &story, true);
+    json_t *object = parsed("blocked");
+    size_t shown = json_array_size(json_object_get(object, "javascript"));
+    assert_int_equal(shown +
+                         (size_t)json_integer_value(json_object_get(object, "javascript_omitted")),
+                     STACK_DEPTH_LIMIT);
+    assert_true(shown > 3);
+    assert_int_equal(json_array_size(json_object_get(object, "stack")), STACK_DEPTH_LIMIT);
+    json_decref(object);
 }
 
 static void test_start_warning_unblocked_summary(void **state)
@@ -194,6 +253,10 @@ static void set_hostile_names(void)
     story.object.child.pid = 9;
     story.python = &python;
     story.python_count = 1;
+    static struct javascript_frame javascript = {
+        .readable = true, .line = 1, .file = HOSTILE, .function = HOSTILE};
+    story.javascript = &javascript;
+    story.javascript_count = 1;
     strcpy(frames[0].module, "/opt/" HOSTILE);
     strcpy(frames[0].symbol, HOSTILE);
     story.frame_count = 1;
@@ -283,6 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_blocked, set_up),
+        cmocka_unit_test_setup(test_javascript, set_up),
+        cmocka_unit_test_setup(test_deepest_javascript_with_longest_names, set_up),
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),

@@ -32,7 +32,7 @@ static const char *words(unsigned python_count, unsigned native_count)
     static char line[512];
     struct text_buffer text;
     text_init(&text, line, sizeof line);
-    user_frame_words(&text, python, python_count, native, native_count);
+    user_frame_words(&text, python, python_count, NULL, 0, native, native_count);
     return line;
 }
 
@@ -66,11 +66,37 @@ static void native_outside_of_libc(void **state)
     assert_string_equal(words(0, 2), "");
 }
 
+static void javascript_of_the_program(void **state)
+{
+    static struct javascript_frame frames[] = {
+        {.readable = true, .file = "node:fs", .line = 9, .function = "writeSync"},
+        {.readable = true, .function = "map"},
+        {.readable = false},
+        {.readable = true, .file = "/srv/node_modules/log/index.js", .line = 3, .function = "log"},
+        {.readable = true, .file = "/srv/app\x1b[2J.js", .line = 7},
+    };
+    static char line[512];
+    struct text_buffer text;
+    (void)state;
+    text_init(&text, line, sizeof line);
+    user_frame_words(&text, NULL, 0, frames, 5, NULL, 0);
+    assert_null(strchr(line, '\x1b'));
+    assert_non_null(strstr(line, ".js:7 <anonymous>"));
+    /* A program that is itself an installed package. */
+    text_init(&text, line, sizeof line);
+    user_frame_words(&text, NULL, 0, frames, 4, NULL, 0);
+    assert_string_equal(line, "/srv/node_modules/log/index.js:3 log");
+    text_init(&text, line, sizeof line);
+    user_frame_words(&text, NULL, 0, frames, 3, NULL, 0);
+    assert_string_equal(line, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(python_before_libraries),
         cmocka_unit_test(native_outside_of_libc),
+        cmocka_unit_test(javascript_of_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

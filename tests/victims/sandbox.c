@@ -2,6 +2,7 @@
 /*
  * Programs that put themselves under a seccomp filter, in every way there is.
  *   sandbox lives WHO HOW BEFORE   WHO then lives from read, write and exit alone
+ *   sandbox shared HOW             beside threads that write all the time
  *   sandbox asks                   every request that the kernel refuses, and what it answers
  *   sandbox asks-beside            the same beside a thread that is stuck, when stdin has a byte
  *   sandbox stuck FILTER [HOW]     installs FILTER, then gets stuck on stdout (a full pipe)
@@ -182,7 +183,7 @@ static void talk_and_leave(enum how how, int status)
 
 static enum how thread_how;
 
-static _Atomic int thread_may_begin, thread_is_done;
+static _Atomic int thread_may_begin, thread_is_done, threads_begun;
 
 static void *talking_thread(void *unused)
 {
@@ -194,6 +195,38 @@ static void *talking_thread(void *unused)
     thread_is_done = 1;
     syscall(SYS_exit, 0);
     return unused;
+}
+
+/* Each write is the thread's first, as far as the library knows: it goes the long way. */
+static void *first_write(void *unused)
+{
+    char byte = 0;
+    threads_begun++;
+    while (!thread_may_begin)
+        ;
+    for (;;)
+        if (write(channel[1], &byte, 1) != 1 || read(channel[0], &byte, 1) != 1)
+            _exit(5);
+    return unused;
+}
+
+/* The threads live under the filter from one moment to the next. */
+static int shared(enum how how)
+{
+    enum { THREADS = 3 };
+    pthread_t thread;
+    make_filter("bare");
+    large_write();
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread, NULL, first_write, NULL);
+    while (threads_begun < THREADS) /* a thread's start makes calls that the filter forbids */
+        ;
+    thread_may_begin = 1;
+    if (install(how) != 0)
+        return 4;
+    talk();
+    syscall(SYS_exit_group, 6);
+    return 0;
 }
 
 static int report_child(pid_t child)
@@ -355,6 +388,8 @@ int main(int argc, char **argv)
         return 2;
     if (strcmp(mode, "lives") == 0 && argc == 5)
         return lives(argv[2], how_named(argv[3]), argv[4]);
+    if (strcmp(mode, "shared") == 0)
+        return shared(how_named(argv[2]));
     if (strcmp(mode, "asks") == 0)
         return asks();
     if (strcmp(mode, "unshares") == 0) {

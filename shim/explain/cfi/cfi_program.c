@@ -5,6 +5,7 @@
 
 enum {
     INSTRUCTION_LIMIT = 1 << 16, /* of one entry */
+    INSTRUCTION_BATCH = 64,      /* that cost as much as a read of memory */
     REMEMBERED_LIMIT = 8,        /* rows; compilers use one */
     NO_REGISTER = CFI_REGISTERS, /* one for which no rule is kept */
 };
@@ -321,7 +322,8 @@ bool cfi_row_at(const struct unwind_memory *memory, const struct frame_entry *en
     program.location = entry->start;
     row->start = entry->start;
     run(&program, entry->own, entry->own_end, pc, row);
-    if (program.failed)
+    if (program.failed ||
+        !stack_snapshot_spend(memory->snapshot, program.instructions / INSTRUCTION_BATCH))
         return false;
     row->cfa_register = program.now.cfa_register;
     row->cfa_offset = program.now.cfa_offset;

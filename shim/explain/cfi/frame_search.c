@@ -3,8 +3,8 @@
 
 enum {
     HDR_VERSION = 1,
-    ROW_SIZE = 8,         /* of the sorted table: where the code starts, where its entry is */
-    SCAN_LIMIT = 1 << 20, /* entries; node has 100,000 */
+    ROW_SIZE = 8,    /* of the sorted table: where the code starts, where its entry is */
+    SCAN_BATCH = 16, /* entries that cost as much as a read of memory */
     HINTS = 512,
 };
 
@@ -72,7 +72,9 @@ static uintptr_t scan(const struct unwind_memory *memory, const struct unwind_ta
 {
     uintptr_t address = eh_frame, next;
     struct frame_entry entry;
-    for (unsigned i = 0; i < SCAN_LIMIT; i++, address = next) {
+    for (unsigned i = 0;; i++, address = next) {
+        if (i % SCAN_BATCH == 0 && !stack_snapshot_spend(memory->snapshot, 1))
+            return 0;
         switch (frame_entry_read(memory, tables, address, &entry, &next)) {
         case FRAME_ENTRY_BROKEN:
         case FRAME_ENTRY_LAST:
@@ -85,7 +87,6 @@ static uintptr_t scan(const struct unwind_memory *memory, const struct unwind_ta
             break;
         }
     }
-    return 0;
 }
 
 /* The entry of `pc` by the header; a linker that could not sort leaves out the table, and its

@@ -70,6 +70,11 @@ class Sandbox(unittest.TestCase):
     def test_a_vfork_child_lives_under_its_filter(self):
         self.check_lives("vfork")
 
+    def test_a_filter_for_threads_that_are_in_calls_of_ours(self):
+        """At one of 20 starts a thread is between two of them when the filter becomes its own."""
+        for _ in range(100):
+            self.assertEqual(self.result("shared", "seccomp-tsync", **self.library()), (6, ""))
+
     def test_drained_ones_live_under_their_filter(self):
         for mode in ("full", "behind"):
             for who in ("self", "fork", "fork-calls", "thread"):

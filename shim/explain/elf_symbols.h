@@ -6,9 +6,10 @@
  * library's constructor holds. The dynamic symbol table is mapped memory: it is read like any
  * other. Async-signal-safe.
  */
-#ifndef PIPESHIM_EXPLAIN_PYTHON_ELF_SYMBOLS_H
-#define PIPESHIM_EXPLAIN_PYTHON_ELF_SYMBOLS_H
+#ifndef PIPESHIM_EXPLAIN_ELF_SYMBOLS_H
+#define PIPESHIM_EXPLAIN_ELF_SYMBOLS_H
 
+#include <elf.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ bool elf_symbols_open(const struct memory_reader *reader, uintptr_t base,
 /* The address of the defined dynamic symbol `name`, 0 if there is none. */
 uintptr_t elf_symbols_find(const struct memory_reader *reader, const struct elf_symbols *symbols,
                            const char *name);
+
+/* The same, and the whole entry of the table, whose address is not relocated. */
+bool elf_symbols_find_entry(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                            const char *name, Elf64_Sym *entry);
 
 /* The same from the .symtab section of the file that `file` reads (memory_reader_file), for an
  * executable that exports nothing: a linear search through all symbols. */

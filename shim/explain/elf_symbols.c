@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "explain/python/elf_symbols.h"
+#include "explain/elf_symbols.h"
 
 #include <elf.h>
 #include <string.h>
@@ -95,28 +95,24 @@ static bool name_equals(const struct memory_reader *reader, uintptr_t address, c
            memcmp(found, name, size) == 0;
 }
 
-/* The symbol's address if it is defined and has that name, else 0. */
-static uintptr_t symbol_address(const struct memory_reader *reader,
-                                const struct elf_symbols *symbols, uint32_t index, const char *name)
+/* Whether the symbol is defined and has that name. */
+static bool read_named(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                       uint32_t index, const char *name, Elf64_Sym *symbol)
 {
-    Elf64_Sym symbol;
-    if (!memory_read(reader, symbols->symbols + (uintptr_t)index * sizeof symbol, &symbol,
-                     sizeof symbol) ||
-        symbol.st_shndx == SHN_UNDEF || symbol.st_value == 0)
-        return 0;
-    if (!name_equals(reader, symbols->strings + symbol.st_name, name))
-        return 0;
-    return symbols->bias + symbol.st_value;
+    return memory_read(reader, symbols->symbols + (uintptr_t)index * sizeof *symbol, symbol,
+                       sizeof *symbol) &&
+           symbol->st_shndx != SHN_UNDEF && symbol->st_value != 0 &&
+           name_equals(reader, symbols->strings + symbol->st_name, name);
 }
 
 /* DT_GNU_HASH: { buckets, first symbol, bloom words, bloom shift }, bloom filter, buckets, and one
  * hash a symbol, the last of a bucket with bit 0 set. */
-static uintptr_t find_by_gnu_hash(const struct memory_reader *reader,
-                                  const struct elf_symbols *symbols, const char *name)
+static bool find_by_gnu_hash(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                             const char *name, Elf64_Sym *entry)
 {
     uint32_t header[4];
     if (!memory_read(reader, symbols->gnu_hash, header, sizeof header) || header[0] == 0)
-        return 0;
+        return false;
     uint32_t hash = 5381;
     for (const unsigned char *c = (const unsigned char *)name; *c != 0; c++)
         hash = hash * 33 + *c;
@@ -126,30 +122,27 @@ static uintptr_t find_by_gnu_hash(const struct memory_reader *reader,
     if (!memory_read(reader, buckets + (uintptr_t)(hash % header[0]) * sizeof index, &index,
                      sizeof index) ||
         index < header[1])
-        return 0;
+        return false;
     for (unsigned i = 0; i < CHAIN_LIMIT; i++, index++) {
         uint32_t found;
         uintptr_t at = hashes + (uintptr_t)(index - header[1]) * sizeof found;
         if (!memory_read(reader, at, &found, sizeof found))
-            return 0;
-        if ((found | 1) == (hash | 1)) {
-            uintptr_t address = symbol_address(reader, symbols, index, name);
-            if (address != 0)
-                return address;
-        }
+            return false;
+        if ((found | 1) == (hash | 1) && read_named(reader, symbols, index, name, entry))
+            return true;
         if (found & 1)
-            return 0;
+            return false;
     }
-    return 0;
+    return false;
 }
 
 /* DT_HASH of the System V ABI: { buckets, chains }, buckets, chains. */
-static uintptr_t find_by_hash(const struct memory_reader *reader, const struct elf_symbols *symbols,
-                              const char *name)
+static bool find_by_hash(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                         const char *name, Elf64_Sym *entry)
 {
     uint32_t header[2];
     if (!memory_read(reader, symbols->hash, header, sizeof header) || header[0] == 0)
-        return 0;
+        return false;
     uint32_t hash = 0;
     for (const unsigned char *c = (const unsigned char *)name; *c != 0; c++) {
         hash = (hash << 4) + *c;
@@ -163,20 +156,27 @@ static uintptr_t find_by_hash(const struct memory_reader *reader, const struct e
         uint32_t index;
         if (!memory_read(reader, at, &index, sizeof index) || index == STN_UNDEF ||
             index >= header[1])
-            return 0;
-        uintptr_t address = symbol_address(reader, symbols, index, name);
-        if (address != 0)
-            return address;
+            return false;
+        if (read_named(reader, symbols, index, name, entry))
+            return true;
         at = chains + (uintptr_t)index * sizeof(uint32_t);
     }
-    return 0;
+    return false;
+}
+
+bool elf_symbols_find_entry(const struct memory_reader *reader, const struct elf_symbols *symbols,
+                            const char *name, Elf64_Sym *entry)
+{
+    return symbols->gnu_hash != 0 ? find_by_gnu_hash(reader, symbols, name, entry)
+                                  : find_by_hash(reader, symbols, name, entry);
 }
 
 uintptr_t elf_symbols_find(const struct memory_reader *reader, const struct elf_symbols *symbols,
                            const char *name)
 {
-    return symbols->gnu_hash != 0 ? find_by_gnu_hash(reader, symbols, name)
-                                  : find_by_hash(reader, symbols, name);
+    Elf64_Sym entry;
+    return elf_symbols_find_entry(reader, symbols, name, &entry) ? symbols->bias + entry.st_value
+                                                                 : 0;
 }
 
 static uintptr_t search_section(const struct memory_reader *file, const Elf64_Shdr *table,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "explain/python/module_bases.h"
+#include "explain/module_bases.h"
 
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -28,8 +28,8 @@ void module_bases_proc_path(int pid, const char *name, char *path)
 
 /* A line of maps: "55d0-55d1 r--p OFFSET MAJOR:MINOR INODE   PATH". */
 struct mapping {
-    uintptr_t start;
-    bool from_file_start;
+    uintptr_t start, end;
+    bool from_file_start, executable;
     const char *path;
 };
 
@@ -60,11 +60,16 @@ static const char *skip_field(const char *at)
 static struct mapping parse_line(const char *line)
 {
     struct mapping mapping;
-    uint64_t start = 0, offset = 0;
-    parse_hex(line, &start);
-    const char *at = skip_field(skip_field(line));
+    uint64_t start = 0, end = 0, offset = 0;
+    const char *at = parse_hex(line, &start);
+    if (*at == '-')
+        parse_hex(at + 1, &end);
+    at = skip_field(line);
+    mapping.executable = at[0] != '\0' && at[1] != '\0' && at[2] == 'x';
+    at = skip_field(at);
     at = parse_hex(at, &offset);
     mapping.start = start;
+    mapping.end = end;
     mapping.from_file_start = offset == 0;
     mapping.path = skip_field(skip_field(skip_field(at)));
     return mapping;
@@ -83,12 +88,19 @@ static const char *file_name(const char *path)
 
 static void take(struct module_bases *bases, const struct mapping *mapping, const char *executable)
 {
-    if (!mapping->from_file_start || mapping->path[0] != '/')
+    if (mapping->path[0] != '/')
         return;
     const char *name = file_name(mapping->path);
+    bool may_hold_v8 = strcmp(mapping->path, executable) == 0 || starts_with(name, "libnode.so");
+    if (may_hold_v8 && mapping->executable && bases->code_count < CODE_RANGE_LIMIT)
+        bases->code[bases->code_count++] = (struct code_range){mapping->start, mapping->end};
+    if (!mapping->from_file_start)
+        return;
     if (bases->executable == 0 && strcmp(mapping->path, executable) == 0) {
         bases->executable = mapping->start;
         bases->executable_is_python = starts_with(name, "python");
+    } else if (bases->libnode == 0 && starts_with(name, "libnode.so")) {
+        bases->libnode = mapping->start;
     } else if (starts_with(name, "libpython") && bases->libpython_count < LIBPYTHON_LIMIT) {
         bases->libpython[bases->libpython_count++] = mapping->start;
     } else if (starts_with(name, "libpthread.so.0") || starts_with(name, "libpthread-2.") ||
