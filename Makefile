@@ -56,7 +56,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test test-node test-unwind soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -191,6 +191,10 @@ third-party: all
 # JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
 test-node: all
 	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
+
+# A minute of JavaScript whose heap is collected all the time; the test in `make test` takes 5 s.
+soak-javascript: all
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_COLLECTING_SECONDS=60 /usr/bin/python3 tests/integration/javascript/test_javascript_running.py Running.test_nothing_is_wrong_while_the_heap_is_collected
 
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop

@@ -27,7 +27,7 @@ def sources():
 def mutable_symbols(path, folder):
     target = os.path.join(folder, "object.o")
     subprocess.run([os.environ.get("CC", "gcc"), "-Ishim", "-D_GNU_SOURCE", '-DPIPESHIM_VERSION="x"',
-                    "-std=gnu11", "-O0", "-fPIC", "-ftls-model=initial-exec", "-c", "-o", target, path], check=True)
+                    "-std=gnu11", "-w", "-O0", "-fPIC", "-ftls-model=initial-exec", "-c", "-o", target, path], check=True)
     table = subprocess.run(["objdump", "-t", target], check=True, capture_output=True, text=True).stdout
     for line in table.splitlines():
         match = re.match(r"[0-9a-f]+ .{7} (\S+)\t[0-9a-f]+ (?:\.hidden )?(\S+)$", line)

@@ -10,6 +10,7 @@ bool stack_snapshot_take(const struct memory_reader *reader,
 {
     snapshot->registers = *registers;
     snapshot->only_pc_and_sp = false;
+    snapshot->has_r9 = false;
     snapshot->start = registers->sp & ~(uintptr_t)7;
     /* A read that runs over the end of the address space would fail as a whole. */
     size_t room = UINTPTR_MAX - snapshot->start;

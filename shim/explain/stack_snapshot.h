@@ -23,6 +23,8 @@ enum {
 struct stack_snapshot {
     struct saved_registers registers;
     bool only_pc_and_sp; /* the other registers are unknown */
+    bool has_r9;         /* x86_64, a thread that ran: this one is known, too */
+    uint64_t r9;         /* where V8's interpreter keeps which bytecode it is at */
     uintptr_t start;     /* the stack's bytes from here, */
     size_t size;         /* so many, */
     unsigned char bytes[SNAPSHOT_LIMIT] __attribute__((aligned(16)));

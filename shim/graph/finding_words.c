@@ -10,6 +10,7 @@
 #include "kernel/proc_reader.h"
 #include "kernel/process_name.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 
 /* What the kernel gives an unprivileged user whose pipes hold more than fs.pipe-user-pages-soft
  * pages in all: the 1,025th pipe has two pages (pipe(7)). */
@@ -184,13 +185,12 @@ static bool find_master(const struct wait_graph *graph, int64_t index, int *pid,
         if (!graph->processes[i].readable || fd_iterate(&fds, graph->processes[i].pid) < 0)
             continue;
         while (!found && fd_next(&fds)) {
-            char path[PROC_PATH_LIMIT], text[256];
-            int64_t number;
+            char path[PROC_PATH_LIMIT];
+            struct status_field number = {.name = "tty-index", .base = 10};
             if (fds.description.kind != LINK_PTY_MASTER)
                 continue;
             proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.fd);
-            found = proc_read(path, text, sizeof text) > 0 &&
-                    parse_field(text, "tty-index:", &number) && number == index;
+            found = fields_read(path, &number, 1) && number.value == (uint64_t)index;
             *fd = fds.fd;
         }
         fd_iterate_end(&fds);

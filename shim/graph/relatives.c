@@ -38,7 +38,7 @@ static long add_children_of(struct relatives *relatives, int pid, int tid)
 {
     char text[1024];
     int child = 0;
-    long length = proc_read_of(pid, tid, "children", text, sizeof text);
+    long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
     if (length == (long)sizeof text - 1)
         relatives->full = true;
     for (const char *at = text; *at != '\0'; at++) {

@@ -26,7 +26,7 @@ void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT])
 {
     char text[2048];
     struct text_buffer buffer;
-    long length = proc_read_of(pid, 0, "cmdline", text, sizeof text);
+    long length = proc_read_start_of(pid, 0, "cmdline", text, sizeof text);
     struct command_line line = {text, text + (length > 0 ? length : 0)};
     const char *script = script_argument(next_argument, &line);
     text_init(&buffer, name, PROCESS_NAME_LIMIT);

@@ -114,9 +114,8 @@ static void path_of_own_thread(char path[PROC_PATH_LIMIT], int tid)
     text_string(&text, "/status");
 }
 
-bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
+bool fields_read(const char *path, struct status_field *fields, unsigned count)
 {
-    char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
     char chunk[CHUNK];
     struct parser parser = {.fields = fields, .count = count};
     long size;
@@ -124,10 +123,6 @@ bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
         fields[i].found = false;
         fields[i].value = 0;
     }
-    if (pid == STATUS_THIS_PROCESS)
-        path_of_own_thread(path, tid);
-    else if (pid != 0)
-        proc_path(path, pid, tid, "status");
     long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -136,4 +131,14 @@ bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
         take(&parser, chunk, size);
     raw_syscall(SYS_close, fd);
     return all_found(&parser);
+}
+
+bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
+{
+    char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
+    if (pid == STATUS_THIS_PROCESS)
+        path_of_own_thread(path, tid);
+    else if (pid != 0)
+        proc_path(path, pid, tid, "status");
+    return fields_read(path, fields, count);
 }

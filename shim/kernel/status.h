@@ -28,5 +28,8 @@ struct status_field {
  * them. */
 bool status_read(int pid, int tid, struct status_field *fields, unsigned count);
 
+/* The same of another file whose lines are "name: number": a fdinfo. */
+bool fields_read(const char *path, struct status_field *fields, unsigned count);
+
 /* Runs on: any thread, the tool. AS-safe: yes. Blocks: no. */
 #endif

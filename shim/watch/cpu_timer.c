@@ -214,6 +214,7 @@ bool cpu_timer_latest(int tid, struct stack_snapshot *snapshot)
             continue;
         snapshot->registers = session->registers;
         snapshot->only_pc_and_sp = false;
+        snapshot->has_r9 = false;
         snapshot->start = session->registers.sp;
         snapshot->size = session->stack_size;
         memcpy(snapshot->bytes, session->stack, sizeof session->stack);

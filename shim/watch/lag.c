@@ -10,6 +10,7 @@
 #include "report/tell.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
+#include "watch/javascript_frames.h"
 #include "watch/judge.h"
 #include "watch/kernel_wait.h"
 #include "watch/lag_account.h"
@@ -339,6 +340,7 @@ static void tell(struct event_loop *loop, const struct memory_reader *memory,
         python_frames_add_running(memory, &story);
     else
         python_frames_add(memory, &story);
+    javascript_frames_add(memory, thread_stack_trace(), thread_stack_snapshot(), &story);
     if (event_loop_is_left(loop, &story))
         return;
     struct told told = tell_lag(&story, &facts);

@@ -14,7 +14,8 @@
 #include "watch/context.h"
 #include "watch/thread_stack.h"
 
-static struct member *members; /* CHAIN_LIMIT of them, mapped when they are first needed */
+static struct member
+    *members; /* CHAIN_LIMIT of them, mapped when first needed; child: kept, a mapping */
 
 static bool have_memory(void)
 {
@@ -47,7 +48,7 @@ static void read_source(const struct chain_link *link, struct member *member)
 /* The C stack of a thread of this process, which sleeps in a call. */
 static void read_own_stack(const struct chain_link *link, struct member *member)
 {
-    static struct story story; /* only for its frames */
+    static struct story story; /* only for its frames; child: scratch */
     struct task_call call = task_read_call(link->tid);
     memset(&story, 0, sizeof story);
     thread_stack_clear();

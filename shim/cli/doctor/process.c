@@ -10,6 +10,7 @@
 #include "cli/doctor/conditions.h"
 #include "cli/doctor/program.h"
 #include "kernel/proc_reader.h"
+#include "kernel/status.h"
 
 enum { ENVIRONMENT_LIMIT = 128 * 1024, VARIABLE_LIMIT = 4096 };
 
@@ -95,11 +96,8 @@ static void explain_absence(struct results *results, int pid, char *const *envir
 
 static void check_seccomp(struct results *results, int pid)
 {
-    char status[8192];
-    if (proc_read_of(pid, 0, "status", status, sizeof status) <= 0)
-        return;
-    const char *mode = strstr(status, "\nSeccomp:\t");
-    if (mode && mode[10] != '0')
+    struct status_field mode = {.name = "Seccomp", .base = 10};
+    if (status_read(pid, 0, &mode, 1) && mode.value != 0)
         results_add(results, VERDICT_INFO, "seccomp", NULL,
                     "process %d is under a seccomp filter: what it forbids is left out of reports",
                     pid);
@@ -129,7 +127,7 @@ static void check_loaded(struct results *results, int pid, const char *path,
 {
     char root[PROC_PATH_LIMIT];
     char *text = malloc(ENVIRONMENT_LIMIT);
-    long size = text ? proc_read_of(pid, 0, "cmdline", text, ENVIRONMENT_LIMIT) : 0;
+    long size = text ? proc_read_start_of(pid, 0, "cmdline", text, ENVIRONMENT_LIMIT) : 0;
     char **arguments = split_strings(text, size > 0 ? size : 0);
     char **at = arguments;
     const char *script = arguments ? script_argument(next_argument, &at) : NULL;
@@ -163,7 +161,7 @@ void check_process(struct results *results, int pid)
     proc_path(path, pid, 0, "exe");
     ssize_t length = readlink(path, executable, sizeof executable - 1);
     proc_path(path, pid, 0, "environ");
-    long size = text ? proc_read(path, text, ENVIRONMENT_LIMIT) : -ENOMEM;
+    long size = text ? proc_read_start(path, text, ENVIRONMENT_LIMIT) : -ENOMEM;
     if (length < 0 || size < 0) {
         bool gone = (length < 0 ? errno : (int)-size) == ENOENT;
         results_add(results, VERDICT_FAIL, "process",

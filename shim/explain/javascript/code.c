@@ -16,6 +16,17 @@ bool v8_code_table(struct v8_heap *heap, const struct v8_code *code, uint64_t *t
     return v8_field(heap, code->object, heap->layout->code_positions, table);
 }
 
+bool v8_code_is_of_bytecode(struct v8_heap *heap, const struct v8_code *code, uint64_t bytecode)
+{
+    uint64_t source, first, second;
+    if (!v8_field(heap, code->object, heap->layout->code_deopt_data, &source))
+        return false;
+    return source == bytecode ||
+           (v8_has_type(heap, source, heap->layout->published.type_interpreter_data) &&
+            v8_field(heap, source, 8, &first) && v8_field(heap, source, 16, &second) &&
+            (first == bytecode || second == bytecode));
+}
+
 /* --- Which code a pc belongs to --------------------------------------------------------------- */
 
 /* The Code of an object that holds instructions, if they include pc. */

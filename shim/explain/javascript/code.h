@@ -33,6 +33,9 @@ enum { V8_INLINED_LIMIT = 64 };
 unsigned v8_code_inlined(struct v8_heap *heap, const struct v8_code *code, uint64_t pc, bool exact,
                          enum v8_encoding encoding, uint64_t shared, struct v8_inlined *out);
 
+/* Whether baseline code was compiled from this BytecodeArray. */
+bool v8_code_is_of_bytecode(struct v8_heap *heap, const struct v8_code *code, uint64_t bytecode);
+
 /* The table of a code object: source positions, or of baseline code the ends of bytecodes. */
 bool v8_code_table(struct v8_heap *heap, const struct v8_code *code, uint64_t *table);
 

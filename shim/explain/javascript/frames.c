@@ -21,7 +21,8 @@ enum slot {
 void v8_frames_begin(struct v8_frame_walk *walk, struct v8_heap *heap,
                      const struct stack_trace *trace, struct stack_snapshot *snapshot)
 {
-    *walk = (struct v8_frame_walk){.heap = heap, .trace = trace, .snapshot = snapshot};
+    *walk = (struct v8_frame_walk){
+        .heap = heap, .trace = trace, .snapshot = snapshot, .sp = snapshot->registers.sp};
 }
 
 static bool read_slots(struct v8_frame_walk *walk, uint64_t fp, uint64_t slots[SLOTS])
@@ -57,8 +58,10 @@ static bool next_position(struct v8_frame_walk *walk, struct v8_frame *frame)
         unsigned i = walk->next++;
         if (trace->frame_pointer[i] == 0)
             continue;
-        *frame = (struct v8_frame){
-            .pc = trace->pc[i], .fp = trace->frame_pointer[i], .exact = trace->exact[i]};
+        *frame = (struct v8_frame){.pc = trace->pc[i],
+                                   .fp = trace->frame_pointer[i],
+                                   .exact = trace->exact[i],
+                                   .innermost = i == 0};
         walk->beyond = i + 1 == trace->count;
         return true;
     }
@@ -77,7 +80,9 @@ bool v8_frames_next(struct v8_frame_walk *walk, struct v8_frame *frame)
             continue;
         if (walk->beyond)
             go_beyond(walk, frame->fp, slots);
-        if ((slots[SLOT_CONTEXT] & 1) == 0)
+        /* A function that is making its frame has slots that are not its own yet. */
+        bool whole = !frame->exact || frame->fp - 2 * sizeof(uint64_t) >= walk->sp;
+        if ((slots[SLOT_CONTEXT] & 1) == 0 || !whole)
             continue;
         frame->function = slots[SLOT_FUNCTION];
         frame->bytecode = slots[SLOT_BYTECODE];

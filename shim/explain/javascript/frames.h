@@ -10,7 +10,8 @@
 /* One frame, as it lies on the stack. */
 struct v8_frame {
     uint64_t pc, fp;
-    bool exact;                          /* pc is what is executed, no return address */
+    bool exact;     /* pc is what is executed, no return address */
+    bool innermost; /* of the whole stack: the snapshot's registers are its own */
     uint64_t function, bytecode, offset; /* the words of its fixed slots; offset: the last one's */
 };
 
@@ -20,6 +21,7 @@ struct v8_frame_walk {
     struct v8_heap *heap;
     const struct stack_trace *trace;
     struct stack_snapshot *snapshot;
+    uint64_t sp;
     unsigned next; /* of the trace */
     unsigned steps;
     bool beyond;     /* the trace ended */

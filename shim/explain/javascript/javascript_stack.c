@@ -36,6 +36,7 @@ struct reading {
     struct javascript_runtime *runtime;
     struct javascript_workspace *work;
     struct v8_heap *heap;
+    struct stack_snapshot *snapshot;
     struct javascript_frame *out;
     unsigned count, limit, omitted;
     bool second;
@@ -105,8 +106,13 @@ static void emit_unreadable(struct reading *reading)
     reading->last_script = 0;
 }
 
+struct shown {
+    enum javascript_tier tier;
+    bool inlined, near;
+};
+
 static void emit_function(struct reading *reading, const struct v8_function *function,
-                          int32_t position, enum javascript_tier tier, bool inlined)
+                          int32_t position, struct shown shown)
 {
     if (reading->count == reading->limit) {
         reading->omitted++;
@@ -115,8 +121,9 @@ static void emit_function(struct reading *reading, const struct v8_function *fun
     struct javascript_frame *frame = next_frame(reading);
     struct pending pending = {function->script, position, function->start, 0};
     memcpy(frame->function, function->name, sizeof frame->function);
-    frame->tier = (uint8_t)tier;
-    frame->inlined = inlined;
+    frame->tier = (uint8_t)shown.tier;
+    frame->inlined = shown.inlined;
+    frame->near = shown.near && position >= 0;
     frame->readable = true;
     if (function->script != 0 && !reading->second && function->script == reading->last_script) {
         memcpy(frame->file, frame[-1].file, sizeof frame->file);
@@ -188,12 +195,54 @@ static int32_t bytecode_position(struct reading *reading, const struct v8_frame 
     return position;
 }
 
+/* Whether `pc` is in the interpreter's code for handler `number`: its address is the last one in
+ * the table that is not above pc. */
+static bool runs_handler(struct v8_heap *heap, uint64_t table, unsigned number, uint64_t pc)
+{
+    enum { HANDLERS = V8_SCALES * V8_BYTECODES_LIMIT, HANDLER_LIMIT = 16384 };
+    uint64_t own, other;
+    if (!v8_read(heap, table + number * sizeof own, &own, sizeof own) || own > pc ||
+        pc - own > HANDLER_LIMIT)
+        return false;
+    for (unsigned i = 0; i < HANDLERS; i++)
+        if (!v8_read(heap, table + i * sizeof other, &other, sizeof other) ||
+            (other > own && other <= pc))
+            return false;
+    return true;
+}
+
+/* Of a function that is being interpreted the slot has the last call; where it is now is in the
+ * registers of the interpreter, but only within the code of the bytecode that they name. */
+static int32_t running_offset(struct reading *reading, const struct v8_frame *frame)
+{
+#if defined(__x86_64__)
+    struct v8_heap *heap = reading->heap;
+    const struct stack_snapshot *snapshot = reading->snapshot;
+    const struct v8_constants *k = &heap->layout->published;
+    unsigned handler;
+    if (!frame->innermost || !snapshot->has_r9 || k->register_bytecode_offset != 9 ||
+        k->register_bytecode_array != 12 || snapshot->registers.r12 != frame->bytecode)
+        return -1;
+    int64_t offset = (int64_t)snapshot->r9 - (k->bytecode_data - 1);
+    if (offset < 0 || offset > V8_TABLE_LIMIT ||
+        !v8_bytecode_handler(heap, &reading->runtime->bytecodes, frame->bytecode, (int32_t)offset,
+                             &handler) ||
+        !runs_handler(heap, snapshot->registers.r15, handler, frame->pc))
+        return -1;
+    return (int32_t)offset;
+#else
+    (void)reading, (void)frame;
+    return -1;
+#endif
+}
+
 static void read_interpreted(struct reading *reading, const struct v8_frame *frame,
                              const struct v8_function *function)
 {
-    int32_t offset = interpreted_offset(reading->heap, frame->offset);
+    int32_t offset = frame->exact ? running_offset(reading, frame)
+                                  : interpreted_offset(reading->heap, frame->offset);
     int32_t position = offset < 0 ? -1 : bytecode_position(reading, frame, function, offset);
-    emit_function(reading, function, position, JAVASCRIPT_INTERPRETED, false);
+    emit_function(reading, function, position, (struct shown){.tier = JAVASCRIPT_INTERPRETED});
 }
 
 static void read_baseline(struct reading *reading, const struct v8_frame *frame,
@@ -203,11 +252,12 @@ static void read_baseline(struct reading *reading, const struct v8_frame *frame,
     uint64_t table;
     int32_t offset, position = -1;
     if (v8_function_has_bytecode(heap, function, frame->bytecode) &&
-        v8_code_table(heap, code, &table) &&
+        v8_code_is_of_bytecode(heap, code, frame->bytecode) && v8_code_table(heap, code, &table) &&
         v8_baseline_offset(heap, &reading->runtime->bytecodes, frame->bytecode, table,
                            (uint32_t)(frame->pc - code->start), &offset))
         position = bytecode_position(reading, frame, function, offset);
-    emit_function(reading, function, position, JAVASCRIPT_BASELINE, false);
+    emit_function(reading, function, position,
+                  (struct shown){.tier = JAVASCRIPT_BASELINE, .near = frame->exact});
 }
 
 static void read_optimized(struct reading *reading, const struct v8_frame *frame,
@@ -218,15 +268,16 @@ static void read_optimized(struct reading *reading, const struct v8_frame *frame
     unsigned count = v8_code_inlined(reading->heap, code, frame->pc, frame->exact,
                                      reading->runtime->encoding, function->shared, inlined);
     if (count == 0) {
-        emit_function(reading, function, -1, tier, false);
+        emit_function(reading, function, -1, (struct shown){.tier = tier});
         return;
     }
     for (unsigned i = 0; i < count; i++) {
         struct v8_function called;
+        struct shown shown = {tier, i + 1 < count, frame->exact && i == 0};
         if (inlined[i].shared == 0)
-            emit_function(reading, function, inlined[i].position, tier, i + 1 < count);
+            emit_function(reading, function, inlined[i].position, shown);
         else if (v8_function_read(reading->heap, inlined[i].shared, &called))
-            emit_function(reading, &called, inlined[i].position, tier, i + 1 < count);
+            emit_function(reading, &called, inlined[i].position, shown);
         else
             emit_unreadable(reading);
     }
@@ -237,7 +288,7 @@ static void read_compiled(struct reading *reading, const struct v8_frame *frame,
 {
     struct v8_code code;
     if (!v8_code_find(reading->heap, frame->pc, &reading->runtime->stream_map, &code)) {
-        emit_function(reading, function, -1, JAVASCRIPT_UNKNOWN_TIER, false);
+        emit_function(reading, function, -1, (struct shown){0});
         return;
     }
     int32_t above = code.kind - reading->heap->layout->published.code_kind_baseline;
@@ -251,7 +302,7 @@ static void read_compiled(struct reading *reading, const struct v8_frame *frame,
         /* --interpreted-frames-native-stack: each function has a copy of the interpreter's entry */
         read_interpreted(reading, frame, function);
     else
-        emit_function(reading, function, -1, JAVASCRIPT_UNKNOWN_TIER, false);
+        emit_function(reading, function, -1, (struct shown){0});
 }
 
 /* The function of a frame, from its slot. */
@@ -279,13 +330,13 @@ static void read_frame(struct reading *reading, const struct v8_frame *frame)
     } else if (v8_function_is_builtin(function)) {
         /* Without a name: what V8 resumes an async function with. */
         if (function->name[0] != '\0')
-            emit_function(reading, function, -1, JAVASCRIPT_BUILTIN, false);
+            emit_function(reading, function, -1, (struct shown){.tier = JAVASCRIPT_BUILTIN});
     } else if (!is_in_builtins(reading->runtime, frame->pc - !frame->exact)) {
         read_compiled(reading, frame, function);
     } else if (is_interpreted(reading, frame, function)) {
         read_interpreted(reading, frame, function);
     } else {
-        emit_function(reading, function, -1, JAVASCRIPT_UNKNOWN_TIER, false);
+        emit_function(reading, function, -1, (struct shown){0});
     }
 }
 
@@ -298,13 +349,12 @@ static void begin_reading(struct reading *reading)
     reading->work->function.shared = 0;
 }
 
-static void read_all(struct reading *reading, const struct stack_trace *trace,
-                     struct stack_snapshot *snapshot)
+static void read_all(struct reading *reading, const struct stack_trace *trace)
 {
     struct v8_frame_walk walk;
     struct v8_frame frame;
     begin_reading(reading);
-    v8_frames_begin(&walk, reading->heap, trace, snapshot);
+    v8_frames_begin(&walk, reading->heap, trace, reading->snapshot);
     while (v8_frames_next(&walk, &frame)) {
         if (reading->count < reading->limit)
             read_frame(reading, &frame);
@@ -314,15 +364,14 @@ static void read_all(struct reading *reading, const struct stack_trace *trace,
 }
 
 /* All tables of a process are of one encoding; a table that only one makes sense of says which. */
-static void find_encoding(struct reading *reading, const struct stack_trace *trace,
-                          struct stack_snapshot *snapshot)
+static void find_encoding(struct reading *reading, const struct stack_trace *trace)
 {
     struct javascript_runtime *runtime = reading->runtime;
     struct v8_frame_walk walk;
     struct v8_frame frame;
     unsigned votes[V8_ENCODING_NEW + 1] = {0};
     begin_reading(reading);
-    v8_frames_begin(&walk, reading->heap, trace, snapshot);
+    v8_frames_begin(&walk, reading->heap, trace, reading->snapshot);
     while (v8_frames_next(&walk, &frame)) {
         const struct v8_function *function = &reading->work->function;
         if (read_function(reading, &frame) && function->start >= 0 &&
@@ -398,16 +447,17 @@ unsigned javascript_read_stack(struct javascript_runtime *runtime,
         .runtime = runtime,
         .work = workspace,
         .heap = &workspace->heap,
+        .snapshot = snapshot,
         .out = out,
         .limit = limit < JAVASCRIPT_FRAME_LIMIT ? limit : (unsigned)JAVASCRIPT_FRAME_LIMIT};
     v8_heap_begin(reading.heap, reader, &runtime->layout);
     if (runtime->encoding == V8_ENCODING_UNKNOWN)
-        find_encoding(&reading, trace, snapshot);
-    read_all(&reading, trace, snapshot);
+        find_encoding(&reading, trace);
+    read_all(&reading, trace);
     unsigned count = reading.count;
     v8_heap_forget(reading.heap);
     reading.second = true;
-    read_all(&reading, trace, snapshot);
+    read_all(&reading, trace);
     for (unsigned i = reading.count; i < count; i++)
         make_unreadable(&out[i]);
     reading.count = count < reading.count ? count : reading.count;

@@ -85,8 +85,10 @@ size_t javascript_workspace_size(void);
 
 /* Writes the innermost `limit` (at most JAVASCRIPT_FRAME_LIMIT) JavaScript frames of the stack
  * `trace` to `out`, innermost first; returns how many. `snapshot` is the copy of the stack that the
- * trace was made from. Exact for a thread that sleeps meanwhile, which the caller has to make sure
- * of. Some 100 to 300 us, a few milliseconds at worst and at the first time. */
+ * trace was made from. It is of a thread that sleeps meanwhile, which the caller has to make
+ * sure of, or a sample of one that runs; then the innermost frame may be missing, its line is left
+ * out in a bytecode that cannot be proven, and `near` in optimized code. Some 100 to 300 us, a few
+ * milliseconds at worst and at the first time. */
 unsigned javascript_read_stack(struct javascript_runtime *runtime,
                                const struct memory_reader *reader,
                                struct javascript_workspace *workspace,

@@ -173,6 +173,24 @@ bool v8_bytecode_position(struct v8_heap *heap, const struct v8_bytecodes *bytec
     return *position >= 0 && walk_to_end(&walk);
 }
 
+bool v8_bytecode_handler(struct v8_heap *heap, const struct v8_bytecodes *bytecodes,
+                         uint64_t bytecode, int32_t offset, unsigned *handler)
+{
+    struct bytecode_walk walk;
+    uintptr_t bytes;
+    uint32_t length;
+    uint8_t code[2];
+    if (bytecodes->count == 0 || offset < 0 || !begin_walk(&walk, heap, bytecodes, bytecode) ||
+        !walk_to(&walk, offset) || !v8_bytecode_locate(heap, bytecode, &bytes, &length) ||
+        !v8_read(heap, bytes + (uint32_t)offset, code, sizeof code))
+        return false;
+    unsigned scale = 0;
+    if (code[0] <= DEBUG_BREAK_EXTRA_WIDE)
+        scale = code[0] == WIDE || code[0] == DEBUG_BREAK_WIDE ? 1 : 2;
+    *handler = scale * V8_BYTECODES_LIMIT + code[scale > 0];
+    return true;
+}
+
 static bool makes_sense(struct v8_heap *heap, const struct v8_bytecodes *bytecodes,
                         uint64_t bytecode, enum v8_encoding encoding, int32_t start, int32_t end)
 {

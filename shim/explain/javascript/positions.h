@@ -43,6 +43,11 @@ bool v8_bytecode_position(struct v8_heap *heap, const struct v8_bytecodes *bytec
                           uint64_t bytecode, enum v8_encoding encoding, int32_t start, int32_t end,
                           int32_t offset, int32_t *position);
 
+/* Whether a bytecode begins at `offset`; its number in the interpreter's table of handlers, which
+ * has V8_BYTECODES_LIMIT places for each scale. */
+bool v8_bytecode_handler(struct v8_heap *heap, const struct v8_bytecodes *bytecodes,
+                         uint64_t bytecode, int32_t offset, unsigned *handler);
+
 /* Which encoding makes sense of the array's table; unknown: both or none. */
 enum v8_encoding v8_bytecode_encoding(struct v8_heap *heap, const struct v8_bytecodes *bytecodes,
                                       uint64_t bytecode, int32_t start, int32_t end);
