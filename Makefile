@@ -136,12 +136,22 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/*.c shim/explain/*/*.c) shim/kernel/memory_reader.c \
-                  tests/support/python_image.c
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
+FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c)
+$(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=undefined -o $@ $^
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+# An archive: each target takes the files that it needs.
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZED_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(FUZZED_OBJECTS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^
 
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
@@ -164,20 +174,27 @@ test:
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
 	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
-# What is compared for aarch64: the tables' readers alone, run by qemu-user.
+# For aarch64: the tables' readers and the unwinder, run by qemu-user, with signed return addresses.
 CROSS         ?= aarch64-linux-gnu-
-CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c) shim/explain/stack_snapshot.c \
-                 shim/explain/return_address.c shim/explain/modules.c shim/explain/mapped_file.c \
-                 shim/kernel/memory_reader.c $(wildcard shim/base/*.c) tests/support/elf_image.c
+CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gnu11 -O2 -g $(WARNINGS) \
+                 -mbranch-protection=pac-ret+leaf
+CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
+                 shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
+                 shim/explain/mapped_file.c shim/kernel/memory_reader.c tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CROSS)gcc $(CPPFLAGS) -Itests/support -std=gnu11 -O2 -g $(WARNINGS) -static -o $@ $^
+	$(Q)$(CROSS_CC) -o $@ $^
+
+$(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CROSS_CC) -o $@ $^
 
 # The unwinder against its references: all rows of many files, stacks of 190 programs; 3 minutes.
 test-unwind:
 	sh scripts/install-dependencies.sh unwind
-	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/victims/drain_stdio
+	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
 	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
