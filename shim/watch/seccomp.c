@@ -77,6 +77,7 @@ static const struct kernel_call needed_calls[] = {
     ANY_ARGUMENTS(SYS_rt_sigpending),
     ANY_ARGUMENTS(SYS_rt_sigtimedwait),
     ANY_ARGUMENTS(SYS_sched_yield),
+    ANY_ARGUMENTS(SYS_sigaltstack),
 };
 
 /* Without these it knows less. */
