@@ -138,6 +138,27 @@ static void add_child(struct edge_maker *maker, int pid, int own_fd)
     add_edge(maker, &edge);
 }
 
+/* A child by the number that its parent knows it by: in the parent's PID namespace, which is
+ * another one when a container is looked at from outside. */
+static void add_numbered_child(struct edge_maker *maker, int number)
+{
+    const struct wait_graph *graph = maker->graph;
+    uint32_t same = wait_graph_process(graph, number);
+    if (same != NO_INDEX && graph->processes[same].parent == maker->pid) {
+        add_child(maker, number, -1);
+        return;
+    }
+    for (uint32_t i = 0; i < graph->process_count; i++) {
+        struct status_field inner = {.name = "NSpid", .base = 10};
+        if (graph->processes[i].parent == maker->pid &&
+            status_read(graph->processes[i].pid, 0, &inner, 1) && inner.value == (uint64_t)number) {
+            add_child(maker, graph->processes[i].pid, -1);
+            return;
+        }
+    }
+    maker->thread->free = true; /* it has ended, or is no child: wait4 is about to say so */
+}
+
 static void add_pidfd(struct edge_maker *maker, int fd)
 {
     char path[PROC_PATH_LIMIT];
@@ -209,7 +230,7 @@ static void add_waited_child(struct edge_maker *maker)
     else if (child == CHILD_BY_DESCRIPTOR)
         add_pidfd(maker, pidfd);
     else if (child > 0)
-        add_child(maker, child, -1);
+        add_numbered_child(maker, child);
     else
         add_children(maker, -child);
 }

@@ -3,6 +3,7 @@
 
 #include "explain/python/python_stack.h"
 #include "explain/user_frame.h"
+#include "kernel/status.h"
 
 static void read_frames(const struct python_runtime *runtime, const struct memory_reader *memory,
                         int tid, unsigned limit, struct member *member)
@@ -16,6 +17,9 @@ static void read_frames(const struct python_runtime *runtime, const struct memor
 void member_read_python(const struct memory_reader *memory, int pid, int tid, unsigned limit,
                         struct member *member)
 {
+    /* The interpreter of a container knows its threads by the ids of its own namespace. */
+    struct status_field inner = {.name = "NSpid", .base = 10};
+    int main_tid = status_read(pid, pid, &inner, 1) && inner.value != 0 ? (int)inner.value : pid;
     struct python_runtime runtime;
     if (limit > MEMBER_PYTHON_LIMIT)
         limit = MEMBER_PYTHON_LIMIT;
@@ -24,6 +28,6 @@ void member_read_python(const struct memory_reader *memory, int pid, int tid, un
         return;
     }
     read_frames(&runtime, memory, tid, limit, member);
-    if (tid != pid && user_frame_python(member->python, member->python_count) < 0)
-        read_frames(&runtime, memory, pid, limit, member);
+    if (tid != main_tid && user_frame_python(member->python, member->python_count) < 0)
+        read_frames(&runtime, memory, main_tid, limit, member);
 }
