@@ -119,32 +119,45 @@ static void write_native_frame(const json_t *frame, FILE *out)
     }
 }
 
-static void write_python_frame(const json_t *frame, FILE *out)
+static void write_interpreted_frame(const json_t *frame, FILE *out)
 {
+    int64_t line = field_integer(frame, "line", 0);
+    if (json_is_true(json_object_get(frame, "unreadable"))) {
+        fputs("(a frame that could not be read)", out);
+        return;
+    }
     put(out, field_string(frame, "function"));
     fputs("  ", out);
     put(out, field_string(frame, "file"));
-    fprintf(out, ":%" PRId64, field_integer(frame, "line", 0));
+    if (line > 0)
+        fprintf(out, ":%" PRId64, line);
 }
 
-/* The interpreter's own frames say nothing to who reads Python: then only these. */
+/* The interpreter's own frames say nothing to who reads Python or JavaScript: then only these. */
 static void write_stack(const json_t *event, FILE *out)
 {
-    const json_t *python = json_object_get(event, "python");
-    bool interpreted = json_array_size(python) > 0;
-    const json_t *frames = interpreted ? python : json_object_get(event, "stack");
+    const char *language = "";
+    const json_t *frames = json_object_get(event, "stack");
+    if (json_array_size(json_object_get(event, "python")) > 0)
+        language = "python";
+    else if (json_array_size(json_object_get(event, "javascript")) > 0)
+        language = "javascript";
+    bool interpreted = *language != '\0';
+    if (interpreted)
+        frames = json_object_get(event, language);
     size_t count = json_array_size(frames);
     size_t first = 0;
     while (first < count && event_frame_is_own(json_array_get(frames, first)))
         first++;
     if (first < count)
-        fprintf(out, "  %sstack, taken while blocked, innermost first:\n",
-                interpreted ? "python " : "");
+        fprintf(out, "  %s%sstack, taken while blocked, innermost first:\n", language,
+                interpreted ? " " : "");
     else
         put_field(event, "  stack: shown before, id ", "stack_id", "\n", out);
     for (size_t i = first; i < count && i - first < LIVE_FRAMES_LIMIT; i++) {
         fprintf(out, "    #%zu ", i - first);
-        (interpreted ? write_python_frame : write_native_frame)(json_array_get(frames, i), out);
+        (interpreted ? write_interpreted_frame : write_native_frame)(json_array_get(frames, i),
+                                                                     out);
         fputs("\n", out);
     }
     if (count - first > LIVE_FRAMES_LIMIT)

@@ -54,13 +54,16 @@ struct thread {
     uint64_t open_seq[2]; /* by slice_kind: 1 + seq of its last call and lag; 0: none yet */
 };
 
+/* Whose frame it is. */
+enum language { LANGUAGE_NATIVE, LANGUAGE_PYTHON, LANGUAGE_JAVASCRIPT };
+
 /* A native frame, or one of an interpreter. */
 struct frame {
-    bool interpreted;
-    bool exact;         /* offset is the next instruction, not a return address */
-    string_id module;   /* path of the ELF object; of the source file if interpreted */
-    string_id build_id; /* hexadecimal */
-    uint64_t offset;    /* ELF address in the module; the line if interpreted */
+    uint8_t interpreted; /* enum language */
+    bool exact;          /* offset is the next instruction, not a return address */
+    string_id module;    /* path of the ELF object; of the source file if interpreted */
+    string_id build_id;  /* hexadecimal */
+    uint64_t offset;     /* ELF address in the module; the line if interpreted */
     string_id function;
     string_id source; /* found through the build-id by source_lines.c; 0: not found */
     uint32_t line;
