@@ -21,7 +21,7 @@ static const char LIBRARY[] = "libpipeshim.so";
  * keep the private libraries of a program (Debian, Fedora). */
 static char *find_library(void)
 {
-    static const char *const places[] = {"", "../lib/", "../lib/" TRIPLET "/pipeshim/",
+    static const char *const places[] = {"", "../lib/", ("../lib/" TRIPLET "/pipeshim/"),
                                          "../lib64/pipeshim/", "../lib64/"};
     char executable[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", executable, sizeof executable - 1);

@@ -75,11 +75,9 @@ static bool ask(int fd, struct descriptor *found)
     memset(found, 0, sizeof *found);
     if (raw_syscall(SYS_fstat, fd, &status) != 0)
         return false;
-    /* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call filled it */
     bool pipe = S_ISFIFO(status.st_mode);
     if (!pipe && !(S_ISSOCK(status.st_mode) && is_local_stream(fd)))
         return true;
-    /* NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_DIRECT) || (flags & O_ACCMODE) == O_RDONLY)
         return flags >= 0;

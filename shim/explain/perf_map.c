@@ -118,7 +118,6 @@ unsigned perf_map_read(int fd, struct perf_map_name *names, unsigned count)
             break;
         total += (uint64_t)got;
         for (long i = 0; i < got; i++) {
-            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw read */
             if (buffer[i] == '\n')
                 take_line(&parser, names, count);
             else

@@ -103,7 +103,7 @@ static bool line_end(const struct status_line *line, struct rights *rights)
 
 static bool read_status(const char *path, struct rights *rights)
 {
-    char bytes[2048] = ""; /* the analyzer does not know what a raw system call writes */
+    char bytes[2048];
     struct status_line line;
     bool more = true;
     bool any = false;

@@ -69,7 +69,6 @@ static void take_value(struct parser *parser, char byte)
 static void take(struct parser *parser, const char *bytes, long count)
 {
     for (long i = 0; i < count; i++) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw read */
         if (bytes[i] == '\n')
             end_line(parser);
         else if (parser->in_name)
