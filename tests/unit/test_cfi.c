@@ -4,7 +4,9 @@
  * search, signal frames. What whole tables of real objects say is compared with libunwind and
  * readelf elsewhere.
  */
+#include <execinfo.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -578,9 +580,9 @@ static void test_signal_frame(void **state)
     snapshot.size = 0;
 }
 
-#if defined(__x86_64__)
-
 static struct stack_trace trace;
+
+#if defined(__x86_64__)
 
 __attribute__((used)) static void unwind_here(void)
 {
@@ -645,6 +647,41 @@ static void test_signed_return(void **state)
     assert_false(row.signed_return);
 }
 
+enum { ROOM = 2 * SNAPSHOT_LIMIT };
+
+static __attribute__((noinline)) int compare_with_backtrace(void)
+{
+    /* Memory of this process, read as it is: qemu-user has no process_vm_readv(2). */
+    static struct stack_snapshot own;
+    struct memory_reader process = memory_reader_image(NULL, 0, SIZE_MAX);
+    struct saved_registers registers;
+    void *expected[STACK_DEPTH_LIMIT];
+    int count = backtrace(expected, STACK_DEPTH_LIMIT);
+    capture_registers(&registers);
+    assert_true(stack_snapshot_take(&process, &registers, &own));
+    unwind_snapshot(&own, &process, STACK_DEPTH_LIMIT, &trace);
+    assert_int_equal(trace.end, STACK_END_COMPLETE);
+    assert_int_equal(trace.count, count);
+    for (int i = 1; i < count; i++)
+        assert_int_equal(trace.pc[i], (uintptr_t)expected[i]);
+    return count;
+}
+
+static __attribute__((noinline)) int descend(int depth)
+{
+    int count = depth == 0 ? compare_with_backtrace() : descend(depth - 1);
+    __asm__ volatile("" : "+r"(count));
+    return count;
+}
+
+static void test_own_stack(void **state)
+{
+    (void)state;
+    char block[ROOM]; /* the snapshot stays within the stack */
+    __asm__ volatile("" ::"r"(block) : "memory");
+    assert_true(descend(20) > 22);
+}
+
 #endif
 
 int main(void)
@@ -670,6 +707,7 @@ int main(void)
 #elif defined(__aarch64__)
         cmocka_unit_test(test_signature_is_stripped),
         cmocka_unit_test_setup(test_signed_return, set_up),
+        cmocka_unit_test(test_own_stack),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

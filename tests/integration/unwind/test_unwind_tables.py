@@ -16,7 +16,8 @@ BUILD = os.environ.get("PIPESHIM_BUILD", "build")
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 READELF_ROWS = os.path.join(HERE, "../../reference/readelf_rows.py")
 SWEEP = os.environ.get("PIPESHIM_TEST_SWEEP")
-CROSS_LIBRARIES = "/usr/aarch64-linux-gnu/lib/"
+CROSS_ROOT = "/usr/aarch64-linux-gnu"
+QEMU = "qemu-aarch64-static -L " + CROSS_ROOT
 
 
 def mapped(name):
@@ -55,13 +56,24 @@ class Tables(unittest.TestCase):
                             files())
         self.assertGreater(rows[0], 10000)
 
-    def test_rows_of_aarch64(self):
-        program = os.path.join(BUILD, "aarch64/cfi_rows")
+    def cross_program(self, name):
+        program = os.path.join(BUILD, "aarch64", name)
         if not os.path.exists(program):
-            self.skipTest("make test-unwind builds what is compared for aarch64")
+            self.skipTest("make test-unwind builds what is run for aarch64")
+        return program
+
+    def test_unwinder_of_aarch64(self):
+        result = subprocess.run(QEMU.split() + [self.cross_program("test_cfi")],
+                                capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertIn("signed: yes", result.stdout)
+        self.assertIn("test_own_stack", result.stdout)
+
+    def test_rows_of_aarch64(self):
+        program = self.cross_program("cfi_rows")
         rows = self.compare([sys.executable, READELF_ROWS, "--readelf", "aarch64-linux-gnu-readelf",
-                             "--runner", "qemu-aarch64-static", program],
-                            [CROSS_LIBRARIES + name for name in
+                             "--runner", QEMU, program],
+                            [os.path.join(CROSS_ROOT, "lib", name) for name in
                              ("libc.so.6", "ld-linux-aarch64.so.1", "libgcc_s.so.1")])
         self.assertGreater(rows[0], 10000)
 
