@@ -24,7 +24,7 @@ enum {
     SLICE_LIMIT = 100000,        /* single calls kept for the timelines: the longest */
     PEER_KINDS_LIMIT = 4,        /* different other ends kept for a call site */
     DEADLOCK_LIMIT = 64,
-    CHAIN_LIMIT = 16,
+    CHAIN_MEMBERS_LIMIT = 16,
     DRAIN_LIMIT = 256,
     FILL_LIMIT = 1 << 15, /* samples of pipes' fills */
     CAUSE_LIMIT = 32,
@@ -145,7 +145,7 @@ struct deadlock {
     uint64_t count;
     uint32_t member_count;
     string_id advice;
-    struct chain_member members[CHAIN_LIMIT];
+    struct chain_member members[CHAIN_MEMBERS_LIMIT];
 };
 
 /* What the drainer did for one fd of one process. */
