@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Programs that put themselves under a seccomp filter, or are started under one: they do what they
 do without the library, and are watched where the filter leaves that."""
+import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import DEADLINE_S, LIBRARY, Run, victim, watchdog_folder
+from pipeshim_case import DEADLINE_S, LIBRARY, Run, victim, wait_until, watchdog_folder
 
 VICTIM = victim("sandbox")
 HOWS = ("prctl", "raw-prctl", "seccomp", "seccomp-tsync", "strict", "raw-strict", "seccomp-strict")
@@ -108,6 +110,20 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(run.wait_for("unblocked")[0]["ref"], blocked[0]["seq"])
         self.assertEqual(run.events("warning"), [])
 
+    def test_a_stuck_thread_is_watched_on_beside_one_that_gives_up_rights(self):
+        """Nobody makes a call after that: the watchdog comes back by itself."""
+        for what in ("no_new_privs", "setegid"):
+            with self.subTest(what):
+                run = self.start("gives-up-beside", what)
+                run.wait_for("blocked")
+                first = watchdog_folder(run.process.pid)
+                run.process.stdin.write(b"x")
+                run.process.stdin.flush()
+                wait_until(lambda: watchdog_folder(run.process.pid) not in (None, first),
+                           "another watchdog")
+                self.assertEqual(self.finish(run)[1], 7)
+                self.assertEqual(len(run.events("blocked")), 1)
+
     def test_a_stuck_thread_is_watched_on_beside_a_filter_that_allows_all(self):
         for how in ("prctl", "raw-prctl", "seccomp"):
             with self.subTest(how):
@@ -182,6 +198,24 @@ class Sandbox(unittest.TestCase):
         launched = self.launched_and_stuck(before=shell, container="test")
         self.assertEqual(self.finish(launched)[1], 7)
         self.assertEqual(launched.events(), [])
+
+    def test_each_call_of_the_library_is_asked_for(self):
+        """What the watchdog and the log call, and what a claim does, stands in seccomp.c."""
+        top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shim")
+        files = [path for room in ("base", "process", "slots", "kernel", "explain", "graph",
+                                   "report", "watch")
+                 for path in glob.glob(os.path.join(top, room, "**/*.[ch]"), recursive=True)]
+        files.append(os.path.join(top, "doors/claim.c"))
+
+        def numbers(pattern, path):
+            with open(path, encoding="utf-8") as file:
+                return set(re.findall(pattern, file.read()))
+
+        asked_for = numbers(r"SYS_(\w+)", os.path.join(top, "watch/seccomp.c"))
+        called = set().union(*(numbers(r"raw_syscall\(\s*SYS_(\w+)", path) for path in files))
+        self.assertIn("openat", called)
+        # Without close_range, and where no filter is known: watch/thread.c.
+        self.assertEqual(called - asked_for, {"unshare"})
 
     def test_unshare_by_number_in_a_process_with_one_thread(self):
         self.assertEqual(self.result("unshares", **self.library()), self.result("unshares"))
