@@ -15,6 +15,7 @@
 
 enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
 enum { FORMAT_TEXT, FORMAT_JSON };
+enum { SUMMARY_OFF, SUMMARY_ON, SUMMARY_ALWAYS };
 enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are refused */
 
 struct settings {
