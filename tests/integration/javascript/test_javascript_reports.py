@@ -159,9 +159,16 @@ class Reports(JavascriptCase):
         shutil.copy(HOST, path)
         log = self.log()
         environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
-                                       PIPESHIM_FORMAT="json")
-        subprocess.run([path], env=environment, stdin=subprocess.DEVNULL, check=True)
-        return self.events(log)[0]["features"]
+                                       PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="50ms")
+        reader, writer = full_pipe()
+        process = subprocess.Popen([path], env=environment, stdin=subprocess.DEVNULL, stdout=writer)
+        os.close(writer)
+        try:
+            return wait_until(lambda: self.events(log), "event")[0]["features"]
+        finally:
+            process.kill()
+            process.wait()
+            os.close(reader)
 
     def test_unknown_engines_are_one_word(self):
         for name in ("deno", "bun", "electron", "node"):
