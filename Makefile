@@ -125,10 +125,11 @@ $(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(LIVE_OBJECTS)
 
+$(BUILD)/bench/unwind_cost: $(REFERENCE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
+	$(Q)$(CC) $(CPPFLAGS) -Itests/reference $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o,$^) $(BUILD)/libcore.a -pthread
 
 # Small programs around library code, for tests that look from another process.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
