@@ -69,7 +69,13 @@ static const short draining_calls[] = {SYS_fstat,
                                        SYS_rt_sigaction,
                                        SYS_rt_sigreturn,
                                        SYS_setitimer,
-                                       SYS_kill};
+                                       SYS_kill,
+                                       SYS_memfd_create,
+                                       SYS_ftruncate,
+                                       SYS_mmap,
+                                       SYS_mremap,
+                                       SYS_sigaltstack,
+                                       SYS_exit};
 
 static bool allows(const struct sock_fprog *filter, int number)
 {

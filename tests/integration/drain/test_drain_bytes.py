@@ -61,7 +61,7 @@ def queue_memory(pid):
         shown = False
         for line in file:
             if "-" in line.split()[0]:
-                shown = "/dev/zero" in line
+                shown = "/memfd:pipeshim-drain" in line
             elif shown and line.startswith("Rss:"):
                 return int(line.split()[1]) * 1024
     return 0
