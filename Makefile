@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
-# make test TESTS="test_lag test_glob" runs only these.
+# make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
+# make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
 # build. SANITIZE=address|thread|undefined builds everything that can run under that sanitizer.
 
@@ -46,13 +47,16 @@ UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard 
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
                      $(patsubst tests/victims/%.cc,$(BUILD)/victims/%,$(wildcard tests/victims/*.cc))
 TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+# libunwind as the reference that the library's own unwinder is compared with.
+UNWIND_TESTS      := $(BUILD)/tests/reference/compare_rows $(BUILD)/tests/reference/live_stacks.so
+REFERENCE         := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/reference/libunwind_*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
 # One short line a step; make V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test soak-report soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -70,6 +74,9 @@ $(BUILD)/libpipeshim.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_CFLAGS) -flto=auto -flto-partition=one $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
 	$(Q)sh scripts/check-library.sh $@
+
+# It defines what the compiler takes for granted.
+$(BUILD)/pic/shim/main/strings.o: SHIM_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
@@ -95,15 +102,29 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
+$(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
+
+# Preloaded, as the library is, but without its doors.
+LIVE_OBJECTS := $(filter $(BUILD)/pic/shim/base/% $(BUILD)/pic/shim/explain/% $(BUILD)/pic/shim/kernel/memory_reader.o,$(SHIM_OBJECTS)) \
+                $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
+$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(LIVE_OBJECTS)
+
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
 
 # Small programs around library code, for tests that look from another process.
-$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libcore.a
+$(BUILD)/tests/tools/%: tests/tools/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a
 
 # The page is inside the executable (.incbin), which -MMD does not see.
 $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
@@ -115,12 +136,22 @@ fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
-FUZZED_SOURCES := $(wildcard shim/base/*.c shim/explain/python/*.c) shim/kernel/memory_reader.c \
-                  tests/support/python_image.c
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_SOURCES)
+FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c)
+$(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -Itests/support -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=undefined -o $@ $^
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+# An archive: each target takes the files that it needs.
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZED_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(FUZZED_OBJECTS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a
+	$(call say,CLANG,$@)
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^
 
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
@@ -140,8 +171,31 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
-	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS)
-	SANITIZE=$(SANITIZE) sh scripts/run-tests.sh $(BUILD) $(TESTS)
+	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
+	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
+
+# For aarch64: the tables' readers and the unwinder, run by qemu-user, with signed return addresses.
+CROSS         ?= aarch64-linux-gnu-
+CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gnu11 -O2 -g $(WARNINGS) \
+                 -mbranch-protection=pac-ret+leaf
+CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
+                 shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
+                 shim/explain/mapped_file.c shim/kernel/memory_reader.c tests/support/elf_image.c
+$(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CROSS_CC) -o $@ $^
+
+$(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CROSS_CC) -o $@ $^
+
+# The unwinder against its references: all rows of many files, stacks of 190 programs; 3 minutes.
+test-unwind:
+	sh scripts/install-dependencies.sh unwind
+	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
+	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
@@ -150,6 +204,14 @@ soak-report: $(BUILD)/pipeshim
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+
+# JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
+test-node: all
+	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
+
+# A minute of JavaScript whose heap is collected all the time; the test in `make test` takes 5 s.
+soak-javascript: all
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_COLLECTING_SECONDS=60 /usr/bin/python3 tests/integration/javascript/test_javascript_running.py Running.test_nothing_is_wrong_while_the_heap_is_collected
 
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop
@@ -168,8 +230,10 @@ bench: all $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epo
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
 
+# Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.
 lint:
-	sh scripts/lint.sh
+	sh scripts/install-dependencies.sh lint
+	sh scripts/lint.sh $(FILES)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -2,24 +2,29 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|bench
+#   install-dependencies.sh build|demo|test|unwind|bench|lint
 set -eu
 
-packages="build-essential pkg-config libunwind-dev libjansson-dev libdw-dev libelf-dev"
+packages="build-essential pkg-config libjansson-dev libdw-dev libelf-dev"
 wanted=""
 case "${1:-build}" in
 build | demo) ;;
 test)
-    packages="$packages libcmocka-dev binutils python3"
+    packages="$packages libcmocka-dev libunwind-dev binutils python3"
     command -v chromium >/dev/null 2>&1 || wanted="chromium"
+    # Node as it is installed here, and npm for the other versions.
+    command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
+    command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
     # The programs whose loops are tested.
-    for package in python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2 busybox-static musl-tools; do
+    for package in python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2 valgrind e2fsprogs busybox-static musl-tools; do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"
     done
     ;;
-bench) packages="$packages strace" ;;
+unwind) packages="$packages libunwind-dev binutils python3 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
+bench) packages="$packages libunwind-dev strace" ;;
+lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, bench" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, unwind, bench, lint" >&2
     exit 64
     ;;
 esac

@@ -156,7 +156,7 @@ bool symbol_tables_define(const struct symbol_tables *tables, const char *versio
 }
 
 /* What the loader had loaded when this library was first asked: the whole program, for that is
- * before any constructor of the executable. */
+ * before any constructor of the executable. child: constant */
 static struct loaded {
     struct link_map *first, *ours, *last;
 } loaded;

@@ -6,8 +6,8 @@
 #include "base/dynamic_symbols.h"
 
 static const char not_told = 0;
-const char *libc_single_threaded = &not_told;
-static void (*testcancel)(void);
+const char *libc_single_threaded = &not_told; /* child: constant */
+static void (*testcancel)(void);              /* child: constant */
 
 void cancellation_point(void)
 {

@@ -67,6 +67,12 @@ static inline long raw_syscall6(long number, long a, long b, long c, long d, lon
 
 /* raw_syscall(SYS_read, fd, buffer, size): the kernel call of that number with up to 6 arguments.
  */
+#ifndef __clang_analyzer__
 #define raw_syscall(...) RAW_SYSCALL_JOIN(RAW_SYSCALL_, RAW_SYSCALL_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#else
+/* The analyzer does not see what the kernel writes: a function that it does not know may write
+ * whatever it gets a pointer to. */
+long raw_syscall(long number, ...);
+#endif
 
 #endif

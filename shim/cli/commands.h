@@ -14,6 +14,7 @@ enum {
 int command_run(int argc, char **argv);
 int command_diagnose(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_top(int argc, char **argv);
 
 /* One line on stderr, "pipeshim COMMAND: MESSAGE (see pipeshim COMMAND --help)"; returns

@@ -9,38 +9,53 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/diagnose/look.h"
 #include "cli/diagnose/output.h"
+#include "cli/diagnose/select.h"
+#include "config/parse.h"
 
 static const char name[] = "diagnose";
 
 struct options {
-    bool all, json, watch;
+    bool all, json, watch, stacks;
+    int tree;         /* --tree: this process and its descendants; 0: not given */
+    const char *name; /* --name: a glob; NULL */
+    uint64_t interval_ns, timeout_ns;
     int *pids;
     unsigned pid_count;
 };
 
 static int print_help(void)
 {
-    puts("usage: pipeshim diagnose [--json] [--watch] PID...\n"
-         "       pipeshim diagnose [--json] [--watch] --all\n"
-         "\n"
-         "Says what each thread of the processes waits for, how full their pipes are, who holds "
-         "the\n"
-         "other ends, and names deadlocks. Reads /proc; the processes need no preparation and are\n"
-         "not stopped, signalled or traced.\n"
-         "\n"
-         "  --all      all processes that may be read\n"
-         "  --json     one JSON object in one line\n"
-         "  --watch    look again every second until something is stuck\n"
-         "  --help     this text\n"
-         "  --version  the version\n"
-         "\n"
-         "Exit status: 0 nothing stuck, 1 stuck, 2 deadlock, 3 error, 64 wrong use.");
+    puts(
+        "usage: pipeshim diagnose [OPTIONS] PID...\n"
+        "       pipeshim diagnose [OPTIONS] --tree PID | --name GLOB | --all\n"
+        "\n"
+        "Says what each thread of the processes waits for, how full their pipes are, who holds "
+        "the\n"
+        "other ends, names deadlocks, and shows the line of user code of each stuck thread. Reads\n"
+        "/proc; the processes need no preparation and are not stopped, signalled or traced.\n"
+        "\n"
+        "  --all           all processes that may be read\n"
+        "  --tree PID      PID and its descendants\n"
+        "  --name GLOB     by name of the program, of its script, or of its thread group\n"
+        "  --stacks        all frames, not the user's line alone\n"
+        "  --json          one JSON object in one line\n"
+        "  --watch         look again until something is stuck\n"
+        "  --interval D    between two looks of --watch (1s)\n"
+        "  --timeout D     end --watch after this time, with the last verdict\n"
+        "  --help          this text\n"
+        "  --version       the version\n"
+        "\n"
+        "Exit status: 0 nothing stuck, 1 stuck, 2 deadlock, 3 error, 4 what was asked for could\n"
+        "not all be read, 64 wrong use. The verdict is about the processes asked for: deadlocks\n"
+        "elsewhere are one line, 'nearby'.");
     return fflush(stdout) == 0 ? STATUS_CLEAR : STATUS_ERROR;
 }
 
@@ -56,36 +71,74 @@ static bool parse_pid(const char *argument, int *pid)
     return true;
 }
 
+static int take_option(int option, char **argv, struct options *options)
+{
+    switch (option) {
+    case 'a':
+        options->all = true;
+        return -1;
+    case 'j':
+        options->json = true;
+        return -1;
+    case 's':
+        options->stacks = true;
+        return -1;
+    case 'w':
+        options->watch = true;
+        return -1;
+    case 't':
+        return parse_pid(optarg, &options->tree) ? -1
+                                                 : usage_error(name, "'%s' is not a PID", optarg);
+    case 'n':
+        options->name = optarg;
+        return -1;
+    case 'i':
+        return parse_duration(optarg, &options->interval_ns) && options->interval_ns > 0
+                   ? -1
+                   : usage_error(name, "--interval %s: expected a duration such as 500ms", optarg);
+    case 'o':
+        return parse_duration(optarg, &options->timeout_ns)
+                   ? -1
+                   : usage_error(name, "--timeout %s: expected a duration such as 30s", optarg);
+    case 'h':
+        return print_help();
+    case 'v':
+        return print_version();
+    default:
+        return option_error(name, option, argv);
+    }
+}
+
 /* -1: go on; else the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        {"all", no_argument, NULL, 'a'},     {"json", no_argument, NULL, 'j'},
-        {"watch", no_argument, NULL, 'w'},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
+        {"all", no_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"stacks", no_argument, NULL, 's'},
+        {"watch", no_argument, NULL, 'w'},
+        {"tree", required_argument, NULL, 't'},
+        {"name", required_argument, NULL, 'n'},
+        {"interval", required_argument, NULL, 'i'},
+        {"timeout", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     opterr = 0;
+    options->interval_ns = NS_PER_S;
     for (int option; (option = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
-        switch (option) {
-        case 'a':
-            options->all = true;
-            break;
-        case 'j':
-            options->json = true;
-            break;
-        case 'w':
-            options->watch = true;
-            break;
-        case 'h':
-            return print_help();
-        case 'v':
-            return print_version();
-        default:
-            return option_error(name, option, argv);
-        }
+        int status = take_option(option, argv, options);
+        if (status >= 0)
+            return status;
     }
-    if (options->all != (optind == argc))
-        return usage_error(name, options->all ? "--all takes no PID" : "a PID or --all is missing");
+    unsigned ways = options->all + (options->tree != 0) + (options->name != NULL);
+    if (ways > 1)
+        return usage_error(name, "only one of --all, --tree and --name can be given");
+    if (ways > 0 && optind < argc)
+        return usage_error(name, "%s takes no PID", options->all ? "--all" : "this");
+    if (ways == 0 && optind == argc)
+        return usage_error(name, "a PID, --tree, --name or --all is missing");
     options->pids = calloc((size_t)(argc - optind) + 1, sizeof *options->pids);
     if (!options->pids)
         return STATUS_ERROR;
@@ -96,20 +149,79 @@ static int parse_options(int argc, char **argv, struct options *options)
     return -1;
 }
 
-/* With --watch: until something is stuck, or nothing is left to watch. */
-static int diagnose(struct diagnosis *diagnosis, const struct options *options)
+/* Who is asked for now: processes of a tree or a name come and go. False: nobody, or no memory. */
+static bool choose_pids(struct diagnosis *diagnosis, struct options *options)
 {
+    if (options->all || (options->tree == 0 && !options->name))
+        return true;
+    free(options->pids);
+    options->pids = options->name ? find_by_name(options->name, &options->pid_count)
+                                  : find_tree(options->tree, &options->pid_count);
+    diagnosis->pids = options->pids;
+    diagnosis->pid_count = options->pid_count;
+    return options->pids != NULL;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void pause_ns(uint64_t length)
+{
+    struct timespec left = {(time_t)(length / NS_PER_S), (long)(length % NS_PER_S)};
+    nanosleep(&left, NULL);
+}
+
+/* That it still looks, and at what: a watcher that says nothing may as well have hung itself. */
+static void print_sign_of_life(const struct diagnosis *diagnosis)
+{
+    char text[16];
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(text, sizeof text, "%H:%M:%S", &local);
+    fprintf(stderr, "%s pipeshim diagnose: nothing stuck in %u process%s\n", text,
+            diagnosis->pids ? diagnosis->found : diagnosis->graph.process_count,
+            diagnosis->pids && diagnosis->found == 1 ? "" : "es");
+}
+
+/* With --watch: until something is stuck, the time is over, or nothing is left to watch. */
+static int diagnose(struct diagnosis *diagnosis, struct options *options)
+{
+    uint64_t end = options->timeout_ns ? now_ns() + options->timeout_ns : UINT64_MAX;
     for (;;) {
+        if (!choose_pids(diagnosis, options)) {
+            fprintf(stderr, "pipeshim diagnose: no process %s %s\n",
+                    options->name ? "is named" : "at the root of --tree",
+                    options->name ? options->name : "");
+            return STATUS_ERROR;
+        }
         if (!diagnose_once(diagnosis)) {
             fprintf(stderr, "pipeshim diagnose: /proc cannot be read: %s\n", strerror(ENOENT));
             return STATUS_ERROR;
         }
         int status = diagnosis_status(diagnosis);
         bool nobody = !options->all && diagnosis->found == 0;
-        if (!options->watch || nobody || diagnosis->finding_count > 0)
+        if (!options->watch || nobody || diagnosis->finding_count > 0 || now_ns() >= end)
             return status;
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        print_sign_of_life(diagnosis);
+        pause_ns(options->interval_ns);
     }
+}
+
+static struct text_style style_of(const struct options *options)
+{
+    struct winsize size;
+    bool terminal = isatty(STDOUT_FILENO);
+    const char *no_colour = getenv("NO_COLOR");
+    return (struct text_style){
+        .stacks = options->stacks,
+        .colour = terminal && !(no_colour && no_colour[0]),
+        .columns = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0,
+    };
 }
 
 int command_diagnose(int argc, char **argv)
@@ -128,10 +240,11 @@ int command_diagnose(int argc, char **argv)
     }
     status = diagnose(&diagnosis, &options);
     if (diagnosis.looks > 0 && diagnosis.graph.process_count > 0) {
+        struct text_style style = style_of(&options);
         if (options.json)
             diagnosis_print_json(&diagnosis);
         else
-            diagnosis_print_text(&diagnosis);
+            diagnosis_print_text(&diagnosis, &style);
     }
     diagnosis_end(&diagnosis);
     free(options.pids);

@@ -19,6 +19,7 @@ static const struct command {
     {"diagnose", "say what processes wait for and name deadlocks; needs no preload",
      command_diagnose},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
+    {"doctor", "prove that the library loads, sees and reports on this machine", command_doctor},
 };
 
 int usage_error(const char *command, const char *format, ...)

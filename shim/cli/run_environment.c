@@ -11,10 +11,18 @@
 
 static const char LIBRARY[] = "libpipeshim.so";
 
-/* Beside the executable in a build folder, in ../lib where it is installed. */
+#if defined(__x86_64__)
+#define TRIPLET "x86_64-linux-gnu"
+#elif defined(__aarch64__)
+#define TRIPLET "aarch64-linux-gnu"
+#endif
+
+/* Beside the executable in a build folder; where it is installed in ../lib, or where distributions
+ * keep the private libraries of a program (Debian, Fedora). */
 static char *find_library(void)
 {
-    static const char *const places[] = {"", "../lib/"};
+    static const char *const places[] = {"", "../lib/", ("../lib/" TRIPLET "/pipeshim/"),
+                                         "../lib64/pipeshim/", "../lib64/"};
     char executable[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", executable, sizeof executable - 1);
     if (length <= 0)
@@ -28,9 +36,6 @@ static char *find_library(void)
         if (found)
             return found;
     }
-    fprintf(stderr,
-            "pipeshim run: %s is neither in %s nor in %s../lib; give its path with --library\n",
-            LIBRARY, executable, executable);
     return NULL;
 }
 
@@ -52,12 +57,22 @@ static int set_preload(const char *library)
     return failed ? EXIT_UNAVAILABLE : 0;
 }
 
+char *run_environment_library(const char *given)
+{
+    return given ? realpath(given, NULL) : find_library();
+}
+
 int run_environment_preload(const char *given)
 {
-    char *library = given ? realpath(given, NULL) : find_library();
+    char *library = run_environment_library(given);
     if (!library) {
         if (given)
             fprintf(stderr, "pipeshim run: %s: no such library\n", given);
+        else
+            fprintf(stderr,
+                    "pipeshim run: %s is neither beside this program nor in ../lib from there; "
+                    "give its path with --library\n",
+                    LIBRARY);
         return EXIT_UNAVAILABLE;
     }
     int status = set_preload(library);

@@ -29,6 +29,7 @@ static const struct variable {
     {"stack", "PIPESHIM_STACK", NULL, "on|off", "native stacks"},
     {"stack-depth", "PIPESHIM_STACK_DEPTH", NULL, "N", "frames of a stack (64)"},
     {"python", "PIPESHIM_PYTHON", NULL, "on|off", "frames of CPython"},
+    {"javascript", "PIPESHIM_JAVASCRIPT", NULL, "on|off", "frames of Node.js"},
     {"only", "PIPESHIM_ONLY", NULL, "GLOBS", "watch only these programs"},
     {"skip", "PIPESHIM_SKIP", NULL, "GLOBS", "do not watch these programs"},
     {"suppress", "PIPESHIM_SUPPRESS", NULL, "FILE", "rules of what not to report"},

@@ -247,16 +247,24 @@ static void read_variable(struct settings *settings, const char *variable,
     settings->given[id] = strcmp(text, table[id].default_text) != 0;
 }
 
-static bool executable_passes(const struct settings *settings, const char *executable)
+static bool is_matched(const char *list, const struct program_names *names)
 {
-    const char *only = settings->text[SETTING_ONLY];
-    if (*only && !glob_list_match(only, executable))
-        return false;
-    return !glob_list_match(settings->text[SETTING_SKIP], executable);
+    return (names->executable && glob_list_match(list, names->executable)) ||
+           (names->invoked && glob_list_match(list, names->invoked)) ||
+           (names->script && glob_list_match(list, names->script));
 }
 
-void settings_read(struct settings *settings, char *const *variables, const char *executable,
-                   bool secure, settings_complaint *complain, void *context)
+static bool program_passes(const struct settings *settings, const struct program_names *names)
+{
+    const char *only = settings->text[SETTING_ONLY];
+    if (*only && !is_matched(only, names))
+        return false;
+    return !is_matched(settings->text[SETTING_SKIP], names);
+}
+
+void settings_read(struct settings *settings, char *const *variables,
+                   const struct program_names *names, bool secure, settings_complaint *complain,
+                   void *context)
 {
     memset(settings, 0, sizeof *settings);
     for (int id = 0; id < SETTING_COUNT; id++)
@@ -268,8 +276,7 @@ void settings_read(struct settings *settings, char *const *variables, const char
     uint64_t loop;
     bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
     settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;
-    settings->active =
-        settings->number[SETTING_ENABLED] != 0 && executable_passes(settings, executable);
+    settings->active = settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
 }
 
 bool settings_are_active(const struct settings *settings)

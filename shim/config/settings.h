@@ -33,18 +33,27 @@ struct settings {
     unsigned texts_used;
 };
 
+/* By which names, without directories, PIPESHIM_ONLY and PIPESHIM_SKIP know a program; NULL: it has
+ * none. Debian's redis-server is a link to redis-check-rdb; every server in Python is python3. */
+struct program_names {
+    const char *executable; /* of the file that runs */
+    const char *invoked;    /* by which it was started: of argv[0] */
+    const char *script;     /* that an interpreter runs */
+};
+
 /* Called once for each value that is refused: one line that names the variable, the value, what is
  * accepted and what happens now. */
 typedef void settings_complaint(const char *line, void *context);
 
 /*
  * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the
- * executable named `executable` (without directories). `secure`: AT_SECURE, ignore everything.
+ * program of these names. `secure`: AT_SECURE, ignore everything.
  * An invalid value is complained of and its default used; so is a name that is
  * almost one of ours. Does not allocate; async-signal-safe.
  */
-void settings_read(struct settings *settings, char *const *variables, const char *executable,
-                   bool secure, settings_complaint *complain, void *context);
+void settings_read(struct settings *settings, char *const *variables,
+                   const struct program_names *names, bool secure, settings_complaint *complain,
+                   void *context);
 
 bool settings_are_active(const struct settings *settings);
 

@@ -63,23 +63,50 @@ static bool matters(enum call_id call, uint64_t detail, uint32_t state)
            slot_may_be_loop(thread_slot);
 }
 
-void slot_claim_after_wait(struct slot *slot)
+/* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
+ * armed slot would have nobody who looks at it. */
+static void arm(struct slot *slot)
 {
-    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING)
-        return;
-    slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
-    watchdog_thread_wake();
+    atomic_store(&slot->armed, 1);
+    if (atomic_load(&life->thread_state) == THREAD_NONE && !watchdog_thread_start())
+        atomic_store(&slot->armed, 0);
 }
 
-struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+/* Between the two a thread makes system calls of ours. False while another thread installs a filter
+ * for all threads that would kill for these (doors/sandbox_doors.c). */
+static bool begin_claim(void)
 {
-    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
-     * child all of `life` reads zero, and the first call goes on. */
-    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) || !life_begin())
+    atomic_fetch_add(&life->claiming, 1);
+    if (!atomic_load(&life->claims_barred))
+        return true;
+    atomic_fetch_sub(&life->claiming, 1);
+    return false;
+}
+
+static void end_claim(void)
+{
+    atomic_fetch_sub(&life->claiming, 1);
+}
+
+void slot_claim_after_wait(struct slot *slot)
+{
+    if (!slot_may_be_loop(slot) || atomic_load(&life->thread_state) != THREAD_RUNNING ||
+        !begin_claim())
+        return;
+    slot->claimed_ns = clock_monotonic_ns();
+    arm(slot);
+    watchdog_thread_wake();
+    end_claim();
+}
+
+static struct slot *claim(enum call_id call, int fd, uint64_t detail)
+{
+    if (!life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
-    if (state == THREAD_FORBIDDEN || state == THREAD_STOPPING)
+    if (atomic_load(&life->untold))
+        watchdog_thread_tell();
+    if (state == THREAD_FORBIDDEN)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);
     if (tid == atomic_load(&life->watchdog_tid))
@@ -98,8 +125,20 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
         thread_slot = slot;
     }
     slot->claimed_ns = clock_monotonic_ns();
-    atomic_store_explicit(&slot->armed, 1, memory_order_relaxed);
+    arm(slot);
     if (state == THREAD_RUNNING)
         watchdog_thread_wake();
+    return slot;
+}
+
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+{
+    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
+     * child all of `life` reads zero, and the first call goes on. */
+    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) ||
+        !begin_claim())
+        return NULL;
+    struct slot *slot = claim(call, fd, detail);
+    end_claim();
     return slot;
 }

@@ -4,99 +4,66 @@
  * would change what they do. None of them is measured.
  */
 #include <errno.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <stdarg.h>
-#include <sys/prctl.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/raw_syscall.h"
-#include "base/ticks.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
 #include "doors/real.h"
-#include "drain/drain.h"
-#include "process/life.h"
+#include "doors/rights_doors.h"
+#include "doors/sandbox_doors.h"
 #include "watch/finish.h"
-#include "watch/seccomp.h"
-#include "watch/thread.h"
 
-/* True if this process is the one whose watchdog `life` describes (not a vfork child). */
-static bool watchdog_is_ours(void)
+enum {
+    SYSCALLS_WATCHED = 512,       /* numbers below this may be; today's end at 470 */
+    LANDLOCK_RESTRICT_SELF = 446, /* headers older than Linux 5.13 do not know it */
+};
+
+/* What the assembler below does with a kernel call that comes by syscall(). */
+enum {
+    AROUND = 2, /* syscall_around() makes the call, and may act before and after it */
+    BEFORE = 1, /* syscall_before() is told of it */
+};
+
+/* libseccomp installs its filters through syscall(), landlock_restrict_self() has no other name in
+ * libc, and who wants the credentials of one thread changed calls the kernel like this. */
+__attribute__((used, visibility("hidden"))) const uint8_t syscall_watched[SYSCALLS_WATCHED] = {
+    [SYS_seccomp] = AROUND,
+    [SYS_prctl] = AROUND,
+    [SYS_unshare] = AROUND,
+    [SYS_setuid] = BEFORE,
+    [SYS_setgid] = BEFORE,
+    [SYS_setreuid] = BEFORE,
+    [SYS_setregid] = BEFORE,
+    [SYS_setgroups] = BEFORE,
+    [SYS_setresuid] = BEFORE,
+    [SYS_setresgid] = BEFORE,
+    [SYS_capset] = BEFORE,
+    [SYS_setns] = BEFORE,
+    [LANDLOCK_RESTRICT_SELF] = BEFORE,
+    [SYS_exit] = BEFORE,
+};
+
+__attribute__((used, visibility("hidden"))) long syscall_around(long number, unsigned long a,
+                                                                unsigned long b, unsigned long c,
+                                                                unsigned long d, unsigned long e)
 {
-    return life_active() && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
+    BOUND(syscall);
+    if (number == SYS_seccomp)
+        return sandbox_seccomp((unsigned)a, (unsigned)b, (void *)c);
+    if (number == SYS_prctl)
+        return sandbox_prctl((int)a, b, c, d, e);
+    return rights_unshare((int)a);
 }
 
-static void stop_watchdog(void)
+__attribute__((used, visibility("hidden"))) void syscall_before(long number)
 {
-    if (watchdog_is_ours())
-        watchdog_thread_stop(false);
-}
-
-/* unshare(CLONE_NEWUSER) and its kin fail with EINVAL in a process with two threads; Firefox's and
- * Chromium's sandboxes depend on it. A mount namespace cannot be entered while CLONE_FS shares the
- * root and the working directory (setns(2)). */
-DOOR(int, unshare, (int flags))
-{
-    BOUND(unshare);
-    if (flags & (CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_FS | CLONE_NEWNS))
-        stop_watchdog();
-    return real_unshare(flags);
-}
-
-/* Credentials are a thread's own to the kernel, and glibc's broadcast (setxid) reaches only threads
- * that glibc made: a watchdog left running would keep root in a process that has given it up. */
-#define STOPPING(type, name, parameters, arguments)                                                \
-    DOOR(type, name, parameters)                                                                   \
-    {                                                                                              \
-        BOUND(name);                                                                               \
-        stop_watchdog();                                                                           \
-        return real_##name arguments;                                                              \
-    }
-
-STOPPING(int, setns, (int fd, int type), (fd, type))
-STOPPING(int, setuid, (uid_t uid), (uid))
-STOPPING(int, setgid, (gid_t gid), (gid))
-STOPPING(int, seteuid, (uid_t uid), (uid))
-STOPPING(int, setegid, (gid_t gid), (gid))
-STOPPING(int, setreuid, (uid_t real, uid_t effective), (real, effective))
-STOPPING(int, setregid, (gid_t real, gid_t effective), (real, effective))
-STOPPING(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
-STOPPING(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
-STOPPING(int, setgroups, (size_t count, const gid_t *list), (count, list))
-STOPPING(int, initgroups, (const char *user, gid_t group), (user, group))
-STOPPING(int, capset, (void *header, const void *data), (header, data))
-
-static void before_filter(const struct sock_fprog *filter)
-{
-    if (drain_enabled && !seccomp_allows_draining(filter))
-        drain_doors_stop();
-    if (watchdog_is_ours())
-        seccomp_filter_coming(filter);
-}
-
-DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))
-{
-    BOUND(prctl);
-    if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
-        ticks_are_forbidden = true;
-    if (option == PR_SET_SECCOMP)
-        before_filter(a == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)b : NULL);
-    return real_prctl(option, a, b, c, d);
-}
-
-/* libseccomp installs its filters through syscall(SYS_seccomp, …): called by the assembler below
- * for that number only. */
-__attribute__((used, visibility("hidden"))) void syscall_before_seccomp(long number,
-                                                                        unsigned long operation,
-                                                                        unsigned long flags,
-                                                                        const void *program)
-{
-    (void)number;
-    (void)flags;
-    if (operation == SECCOMP_SET_MODE_STRICT)
-        before_filter(NULL);
-    else if (operation == SECCOMP_SET_MODE_FILTER)
-        before_filter(program);
+    if (number == SYS_exit)
+        before_raw_exit();
+    else
+        before_raw_change_of_rights(number);
 }
 
 /* The first call of syscall() binds it. */
@@ -108,7 +75,7 @@ __attribute__((used, visibility("hidden"))) void syscall_bind(void)
 /*
  * syscall(2) takes any number of arguments, and may return twice (vfork): so this is a jump to the
  * real one, not a call, and no argument register is touched on the way. Allocators and runtimes
- * call it often; the way through is a compare and two tests.
+ * call it often; the way through is a compare and three tests.
  */
 #if defined(__x86_64__)
 __asm__(".text\n"
@@ -116,15 +83,19 @@ __asm__(".text\n"
         ".type syscall, @function\n"
         "syscall:\n"
         "    .cfi_startproc\n"
-        "    cmp $317, %rdi\n" /* SYS_seccomp */
+        "    cmp $512, %rdi\n" /* SYSCALLS_WATCHED */
+        "    jae 5f\n"
+        "    lea syscall_watched(%rip), %rax\n"
+        "    cmpb $1, (%rax, %rdi)\n" /* BEFORE; above it: AROUND */
         "    je 1f\n"
-        "    cmpb $0, drain_enabled(%rip)\n"
+        "    ja syscall_around\n"
+        "5:  cmpb $0, drain_enabled(%rip)\n"
         "    jne 4f\n"
         "    mov real_syscall(%rip), %rax\n"
         "    test %rax, %rax\n"
         "    jz 2f\n"
         "    jmp *%rax\n"
-        "1:  lea syscall_before_seccomp(%rip), %rax\n"
+        "1:  lea syscall_before(%rip), %rax\n"
         "    jmp 3f\n"
         "4:  lea syscall_before_drained(%rip), %rax\n"
         "    jmp 3f\n"
@@ -150,24 +121,30 @@ __asm__(".text\n"
         "    jmp *%rax\n"
         "    .cfi_endproc\n"
         ".size syscall, .-syscall\n");
-_Static_assert(SYS_seccomp == 317, "the assembler above compares with this number");
 #elif defined(__aarch64__)
 __asm__(".text\n"
         ".globl syscall\n"
         ".type syscall, %function\n"
         "syscall:\n"
         "    .cfi_startproc\n"
-        "    cmp x0, #277\n" /* SYS_seccomp */
+        "    cmp x0, #512\n" /* SYSCALLS_WATCHED */
+        "    b.hs 5f\n"
+        "    adrp x16, syscall_watched\n"
+        "    add x16, x16, :lo12:syscall_watched\n"
+        "    ldrb w16, [x16, x0]\n"
+        "    cmp w16, #1\n" /* BEFORE; above it: AROUND */
         "    b.eq 1f\n"
-        "    adrp x16, drain_enabled\n"
+        "    b.hi 6f\n"
+        "5:  adrp x16, drain_enabled\n"
         "    ldrb w16, [x16, :lo12:drain_enabled]\n"
         "    cbnz w16, 4f\n"
         "    adrp x16, real_syscall\n"
         "    ldr x16, [x16, :lo12:real_syscall]\n"
         "    cbz x16, 2f\n"
         "    br x16\n"
-        "1:  adrp x16, syscall_before_seccomp\n"
-        "    add x16, x16, :lo12:syscall_before_seccomp\n"
+        "6:  b syscall_around\n"
+        "1:  adrp x16, syscall_before\n"
+        "    add x16, x16, :lo12:syscall_before\n"
         "    b 3f\n"
         "4:  adrp x16, syscall_before_drained\n"
         "    add x16, x16, :lo12:syscall_before_drained\n"
@@ -197,8 +174,8 @@ __asm__(".text\n"
         "    br x16\n"
         "    .cfi_endproc\n"
         ".size syscall, .-syscall\n");
-_Static_assert(SYS_seccomp == 277, "the assembler above compares with this number");
 #endif
+_Static_assert(SYSCALLS_WATCHED == 512, "the assembler above compares with this number");
 
 /* multiprocessing's children and many daemons leave through _exit: no destructor would run. */
 DOOR(void, _exit, (int status))

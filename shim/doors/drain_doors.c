@@ -16,7 +16,8 @@
 #include "report/tell.h"
 #include "watch/drain_watch.h"
 
-/* The functions that were real before the drainer stood in front of them. */
+/* The functions that were real before the drainer stood in front of them.
+ * child: constant */
 static ssize_t (*write_behind)(int, const void *, size_t);
 static ssize_t (*writev_behind)(int, const struct iovec *, int);
 static ssize_t (*pwritev2_behind)(int, const struct iovec *, int, off_t, int);
@@ -171,7 +172,7 @@ static int drained_pclose(FILE *stream)
 
 /* Waits for children: one that ended may have left a helper of its own behind. */
 #define REAPING(type, name, parameters, arguments)                                                 \
-    static type(*name##_behind) parameters;                                                        \
+    static type(*name##_behind) parameters; /* child: constant */                                  \
     static type drained_##name parameters                                                          \
     {                                                                                              \
         type result = name##_behind arguments;                                                     \
@@ -239,21 +240,4 @@ void drain_doors_finish(bool exits)
         descriptor_child_leaves();
     else if (drain_finish(exits))
         drain_watch_end();
-}
-
-/* In a forked child that has not begun the memory is its own already. */
-void drain_doors_stop(void)
-{
-    int32_t begun = atomic_load(&life->pid);
-    bool ours = begun == (int32_t)raw_syscall(SYS_getpid);
-    if (!ours && begun != 0)
-        return;
-    if (ours) {
-        drain_doors_finish(false);
-        tell_line(
-            "the program installs a seccomp filter that forbids system calls which the "
-            "drainer needs; expected pwritev2, clone, fstat and fcntl allowed; writes to full "
-            "pipes block from here on");
-    }
-    drain_stop();
 }

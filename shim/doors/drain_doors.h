@@ -15,8 +15,4 @@ _Bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result);
 /* At exit, or before an exec: what this process queued gets out or is handed over. */
 void drain_doors_finish(_Bool exits);
 
-/* Before a seccomp filter that forbids what the drainer needs: what is queued gets out, or is
- * handed over, and nothing more is queued. */
-void drain_doors_stop(void);
-
 #endif

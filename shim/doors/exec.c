@@ -31,7 +31,7 @@ static void before_exec(void)
 {
     if (life_active() && cpu_timer_runs() &&
         atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
-        watchdog_thread_stop(false);
+        watchdog_thread_stop(false, LONGEST_STOP_MS);
 }
 
 #define FORWARDED(name, parameters, arguments, may_succeed)                                        \

@@ -32,7 +32,7 @@ void (*real_function(const char *name))(void)
         real_##name = (__typeof__(real_##name))real_function(#name);                               \
         return real_##name arguments;                                                              \
     }                                                                                              \
-    type(*real_##name) parameters = resolve_##name;
+    type(*real_##name) parameters = resolve_##name; /* child: constant */
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     CALL(type, name, parameters, arguments, , , , )
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \
@@ -41,8 +41,8 @@ void (*real_function(const char *name))(void)
         real_##name = (__typeof__(real_##name))real_function(#name);                               \
         real_##name arguments;                                                                     \
     }                                                                                              \
-    void(*real_##name) parameters = resolve_##name;
+    void(*real_##name) parameters = resolve_##name; /* child: constant */
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)
-#define CONTROL(type, name, parameters) type(*real_##name) parameters;
+#define CONTROL(type, name, parameters) type(*real_##name) parameters; /* child: constant */
 #include "facts/calls.def"

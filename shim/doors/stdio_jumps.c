@@ -16,7 +16,7 @@ enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 
 typedef ssize_t write_function(FILE *file, const void *data, ssize_t size);
 
-static write_function *real_file_write;
+static write_function *real_file_write; /* child: constant */
 
 static ssize_t write_or_drain(FILE *file, int fd, const void *data, ssize_t size)
 {

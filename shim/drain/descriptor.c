@@ -11,11 +11,12 @@
 #include "base/ticks.h"
 #include "drain/headroom_table.h"
 #include "drain/turn.h"
-#include "kernel/status.h"
+#include "process/filters.h"
 #include "process/life.h"
 
 enum { FOR_EVER = -1 };
 
+/* child: constant */
 bool descriptors_named[DESCRIPTOR_LIMIT];
 bool descriptors_all_named;
 
@@ -30,7 +31,7 @@ struct entry {
     _Atomic uint64_t device, inode;
     _Atomic uint32_t free_since; /* of descriptors_children_ended; 0: not known to be free */
 };
-_Atomic uint32_t descriptors_children_ended = 1;
+_Atomic uint32_t descriptors_children_ended = 1; /* child: kept, only its changes count */
 static struct entry entries[DESCRIPTOR_LIMIT];
 _Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
@@ -74,11 +75,9 @@ static bool ask(int fd, struct descriptor *found)
     memset(found, 0, sizeof *found);
     if (raw_syscall(SYS_fstat, fd, &status) != 0)
         return false;
-    /* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw call filled it */
     bool pipe = S_ISFIFO(status.st_mode);
     if (!pipe && !(S_ISSOCK(status.st_mode) && is_local_stream(fd)))
         return true;
-    /* NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_DIRECT) || (flags & O_ACCMODE) == O_RDONLY)
         return flags >= 0;
@@ -143,13 +142,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 /* Under a seccomp filter no call is made that the program would not make. */
 bool descriptor_turns_are_known(void)
 {
-    static _Atomic int32_t known_of, allowed;
-    int32_t pid = atomic_load(&life->pid);
-    if (atomic_load(&known_of) != pid) {
-        atomic_store(&allowed, !seccomp_filter_in_force());
-        atomic_store(&known_of, pid);
-    }
-    return atomic_load(&allowed) && !atomic_load(&life->filter_read);
+    return filters_known() == 0;
 }
 
 bool descriptor_is_free(int fd)
@@ -233,5 +226,4 @@ void descriptor_child_leaves(void)
 void descriptor_begin_in_child(void)
 {
     memset(entries, 0, sizeof entries);
-    memset(headrooms, 0, sizeof headrooms);
 }

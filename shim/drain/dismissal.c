@@ -32,7 +32,7 @@ __asm__(".text\n"
         ".size dismissal_return, .-dismissal_return\n");
 extern void dismissal_return(void) __attribute__((visibility("hidden")));
 
-static volatile uint64_t dismissed_ns; /* 0: it is not */
+static volatile uint64_t dismissed_ns; /* 0: it is not; child: scratch */
 
 /* A call that begins just after the signal would not be interrupted: so the timer does it later. */
 static void hear(int number)

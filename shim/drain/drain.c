@@ -14,13 +14,14 @@
 #include "drain/episode.h"
 #include "drain/finish.h"
 #include "drain/headroom.h"
+#include "drain/helper_process.h"
 #include "drain/room.h"
 #include "drain/settings.h"
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 
-bool drain_enabled;
-struct drain_options drain_settings;
+bool drain_enabled; /* child: kept, it is off in the children too */
+struct drain_options drain_settings; /* child: constant */
 
 bool drain_wants(int fd)
 {
@@ -141,6 +142,10 @@ void drain_begin_in_child(void)
     if (!drain_enabled)
         return;
     descriptor_begin_in_child();
+    headroom_begin_in_child();
+    fallback_begin_in_child();
+    totals_begin_in_child();
+    helpers_begin_in_child();
     finish_begin_in_child();
 }
 

@@ -59,7 +59,7 @@ static void end(struct stream *stream)
 static void regard_memory_limit(void)
 {
     enum { PARTS = 4 };
-    static _Atomic bool known;
+    static _Atomic bool known; /* child: kept, it is in the same group */
     if (atomic_exchange(&known, true))
         return;
     uint64_t share = memory_limit() / PARTS;

@@ -14,3 +14,8 @@ unsigned drain_fallbacks(void)
 {
     return atomic_exchange(&fallbacks, 0);
 }
+
+void fallback_begin_in_child(void)
+{
+    atomic_store(&fallbacks, 0);
+}

@@ -17,4 +17,7 @@ unsigned drain_fallbacks(void);
 /* Why a write was made as usual although it was to be drained: for drain_fallbacks(). */
 void fallback_note(enum drain_fallback fallback);
 
+/* A forked child. */
+void fallback_begin_in_child(void);
+
 #endif

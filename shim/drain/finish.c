@@ -108,7 +108,8 @@ void finish_late_write(ssize_t result)
 
 void finish_begin_in_child(void)
 {
-    memset(&queue_totals, 0, sizeof queue_totals);
+    handed_over_bytes = 0;
+    handed_over_writes = 0;
     finish_deadline = 0;
     exec_deadline = 0;
 }

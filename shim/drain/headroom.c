@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/raw_syscall.h"
@@ -48,6 +49,12 @@ bool headroom_begin(int fd, size_t size)
         atomic_store_explicit(&room->asked, TICKS_LONG_AGO, memory_order_relaxed);
     atomic_store_explicit(&room->free_since, descriptor_children_ended(), memory_order_relaxed);
     return headroom_renew(room, fd, size, ticks_now());
+}
+
+void headroom_begin_in_child(void)
+{
+    atomic_store(&headroom_watched, false); /* no watchdog could come to the rescue yet */
+    memset(headrooms, 0, sizeof headrooms);
 }
 
 void headroom_rescue(int fd)

@@ -70,6 +70,9 @@ static inline bool headroom_take(int fd, size_t size)
     return true;
 }
 
+/* A forked child. */
+void headroom_begin_in_child(void);
+
 /* For the watchdog: an untested write to the pipe that `fd` leads to is stuck. Makes the pipe
  * larger, which lets the writer go on (Linux 5.5), unless the kernel refuses (pipe(7):
  * pipe-max-size, pipe-user-pages-soft). */

@@ -25,7 +25,7 @@ enum {
     NAP_NS = 200 * NS_PER_US
 };
 
-/* Private to the helper after the fork. */
+/* The helper's own: no process is forked from it. child: scratch */
 static char batch[RECORD_LIMIT];
 static struct iovec parts[PARTS + 1];
 static unsigned part_count;
@@ -55,7 +55,7 @@ static void copy(char *to, const char *from, uint64_t size)
 #endif
 }
 
-/* Of one channel, in this process. */
+/* Of one channel, in this process. child: scratch */
 static struct channel *channel;
 static char *chunks;
 static pid_t program;
@@ -199,7 +199,7 @@ static bool send(uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
-    static uint64_t progress_ns; /* the reader took something */
+    static uint64_t progress_ns; /* the reader took something; child: scratch */
     while (sent < size) {
         long result = send_some(part, part_count - (unsigned)(part - parts), size - sent);
         bool interrupted = result == -EINTR;
@@ -230,7 +230,7 @@ static bool send(uint32_t size)
 static void measure_reader(uint32_t sent)
 {
     enum { PORTION = 64 * 1024, QUICK_NS = 8 * NS_PER_MS };
-    static uint64_t in_portion, began_ns;
+    static uint64_t in_portion, began_ns; /* child: scratch */
     in_portion += sent;
     if (in_portion < PORTION)
         return;
@@ -244,7 +244,7 @@ static void measure_reader(uint32_t sent)
 /* Writers that wait at the bound are woken not for each batch: that would cost more than it. */
 static void tell_of_room(void)
 {
-    static uint64_t told;
+    static uint64_t told; /* child: scratch */
     if (!room_is_wanted(channel))
         return;
     uint64_t now = ticks_now();

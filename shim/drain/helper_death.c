@@ -6,7 +6,7 @@
 
 #include "base/raw_syscall.h"
 
-/* The helper's own, after the fork: the list of one futex. */
+/* The helper's own, after the fork: the list of one futex. child: scratch */
 static struct robust_list entry;
 static struct robust_list_head robust;
 

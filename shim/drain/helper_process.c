@@ -245,6 +245,13 @@ static bool orphans_come_to_us(void)
 static _Atomic int32_t own_children[OWN_CHILDREN];
 static _Atomic uint32_t own_children_bound;
 
+void helpers_begin_in_child(void)
+{
+    for (uint32_t bound = atomic_load(&own_children_bound); bound > 0; bound--)
+        atomic_store(&own_children[bound - 1], 0);
+    atomic_store(&own_children_bound, 0);
+}
+
 void helpers_reap(void)
 {
     uint32_t bound = atomic_load(&own_children_bound);

@@ -32,4 +32,7 @@ void helper_wake(struct channel *channel);
 /* Waits for helpers that have ended, where they are children of this process. */
 void helpers_reap(void);
 
+/* A forked child: the helpers are its parent's children. */
+void helpers_begin_in_child(void);
+
 #endif

@@ -17,6 +17,9 @@ extern struct queue_totals queue_totals;
 /* Counts a write of so many bytes as dropped. */
 void totals_drop(uint64_t bytes);
 
+/* A forked child begins at zero. */
+void totals_begin_in_child(void);
+
 /* So many were queued for one pipe at once. */
 void totals_note_peak(uint64_t bytes);
 

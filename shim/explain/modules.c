@@ -13,8 +13,9 @@
 #include "explain/mapped_file.h"
 
 /* Of glibc 2.35; NULL with an older one. */
-static __typeof__(&_dl_find_object) find_object;
+static __typeof__(&_dl_find_object) find_object; /* child: constant */
 
+/* child: constant */
 static char executable_path[MODULE_PATH_LIMIT];
 static uintptr_t vdso_address;
 static struct {

@@ -7,11 +7,11 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "kernel/status.h"
 
 enum {
     BUFFER_SIZE = 4096,
     PATH_LIMIT = 96,
-    STATUS_LIMIT = 4096,
     FILE_LIMIT = 64 << 20,
 };
 
@@ -118,7 +118,6 @@ unsigned perf_map_read(int fd, struct perf_map_name *names, unsigned count)
             break;
         total += (uint64_t)got;
         for (long i = 0; i < got; i++) {
-            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a raw read */
             if (buffer[i] == '\n')
                 take_line(&parser, names, count);
             else
@@ -135,29 +134,8 @@ unsigned perf_map_read(int fd, struct perf_map_name *names, unsigned count)
 /* The process's id as it knows it itself: the last number of "NSpid:" in /proc/PID/status. */
 static uint64_t inner_pid(int pid)
 {
-    char path[PATH_LIMIT], status[STATUS_LIMIT];
-    struct text_buffer text;
-    text_init(&text, path, sizeof path);
-    text_string(&text, "/proc/");
-    text_unsigned(&text, (uint64_t)pid);
-    text_string(&text, "/status");
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return (uint64_t)pid;
-    long got = raw_syscall(SYS_read, fd, status, sizeof status - 1);
-    raw_syscall(SYS_close, fd);
-    status[got > 0 ? got : 0] = '\0';
-    const char *at = strstr(status, "\nNSpid:");
-    if (!at)
-        return (uint64_t)pid;
-    uint64_t number = 0;
-    for (at += 7; *at != '\0' && *at != '\n'; at++) {
-        if (*at >= '0' && *at <= '9')
-            number = number * 10 + (uint64_t)(*at - '0');
-        else
-            number = 0;
-    }
-    return number != 0 ? number : (uint64_t)pid;
+    struct status_field inner = {.name = "NSpid", .base = 10};
+    return status_read(pid, 0, &inner, 1) && inner.value != 0 ? inner.value : (uint64_t)pid;
 }
 
 static bool owner_of_process(int pid, uid_t *owner)

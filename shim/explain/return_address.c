@@ -63,9 +63,11 @@ bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_r
                           uintptr_t pc)
 {
     static const unsigned char sigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+    static const unsigned char shorter[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
     unsigned char code[sizeof(sigreturn)];
     return stack_snapshot_read(snapshot, reader, pc, code, sizeof(code)) &&
-           memcmp(code, sigreturn, sizeof(code)) == 0;
+           (memcmp(code, sigreturn, sizeof(sigreturn)) == 0 ||
+            memcmp(code, shorter, sizeof(shorter)) == 0);
 }
 
 bool is_stack_drop_and_return(struct stack_snapshot *snapshot, const struct memory_reader *reader,

@@ -26,7 +26,7 @@ enum return_address return_address_check(struct stack_snapshot *snapshot,
 bool direct_call_target(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                         uintptr_t address, uintptr_t *target);
 
-/* True if `pc` is the code that a signal handler returns to: mov $SYS_rt_sigreturn, syscall. */
+/* True if `pc` is the code that a signal handler returns to: rt_sigreturn(2). */
 bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                           uintptr_t pc);
 

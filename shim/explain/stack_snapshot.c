@@ -10,6 +10,7 @@ bool stack_snapshot_take(const struct memory_reader *reader,
 {
     snapshot->registers = *registers;
     snapshot->only_pc_and_sp = false;
+    snapshot->has_r9 = false;
     snapshot->start = registers->sp & ~(uintptr_t)7;
     /* A read that runs over the end of the address space would fail as a whole. */
     size_t room = UINTPTR_MAX - snapshot->start;
@@ -35,13 +36,23 @@ void stack_snapshot_begin(struct stack_snapshot *snapshot)
         snapshot->line_address[i] = UINTPTR_MAX; /* not a multiple of SNAPSHOT_LINE: none */
 }
 
+bool stack_snapshot_spend(struct stack_snapshot *snapshot, unsigned amount)
+{
+    if (snapshot->reads > READ_LIMIT || amount > READ_LIMIT - snapshot->reads) {
+        snapshot->reads = READ_LIMIT;
+        return false;
+    }
+    snapshot->reads += amount;
+    return true;
+}
+
 static const unsigned char *line_at(struct stack_snapshot *snapshot,
                                     const struct memory_reader *reader, uintptr_t address)
 {
     unsigned i = address / SNAPSHOT_LINE % SNAPSHOT_LINES;
     if (snapshot->line_address[i] == address)
         return snapshot->line[i];
-    if (++snapshot->reads > READ_LIMIT)
+    if (!stack_snapshot_spend(snapshot, 1))
         return NULL;
     bool read = memory_read(reader, address, snapshot->line[i], SNAPSHOT_LINE);
     snapshot->line_address[i] = read ? address : UINTPTR_MAX;

@@ -23,12 +23,14 @@ enum {
 struct stack_snapshot {
     struct saved_registers registers;
     bool only_pc_and_sp; /* the other registers are unknown */
+    bool has_r9;         /* x86_64, a thread that ran: this one is known, too */
+    uint64_t r9;         /* where V8's interpreter keeps which bytecode it is at */
     uintptr_t start;     /* the stack's bytes from here, */
     size_t size;         /* so many, */
     unsigned char bytes[SNAPSHOT_LIMIT] __attribute__((aligned(16)));
     /* and what else was read of the memory (unwind tables): one system call costs as much for 512
      * bytes as for 8. Emptied before each unwind, so that no table outlives its object. */
-    unsigned reads;
+    unsigned reads; /* and what is counted as such */
     uintptr_t line_address[SNAPSHOT_LINES];
     unsigned char line[SNAPSHOT_LINES][SNAPSHOT_LINE] __attribute__((aligned(16)));
 };
@@ -48,6 +50,10 @@ bool stack_snapshot_take_pc_sp(const struct memory_reader *reader, uint64_t pc, 
 
 /* Forgets what was read besides the stack, and starts to count the reads anew. */
 void stack_snapshot_begin(struct stack_snapshot *snapshot);
+
+/* Counts work that is bounded as reads are: some microseconds for `amount` 1. False if there was too
+ * much. */
+bool stack_snapshot_spend(struct stack_snapshot *snapshot, unsigned amount);
 
 /* Reads from the copy, else from memory. False if it cannot be read, or too much was read already
  * (garbage registers can send an unwinder anywhere). */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "facts/calls.h"
+#include "facts/javascript_frame.h"
 #include "facts/object_facts.h"
 #include "facts/python_frame.h"
 #include "facts/stack.h"
@@ -30,7 +31,10 @@ struct story {
     const struct stack_frame_name *frames;
     const struct python_frame *python; /* innermost first */
     unsigned python_count;
-    unsigned python_omitted; /* outer frames that are not among them */
+    unsigned python_omitted;                   /* outer frames that are not among them */
+    const struct javascript_frame *javascript; /* innermost first */
+    unsigned javascript_count;
+    unsigned javascript_omitted; /* outer frames that are not among them */
     uint64_t stack_hash;
     const char *note;    /* why something is missing; NULL */
     int behind_tid;      /* class lock: the thread that holds the FILE; 0: none */

@@ -15,11 +15,13 @@
 
 #include "facts/object_facts.h"
 #include "graph/wait_graph.h"
+#include "kernel/process_name.h"
 
 enum {
     CHAIN_LIMIT = 16,
     WORDS_LIMIT = 1024,
     ADVICE_LIMIT = 512,
+    RESCUE_LIMIT = 64,
     KEEPER_STEPS = 3, /* wakes without a read that make a sleeping reader one that does not read */
 };
 
@@ -38,6 +40,10 @@ struct chain_link {
     int tid;
     int for_pid; /* 0: for something outside the chain */
     char comm[COMM_LIMIT];
+    char name[PROCESS_NAME_LIMIT];     /* as its user knows it: its script's */
+    char for_name[PROCESS_NAME_LIMIT]; /* of `for_pid` */
+    enum process_runtime runtime;
+    bool loop; /* its main thread sits in an event loop, whichever thread waits here */
     char waits_in[WAITS_IN_LIMIT];
     char object[OBJECT_NAME_LIMIT]; /* "pipe:[81723]", "process 4250", a path; empty: none */
     enum wait_reason reason;
@@ -46,6 +52,7 @@ struct chain_link {
     int peer_fd; /* the descriptor of `for_pid`; -1 none */
     struct object_key key;
     int64_t used, capacity; /* bytes; UNKNOWN_NUMBER */
+    int64_t slots;          /* of a full pipe, all in use; UNKNOWN_NUMBER */
     int full;               /* as in struct pipe_facts */
 };
 
@@ -62,10 +69,14 @@ struct wait_finding {
     int keeper_pid;
     bool keeper_sleeps;        /* its thread only sleeps: a slow reader does so too */
     int64_t keeper_sleep_ms;   /* how long that sleep still takes */
+    bool keeper_runs;          /* it is on a CPU, or waits for one: it counts as away only */
+    uint64_t keeper_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t keeper_switches;  /* how often its threads have woken so far */
+    int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */
     char advice[ADVICE_LIMIT]; /* what to change */
+    char rescue[RESCUE_LIMIT]; /* a command that un-wedges it now; "": none */
 };
 
 /* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
@@ -89,8 +100,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 /* "deadlock", "self_reader", "no_reader", "reader_stopped", "reader_away", "eof_never". */
 const char *finding_name(enum finding_kind kind);
 
-/* Writes `words` and `advice` from the other members (graph/finding_words.c; reads /proc only for
- * a terminal that keeps a reader waiting). */
+/* Writes `words`, `advice` and `rescue` from the other members. Reads /proc only for a terminal
+ * that keeps a reader waiting. */
 void finding_describe(const struct wait_graph *graph, struct wait_finding *finding);
 
 #endif

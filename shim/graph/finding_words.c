@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: MIT
-/* The sentence and the advice of a finding. */
+/* The sentence of a finding: who waits for whom, on what, and why that does not end. */
 #include <string.h>
 
 #include "base/text_buffer.h"
 #include "graph/finding.h"
+#include "graph/finding_words.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_look.h"
 #include "kernel/proc_reader.h"
+#include "kernel/process_name.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 
-static void process_words(struct text_buffer *text, const char *comm, int pid)
+/* What the kernel gives an unprivileged user whose pipes hold more than fs.pipe-user-pages-soft
+ * pages in all: the 1,025th pipe has two pages (pipe(7)). */
+enum { SMALL_PIPE = 8192 };
+
+void finding_process_words(struct text_buffer *text, const char *name, int pid)
 {
-    text_string(text, comm[0] != '\0' ? comm : "process");
+    text_string(text, name[0] != '\0' ? name : "process");
     text_string(text, " (");
     text_signed(text, pid);
     text_char(text, ')');
 }
 
-static void end_words(struct text_buffer *text, int fd)
+void finding_end_words(struct text_buffer *text, int fd)
 {
     static const char *const names[] = {"stdin", "stdout", "stderr"};
     if (fd >= 0 && fd < 3) {
@@ -29,7 +36,7 @@ static void end_words(struct text_buffer *text, int fd)
 }
 
 /* "pipe 81723", "socket 99", a FIFO's path. */
-static void object_words(struct text_buffer *text, const struct chain_link *link)
+void finding_object_words(struct text_buffer *text, const struct chain_link *link)
 {
     uint64_t inode;
     switch (parse_link(link->object, &inode)) {
@@ -55,10 +62,12 @@ static void call_words(struct text_buffer *text, const struct chain_link *link)
     text_bytes(text, link->waits_in, end ? (size_t)(end - link->waits_in) : strlen(link->waits_in));
 }
 
-static const char *comm_of(const struct wait_graph *graph, int pid)
+static void other_process_words(const struct wait_graph *graph, int pid, struct text_buffer *text)
 {
+    char name[PROCESS_NAME_LIMIT];
     uint32_t process = wait_graph_process(graph, pid);
-    return process == NO_INDEX ? "" : graph->processes[process].comm;
+    process_name(pid, process == NO_INDEX ? "" : graph->processes[process].comm, name);
+    finding_process_words(text, name, pid);
 }
 
 static void fill_words(struct text_buffer *text, const struct chain_link *link)
@@ -75,6 +84,8 @@ static void fill_words(struct text_buffer *text, const struct chain_link *link)
         text_string(text, " unread");
     }
     text_string(text, " bytes");
+    if (link->capacity > 0 && link->capacity <= SMALL_PIPE)
+        text_string(text, " (so small because its user's pipes exceed fs.pipe-user-pages-soft)");
 }
 
 static void write_words(struct text_buffer *text, const struct chain_link *link)
@@ -86,32 +97,30 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
         return;
     }
     text_string(text, link->wait == WAIT_WRITE ? " to " : " for room in ");
-    object_words(text, link);
+    finding_object_words(text, link);
     text_string(text, " (its ");
-    end_words(text, link->own_fd);
+    finding_end_words(text, link->own_fd);
     text_char(text, ')');
     fill_words(text, link);
 }
 
 /* Whose data is waited for: named by the writer's descriptor, "engine's stdout". */
-static void input_words(const struct wait_graph *graph, struct text_buffer *text,
-                        const struct chain_link *link)
+static void input_words(struct text_buffer *text, const struct chain_link *link)
 {
-    text_string(text, comm_of(graph, link->for_pid));
+    text_string(text, link->for_name);
     text_string(text, "'s ");
-    end_words(text, link->peer_fd);
+    finding_end_words(text, link->peer_fd);
 }
 
-static void predicate(const struct wait_graph *graph, struct text_buffer *text,
-                      const struct chain_link *link, bool named_before)
+static void predicate(struct text_buffer *text, const struct chain_link *link, bool named_before)
 {
-    const char *other = comm_of(graph, link->for_pid);
+    const char *other = link->for_name;
     if (link->reason == REASON_ROOM) {
         write_words(text, link);
         text_string(text, link->for_pid == link->pid ? "; only it itself can read it" : "; only ");
         if (link->for_pid == link->pid)
             return;
-        process_words(text, other, link->for_pid);
+        finding_process_words(text, other, link->for_pid);
         text_string(text, " can read it");
         return;
     }
@@ -119,24 +128,24 @@ static void predicate(const struct wait_graph *graph, struct text_buffer *text,
     call_words(text, link);
     if (link->reason == REASON_SIGNAL) {
         text_string(text, ", where nothing but the end of ");
-        process_words(text, other, link->for_pid);
+        finding_process_words(text, other, link->for_pid);
         text_string(text, " would wake it");
         return;
     }
     text_string(text, " for ");
     if (link->reason == REASON_INPUT) {
-        input_words(graph, text, link);
+        input_words(text, link);
     } else if (link->reason == REASON_LOCK) {
         text_string(text, "the lock on ");
-        object_words(text, link);
+        finding_object_words(text, link);
         text_string(text, " that ");
-        process_words(text, other, link->for_pid);
+        finding_process_words(text, other, link->for_pid);
         text_string(text, " holds");
     } else {
         if (named_before)
             text_string(text, other);
         else
-            process_words(text, other, link->for_pid);
+            finding_process_words(text, other, link->for_pid);
         text_string(text, " to exit");
     }
 }
@@ -149,15 +158,14 @@ static void seconds_words(struct text_buffer *text, int64_t milliseconds)
     text_string(text, " s");
 }
 
-static void deadlock_words(const struct wait_graph *graph, const struct wait_finding *finding,
-                           struct text_buffer *text)
+static void deadlock_words(const struct wait_finding *finding, struct text_buffer *text)
 {
-    process_words(text, finding->chain[0].comm, finding->chain[0].pid);
+    finding_process_words(text, finding->chain[0].name, finding->chain[0].pid);
     text_char(text, ' ');
     for (unsigned i = 0; i < finding->count; i++) {
         if (i > 0)
             text_string(text, ", which ");
-        predicate(graph, text, &finding->chain[i], i + 1 == finding->count);
+        predicate(text, &finding->chain[i], i + 1 == finding->count);
     }
     if (finding->likely)
         text_string(text, "; likely, not proven: what else could end it cannot be seen");
@@ -166,15 +174,6 @@ static void deadlock_words(const struct wait_graph *graph, const struct wait_fin
         seconds_words(text, finding->limit_ms);
         text_string(text, " ends");
     }
-}
-
-static int tracer_of(int pid)
-{
-    char text[2048];
-    int64_t tracer = 0;
-    if (proc_read_of(pid, 0, "status", text, sizeof text) > 0)
-        parse_field(text, "TracerPid:", &tracer);
-    return (int)tracer;
 }
 
 /* The process that holds the master of /dev/pts/N, and its descriptor. */
@@ -186,13 +185,12 @@ static bool find_master(const struct wait_graph *graph, int64_t index, int *pid,
         if (!graph->processes[i].readable || fd_iterate(&fds, graph->processes[i].pid) < 0)
             continue;
         while (!found && fd_next(&fds)) {
-            char path[PROC_PATH_LIMIT], text[256];
-            int64_t number;
+            char path[PROC_PATH_LIMIT];
+            struct status_field number = {.name = "tty-index", .base = 10};
             if (fds.description.kind != LINK_PTY_MASTER)
                 continue;
             proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.fd);
-            found = proc_read(path, text, sizeof text) > 0 &&
-                    parse_field(text, "tty-index:", &number) && number == index;
+            found = fields_read(path, &number, 1) && number.value == (uint64_t)index;
             *fd = fds.fd;
         }
         fd_iterate_end(&fds);
@@ -222,7 +220,7 @@ static void terminal_words(const struct wait_graph *graph, const struct chain_li
         text_string(text, ": its other side does not read: ");
     else
         text_string(text, ": flow-controlled (Ctrl-S), or not read by its other side ");
-    process_words(text, comm_of(graph, pid), pid);
+    other_process_words(graph, pid, text);
 }
 
 static bool is_terminal(const struct chain_link *link)
@@ -251,7 +249,7 @@ static void call_object_words(const struct wait_graph *graph, const struct chain
         text_char(text, ')');
     } else if (link->object[0] != '\0' && link->wait != WAIT_CHILD && link->wait != WAIT_EPOLL) {
         text_string(text, " (");
-        object_words(text, link);
+        finding_object_words(text, link);
         text_char(text, ')');
     }
 }
@@ -285,7 +283,7 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
                         struct text_buffer *text)
 {
     const struct chain_link *writer = &finding->chain[0];
-    process_words(text, writer->comm, writer->pid);
+    finding_process_words(text, writer->name, writer->pid);
     text_char(text, ' ');
     write_words(text, writer);
     text_string(text, "; ");
@@ -305,196 +303,47 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
         return;
     }
     text_string(text, "only ");
-    process_words(text, comm_of(graph, writer->for_pid), writer->for_pid);
+    finding_process_words(text, writer->for_name, writer->for_pid);
     text_string(text, " can read it");
     if (finding->kind == FINDING_READER_AWAY) {
         away_words(graph, finding, text);
         return;
     }
-    int tracer = tracer_of(writer->for_pid);
-    text_string(text, tracer ? ", which is stopped by its tracer " : ", which is stopped");
-    if (tracer)
-        process_words(text, comm_of(graph, tracer), tracer);
+    text_string(text,
+                finding->tracer_pid ? ", which is stopped by its tracer " : ", which is stopped");
+    if (finding->tracer_pid)
+        other_process_words(graph, finding->tracer_pid, text);
     else
         text_string(text, " (SIGSTOP or Ctrl-Z)");
 }
 
-static void endless_words(const struct wait_graph *graph, const struct wait_finding *finding,
-                          struct text_buffer *text)
+static void endless_words(const struct wait_finding *finding, struct text_buffer *text)
 {
     const struct chain_link *reader = &finding->chain[0];
-    process_words(text, reader->comm, reader->pid);
+    finding_process_words(text, reader->name, reader->pid);
     text_string(text, " waits in ");
     text_string(text, reader->waits_in);
     text_string(text, " for the end of ");
-    object_words(text, reader);
+    finding_object_words(text, reader);
     if (reader->for_pid == reader->pid) {
         text_string(text, ", which cannot come: it holds the writing end itself (fd ");
         text_signed(text, reader->peer_fd);
     } else {
         text_string(text, ", which does not come: who wrote it is gone, but ");
-        process_words(text, comm_of(graph, reader->for_pid), reader->for_pid);
+        finding_process_words(text, reader->for_name, reader->for_pid);
         text_string(text, " still holds the writing end (");
-        end_words(text, reader->peer_fd);
+        finding_end_words(text, reader->peer_fd);
     }
     text_char(text, ')');
 }
 
-/* What kinds of wait a deadlock is made of. */
-struct pattern {
-    const struct chain_link *write, *input, *child, *lock;
-    unsigned writes;
-};
-
-static struct pattern pattern_of(const struct wait_finding *finding)
+void finding_words(const struct wait_graph *graph, const struct wait_finding *finding,
+                   struct text_buffer *text)
 {
-    struct pattern pattern = {0};
-    for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        if (link->reason == REASON_ROOM) {
-            pattern.writes++;
-            pattern.write = pattern.write ? pattern.write : link;
-        } else if (link->reason == REASON_INPUT) {
-            pattern.input = link;
-        } else if (link->reason == REASON_CHILD) {
-            pattern.child = link;
-        } else if (link->reason == REASON_LOCK) {
-            pattern.lock = link;
-        }
-    }
-    return pattern;
-}
-
-/* Does this link wait for what that process does? */
-static bool waits_for(const struct chain_link *link, const struct chain_link *other)
-{
-    return link && other && link->for_pid == other->pid;
-}
-
-static void drain_advice(const struct wait_graph *graph, const struct pattern *pattern,
-                         struct text_buffer *text)
-{
-    const struct chain_link *write = pattern->write;
-    const char *reader = comm_of(graph, write->for_pid);
-    text_string(text, "drain ");
-    text_string(text, write->comm);
-    text_string(text, "'s ");
-    end_words(text, write->own_fd);
-    text_string(text, " in parallel: let ");
-    process_words(text, reader, write->for_pid);
-    text_string(text, " read fd ");
-    text_signed(text, write->peer_fd);
-    text_string(text, " in a thread or its event loop (communicate()) while it reads the rest, or "
-                      "send that output to a file or /dev/null");
-}
-
-static void deadlock_advice(const struct wait_graph *graph, const struct wait_finding *finding,
-                            struct text_buffer *text)
-{
-    struct pattern pattern = pattern_of(finding);
-    if (pattern.lock) {
-        text_string(text, "release the lock on ");
-        object_words(text, pattern.lock);
-        text_string(text, " before waiting for a process that needs it");
-    } else if (waits_for(pattern.child, pattern.write)) {
-        text_string(text, "do not wait before reading: let ");
-        process_words(text, pattern.child->comm, pattern.child->pid);
-        text_string(text, " close or drain the read end (fd ");
-        text_signed(text, pattern.write->peer_fd);
-        text_string(text, ") before wait, or read it to its end first (communicate())");
-    } else if (waits_for(pattern.child, pattern.input)) {
-        text_string(text, "close the write end (fd ");
-        text_signed(text, pattern.input->peer_fd);
-        text_string(text, ") in ");
-        process_words(text, pattern.child->comm, pattern.child->pid);
-        text_string(text, " before it waits: its child reads until the end of file");
-    } else if (pattern.writes > 1 && !pattern.input) {
-        text_string(text, "each side writes more than a pipeful before it reads: read while "
-                          "writing (a thread, poll or an event loop), or drain in parallel");
-    } else if (pattern.write && pattern.write->for_pid == pattern.write->pid) {
-        text_string(text, "a process cannot write more than a pipeful to itself: read the pipe in "
-                          "another thread, or use a file");
-    } else if (pattern.write) {
-        drain_advice(graph, &pattern, text);
-    } else {
-        text_string(text, "each waits for the other to write first: flush what was written before "
-                          "reading, or close the write end");
-    }
-}
-
-static void away_advice(const struct wait_finding *finding, struct text_buffer *text)
-{
-    const struct chain_link *keeper = finding->count > 1 ? &finding->chain[1] : NULL;
-    if (keeper && is_terminal(keeper)) {
-        text_string(text, "let the terminal go on (Ctrl-Q), or read its other side");
-    } else if (keeper && finding->away_epoll >= 0) {
-        text_string(text, "take this call off the event loop of ");
-        process_words(text, keeper->comm, keeper->pid);
-        text_string(text, " (a thread, an asynchronous client, a timeout)");
-    } else if (keeper && keeper->tid == keeper->pid &&
-               (keeper->wait == WAIT_POLL || keeper->wait == WAIT_SELECT ||
-                keeper->wait == WAIT_CONNECT)) {
-        text_string(text, "read fd ");
-        text_signed(text, finding->chain[0].peer_fd);
-        text_string(text, " of ");
-        process_words(text, keeper->comm, keeper->pid);
-        text_string(text, " while that call lasts: give the call to a thread or an asynchronous "
-                          "client");
-    } else {
-        text_string(text, "close or drain the read end (fd ");
-        text_signed(text, finding->chain[0].peer_fd);
-        text_string(text, " of ");
-        text_signed(text, finding->chain[0].for_pid);
-        text_string(text, ") before wait; read it in parallel with whatever else is waited for");
-    }
-}
-
-static void advice_words(const struct wait_graph *graph, const struct wait_finding *finding,
-                         struct text_buffer *text)
-{
-    switch (finding->kind) {
-    case FINDING_DEADLOCK:
-        deadlock_advice(graph, finding, text);
-        break;
-    case FINDING_SELF_READER:
-        text_string(text, "a process cannot write more than a pipeful to itself: read the pipe in "
-                          "another thread, or use a file");
-        break;
-    case FINDING_NO_READER:
-        text_string(text, "find who inherited the reading end; close it where it is not read");
-        break;
-    case FINDING_READER_STOPPED:
-        if (tracer_of(finding->chain[0].for_pid)) {
-            text_string(text, "let the tracer go on or detach from ");
-        } else {
-            text_string(text, "continue it: kill -CONT ");
-        }
-        text_signed(text, finding->chain[0].for_pid);
-        break;
-    case FINDING_READER_AWAY:
-        away_advice(finding, text);
-        break;
-    case FINDING_EOF_NEVER:
-        if (finding->chain[0].for_pid == finding->chain[0].pid)
-            text_string(text, "close the writing end in the reader after the fork");
-        else
-            text_string(text, "start what outlives the child with its output elsewhere "
-                              "(>/dev/null, close_fds), or stop it, or do not read until the end "
-                              "of file after the child is gone");
-        break;
-    }
-}
-
-void finding_describe(const struct wait_graph *graph, struct wait_finding *finding)
-{
-    struct text_buffer text;
-    text_init(&text, finding->words, sizeof finding->words);
     if (finding->kind == FINDING_DEADLOCK)
-        deadlock_words(graph, finding, &text);
+        deadlock_words(finding, text);
     else if (finding->kind == FINDING_EOF_NEVER)
-        endless_words(graph, finding, &text);
+        endless_words(finding, text);
     else
-        stuck_words(graph, finding, &text);
-    text_init(&text, finding->advice, sizeof finding->advice);
-    advice_words(graph, finding, &text);
+        stuck_words(graph, finding, text);
 }

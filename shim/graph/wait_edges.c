@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
-#include "graph/wait_graph.h"
+#include "graph/wait_graph_parts.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_look.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 
 /* The thread whose edges are being made. */
 struct edge_maker {
@@ -137,14 +138,34 @@ static void add_child(struct edge_maker *maker, int pid, int own_fd)
     add_edge(maker, &edge);
 }
 
+/* A child by the number that its parent knows it by: in the parent's PID namespace, which is
+ * another one when a container is looked at from outside. */
+static void add_numbered_child(struct edge_maker *maker, int number)
+{
+    const struct wait_graph *graph = maker->graph;
+    uint32_t same = wait_graph_process(graph, number);
+    if (same != NO_INDEX && graph->processes[same].parent == maker->pid) {
+        add_child(maker, number, -1);
+        return;
+    }
+    for (uint32_t i = 0; i < graph->process_count; i++) {
+        struct status_field inner = {.name = "NSpid", .base = 10};
+        if (graph->processes[i].parent == maker->pid &&
+            status_read(graph->processes[i].pid, 0, &inner, 1) && inner.value == (uint64_t)number) {
+            add_child(maker, graph->processes[i].pid, -1);
+            return;
+        }
+    }
+    maker->thread->free = true; /* it has ended, or is no child: wait4 is about to say so */
+}
+
 static void add_pidfd(struct edge_maker *maker, int fd)
 {
-    char path[PROC_PATH_LIMIT], text[512];
-    int64_t pid;
+    char path[PROC_PATH_LIMIT];
+    struct status_field pid = {.name = "Pid", .base = 10};
     proc_path_number(path, maker->pid, "fdinfo", fd);
-    if (proc_read(path, text, sizeof text) > 0 && parse_field(text, "Pid:", &pid) && pid > 0 &&
-        pid <= INT32_MAX)
-        add_child(maker, (int)pid, fd);
+    if (fields_read(path, &pid, 1) && pid.value > 0 && pid.value <= INT32_MAX)
+        add_child(maker, (int)pid.value, fd);
     else
         maker->thread->free = true;
 }
@@ -209,7 +230,7 @@ static void add_waited_child(struct edge_maker *maker)
     else if (child == CHILD_BY_DESCRIPTOR)
         add_pidfd(maker, pidfd);
     else if (child > 0)
-        add_child(maker, child, -1);
+        add_numbered_child(maker, child);
     else
         add_children(maker, -child);
 }
@@ -389,140 +410,11 @@ static void judge_limit(const struct wait_graph *graph, struct wait_thread *thre
     thread->free = thread->timed = !thread->recurs;
 }
 
-static void load_thread(struct wait_graph *graph, uint32_t index, int tid)
+void wait_graph_make_edges(struct wait_graph *graph, struct wait_thread *thread, int pid)
 {
-    struct wait_process *process = &graph->processes[index];
-    if (graph->thread_count == graph->thread_limit) {
-        process->opaque = graph->incomplete = true;
-        return;
-    }
-    struct wait_thread *thread = &graph->threads[graph->thread_count];
-    memset(thread, 0, sizeof *thread);
-    if (!thread_wait_read(process->pid, tid, &thread->wait))
-        return;
-    if (strncmp(thread->wait.comm, LIBRARY_THREAD_NAME, strlen(LIBRARY_THREAD_NAME)) == 0 &&
-        tid != process->pid) {
-        process->library = true;
-        return;
-    }
-    thread->tid = tid;
-    thread->process = index;
-    thread->first_edge = graph->edge_count;
-    process->switches += thread->wait.switches;
-    process->thread_count++;
-    graph->thread_count++;
-    struct edge_maker maker = {.graph = graph, .thread = thread, .pid = process->pid};
+    struct edge_maker maker = {.graph = graph, .thread = thread, .pid = pid};
     make_edges(&maker);
-    judge_limit(graph, thread, process->pid);
-}
-
-static void load_process(struct wait_graph *graph, uint32_t index)
-{
-    struct wait_process *process = &graph->processes[index];
-    char path[PROC_PATH_LIMIT];
-    struct directory threads;
-    int tid;
-    process->loaded = true;
-    process->first_thread = graph->thread_count;
-    if (!process->readable)
-        process->opaque = true;
-    proc_path(path, process->pid, 0, "task");
-    if (directory_open(&threads, path) < 0) {
-        process->gone = process->opaque = true;
-        return;
-    }
-    while (directory_next_number(&threads, &tid, NULL))
-        load_thread(graph, index, tid);
-    directory_close(&threads);
-    if (process->thread_count == 0)
-        process->gone = process->opaque = true;
-}
-
-/* Everything behind the threads from `at` on: the table of threads is the queue. */
-static void load_rest(struct wait_graph *graph, uint32_t at)
-{
-    for (; at < graph->thread_count; at++) {
-        const struct wait_thread *thread = &graph->threads[at];
-        for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
-            uint32_t next = graph->edges[e].process;
-            if (!graph->processes[next].loaded)
-                load_process(graph, next);
-        }
-    }
-}
-
-uint32_t wait_graph_load(struct wait_graph *graph, int pid)
-{
-    uint32_t index = wait_graph_process(graph, pid);
-    if (index == NO_INDEX || graph->processes[index].loaded)
-        return index;
-    uint32_t at = graph->thread_count;
-    load_process(graph, index);
-    load_rest(graph, at);
-    return index;
-}
-
-void wait_graph_load_all(struct wait_graph *graph)
-{
-    for (uint32_t i = 0; i < graph->process_count; i++) {
-        if (!graph->processes[i].loaded)
-            load_process(graph, i);
-    }
-}
-
-struct listener {
-    const struct wait_graph *graph;
-    int pid;
-    struct object_key key;
-    bool found, nested;
-};
-
-static bool listens_to(void *context, int fd, unsigned waits_for)
-{
-    struct listener *listener = context;
-    struct fd_description description;
-    if (!(waits_for & WAIT_FOR_INPUT) || fd_describe(listener->pid, fd, &description) < 0)
-        return true;
-    if (description.kind == LINK_EPOLL && !listener->nested) {
-        listener->nested = true;
-        epoll_set_each(listener->pid, fd, listens_to, listener);
-        listener->nested = false;
-    }
-    listener->found |= object_key_equal(description.key, listener->key);
-    return !listener->found;
-}
-
-static bool away_set(struct listener *listener, int *epoll_fd)
-{
-    struct fd_iterator fds;
-    bool found = false;
-    if (fd_iterate(&fds, listener->pid) < 0)
-        return false;
-    while (!found && fd_next(&fds)) {
-        if (fds.description.kind != LINK_EPOLL)
-            continue;
-        epoll_set_each(listener->pid, fds.fd, listens_to, listener);
-        found = listener->found;
-        *epoll_fd = found ? fds.fd : -1;
-    }
-    fd_iterate_end(&fds);
-    return found;
-}
-
-bool wait_graph_listens(const struct wait_graph *graph, uint32_t process, struct object_key key,
-                        int *away_epoll)
-{
-    const struct wait_process *reader = &graph->processes[process];
-    struct listener listener = {.graph = graph, .pid = reader->pid, .key = key};
-    *away_epoll = -1;
-    for (uint32_t i = 0; i < reader->thread_count; i++) {
-        const struct wait_thread *thread = &graph->threads[reader->first_thread + i];
-        if (thread->wait.kind == WAIT_STOPPED)
-            continue;
-        wait_set_each(reader->pid, &thread->wait, memory_allowed(graph), listens_to, &listener);
-        if (listener.found)
-            return true;
-    }
-    away_set(&listener, away_epoll);
-    return false;
+    judge_limit(graph, thread, pid);
+    if (!thread->wait.switches_known) /* nothing proves that it slept from one look to the next */
+        thread->free = graph->processes[thread->process].opaque = true;
 }

@@ -8,60 +8,71 @@
 /* An architecture that came after a call was replaced does not have the old one: aarch64 has no
  * poll, select, epoll_wait, open or pause. */
 static const struct call_description calls[] = {
-    {SYS_read, "read", WAIT_READ, 0, -1, TIMEOUT_NONE},
-    {SYS_readv, "readv", WAIT_READ, 0, -1, TIMEOUT_NONE},
-    {SYS_preadv2, "preadv2", WAIT_READ, 0, -1, TIMEOUT_NONE},
-    {SYS_recvfrom, "recvfrom", WAIT_READ, 0, -1, TIMEOUT_NONE},
-    {SYS_recvmsg, "recvmsg", WAIT_READ, 0, -1, TIMEOUT_NONE},
-    {SYS_recvmmsg, "recvmmsg", WAIT_READ, 0, 4, TIMEOUT_TIMESPEC},
-    {SYS_write, "write", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_writev, "writev", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_pwritev2, "pwritev2", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_sendto, "sendto", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_sendmsg, "sendmsg", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_sendmmsg, "sendmmsg", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_sendfile, "sendfile", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    {SYS_vmsplice, "vmsplice", WAIT_WRITE, 0, -1, TIMEOUT_NONE},
-    /* Either side of a splice may be the one that waits: no claim is built on it. */
-    {SYS_splice, "splice", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_tee, "tee", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_ppoll, "ppoll", WAIT_POLL, -1, 2, TIMEOUT_TIMESPEC},
-    {SYS_pselect6, "pselect6", WAIT_SELECT, -1, 4, TIMEOUT_TIMESPEC},
-    {SYS_epoll_pwait, "epoll_wait", WAIT_EPOLL, 0, 3, TIMEOUT_MILLISECONDS},
+    {SYS_read, "read", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_readv, "readv", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_preadv2, "preadv2", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_recvfrom, "recvfrom", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_recvmsg, "recvmsg", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_recvmmsg, "recvmmsg", NULL, WAIT_READ, CLASS_PIPE_READ, 0, -1, 4, TIMEOUT_TIMESPEC},
+    {SYS_write, "write", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, 2, -1, TIMEOUT_NONE},
+    {SYS_writev, "writev", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_pwritev2, "pwritev2", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_sendto, "sendto", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, 2, -1, TIMEOUT_NONE},
+    {SYS_sendmsg, "sendmsg", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_sendmmsg, "sendmmsg", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_sendfile, "sendfile", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_vmsplice, "vmsplice", NULL, WAIT_WRITE, CLASS_PIPE_WRITE, 0, -1, -1, TIMEOUT_NONE},
+    /* Either side of a splice may be the one that waits: no claim is built on it until the side
+     * that is written to has been looked at. */
+    {SYS_splice, "splice", NULL, WAIT_OTHER, CLASS_PIPE_WRITE, 2, -1, -1, TIMEOUT_NONE},
+    {SYS_tee, "tee", NULL, WAIT_OTHER, CLASS_PIPE_WRITE, 1, -1, -1, TIMEOUT_NONE},
+    {SYS_ppoll, "ppoll", NULL, WAIT_POLL, CLASS_POLL, -1, -1, 2, TIMEOUT_TIMESPEC},
+    {SYS_pselect6, "pselect6", NULL, WAIT_SELECT, CLASS_POLL, -1, -1, 4, TIMEOUT_TIMESPEC},
+    {SYS_epoll_pwait, "epoll_pwait", "epoll_wait", WAIT_EPOLL, CLASS_POLL, 0, -1, 3,
+     TIMEOUT_MILLISECONDS},
 #ifdef SYS_epoll_pwait2
-    {SYS_epoll_pwait2, "epoll_pwait2", WAIT_EPOLL, 0, 3, TIMEOUT_TIMESPEC},
+    {SYS_epoll_pwait2, "epoll_pwait2", NULL, WAIT_EPOLL, CLASS_POLL, 0, -1, 3, TIMEOUT_TIMESPEC},
 #endif
-    {SYS_wait4, "wait4", WAIT_CHILD, -1, -1, TIMEOUT_NONE},
-    {SYS_waitid, "waitid", WAIT_CHILD, -1, -1, TIMEOUT_NONE},
-    {SYS_flock, "flock", WAIT_LOCK, 0, -1, TIMEOUT_NONE},
-    {SYS_fcntl, "fcntl", WAIT_LOCK, 0, -1, TIMEOUT_NONE},
-    {SYS_futex, "futex", WAIT_FUTEX, -1, 3, TIMEOUT_FUTEX},
-    {SYS_nanosleep, "nanosleep", WAIT_SLEEP, -1, 0, TIMEOUT_TIMESPEC},
-    {SYS_clock_nanosleep, "clock_nanosleep", WAIT_SLEEP, -1, 2, TIMEOUT_CLOCK_SLEEP},
-    {SYS_rt_sigsuspend, "sigsuspend", WAIT_SIGNAL, -1, -1, TIMEOUT_NONE},
-    {SYS_rt_sigtimedwait, "sigtimedwait", WAIT_SIGNAL, -1, 2, TIMEOUT_TIMESPEC},
-    {SYS_accept, "accept", WAIT_ACCEPT, 0, -1, TIMEOUT_NONE},
-    {SYS_accept4, "accept4", WAIT_ACCEPT, 0, -1, TIMEOUT_NONE},
-    {SYS_connect, "connect", WAIT_CONNECT, 0, -1, TIMEOUT_NONE},
-    {SYS_openat, "open", WAIT_OPEN, -1, -1, TIMEOUT_NONE},
-    {SYS_ioctl, "ioctl", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_fsync, "fsync", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_fdatasync, "fdatasync", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_close, "close", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_pread64, "pread", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_pwrite64, "pwrite", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
-    {SYS_restart_syscall, "restart_syscall", WAIT_SLEEP, -1, -1, TIMEOUT_NONE},
-    {SYS_exit_group, "exit", WAIT_OTHER, -1, -1, TIMEOUT_NONE},
+    {SYS_wait4, "wait4", NULL, WAIT_CHILD, CLASS_CHILD, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_waitid, "waitid", NULL, WAIT_CHILD, CLASS_CHILD, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_flock, "flock", NULL, WAIT_LOCK, CLASS_LOCK, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_fcntl, "fcntl", NULL, WAIT_LOCK, CLASS_LOCK, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_futex, "futex", NULL, WAIT_FUTEX, CLASS_LOCK, -1, -1, 3, TIMEOUT_FUTEX},
+    {SYS_nanosleep, "nanosleep", NULL, WAIT_SLEEP, CLASS_SLEEP, -1, -1, 0, TIMEOUT_TIMESPEC},
+    {SYS_clock_nanosleep, "clock_nanosleep", NULL, WAIT_SLEEP, CLASS_SLEEP, -1, -1, 2,
+     TIMEOUT_CLOCK_SLEEP},
+    {SYS_rt_sigsuspend, "sigsuspend", NULL, WAIT_SIGNAL, CLASS_SLEEP, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_rt_sigtimedwait, "sigtimedwait", NULL, WAIT_SIGNAL, CLASS_SLEEP, -1, -1, 2,
+     TIMEOUT_TIMESPEC},
+    {SYS_accept, "accept", NULL, WAIT_ACCEPT, CLASS_ACCEPT, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_accept4, "accept4", NULL, WAIT_ACCEPT, CLASS_ACCEPT, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_connect, "connect", NULL, WAIT_CONNECT, CLASS_CONNECT, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_openat, "open", NULL, WAIT_OPEN, CLASS_FILE, -1, 1, -1, TIMEOUT_NONE},
+    {SYS_ioctl, "ioctl", NULL, WAIT_OTHER, CLASS_OTHER, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_fsync, "fsync", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_fdatasync, "fdatasync", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_syncfs, "syncfs", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_sync_file_range, "sync_file_range", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_ftruncate, "ftruncate", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_fallocate, "fallocate", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_sync, "sync", NULL, WAIT_OTHER, CLASS_FILE, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_msync, "msync", NULL, WAIT_OTHER, CLASS_FILE, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_close, "close", NULL, WAIT_OTHER, CLASS_OTHER, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_pread64, "pread", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_pwrite64, "pwrite", NULL, WAIT_OTHER, CLASS_FILE, 0, -1, -1, TIMEOUT_NONE},
+    {SYS_restart_syscall, "restart_syscall", NULL, WAIT_SLEEP, CLASS_SLEEP, -1, -1, -1,
+     TIMEOUT_NONE},
+    {SYS_exit_group, "exit", NULL, WAIT_OTHER, CLASS_OTHER, -1, -1, -1, TIMEOUT_NONE},
 #ifdef SYS_poll
-    {SYS_poll, "poll", WAIT_POLL, -1, 2, TIMEOUT_MILLISECONDS},
-    {SYS_select, "select", WAIT_SELECT, -1, 4, TIMEOUT_TIMEVAL},
-    {SYS_epoll_wait, "epoll_wait", WAIT_EPOLL, 0, 3, TIMEOUT_MILLISECONDS},
-    {SYS_open, "open", WAIT_OPEN, -1, -1, TIMEOUT_NONE},
-    {SYS_pause, "pause", WAIT_SIGNAL, -1, -1, TIMEOUT_NONE},
-    {SYS_vfork, "vfork", WAIT_OTHER, -1, -1, TIMEOUT_NONE},
+    {SYS_poll, "poll", NULL, WAIT_POLL, CLASS_POLL, -1, -1, 2, TIMEOUT_MILLISECONDS},
+    {SYS_select, "select", NULL, WAIT_SELECT, CLASS_POLL, -1, -1, 4, TIMEOUT_TIMEVAL},
+    {SYS_epoll_wait, "epoll_wait", NULL, WAIT_EPOLL, CLASS_POLL, 0, -1, 3, TIMEOUT_MILLISECONDS},
+    {SYS_open, "open", NULL, WAIT_OPEN, CLASS_FILE, -1, 0, -1, TIMEOUT_NONE},
+    {SYS_pause, "pause", NULL, WAIT_SIGNAL, CLASS_SLEEP, -1, -1, -1, TIMEOUT_NONE},
+    {SYS_vfork, "vfork", NULL, WAIT_OTHER, CLASS_OTHER, -1, -1, -1, TIMEOUT_NONE},
 #endif
 #ifdef SYS_io_uring_enter
-    {SYS_io_uring_enter, "io_uring_enter", WAIT_OTHER, 0, -1, TIMEOUT_NONE},
+    {SYS_io_uring_enter, "io_uring_enter", NULL, WAIT_OTHER, CLASS_OTHER, 0, -1, -1, TIMEOUT_NONE},
 #endif
 };
 
@@ -85,6 +96,7 @@ enum wait_kind wait_kind_of_wchan(const char *wchan)
         {"anon_pipe_read", WAIT_READ},
         {"pipe_read", WAIT_READ},
         {"sock_alloc_send_pskb", WAIT_WRITE},
+        {"unix_stream_sendmsg", WAIT_WRITE},
         {"unix_stream_read_generic", WAIT_READ},
         {"unix_stream_data_wait", WAIT_READ},
         {"do_wait", WAIT_CHILD},
@@ -111,4 +123,11 @@ enum wait_kind wait_kind_of_wchan(const char *wchan)
             return names[i].kind;
     }
     return WAIT_OTHER;
+}
+
+bool wchan_may_be(const char *wchan, enum wait_kind kind)
+{
+    /* Before Linux 5.5 readers and writers of pipes slept in the same function. */
+    bool either = strncmp(wchan, "pipe_wait", 9) == 0 && (kind == WAIT_READ || kind == WAIT_WRITE);
+    return either || wait_kind_of_wchan(wchan) == kind;
 }

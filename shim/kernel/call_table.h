@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The system calls in which threads wait, by number: their names, what they wait for, and which of
- * their arguments say so. The numbers are those of the architecture the code is built for.
+ * The one table of the system calls in which threads wait, by number: their names, what they wait
+ * for, and which of their arguments say so. The numbers are those of the architecture the code is
+ * built for.
  */
 #ifndef PIPESHIM_KERNEL_CALL_TABLE_H
 #define PIPESHIM_KERNEL_CALL_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "facts/calls.h"
 
 enum wait_kind {
     WAIT_NONE,    /* running, or not asleep in a call that is known to wait */
@@ -41,18 +45,24 @@ enum timeout_kind {
 
 struct call_description {
     long number;
-    const char *name;
+    const char *name;  /* of the kernel call */
+    const char *words; /* what a person calls it, where that differs; else NULL */
     enum wait_kind kind;
-    int8_t fd_argument; /* -1: none */
+    enum call_class class;  /* before the object that it waits for is looked at */
+    int8_t fd_argument;     /* -1: none; of two, the one that is written to */
+    int8_t detail_argument; /* bytes that are asked for, or a path's address; -1: none */
     int8_t timeout_argument;
     enum timeout_kind timeout;
 };
 
-/* The description of a call; NULL for one that is not known to wait. */
+/* The description of a call; NULL for one that is not known to wait. Pure functions, all three. */
 const struct call_description *call_description(long number);
 
 /* What a kernel function name (/proc/PID/wchan) says of a thread whose call may not be read:
  * WAIT_OTHER for a name that is not known. The names have changed between kernels. */
 enum wait_kind wait_kind_of_wchan(const char *wchan);
+
+/* True if a thread that waits so may sleep in that kernel function. */
+bool wchan_may_be(const char *wchan, enum wait_kind kind);
 
 #endif

@@ -17,7 +17,7 @@ int child_first(int tid)
 {
     char text[64];
     int pid = 0;
-    proc_read_of(atomic_load(&life->pid), tid, "children", text, sizeof text);
+    proc_read_start_of(atomic_load(&life->pid), tid, "children", text, sizeof text);
     for (const char *at = text; *at >= '0' && *at <= '9'; at++)
         pid = pid * 10 + (*at - '0');
     return pid;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/proc_reader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
@@ -14,7 +15,10 @@ void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file)
     struct text_buffer text;
     text_init(&text, path, PROC_PATH_LIMIT);
     text_string(&text, "/proc/");
-    text_signed(&text, pid);
+    if (pid != 0)
+        text_signed(&text, pid);
+    else
+        text_string(&text, "self");
     if (tid != 0) {
         text_string(&text, "/task/");
         text_signed(&text, tid);
@@ -35,10 +39,16 @@ void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, i
     text_signed(&text, number);
 }
 
-long proc_read(const char *path, char *to, size_t capacity)
+static long open_file(const char *path)
+{
+    return raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Fills `to` as far as the file goes; `*more`: it goes on. */
+static long read_into(const char *path, char *to, size_t capacity, bool *more)
 {
     to[0] = '\0';
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = open_file(path);
     if (fd < 0)
         return fd;
     size_t length = 0;
@@ -49,9 +59,37 @@ long proc_read(const char *path, char *to, size_t capacity)
             break;
         length += (size_t)result;
     }
+    char next;
+    *more = result > 0 && raw_syscall(SYS_read, fd, &next, 1) > 0;
     raw_syscall(SYS_close, fd);
     to[length] = '\0';
     return result < 0 ? result : (long)length;
+}
+
+static long too_large(char *to)
+{
+    to[0] = '\0';
+    return -EFBIG;
+}
+
+long proc_read_start(const char *path, char *to, size_t capacity)
+{
+    bool more;
+    return read_into(path, to, capacity, &more);
+}
+
+long proc_read_start_of(int pid, int tid, const char *file, char *to, size_t capacity)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, tid, file);
+    return proc_read_start(path, to, capacity);
+}
+
+long proc_read(const char *path, char *to, size_t capacity)
+{
+    bool more = false;
+    long length = read_into(path, to, capacity, &more);
+    return more ? too_large(to) : length;
 }
 
 long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity)
@@ -59,6 +97,22 @@ long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity)
     char path[PROC_PATH_LIMIT];
     proc_path(path, pid, tid, file);
     return proc_read(path, to, capacity);
+}
+
+long proc_read_piece_of(int pid, int tid, const char *file, char *to, size_t capacity)
+{
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, tid, file);
+    to[0] = '\0';
+    long fd = open_file(path);
+    if (fd < 0)
+        return fd;
+    long length = raw_syscall(SYS_read, fd, to, capacity);
+    raw_syscall(SYS_close, fd);
+    if (length == (long)capacity)
+        return too_large(to);
+    to[length > 0 ? length : 0] = '\0';
+    return length;
 }
 
 long proc_link(int directory, const char *path, char *to, size_t capacity)
@@ -136,7 +190,7 @@ long lines_open(struct line_reader *lines, const char *path)
 {
     lines->at = lines->end = 0;
     lines->ended = false;
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = open_file(path);
     lines->fd = (int)fd;
     return fd < 0 ? fd : 0;
 }

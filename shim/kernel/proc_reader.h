@@ -14,16 +14,25 @@
 
 enum { PROC_PATH_LIMIT = 96, DIRECTORY_BUFFER = 8192 };
 
-/* Writes "/proc/PID/FILE", or with a `tid` other than 0 "/proc/PID/task/TID/FILE". */
+/* Writes "/proc/PID/FILE", or with a `tid` other than 0 "/proc/PID/task/TID/FILE"; `pid` 0 is
+ * "self": a process may see the /proc of another pid namespace. */
 void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file);
 /* Writes "/proc/PID/FOLDER/NUMBER": a descriptor under fd or fdinfo. */
 void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, int number);
 
-/* Reads at most `capacity` - 1 bytes of a file and terminates them with NUL. Returns the bytes, or
- * -errno (then `to` is the empty string). */
+/* Reads a whole file of at most `capacity` - 1 bytes and terminates it with NUL. Returns the bytes,
+ * or -errno (then `to` is the empty string); -EFBIG: it is longer, and nothing of it is told. */
 long proc_read(const char *path, char *to, size_t capacity);
 /* The same of /proc/PID/FILE or /proc/PID/task/TID/FILE. */
 long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity);
+
+/* Only the start of a file that may be longer. */
+long proc_read_start(const char *path, char *to, size_t capacity);
+long proc_read_start_of(int pid, int tid, const char *file, char *to, size_t capacity);
+
+/* Of a file that the kernel writes in one piece (syscall, schedstat, wchan, comm): one read. -EFBIG
+ * as above. */
+long proc_read_piece_of(int pid, int tid, const char *file, char *to, size_t capacity);
 
 /* Reads a link, relative to an open directory (or AT_FDCWD), NUL-terminated; -errno. */
 long proc_link(int directory, const char *path, char *to, size_t capacity);

@@ -141,6 +141,18 @@ bool parse_syscall(const char *text, struct syscall_line *line)
            take_hexadecimal(&at, &line->program_counter);
 }
 
+bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay)
+{
+    const char *at = text;
+    return take_unsigned(&at, 10, run_time) && take_unsigned(&at, 10, delay);
+}
+
+bool parse_last_number(const char *text, uint64_t *value)
+{
+    const char *last = strrchr(text, ' ');
+    return last && take_unsigned(&last, 10, value);
+}
+
 bool parse_field(const char *text, const char *key, int64_t *value)
 {
     size_t length = strlen(key);

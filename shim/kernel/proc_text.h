@@ -38,6 +38,12 @@ struct syscall_line {
 };
 bool parse_syscall(const char *text, struct syscall_line *line);
 
+/* /proc/PID/task/TID/schedstat: nanoseconds on a CPU, and ready to run without one. */
+bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay);
+
+/* The last number of a line of numbers: the newest field of /proc/PID/stat. */
+bool parse_last_number(const char *text, uint64_t *value);
+
 /* The number behind `key` at the start of a line of /proc/PID/status or fdinfo ("Pid:"). */
 bool parse_field(const char *text, const char *key, int64_t *value);
 

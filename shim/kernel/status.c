@@ -5,16 +5,110 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "kernel/proc_reader.h"
 
-bool seccomp_filter_in_force(void)
+enum { NAME_LIMIT = 32, CHUNK = 2048 };
+
+struct parser {
+    struct status_field *fields;
+    unsigned count;
+    struct status_field *field; /* whose line this is, behind the colon; NULL: nobody's */
+    bool in_name, in_number, is_number;
+    uint64_t number;
+    unsigned length; /* of the name so far */
+    char name[NAME_LIMIT];
+};
+
+static void begin_line(struct parser *parser)
 {
-    char status[4096];
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+    parser->field = NULL;
+    parser->in_name = true;
+    parser->length = 0;
+}
+
+static void end_line(struct parser *parser)
+{
+    if (parser->field && parser->is_number) {
+        parser->field->found = true;
+        parser->field->value = parser->number;
+    }
+    begin_line(parser);
+}
+
+static void take_name(struct parser *parser, char byte)
+{
+    if (byte != ':') {
+        if (parser->length < NAME_LIMIT)
+            parser->name[parser->length++] = byte;
+        return;
+    }
+    parser->in_name = parser->in_number = parser->is_number = false;
+    for (unsigned i = 0; i < parser->count && !parser->field; i++) {
+        const char *name = parser->fields[i].name;
+        if (strlen(name) == parser->length && memcmp(name, parser->name, parser->length) == 0)
+            parser->field = &parser->fields[i];
+    }
+}
+
+static void take_value(struct parser *parser, char byte)
+{
+    unsigned digit = byte >= '0' && byte <= '9'   ? (unsigned)(byte - '0')
+                     : byte >= 'a' && byte <= 'f' ? (unsigned)(byte - 'a') + 10
+                                                  : UINT32_MAX;
+    if (byte == ' ' || byte == '\t') {
+        parser->in_number = false;
+        return;
+    }
+    if (!parser->in_number)
+        parser->number = 0;
+    parser->is_number = digit < parser->field->base && (!parser->in_number || parser->is_number);
+    parser->in_number = true;
+    parser->number = parser->number * parser->field->base + digit;
+}
+
+static void take(struct parser *parser, const char *bytes, long count)
+{
+    for (long i = 0; i < count; i++) {
+        if (bytes[i] == '\n')
+            end_line(parser);
+        else if (parser->in_name)
+            take_name(parser, bytes[i]);
+        else if (parser->field)
+            take_value(parser, bytes[i]);
+    }
+}
+
+static bool all_found(const struct parser *parser)
+{
+    for (unsigned i = 0; i < parser->count; i++)
+        if (!parser->fields[i].found)
+            return false;
+    return true;
+}
+
+bool fields_read(const char *path, struct status_field *fields, unsigned count)
+{
+    char chunk[CHUNK];
+    struct parser parser = {.fields = fields, .count = count};
+    long size;
+    for (unsigned i = 0; i < count; i++) {
+        fields[i].found = false;
+        fields[i].value = 0;
+    }
+    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    long size = raw_syscall(SYS_read, fd, status, sizeof status - 1);
+    begin_line(&parser);
+    while (!all_found(&parser) && (size = raw_syscall(SYS_read, fd, chunk, sizeof chunk)) > 0)
+        take(&parser, chunk, size);
     raw_syscall(SYS_close, fd);
-    status[size > 0 ? size : 0] = '\0';
-    const char *line = strstr(status, "\nSeccomp:\t");
-    return line && line[10] == '2';
+    return all_found(&parser);
+}
+
+bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
+{
+    char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
+    if (pid != 0)
+        proc_path(path, pid, tid, "status");
+    return fields_read(path, fields, count);
 }

@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: MIT
-/* What /proc/self/status says. */
+/*
+ * Numbers of /proc/PID/status. The one reader of that file: its length has no bound (the line
+ * `Groups:` of a user with 65,536 groups is 700 KB, and most of what is asked for stands behind
+ * it), so it is read as a stream.
+ */
 #ifndef PIPESHIM_KERNEL_STATUS_H
 #define PIPESHIM_KERNEL_STATUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* True if the process is under a seccomp filter now. Async-signal-safe. */
-bool seccomp_filter_in_force(void);
+struct status_field {
+    const char *name; /* as the file has it, without the colon; at most 31 bytes */
+    unsigned base;    /* 10, or 16 for the masks of signals and capabilities */
+    bool found;       /* false: no such line, not read to its end, or no number: `value` is 0 */
+    uint64_t value; /* the last number of the line (of NSpid: the one in the innermost namespace) */
+};
 
+/* Reads the fields of a thread (`tid` 0: of the process; `pid` 0: of the calling thread). Returns
+ * true if all were found. Makes no other calls than openat, read and close, each as ld.so makes
+ * them. */
+bool status_read(int pid, int tid, struct status_field *fields, unsigned count);
+
+/* The same of another file whose lines are "name: number": a fdinfo. */
+bool fields_read(const char *path, struct status_field *fields, unsigned count);
+
+/* Runs on: any thread, the tool. AS-safe: yes. Blocks: no. */
 #endif

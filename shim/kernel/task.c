@@ -1,83 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/task.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
-#include "base/text_buffer.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 
 enum { FILE_LIMIT = 256 };
-
-/* Reads a small file of the thread's; returns its size or -errno. `text` is terminated. */
-static long read_task_file(int tid, const char *file, char *text, size_t capacity)
-{
-    char path[64];
-    struct text_buffer name;
-    text_init(&name, path, sizeof path);
-    text_string(&name, "/proc/self/task/");
-    text_signed(&name, tid);
-    text_char(&name, '/');
-    text_string(&name, file);
-    text[0] = '\0';
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fd;
-    long size = raw_syscall(SYS_read, fd, text, capacity - 1);
-    raw_syscall(SYS_close, fd);
-    text[size > 0 ? size : 0] = '\0';
-    return size;
-}
-
-static bool parse_number(const char **at, uint64_t *value)
-{
-    const char *p = *at;
-    while (*p == ' ')
-        p++;
-    unsigned base = 10;
-    if (p[0] == '0' && p[1] == 'x') {
-        base = 16;
-        p += 2;
-    }
-    const char *first = p;
-    uint64_t number = 0;
-    for (;; p++) {
-        unsigned digit;
-        if (*p >= '0' && *p <= '9')
-            digit = (unsigned)(*p - '0');
-        else if (base == 16 && *p >= 'a' && *p <= 'f')
-            digit = (unsigned)(*p - 'a') + 10;
-        else
-            break;
-        number = number * base + digit;
-    }
-    *at = p;
-    *value = number;
-    return p != first;
-}
 
 struct task_call task_read_call(int tid)
 {
     char text[FILE_LIMIT];
+    struct syscall_line line;
     struct task_call call = {.status = TASK_RUNNING, .number = -1};
-    long size = read_task_file(tid, "syscall", text, sizeof text);
+    long size = proc_read_piece_of(0, tid, "syscall", text, sizeof text);
     if (size < 0) {
         call.status = size == -EACCES || size == -EPERM ? TASK_UNREADABLE : TASK_GONE;
         return call;
     }
-    /* "running", "-1 sp pc" (blocked outside of a call) or "number six-arguments sp pc". */
-    const char *at = text;
-    uint64_t number;
-    if (*at == '-' || !parse_number(&at, &number))
-        return call;
-    for (unsigned i = 0; i < 6; i++)
-        if (!parse_number(&at, &call.arguments[i]))
-            return call;
-    if (!parse_number(&at, &call.sp) || !parse_number(&at, &call.pc))
-        return call;
-    call.number = (long)number;
+    if (!parse_syscall(text, &line) || line.running || !line.in_call)
+        return call; /* on a CPU, or blocked outside of a call */
+    call.number = line.number;
+    memcpy(call.arguments, line.arguments, sizeof call.arguments);
+    call.sp = line.stack_pointer;
+    call.pc = line.program_counter;
     call.status = TASK_IN_CALL;
     return call;
 }
@@ -85,9 +32,8 @@ struct task_call task_read_call(int tid)
 bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay)
 {
     char text[FILE_LIMIT];
-    const char *at = text;
-    return read_task_file(tid, "schedstat", text, sizeof text) > 0 && parse_number(&at, run_time) &&
-           parse_number(&at, delay);
+    return proc_read_piece_of(0, tid, "schedstat", text, sizeof text) > 0 &&
+           parse_schedstat(text, run_time, delay);
 }
 
 uint64_t task_run_time_ns(int tid)
@@ -99,43 +45,33 @@ uint64_t task_run_time_ns(int tid)
 
 void task_wait_channel(int tid, char *name, size_t capacity)
 {
-    if (read_task_file(tid, "wchan", name, capacity) <= 0 || strcmp(name, "0") == 0)
+    if (proc_read_piece_of(0, tid, "wchan", name, capacity) <= 0 || strcmp(name, "0") == 0)
         name[0] = '\0';
 }
 
 void task_name(int tid, char *name, size_t capacity)
 {
-    long size = read_task_file(tid, "comm", name, capacity);
+    long size = proc_read_piece_of(0, tid, "comm", name, capacity);
     if (size > 0 && name[size - 1] == '\n')
         name[size - 1] = '\0';
 }
 
-struct linux_dirent64 {
-    uint64_t d_ino;
-    int64_t d_off;
-    uint16_t d_reclen;
-    uint8_t d_type;
-    char d_name[];
-};
+int task_first_exit_status(void)
+{
+    char stat[1024];
+    uint64_t code = 0; /* field 52, as wait(2) gives it */
+    if (proc_read("/proc/self/stat", stat, sizeof stat) > 0)
+        parse_last_number(stat, &code);
+    return (int)(code >> 8 & 0xff);
+}
 
 void task_for_each(bool (*visit)(int tid, void *context), void *context)
 {
-    static char entries[16 * 1024] __attribute__((aligned(8)));
-    long directory =
-        raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
+    static struct directory threads; /* child: scratch */
+    int tid;
+    if (directory_open(&threads, "/proc/self/task") != 0)
         return;
-    bool more = true;
-    long size;
-    while (more && (size = raw_syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
-        for (long offset = 0; more && offset < size;) {
-            const struct linux_dirent64 *entry = (const void *)(entries + offset);
-            const char *at = entry->d_name;
-            uint64_t tid;
-            if (parse_number(&at, &tid))
-                more = visit((int)tid, context);
-            offset += entry->d_reclen;
-        }
-    }
-    raw_syscall(SYS_close, directory);
+    while (directory_next_number(&threads, &tid, NULL) && visit(tid, context))
+        ;
+    directory_close(&threads);
 }

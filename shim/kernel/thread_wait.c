@@ -12,6 +12,7 @@
 #include "kernel/memory_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
+#include "kernel/status.h"
 
 /* A process of another word size has other system call numbers. Its stack is below 4 GiB; that of a
  * 64-bit process is at the top of its address space. */
@@ -55,7 +56,7 @@ static void read_wchan(int pid, int tid, struct thread_wait *wait)
 
 bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
 {
-    char text[2048]; /* status is about 1,500 bytes; the counters are its last lines */
+    char text[1024];
     struct stat_line stat;
     memset(wait, 0, sizeof *wait);
     wait->fd = -1;
@@ -63,10 +64,9 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
         return false;
     wait->state = stat.state;
     memcpy(wait->comm, stat.comm, sizeof wait->comm);
-    int64_t switches = 0;
-    if (proc_read_of(pid, tid, "status", text, sizeof text) > 0)
-        parse_field(text, "voluntary_ctxt_switches:", &switches);
-    wait->switches = (uint64_t)switches;
+    struct status_field switches = {.name = "voluntary_ctxt_switches", .base = 10};
+    wait->switches_known = status_read(pid, tid, &switches, 1);
+    wait->switches = switches.value;
 
     switch (stat.state) {
     case 'Z':
@@ -176,7 +176,7 @@ static void call_words(const struct thread_wait *wait, struct text_buffer *text)
         text_signed(text, wait->number);
         return;
     }
-    text_string(text, wait->call->name);
+    text_string(text, wait->call->words ? wait->call->words : wait->call->name);
     if (wait->call->kind == WAIT_CHILD) {
         child_words(wait, text);
     } else if (wait->call->kind == WAIT_POLL) {
@@ -250,4 +250,15 @@ int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memor
         return milliseconds_until(
             &time, wait->arguments[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
     return milliseconds(time.tv_sec, time.tv_nsec);
+}
+
+uint64_t thread_run_time_ns(int pid, int tid)
+{
+    char text[96];
+    uint64_t time = 0;
+    if (proc_read_of(pid, tid, "schedstat", text, sizeof text) <= 0)
+        return 0;
+    for (const char *at = text; *at >= '0' && *at <= '9'; at++)
+        time = time * 10 + (uint64_t)(*at - '0');
+    return time;
 }

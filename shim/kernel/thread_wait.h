@@ -28,12 +28,16 @@ struct thread_wait {
     bool call_known;                     /* `number` and `arguments` are those of the kernel */
     long number;
     uint64_t arguments[6];
-    int fd;            /* the descriptor of the call; -1: none or unknown */
-    uint64_t switches; /* voluntary context switches: unchanged means that it has not woken */
+    int fd;              /* the descriptor of the call; -1: none or unknown */
+    uint64_t switches;   /* voluntary context switches: unchanged means that it has not woken */
+    bool switches_known; /* false: it may have woken at any time */
 };
 
 /* Looks at one thread. False when it is gone. Four small reads of /proc; async-signal-safe. */
 bool thread_wait_read(int pid, int tid, struct thread_wait *wait);
+
+/* CPU time of a thread of any process so far, in ns (schedstat); 0: it may not be read. */
+uint64_t thread_run_time_ns(int pid, int tid);
 
 /* "write fd 2", "wait4 4250", "poll 3 fds", "futex", "stopped", "running". */
 void thread_wait_words(const struct thread_wait *wait, struct text_buffer *text);

@@ -10,13 +10,15 @@
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
-#include "explain/unwinder.h"
-#include "kernel/status.h"
+#include "explain/modules.h"
+#include "process/filters.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/finish.h"
+#include "watch/inherited_filter.h"
+#include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/python_frames.h"
 #include "watch/thread.h"
@@ -45,9 +47,24 @@ static const char *find_python(const char *argv0)
     const char *slash = strrchr(argv0, '/');
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
     if (strncmp(slash ? slash + 1 : argv0, "python", 6) != 0 || !settings.number[SETTING_PYTHON] ||
-        seccomp_filter_in_force())
+        filters_known() != 0)
         return NULL;
     return python_frames_begin(&memory);
+}
+
+/* The same of JavaScript. */
+static const char *find_javascript(const char *argv0)
+{
+    static const char *const names[] = {"node", "deno", "bun", "electron"};
+    const char *slash = strrchr(argv0, '/');
+    const char *name = slash ? slash + 1 : argv0;
+    struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
+    if (!settings.number[SETTING_JAVASCRIPT] || filters_known() != 0)
+        return NULL;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return javascript_frames_begin(&memory);
+    return NULL;
 }
 
 /* What report/ asks of the rooms above it. */
@@ -56,10 +73,12 @@ static const struct tell_sources sources = {
     .loops = lag_statistics,
 };
 
-static void begin_here(const char *argv0, char **environment)
+static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
-    tell_prepare(argv0, environment, secure, &settings, &sources);
+    if (!inherited_filter_permits(environment))
+        return;
+    tell_prepare(arguments, environment, secure, &settings, &sources);
     if (!settings_are_active(&settings))
         return;
     struct life *made = make_life();
@@ -70,12 +89,14 @@ static void begin_here(const char *argv0, char **environment)
     }
     life = made;
     drain_doors_install();
-    bool libunwind = settings_stack_depth(&settings) != 0 && unwinder_init();
+    if (settings_stack_depth(&settings) != 0)
+        modules_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
-    tell_start(libunwind, no_stdio, find_python(argv0));
+    const char *argv0 = arguments[0] ? arguments[0] : "";
+    tell_start(no_stdio, find_python(argv0), find_javascript(argv0));
     life_activate();
 }
 
@@ -86,9 +107,10 @@ static void begin_with_unknown_libc(void)
     bool log_given = false;
     for (char **variable = &environ ? environ : NULL; variable && *variable; variable++)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
-    if (!log_given)
+    if (!log_given || !inherited_filter_permits(environ))
         return;
-    tell_prepare("", environ, getauxval(AT_SECURE) != 0, &settings, &sources);
+    char *nameless[] = {NULL};
+    tell_prepare(nameless, environ, getauxval(AT_SECURE) != 0, &settings, &sources);
     if (settings_are_active(&settings))
         tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
                   "process is not watched");
@@ -98,9 +120,10 @@ static void begin_with_unknown_libc(void)
  * program may export a getenv of its own (bash does) that is not ready yet. */
 __attribute__((constructor)) static void begin(int argc, char **argv, char **environment)
 {
-    int saved_errno = errno; /* programs look at errno without having set it to 0 */
+    static char *no_arguments[] = {NULL}; /* child: constant */
+    int saved_errno = errno;              /* programs look at errno without having set it to 0 */
     if (symbols_are_of_known_libc())
-        begin_here(argc > 0 ? argv[0] : "", environment);
+        begin_here(argc > 0 ? argv : no_arguments, environment);
     else
         begin_with_unknown_libc(); /* musl passes no arguments here */
     errno = saved_errno;

@@ -6,10 +6,10 @@
 
 /* Stands for "not active" until the constructor has run, and for ever where the library is inert.
  */
-static struct life before;
-struct life *life = &before;
-struct settings settings;
-static _Atomic bool active;
+static struct life before;   /* child: constant */
+struct life *life = &before; /* child: constant */
+struct settings settings;    /* child: constant */
+static _Atomic bool active;  /* child: kept, what is inert stays inert */
 
 bool life_active(void)
 {

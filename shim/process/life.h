@@ -21,8 +21,12 @@ enum thread_state {
     THREAD_NONE, /* not started: nothing that could block has been called */
     THREAD_STARTING,
     THREAD_RUNNING,
-    THREAD_STOPPING,
     THREAD_FORBIDDEN, /* must not run again: a seccomp filter, or the kernel refused it */
+};
+
+enum {
+    UNTOLD_LINGERED = 1, /* the watchdog did not end when it was asked to */
+    UNTOLD_BLIND = 2,    /* it could not prove its rights, and ended */
 };
 
 enum { PAIRS_REMEMBERED = 8 };
@@ -30,18 +34,21 @@ enum { PAIRS_REMEMBERED = 8 };
 struct life {
     _Atomic int32_t pid;
     _Atomic uint32_t thread_state;
-    _Atomic int32_t watchdog_tid; /* cleared by the kernel when the thread is gone */
-    _Atomic uint32_t stop;        /* the watchdog must end */
-    _Atomic uint32_t wake;        /* futex: a thread wants the watchdog to look now */
-    _Atomic uint32_t early_calls; /* calls let through before the watchdog was started */
-    _Atomic uint32_t reporting;   /* lock of report/: 0 free; taken by try only */
-    _Atomic uint32_t ends_told;   /* threads that are about to tell of a call's end */
-    _Atomic uint32_t finished;    /* the summary is written, or must not be */
-    _Atomic uint32_t slot_bound;  /* slots below this index may be in use */
-    _Atomic uint32_t slot_claims; /* since the last sweep */
-    _Atomic uint32_t forbidden;   /* FORBIDS_… of watch/seccomp.h */
-    _Atomic uint32_t filter_read; /* the filters in force were read before they took effect */
-    _Atomic uint32_t pairs_made;  /* pipes and socketpairs that the program made */
+    _Atomic int32_t watchdog_tid;   /* cleared by the kernel when the thread is gone */
+    _Atomic uint32_t stop;          /* the watchdog must end */
+    _Atomic uint32_t untold;        /* UNTOLD_…: what the next thread that comes by is to tell */
+    _Atomic uint64_t held_until;    /* CLOCK_MONOTONIC, ns: no watchdog is started before */
+    _Atomic uint64_t doubted_until; /* the same: its rights are proven for each act until then */
+    _Atomic uint32_t wake;          /* futex: a thread wants the watchdog to look now */
+    _Atomic uint32_t early_calls;   /* calls let through before the watchdog was started */
+    _Atomic uint32_t reporting;     /* lock of report/: 0 free; taken by try only */
+    _Atomic uint32_t ends_told;     /* threads that are about to tell of a call's end */
+    _Atomic uint32_t finished;      /* the summary is written, or must not be */
+    _Atomic uint32_t slot_bound;    /* slots below this index may be in use */
+    _Atomic uint32_t claiming;      /* threads inside slot_claim() */
+    _Atomic uint32_t claims_barred; /* no thread may begin to: doors/sandbox_doors.c */
+    _Atomic uint32_t slot_claims;   /* since the last sweep */
+    _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
     _Atomic uint64_t slots_used[];            /* bitmap, SLOT_LIMIT bits */
 };

@@ -14,6 +14,7 @@
 #include "config/settings.h"
 #include "facts/drain_facts.h"
 #include "facts/lag_facts.h"
+#include "facts/member.h"
 #include "facts/story.h"
 #include "graph/finding.h"
 #include "kernel/fill_watch.h"
@@ -35,8 +36,8 @@ struct event_start {
     const char *argv0;
     const char *host; /* logs of several machines tell their processes apart by it */
     const struct settings *settings;
-    bool libunwind;
     const char *python;     /* the interpreter; NULL or "": none was looked for, or found */
+    const char *javascript; /* the engine, likewise */
     const char *cpu_stacks; /* where the stack of a running thread comes from */
     const char *no_stdio;   /* why libc's FILE tables are untouched; NULL: they are the door */
 };
@@ -66,7 +67,8 @@ void event_json_lag(struct text_buffer *, const struct event_head *, const struc
 void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);
 void event_json_finding(struct text_buffer *, const struct event_head *,
-                        const struct wait_finding *);
+                        const struct wait_finding *, const struct member *members,
+                        uint64_t blocked_ns);
 void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
 /* `drain_start`, or with facts->ref `drain_end`. */
@@ -86,7 +88,8 @@ void event_text_lag(struct text_buffer *, const struct event_head *, const struc
 void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);
 void event_text_finding(struct text_buffer *, const struct event_head *,
-                        const struct wait_finding *);
+                        const struct wait_finding *, const struct member *members,
+                        uint64_t blocked_ns);
 void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
 void event_text_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);

@@ -5,13 +5,16 @@
 
 #include "base/clock.h"
 #include "base/timestamp.h"
+#include "explain/user_frame.h"
 #include "report/event_json_parts.h"
+#include "report/javascript_frames.h"
 #include "report/json_writer.h"
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
 enum {
     ROOM_FOR_END = 512,
     ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+    ROOM_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
     ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
     ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
@@ -58,12 +61,15 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
             json_put_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
     json_close(&json, '}');
     json_open(&json, "features", '{');
-    json_put_string(&json, "stack", start->libunwind ? "libunwind" : "frame pointers");
+    json_put_string(&json, "stack",
+                    settings_stack_depth(start->settings) != 0 ? "unwind tables" : "off");
     json_put_string(&json, "stdio", start->no_stdio ? start->no_stdio : "FILE tables");
     json_put_bool(&json, "sampler", true);
     json_put_string(&json, "cpu_stacks", start->cpu_stacks);
     if (start->python && start->python[0])
         json_put_string(&json, "python", start->python);
+    if (start->javascript && start->javascript[0])
+        json_put_string(&json, "javascript", start->javascript);
     json_close(&json, '}');
     event_json_end(&json);
 }
@@ -147,25 +153,26 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
     json_close(json, '}');
 }
 
-static void stack(struct json_writer *json, const struct story *story)
+void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
+                      unsigned count, bool complete)
 {
     unsigned shown = 0;
     json_open(json, "stack", '[');
-    while (shown < story->frame_count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
-        frame(json, &story->frames[shown++]);
+    while (shown < count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
+        frame(json, &frames[shown++]);
     json_close(json, ']');
-    if (shown < story->frame_count || !story->stack_complete)
+    if (shown < count || !complete)
         json_put_bool(json, "stack_truncated", true);
 }
 
-static void python(struct json_writer *json, const struct story *story)
+void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
+                       unsigned omitted)
 {
-    unsigned omitted = story->python_omitted;
     json_open(json, "python", '[');
-    for (unsigned i = 0; i < story->python_count; i++) {
-        const struct python_frame *frame = &story->python[i];
+    for (unsigned i = 0; i < count; i++) {
+        const struct python_frame *frame = &frames[i];
         if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
-            omitted += story->python_count - i;
+            omitted += count - i;
             break;
         }
         json_open(json, NULL, '{');
@@ -180,14 +187,82 @@ static void python(struct json_writer *json, const struct story *story)
         json_put_unsigned(json, "python_omitted", omitted);
 }
 
+static const char *const tiers[] = {
+    [JAVASCRIPT_INTERPRETED] = "interpreted", [JAVASCRIPT_BASELINE] = "baseline",
+    [JAVASCRIPT_MAGLEV] = "maglev",           [JAVASCRIPT_TURBOFAN] = "turbofan",
+    [JAVASCRIPT_BUILTIN] = "builtin",
+};
+
+static void put_positive(struct json_writer *json, const char *key, int number)
+{
+    if (number > 0)
+        json_put_signed(json, key, number);
+}
+
+static void put_if(struct json_writer *json, const char *key, bool flag)
+{
+    if (flag)
+        json_put_bool(json, key, true);
+}
+
+static void javascript_frame(struct json_writer *json, const struct javascript_frame *frame)
+{
+    json_open(json, NULL, '{');
+    if (frame->file[0])
+        json_put_string(json, "file", frame->file);
+    put_positive(json, "line", frame->line);
+    put_positive(json, "column", frame->column);
+    if (frame->readable)
+        json_put_string(json, "function", javascript_function_name(frame));
+    put_if(json, "unreadable", !frame->readable);
+    put_positive(json, "function_line", frame->function_line);
+    if (frame->tier < sizeof tiers / sizeof *tiers && tiers[frame->tier])
+        json_put_string(json, "tier", tiers[frame->tier]);
+    put_if(json, "inlined", frame->inlined);
+    put_if(json, "near", frame->near);
+    put_if(json, "generated", frame->generated);
+    json_close(json, '}');
+}
+
+void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
+                           unsigned count, unsigned omitted)
+{
+    json_open(json, "javascript", '[');
+    for (unsigned i = 0; i < count; i++) {
+        if (json_room(json) < ROOM_FOR_JAVASCRIPT_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+            omitted += count - i;
+            break;
+        }
+        javascript_frame(json, &frames[i]);
+    }
+    json_close(json, ']');
+    if (omitted)
+        json_put_unsigned(json, "javascript_omitted", omitted);
+}
+
+static void event_json_where(struct json_writer *json, const struct story *story)
+{
+    char where[WHERE_LIMIT];
+    struct text_buffer text;
+    text_init(&text, where, sizeof where);
+    user_frame_words(&text, story->python, story->python_count, story->javascript,
+                     story->javascript_count, story->frames, story->frame_count);
+    if (where[0])
+        json_put_string(json, "where", where);
+}
+
 void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack)
 {
     json_put_hex(json, "stack_id", story->stack_hash);
     json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+    event_json_where(json, story);
     if (with_stack && story->python_count)
-        python(json, story);
+        event_json_python(json, story->python, story->python_count, story->python_omitted);
+    if (with_stack && story->javascript_count)
+        event_json_javascript(json, story->javascript, story->javascript_count,
+                              story->javascript_omitted);
     if (with_stack)
-        stack(json, story);
+        event_json_stack(json, story->frames, story->frame_count, story->stack_complete);
 }
 
 static void named_object(struct json_writer *json, const char *kind, const char *key,

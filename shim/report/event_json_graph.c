@@ -3,33 +3,112 @@
  * fill. */
 #include "report/event_json_parts.h"
 
+static void known(struct json_writer *json, const char *key, int64_t number)
+{
+    if (number != UNKNOWN_NUMBER)
+        json_put_signed(json, key, number);
+}
+
+static const char *reason_name(enum wait_reason reason)
+{
+    static const char *const names[] = {
+        [REASON_ROOM] = "room",     [REASON_INPUT] = "input", [REASON_CHILD] = "child",
+        [REASON_SIGNAL] = "signal", [REASON_LOCK] = "lock",   [REASON_FUTEX] = "thread",
+    };
+    return names[reason];
+}
+
+static void link_pipe(struct json_writer *json, const struct chain_link *link)
+{
+    if (link->reason != REASON_ROOM || link->used == UNKNOWN_NUMBER)
+        return;
+    json_open(json, "pipe", '{');
+    json_put_unsigned(json, "inode", link->key.inode);
+    known(json, "used", link->used);
+    known(json, "capacity", link->capacity);
+    known(json, "slots_used", link->slots);
+    known(json, "slots", link->slots);
+    if (link->full != UNKNOWN_NUMBER)
+        json_put_bool(json, "full", link->full != 0);
+    json_put_string(json, "role", "writer");
+    json_close(json, '}');
+}
+
+static void member_fields(struct json_writer *json, const struct member *member)
+{
+    if (member->where[0])
+        json_put_string(json, "where", member->where);
+    if (member->source[0])
+        json_put_string(json, "source", member->source);
+    if (member->note)
+        json_put_string(json, "note", member->note);
+    if (member->python_count)
+        event_json_python(json, member->python, member->python_count, member->python_omitted);
+    if (member->frame_count)
+        event_json_stack(json, member->frames, member->frame_count, member->stack_complete);
+}
+
+static void chain(struct json_writer *json, const struct wait_finding *finding,
+                  const struct member *members)
+{
+    json_open(json, "chain", '[');
+    for (unsigned i = 0; i < finding->count; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        json_open(json, NULL, '{');
+        json_put_signed(json, "pid", link->pid);
+        json_put_string(json, "comm", link->comm);
+        json_put_string(json, "name", link->name);
+        json_put_signed(json, "tid", link->tid);
+        json_put_string(json, "waits_in", link->waits_in);
+        json_put_string(json, "object", link->object);
+        json_put_string(json, "waits_for", reason_name(link->reason));
+        known(json, "fd", link->own_fd);
+        json_put_signed(json, "for_pid", link->for_pid);
+        if (link->for_pid > 0)
+            json_put_string(json, "for_name", link->for_name);
+        known(json, "for_fd", link->peer_fd);
+        link_pipe(json, link);
+        if (members)
+            member_fields(json, &members[i]);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+/* The line of this process's own member. */
+static const char *own_where(const struct event_head *head, const struct wait_finding *finding,
+                             const struct member *members)
+{
+    for (unsigned i = 0; members && i < finding->count; i++) {
+        if (finding->chain[i].pid == head->pid && members[i].where[0])
+            return members[i].where;
+    }
+    return NULL;
+}
+
 void event_json_finding(struct text_buffer *text, const struct event_head *head,
-                        const struct wait_finding *finding)
+                        const struct wait_finding *finding, const struct member *members,
+                        uint64_t blocked_ns)
 {
     struct json_writer json;
+    const char *where = own_where(head, finding, members);
     event_json_begin(&json, text, head);
     if (finding->kind == FINDING_DEADLOCK) {
         json_put_hex(&json, "id", finding->id);
-        json_put_string(&json, "certainty", finding->likely ? "likely" : "proven");
     } else {
         json_put_string(&json, "kind", finding_name(finding->kind));
         json_put_string(&json, "finding", finding_name(finding->kind));
     }
-    json_open(&json, "chain", '[');
-    for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        json_open(&json, NULL, '{');
-        json_put_signed(&json, "pid", link->pid);
-        json_put_string(&json, "comm", link->comm);
-        json_put_signed(&json, "tid", link->tid);
-        json_put_string(&json, "waits_in", link->waits_in);
-        json_put_string(&json, "object", link->object);
-        json_put_signed(&json, "for_pid", link->for_pid);
-        json_close(&json, '}');
-    }
-    json_close(&json, ']');
+    json_put_string(&json, "certainty", finding->likely ? "likely" : "proven");
+    if (blocked_ns)
+        json_put_milliseconds(&json, "blocked_ms", blocked_ns);
     json_put_string(&json, "words", finding->words);
     json_put_string(&json, "advice", finding->advice);
+    if (finding->rescue[0])
+        json_put_string(&json, "rescue", finding->rescue);
+    if (where)
+        json_put_string(&json, "where", where);
+    chain(&json, finding, members);
     event_json_end(&json);
 }
 

@@ -15,6 +15,14 @@ void event_json_end(struct json_writer *json);
  * of which the outermost frames are left out when the room ends. */
 void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack);
 
+/* The same fields of any stack. */
+void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
+                      unsigned count, bool complete);
+void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
+                           unsigned count, unsigned omitted);
+void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
+                       unsigned omitted);
+
 /* The contract's `pipe`. */
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "report/event_text_parts.h"
+#include "report/javascript_frames.h"
 
 #include <string.h>
 
@@ -58,8 +59,6 @@ void event_text_start(struct text_buffer *text, const struct event_head *head,
         text_char(text, '=');
         text_printable(text, start->settings->text[id]);
     }
-    if (!start->libunwind)
-        text_string(text, " (no libunwind: stacks by frame pointers only)");
     if (start->no_stdio) {
         text_string(text, " (stdio by sampling: ");
         text_printable(text, start->no_stdio);
@@ -187,10 +186,29 @@ static void python_frames(struct text_buffer *text, const struct story *story)
     }
 }
 
+static void javascript_frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 1000 };
+    text_string(text, "  JavaScript, innermost first:\n");
+    for (unsigned i = 0;
+         i < story->javascript_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
+        text_string(text, "    ");
+        javascript_frame_text(text, &story->javascript[i]);
+        text_char(text, '\n');
+    }
+    if (story->javascript_omitted) {
+        text_string(text, "    and ");
+        text_unsigned(text, story->javascript_omitted);
+        text_string(text, " outer frames\n");
+    }
+}
+
 void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack)
 {
     if (with_stack && story->python_count > 0)
         python_frames(text, story);
+    if (with_stack && story->javascript_count > 0)
+        javascript_frames(text, story);
     if (with_stack && story->frame_count > 0)
         frames(text, story);
     else if (story->frame_count > 0) {

@@ -2,33 +2,18 @@
 /* What goes on between processes, for a person. */
 #include "base/utf8.h"
 #include "report/event_text_parts.h"
+#include "report/finding_text.h"
 
 void event_text_finding(struct text_buffer *text, const struct event_head *head,
-                        const struct wait_finding *finding)
+                        const struct wait_finding *finding, const struct member *members,
+                        uint64_t blocked_ns)
 {
-    event_text_begin(text, head, finding->kind == FINDING_DEADLOCK ? "DEADLOCK" : "FINDING");
-    text_printable(text, finding->words);
-    text_char(text, '\n');
+    struct finding_report report = {
+        .finding = finding, .members = members, .blocked_ns = blocked_ns, .looks = 2};
+    text_string(text, "pipeshim: ");
+    finding_text_first_line(text, &report);
     event_text_lost(text, head);
-    for (unsigned i = 0; i < finding->count; i++) {
-        const struct chain_link *link = &finding->chain[i];
-        text_string(text, "  ");
-        text_printable(text, link->comm);
-        text_char(text, '[');
-        text_signed(text, link->pid);
-        text_string(text, "] waits in ");
-        text_printable(text, link->waits_in);
-        if (link->object[0]) {
-            text_string(text, " on ");
-            text_printable(text, link->object);
-        }
-        text_string(text, " for ");
-        text_signed(text, link->for_pid);
-        text_char(text, '\n');
-    }
-    text_string(text, "  fix: ");
-    text_printable(text, finding->advice);
-    text_char(text, '\n');
+    finding_text_rest(text, &report);
 }
 
 void event_text_filling(struct text_buffer *text, const struct event_head *head, int fd,

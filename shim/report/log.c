@@ -24,16 +24,18 @@ enum { PENDING_LIMIT = 64 * 1024, PATH_LIMIT = 4096, SYSLOG_NOTICE = 3 << 3 | 5 
 
 enum destination { TO_PATH, TO_FD, TO_SYSLOG };
 
+/* child: constant */
 static enum destination destination;
 static const char *path_pattern;
 static const char *executable;
 static int program_fd;
-static bool borrowing_allowed = true;
+static bool borrowing_allowed = true; /* child: kept, until its own watchdog begins */
 static bool program_fd_open;
 static struct stat program_file; /* its identity at the start */
 static struct utsname host;      /* read at the start: sandboxes forbid uname */
 
-static char pending[PENDING_LIMIT]; /* the rest of a record that was written in part */
+/* The rest of a record that was written in part; child: kept, pending_size counts. */
+static char pending[PENDING_LIMIT];
 static size_t pending_size;
 static uint64_t dropped;
 

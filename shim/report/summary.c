@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
+#include "explain/user_frame.h"
 
 void summary_begin(struct summary *summary)
 {
@@ -47,7 +48,9 @@ static uint32_t new_site(struct summary *summary, const struct story *story)
     copy_text(site->call, sizeof site->call, story->call);
     copy_text(site->object, sizeof site->object, story->object.name);
     text_init(&where, site->where, sizeof site->where);
-    if (story->python_count) {
+    if (story->javascript_count) {
+        user_frame_words(&where, NULL, 0, story->javascript, story->javascript_count, NULL, 0);
+    } else if (story->python_count) {
         text_string(&where, story->python[0].function);
         text_string(&where, " line ");
         text_signed(&where, story->python[0].line);

@@ -10,17 +10,26 @@
 #include "config/glob.h"
 
 enum { RULE_LIMIT = 256, FILE_LIMIT = 32 * 1024 };
-enum rule_kind { RULE_FUNCTION, RULE_MODULE, RULE_PYTHON, RULE_CALL, RULE_CLASS, RULE_KINDS };
+enum rule_kind {
+    RULE_FUNCTION,
+    RULE_MODULE,
+    RULE_PYTHON,
+    RULE_JAVASCRIPT,
+    RULE_CALL,
+    RULE_CLASS,
+    RULE_KINDS
+};
 
 static const char *const kind_names[RULE_KINDS] = {
-    "function:", "module:", "python:", "call:", "class:"};
+    "function:", "module:", "python:", "javascript:", "call:", "class:"};
 
+/* child: constant */
 static struct {
     enum rule_kind kind;
     const char *pattern;
     unsigned size;
 } rules[RULE_LIMIT];
-static unsigned rule_count;
+static unsigned rule_count; /* child: constant */
 
 static void complain_of(const char *before, const char *what, size_t size, const char *after,
                         void (*complain)(const char *, void *), void *context)
@@ -71,7 +80,8 @@ void suppress_parse(const char *text, unsigned size,
         }
         if (length > 0 && !add_rule(line, length))
             complain_of("PIPESHIM_SUPPRESS: '", line, length,
-                        "' is no rule; expected function:, module:, python:, call: or class: and a "
+                        "' is no rule; expected function:, module:, python:, javascript:, call: or "
+                        "class: and a "
                         "pattern, 256 rules at most; the line is ignored",
                         complain, context);
     }
@@ -80,7 +90,7 @@ void suppress_parse(const char *text, unsigned size,
 void suppress_load(const char *file, void (*complain)(const char *line, void *context),
                    void *context)
 {
-    static char text[FILE_LIMIT];
+    static char text[FILE_LIMIT]; /* child: constant */
     long size = raw_syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (size >= 0) {
         long fd = size;
@@ -109,6 +119,9 @@ static bool rule_matches(unsigned rule, const struct story *story, const char *c
         return fits(rule, class_name);
     for (unsigned i = 0; rules[rule].kind == RULE_PYTHON && i < story->python_count; i++)
         if (fits(rule, story->python[i].function) || fits(rule, story->python[i].file))
+            return true;
+    for (unsigned i = 0; rules[rule].kind == RULE_JAVASCRIPT && i < story->javascript_count; i++)
+        if (fits(rule, story->javascript[i].function) || fits(rule, story->javascript[i].file))
             return true;
     for (unsigned i = 0; i < story->frame_count; i++) {
         const struct stack_frame_name *frame = &story->frames[i];

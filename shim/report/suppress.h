@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * PIPESHIM_SUPPRESS: reports that are counted, not logged. One rule a line, '#' begins a comment:
- *   function:GLOB  module:GLOB  python:GLOB  call:NAME  class:NAME
+ *   function:GLOB  module:GLOB  python:GLOB  javascript:GLOB  call:NAME
+ *   class:NAME
  */
 #ifndef PIPESHIM_REPORT_SUPPRESS_H
 #define PIPESHIM_REPORT_SUPPRESS_H

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/script_name.h"
 #include "drain/drain.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/event.h"
@@ -16,15 +18,16 @@
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
 
+/* child: constant */
 static const struct settings *config;
 static const struct tell_sources *sources;
 static char executable[PATH_LIMIT] = "";
 static const char *executable_name = executable;
-static struct event_start start;
+static struct event_start start; /* but for cpu_stacks, which is asked each time */
 static bool start_told;
 
 /* All below is used under the lock of report/ only. */
-static char record[RECORD_LIMIT];
+static char record[RECORD_LIMIT]; /* child: scratch */
 static uint64_t last_seq;
 static uint64_t told_dropped;  /* drops that a record has told of */
 static uint64_t held_back_now; /* reports held back since the last record */
@@ -32,6 +35,7 @@ static struct rate_limit limit;
 static struct summary summary;
 static uint64_t begun_ns;
 
+/* child: constant */
 static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
 static size_t complaints_used;
 
@@ -69,16 +73,35 @@ static void begin_counts(void)
     summary_begin(&summary);
 }
 
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from)
+static const char *next_argument(void *context)
+{
+    char *const **at = context;
+    return **at ? *(*at)++ : NULL;
+}
+
+static struct program_names names_of(char *const *arguments)
+{
+    char *const *at = arguments;
+    struct program_names names = {.executable = executable_name};
+    const char *script = script_argument(next_argument, &at);
+    if (arguments[0])
+        names.invoked = path_last_part(arguments[0]);
+    if (script)
+        names.script = path_last_part(script);
+    return names;
+}
+
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from)
 {
     config = into;
     sources = from;
     find_executable();
-    settings_read(into, environment, executable_name, secure, keep_complaint, NULL);
+    struct program_names names = names_of(arguments);
+    settings_read(into, environment, &names, secure, keep_complaint, NULL);
     if (!settings_are_active(into))
         return;
-    start.argv0 = argv0;
+    start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
     log_prepare(into->text[SETTING_LOG], executable_name);
     start.host = log_host();
@@ -91,7 +114,7 @@ void tell_prepare(const char *argv0, char *const *environment, bool secure, stru
 
 static bool begin_telling(void)
 {
-    return life_reporting_begin(PATIENCE_MS);
+    return rights_hold() && life_reporting_begin(PATIENCE_MS);
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -141,10 +164,10 @@ static void write_start(void)
     write_record(&text);
 }
 
-void tell_start(bool libunwind, const char *no_stdio, const char *python)
+void tell_start(const char *no_stdio, const char *python, const char *javascript)
 {
     start.python = python;
-    start.libunwind = libunwind;
+    start.javascript = javascript;
     start.no_stdio = no_stdio;
     if (is_json() && begin_telling()) {
         write_start();
@@ -163,22 +186,23 @@ void tell_begin_in_child(void)
     }
 }
 
-void tell_line(const char *message)
+bool tell_line(const char *message)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
     if (!begin_telling())
-        return;
+        return false;
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
     if (is_json())
         event_json_warning(&text, &head, message);
     else
         event_text_warning(&text, &head, message);
-    write_record(&text);
+    bool written = write_record(&text);
     life_reporting_end();
+    return written;
 }
 
 /* True if a rule or the rate keeps the report from being told. */
@@ -281,7 +305,8 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     life_reporting_end();
 }
 
-void tell_finding(const struct wait_finding *finding)
+void tell_finding(const struct wait_finding *finding, const struct member *members,
+                  uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
@@ -294,9 +319,9 @@ void tell_finding(const struct wait_finding *finding)
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
     if (is_json())
-        event_json_finding(&text, &head, finding);
+        event_json_finding(&text, &head, finding, members, blocked_ns);
     else
-        event_text_finding(&text, &head, finding);
+        event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     life_reporting_end();
 }

@@ -12,6 +12,7 @@
 #include "config/settings.h"
 #include "facts/drain_facts.h"
 #include "facts/lag_facts.h"
+#include "facts/member.h"
 #include "facts/story.h"
 #include "facts/told.h"
 #include "graph/finding.h"
@@ -26,18 +27,18 @@ struct tell_sources {
 
 /* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
  * them is logged if the library is active here. For the constructor. */
-void tell_prepare(const char *argv0, char *const *environment, bool secure, struct settings *into,
-                  const struct tell_sources *from);
+void tell_prepare(char *const *arguments, char *const *environment, bool secure,
+                  struct settings *into, const struct tell_sources *from);
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */
-void tell_start(bool libunwind, const char *no_stdio, const char *python);
+void tell_start(const char *no_stdio, const char *python, const char *javascript);
 
 /* The first event of a forked child: a `start` of its own, and all counts from zero. */
 void tell_begin_in_child(void);
 
-/* A `warning`: one clear line. */
-void tell_line(const char *message);
+/* A `warning`: one clear line. False if it could not be written. */
+bool tell_line(const char *message);
 
 struct told tell_blocked(const struct story *story);
 /* The call that `told` is about has returned, or its thread is gone. */
@@ -50,7 +51,10 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
 
 /* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
  * a stuck write: `finding`. */
-void tell_finding(const struct wait_finding *finding);
+/* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
+ * waited; 0: not known. */
+void tell_finding(const struct wait_finding *finding, const struct member *members,
+                  uint64_t blocked_ns);
 
 /* A pipe that is about to be full: `filling`. */
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast);

@@ -11,10 +11,10 @@
 
 enum { BITS = 64 };
 
-static struct slot none = {.fd = -1};
-__thread struct slot *thread_slot = &none;
+static struct slot none = {.fd = -1};      /* child: constant */
+__thread struct slot *thread_slot = &none; /* child: kept, what it points to is wiped */
 
-/* Chunks outlive a fork, their content does not. */
+/* child: kept, the chunks outlive a fork; their content does not */
 static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
 
 struct slot *slot_none(void)

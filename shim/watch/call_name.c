@@ -2,53 +2,14 @@
 #include "watch/call_name.h"
 
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/text_buffer.h"
 #include "explain/called_function.h"
 #include "explain/symbols.h"
 #include "kernel/call_table.h"
 
-static const struct {
-    long number;
-    const char *name;
-} kernel_calls[] = {
-    {SYS_write, "write"},
-    {SYS_writev, "writev"},
-    {SYS_pwritev2, "pwritev2"},
-    {SYS_sendto, "sendto"},
-    {SYS_sendmsg, "sendmsg"},
-    {SYS_sendmmsg, "sendmmsg"},
-    {SYS_sendfile, "sendfile"},
-    {SYS_splice, "splice"},
-    {SYS_tee, "tee"},
-    {SYS_vmsplice, "vmsplice"},
-    {SYS_read, "read"},
-    {SYS_readv, "readv"},
-    {SYS_preadv2, "preadv2"},
-    {SYS_recvfrom, "recvfrom"},
-    {SYS_recvmsg, "recvmsg"},
-    {SYS_recvmmsg, "recvmmsg"},
-    {SYS_ppoll, "ppoll"},
-    {SYS_pselect6, "pselect6"},
-    {SYS_futex, "futex"},
-    {SYS_connect, "connect"},
-    {SYS_accept, "accept"},
-    {SYS_accept4, "accept4"},
-    {SYS_epoll_pwait, "epoll_pwait"},
-    {SYS_restart_syscall, "restart_syscall"},
-#ifdef SYS_poll
-    {SYS_poll, "poll"},
-    {SYS_select, "select"},
-    {SYS_epoll_wait, "epoll_wait"},
-#endif
-};
-
 const char *kernel_call_name(long number)
 {
-    for (unsigned i = 0; i < sizeof kernel_calls / sizeof *kernel_calls; i++)
-        if (kernel_calls[i].number == number)
-            return kernel_calls[i].name;
     const struct call_description *known = call_description(number);
     return known ? known->name : NULL;
 }
@@ -83,7 +44,7 @@ static void set_call_without_internal(struct story *story, const char *symbol)
 static bool name_called_by(const struct stack_frame_name *caller, struct stack_snapshot *snapshot,
                            const struct memory_reader *reader, struct stack_frame_name *called)
 {
-    static struct stack_trace trace; /* large; the watchdog's alone */
+    static struct stack_trace trace; /* large; the watchdog's alone; child: scratch */
     uintptr_t function;
     if (!called_function(snapshot, reader, caller->pc, &function))
         return false;
@@ -98,7 +59,7 @@ static bool name_called_by(const struct stack_frame_name *caller, struct stack_s
 void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
                         const struct memory_reader *reader, struct story *story)
 {
-    static struct stack_frame_name called;
+    static struct stack_frame_name called; /* child: scratch */
     set_call(story, call_describe(id)->name);
     if (id != CALL_stdio_write && id != CALL_none)
         return;

@@ -3,9 +3,36 @@
 
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
-#include "explain/unwinder.h"
 #include "process/life.h"
 #include "report/tell.h"
+#include "watch/cpu_stacks.h"
+#include "watch/deadlock.h"
+#include "watch/drain_watch.h"
+#include "watch/event_loops.h"
+#include "watch/filling.h"
+#include "watch/lag.h"
+#include "watch/long_waits.h"
+#include "watch/python_frames.h"
+#include "watch/sampler.h"
+
+/* A forked child: all of `life` and of the slots was wiped, what is in other memory was not. */
+static void begin_in_child(void)
+{
+    /* drain */
+    drain_begin_in_child();
+    /* watch: what only the watchdog uses was left as it was in the middle of a look */
+    event_loops_begin();
+    lag_begin();
+    sampler_begin();
+    long_waits_begin();
+    filling_begin();
+    deadlock_begin();
+    cpu_stacks_begin_in_child();
+    drain_watch_begin_in_child();
+    python_frames_begin_in_child();
+    /* report: last, for it may write the child's `start` */
+    tell_begin_in_child();
+}
 
 bool life_begin(void)
 {
@@ -13,11 +40,7 @@ bool life_begin(void)
     int32_t begun = atomic_load(&life->pid);
     if (begun != 0)
         return begun == pid;
-    if (atomic_compare_exchange_strong(&life->pid, &begun, pid)) {
-        /* A forked child: all of `life` was wiped, what report/ and explain/ remember was not. */
-        unwinder_after_fork();
-        drain_begin_in_child();
-        tell_begin_in_child();
-    }
+    if (atomic_compare_exchange_strong(&life->pid, &begun, pid))
+        begin_in_child();
     return true;
 }

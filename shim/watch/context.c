@@ -10,6 +10,7 @@
 #include "report/log.h"
 #include "watch/seccomp.h"
 
+/* child: kept, until its own watchdog begins */
 static struct memory_reader memory;
 static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
 
@@ -57,7 +58,7 @@ uint64_t context_due_ns(enum call_id id)
 
 uint64_t context_smallest_threshold_ns(void)
 {
-    static uint64_t smallest;
+    static uint64_t smallest; /* child: constant */
     if (smallest == 0) {
         smallest = UINT64_MAX;
         for (int class = 0; class < CLASS_COUNT; class ++)

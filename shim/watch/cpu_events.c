@@ -23,22 +23,23 @@ enum {
 
 /* The registers that an unwinder starts with, in the kernel's order (asm/perf_regs.h). */
 #if defined(__x86_64__)
-#define SAMPLED_REGISTERS (1ULL << 1 | 1ULL << 6 | 1ULL << 7 | 1ULL << 8 | 0xfULL << 20)
-enum { SAMPLED_COUNT = 8 };
+#define SAMPLED_REGISTERS                                                                          \
+    (1ULL << 1 | 1ULL << 6 | 1ULL << 7 | 1ULL << 8 | 1ULL << 17 | 0xfULL << 20)
+enum { SAMPLED_COUNT = 9, SAMPLED_R9 = 4 };
 static struct saved_registers registers_of(const uint64_t *from)
 {
     return (struct saved_registers){.rbx = from[0],
                                     .rbp = from[1],
                                     .sp = from[2],
                                     .pc = from[3],
-                                    .r12 = from[4],
-                                    .r13 = from[5],
-                                    .r14 = from[6],
-                                    .r15 = from[7]};
+                                    .r12 = from[5],
+                                    .r13 = from[6],
+                                    .r14 = from[7],
+                                    .r15 = from[8]};
 }
 #elif defined(__aarch64__)
 #define SAMPLED_REGISTERS (0x1fffULL << 19 | 1ULL << 32) /* x19 to x28, fp, lr, sp; pc */
-enum { SAMPLED_COUNT = 14 };
+enum { SAMPLED_COUNT = 14, SAMPLED_R9 = 0 };
 static struct saved_registers registers_of(const uint64_t *from)
 {
     struct saved_registers registers = {
@@ -56,12 +57,12 @@ struct session {
     struct perf_event_mmap_page *ring; /* one page of control, then ring_size bytes */
     size_t ring_size;
     struct saved_registers registers;
+    uint64_t r9;
     size_t stack_size;
     unsigned char stack[STACK_BYTES];
 };
 
 static struct session sessions[SESSION_LIMIT];
-static int owner_pid; /* whose mappings these are: a fork does not inherit them */
 
 static bool is_error(long result)
 {
@@ -98,16 +99,27 @@ static void close_session(struct session *session)
     memset(session, 0, offsetof(struct session, stack));
 }
 
+static void forget(struct session *session)
+{
+    memset(session, 0, offsetof(struct session, stack));
+}
+
 void cpu_events_reset(void)
 {
-    int pid = atomic_load(&life->pid);
     for (unsigned i = 0; i < SESSION_LIMIT; i++) {
         /* The descriptors went with the thread that had them. */
-        if (sessions[i].ring && owner_pid == pid)
+        if (sessions[i].ring)
             raw_syscall(SYS_munmap, sessions[i].ring, mapping_size(&sessions[i]));
-        memset(&sessions[i], 0, offsetof(struct session, stack));
+        if (sessions[i].tid != 0)
+            forget(&sessions[i]);
     }
-    owner_pid = pid;
+}
+
+void cpu_events_begin_in_child(void)
+{
+    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+        if (sessions[i].tid != 0 || sessions[i].ring)
+            forget(&sessions[i]);
 }
 
 static struct session *find(int tid)
@@ -197,6 +209,7 @@ static void read_sample(struct session *session, uint64_t at, size_t record_size
     copy_from_ring(session, at, session->stack, size);
     copy_from_ring(session, at + size, &size, sizeof size);
     session->registers = registers_of(values);
+    session->r9 = values[SAMPLED_R9];
     session->stack_size = size < STACK_BYTES ? size : STACK_BYTES;
     session->sampled = true;
 }
@@ -257,6 +270,8 @@ bool cpu_events_latest(int tid, struct stack_snapshot *snapshot)
         return false;
     snapshot->registers = session->registers;
     snapshot->only_pc_and_sp = false;
+    snapshot->has_r9 = true;
+    snapshot->r9 = session->r9;
     snapshot->start = session->registers.sp;
     snapshot->size = session->stack_size;
     memcpy(snapshot->bytes, session->stack, session->stack_size);

@@ -15,8 +15,10 @@
 /* True if the kernel lets this process use it. Reads one file of /proc. Async-signal-safe. */
 bool cpu_events_allowed(void);
 
-/* Forgets what another watchdog had open. */
+/* Forgets what another watchdog had open, in this process; */
 void cpu_events_reset(void);
+/* or in the parent, whose mappings a forked child does not have. */
+void cpu_events_begin_in_child(void);
 
 /* Begins to sample thread `tid`, or goes on with it; false: not possible. The first time costs the
  * watchdog some 150 us. */

@@ -37,6 +37,13 @@ void cpu_stacks_reset(void)
     cpu_events_reset();
 }
 
+void cpu_stacks_begin_in_child(void)
+{
+    source = SOURCE_UNDECIDED;
+    cpu_events_begin_in_child();
+    cpu_timer_begin_in_child();
+}
+
 void cpu_stacks_stop(void)
 {
     cpu_timer_stop_all();

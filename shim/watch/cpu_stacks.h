@@ -17,6 +17,8 @@ const char *cpu_stacks_source(void);
 
 /* The watchdog begins: forgets what another one had open. */
 void cpu_stacks_reset(void);
+/* A forked child: what its parent sampled is not its business. */
+void cpu_stacks_begin_in_child(void);
 /* The watchdog ends: nothing goes on without it. */
 void cpu_stacks_stop(void);
 

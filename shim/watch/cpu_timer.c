@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "kernel/proc_reader.h"
+#include "kernel/status.h"
 #include "process/life.h"
 
 enum {
@@ -33,7 +33,7 @@ struct session {
 };
 
 static struct session sessions[SESSION_LIMIT];
-static int signal_number; /* 0: no handler is installed */
+static int signal_number; /* 0: no handler is installed; child: kept, handlers are inherited */
 
 /* As the kernel has it (rt_sigaction(2)); libc's sigaction() refuses nothing here but would be the
  * program's if it interposes it. */
@@ -116,16 +116,8 @@ static void take_sample(int number, siginfo_t *info, void *context)
 /* The signals that thread `tid` blocks, one bit each. */
 static uint64_t blocked_by(int tid)
 {
-    char text[4096];
-    uint64_t mask = 0;
-    if (proc_read_of(atomic_load(&life->pid), tid, "status", text, sizeof text) <= 0)
-        return UINT64_MAX;
-    const char *at = strstr(text, "\nSigBlk:\t");
-    if (!at)
-        return UINT64_MAX;
-    for (at += 9; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
-        mask = mask << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
-    return mask;
+    struct status_field blocked = {.name = "SigBlk", .base = 16};
+    return status_read(atomic_load(&life->pid), tid, &blocked, 1) ? blocked.value : UINT64_MAX;
 }
 
 static bool has_default(int number)
@@ -222,6 +214,7 @@ bool cpu_timer_latest(int tid, struct stack_snapshot *snapshot)
             continue;
         snapshot->registers = session->registers;
         snapshot->only_pc_and_sp = false;
+        snapshot->has_r9 = false;
         snapshot->start = session->registers.sp;
         snapshot->size = session->stack_size;
         memcpy(snapshot->bytes, session->stack, sizeof session->stack);
@@ -255,4 +248,12 @@ bool cpu_timer_runs(void)
         if (atomic_load(&sessions[i].tid) != 0)
             return true;
     return false;
+}
+
+void cpu_timer_begin_in_child(void)
+{
+    /* Timers are not inherited: by these numbers the kernel knows the child's own. */
+    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+        if (atomic_load(&sessions[i].tid) != 0)
+            atomic_store(&sessions[i].tid, 0);
 }

@@ -33,4 +33,7 @@ void cpu_timer_stop_all(void);
 /* True while a timer runs. Async-signal-safe. */
 bool cpu_timer_runs(void);
 
+/* A forked child: nothing of its parent runs there. */
+void cpu_timer_begin_in_child(void);
+
 #endif

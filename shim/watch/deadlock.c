@@ -12,6 +12,7 @@
 #include "report/tell.h"
 #include "watch/context.h"
 #include "watch/long_waits.h"
+#include "watch/members.h"
 
 enum {
     FINDINGS = 4,
@@ -23,16 +24,16 @@ enum {
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when it is first needed */
-static struct wait_graph graph;
-static struct wait_finding found[FINDINGS];
-static struct wait_finding before;
+static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
+static struct wait_graph graph;             /* child: scratch */
+static struct wait_finding found[FINDINGS]; /* child: scratch */
+static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
 static uint64_t next_look;        /* of a stuck write; 0: none is */
-static uint64_t pause;            /* between two of these */
+static uint64_t pause;            /* between two of these; child: scratch */
 static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64_MAX: none */
 static uint64_t not_before;       /* what the last looks have cost allows none earlier */
-static uint64_t told[TOLD_LIMIT]; /* the latest, by identity */
+static uint64_t told[TOLD_LIMIT]; /* the latest, by identity; child: kept, told_count counts */
 static unsigned told_count;
 
 void deadlock_begin(void)
@@ -118,6 +119,18 @@ static bool is_told(uint64_t id)
     return false;
 }
 
+/* How long this process's member has waited, as far as it was seen. */
+static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
+{
+    for (unsigned i = 0; i < finding->count; i++) {
+        uint64_t since =
+            finding->chain[i].pid == own_pid() ? long_waits_since(finding->chain[i].tid) : 0;
+        if (since != 0)
+            return now - since;
+    }
+    return 0;
+}
+
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
 static void look(uint64_t now)
 {
@@ -129,7 +142,7 @@ static void look(uint64_t now)
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
     if (confirmed) {
         told[told_count++ % TOLD_LIMIT] = identity(finding);
-        tell_finding(finding);
+        tell_finding(finding, members_look(finding), own_wait_ns(finding, now));
     }
     bool first = finding && !have_before;
     have_before = finding && !confirmed;

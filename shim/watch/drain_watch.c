@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "drain/drain.h"
@@ -34,7 +35,8 @@ struct told_episode {
 static struct told_episode told[STREAM_LIMIT];
 static uint64_t told_dropped_bytes, told_dropped_writes;
 static uint32_t told_known; /* of these something was told, or may have been */
-static int32_t told_pid;
+static unsigned fallbacks_told;
+static uint64_t next_drop_look;
 static _Atomic uint32_t lock;
 
 static bool take_lock(void)
@@ -43,23 +45,24 @@ static bool take_lock(void)
     uint32_t self = (uint32_t)atomic_load(&life->pid);
     for (;;) {
         uint32_t owner = 0;
-        /* A lock of another process was inherited from a fork. */
-        if (atomic_compare_exchange_strong(&lock, &owner, self) ||
-            (owner != self && atomic_compare_exchange_strong(&lock, &owner, self)))
-            break;
+        if (atomic_compare_exchange_strong(&lock, &owner, self))
+            return true;
         if (clock_monotonic_ns() >= deadline)
             return false;
         struct timespec moment = {0, NS_PER_MS / 10};
         raw_syscall(SYS_nanosleep, &moment, 0);
     }
-    if (told_pid != (int32_t)self) {
-        for (; told_known > 0; told_known--)
-            told[told_known - 1].episode = told[told_known - 1].ref = 0;
-        told_dropped_bytes = 0;
-        told_dropped_writes = 0;
-        told_pid = (int32_t)self;
-    }
-    return true;
+}
+
+void drain_watch_begin_in_child(void)
+{
+    for (; told_known > 0; told_known--)
+        told[told_known - 1].episode = told[told_known - 1].ref = 0;
+    told_dropped_bytes = 0;
+    told_dropped_writes = 0;
+    fallbacks_told = 0;
+    next_drop_look = 0;
+    atomic_store(&lock, 0);
 }
 
 static void measure(struct stream *stream, struct drain_facts *facts, uint64_t now)
@@ -86,8 +89,8 @@ static void name_object(struct stream *stream, struct drain_facts *facts, bool w
     uint64_t inode = atomic_load(&stream->inode);
     struct text_buffer name;
     if (with_peers &&
-        object_facts_of_fd(told_pid, facts->fd, ROLE_WRITER, context_permitted_look() | LOOK_PEERS,
-                           &facts->object) == 0 &&
+        object_facts_of_fd(atomic_load(&life->pid), facts->fd, ROLE_WRITER,
+                           context_permitted_look() | LOOK_PEERS, &facts->object) == 0 &&
         facts->object.pipe.inode == inode)
         return;
     memset(&facts->object, 0, sizeof facts->object);
@@ -140,7 +143,7 @@ static void look_at_helper(struct stream *stream)
     if (!helper_was_killed(atomic_load(&stream->channel)) ||
         !(context_permitted_look() & LOOK_BORROW))
         return;
-    long fd = borrowed_fd(told_pid, atomic_load(&stream->fd));
+    long fd = borrowed_fd(atomic_load(&life->pid), atomic_load(&stream->fd));
     if (fd < 0)
         return;
     episode_look(stream, (int)fd);
@@ -158,7 +161,7 @@ static bool look_at_untested(struct slot *slot, uint64_t now)
         record.sequence != slot->watch.sequence || prove(&record, &call) != PROOF_HOLDS ||
         call.number != SYS_write)
         return false;
-    long fd = borrowed_fd(told_pid, (int)call.arguments[0]);
+    long fd = borrowed_fd(atomic_load(&life->pid), (int)call.arguments[0]);
     if (fd < 0)
         return false;
     headroom_rescue((int)fd);
@@ -168,7 +171,7 @@ static bool look_at_untested(struct slot *slot, uint64_t now)
 
 static void look_at_headroom(uint64_t now)
 {
-    static bool went_wrong;
+    static bool went_wrong; /* child: kept, it would go wrong there as well */
     bool watched = context_permitted_look() & LOOK_BORROW;
     for (unsigned index = 0; watched && index < slot_bound(); index++)
         if (slot_at(index))
@@ -212,9 +215,8 @@ static void look_at_drops(void)
 
 static void look_at_fallbacks(void)
 {
-    static unsigned ever;
-    unsigned now = drain_fallbacks() & ~ever;
-    ever |= now;
+    unsigned now = drain_fallbacks() & ~fallbacks_told;
+    fallbacks_told |= now;
     if (now & DRAIN_NO_HELPER)
         tell_line("no helper process can be started for the drainer (fork refused: memory or "
                   "RLIMIT_NPROC?); writes to full pipes block as they would without it");
@@ -251,7 +253,6 @@ static bool look_at_all(uint64_t now, bool with_peers)
 
 uint64_t drain_watch_look(uint64_t now)
 {
-    static uint64_t next_drop_look;
     if (!drain_enabled || !take_lock())
         return UINT64_MAX;
     uint32_t known = atomic_load(&drain_state->known);
@@ -273,9 +274,10 @@ uint64_t drain_watch_look(uint64_t now)
     return open ? now + BETWEEN_LOOKS_NS : UINT64_MAX;
 }
 
-void drain_watch_end(void)
+static void end_on_other_stack(void *unused)
 {
     struct drain_totals totals = drain_totals();
+    (void)unused;
     if (!take_lock())
         return;
     look_at_all(clock_monotonic_ns(), false);
@@ -283,4 +285,9 @@ void drain_watch_end(void)
     if (totals.handed_over_writes)
         tell_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
     atomic_store(&lock, 0);
+}
+
+void drain_watch_end(void)
+{
+    on_other_stack(end_on_other_stack, NULL); /* an exec in a signal handler comes this way */
 }

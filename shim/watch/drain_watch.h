@@ -15,4 +15,7 @@ uint64_t drain_watch_look(uint64_t now);
 /* After drain_finish(): what was not told yet, and the hand-over. Async-signal-safe. */
 void drain_watch_end(void);
 
+/* A forked child: what its parent told is not its to end. */
+void drain_watch_begin_in_child(void);
+
 #endif

@@ -17,7 +17,9 @@ static struct event_loop loops[LOOP_LIMIT];
 
 void event_loops_begin(void)
 {
-    memset(loops, 0, sizeof loops);
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (loops[i].generation != 0) /* else it was never used: its memory stays untouched */
+            memset(&loops[i], 0, sizeof loops[i]);
 }
 
 static struct event_loop *find(const struct slot *slot)
@@ -135,7 +137,7 @@ static void find_own_wait(struct event_loop *loop, const struct memory_reader *m
 /* Once for each place that a loop waits in: its descriptor and its stack. */
 static void take_position(struct event_loop *loop, const struct memory_reader *memory)
 {
-    static struct story story; /* only for its Python frames */
+    static struct story story; /* only for its Python frames; child: scratch */
     struct slot_record record;
     struct task_call call;
     if (!asleep_in_wait(loop->slot, loop->kind, &record, &call))

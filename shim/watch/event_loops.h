@@ -46,7 +46,7 @@ struct event_loop {
     uint32_t waits_seen; /* and that its own wait turns out to be another one */
 };
 
-/* Forgets all: the watchdog begins. */
+/* Forgets all: the watchdog begins, or a forked child. */
 void event_loops_begin(void);
 
 /* The event loop that the slot's thread runs now, or NULL. Cheap for threads that never made a

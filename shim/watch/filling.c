@@ -18,7 +18,8 @@ static uint64_t next_look;
 
 void filling_begin(void)
 {
-    memset(&watch, 0, sizeof watch);
+    if (next_look != 0)
+        memset(&watch, 0, sizeof watch);
     next_look = 0;
 }
 
@@ -26,7 +27,7 @@ void filling_begin(void)
 static void report(void *context, const struct fill_history *pipe,
                    const struct fill_forecast *forecast)
 {
-    static struct object_facts facts;
+    static struct object_facts facts; /* child: scratch */
     (void)context;
     if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
                            context_permitted_look() | LOOK_PEERS, &facts) == 0 &&
@@ -41,8 +42,10 @@ uint64_t filling_look(uint64_t now, bool activity)
         return UINT64_MAX;
     if (now < next_look)
         return next_look;
+    next_look = now; /* not 0: from here on there is something to forget */
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     fill_watch_look(&watch, atomic_load(&life->pid), percent, now, report, NULL);
-    uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
+    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
     next_look = now + (cost > BETWEEN_LOOKS_NS ? cost : BETWEEN_LOOKS_NS);
     return next_look;
 }

@@ -12,6 +12,7 @@
 #include "watch/call_name.h"
 #include "watch/context.h"
 #include "watch/event_loops.h"
+#include "watch/javascript_frames.h"
 #include "watch/kernel_wait.h"
 #include "watch/proof.h"
 #include "watch/python_frames.h"
@@ -72,6 +73,7 @@ static void name_stack(enum call_id id, struct story *story)
 {
     thread_stack_name(context_memory(), story);
     python_frames_add(context_memory(), story);
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), story);
     call_name_by_stack(id, thread_stack_snapshot(), context_memory(), story);
 }
 
@@ -83,7 +85,7 @@ static struct judgement report(const struct story *story)
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
                             uint64_t lag_ref)
 {
-    static struct story story;
+    static struct story story; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
     struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
     struct slot_record record;
@@ -144,7 +146,7 @@ static bool slept_through(int tid, const struct task_call *call, uint64_t run_ti
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
                                  uint64_t since_ns, uint64_t lag_ref)
 {
-    static struct story story;
+    static struct story story; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
     struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
     struct kernel_wait wait = kernel_wait_of(call);
@@ -170,7 +172,7 @@ struct judgement judge_unslotted(struct event_loop *loop, const struct task_call
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
                                const struct slot *behind)
 {
-    static struct story story;
+    static struct story story; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
     struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
     uint64_t run_time = task_run_time_ns(tid);

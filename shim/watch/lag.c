@@ -10,6 +10,7 @@
 #include "report/tell.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
+#include "watch/javascript_frames.h"
 #include "watch/judge.h"
 #include "watch/kernel_wait.h"
 #include "watch/lag_account.h"
@@ -66,7 +67,9 @@ struct sight {
 
 void lag_begin(void)
 {
-    memset(lags, 0, sizeof lags);
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (lags[i].generation != 0)
+            memset(&lags[i], 0, sizeof lags[i]);
 }
 
 static struct lag *lag_of(const struct event_loop *loop)
@@ -135,7 +138,7 @@ static void begin_absence(const struct event_loop *loop, struct lag *lag, uint32
 static void see_call(struct event_loop *loop, const struct memory_reader *memory,
                      struct sight *sight)
 {
-    static struct story story; /* only for its class */
+    static struct story story; /* only for its class; child: scratch */
     struct kernel_wait wait = kernel_wait_of(&sight->call);
     sight->slotted = sight->slotted && call_may_sleep_in(sight->record.call, sight->call.number) &&
                      sight->record.registers.sp > sight->call.sp;
@@ -315,7 +318,7 @@ static bool take_stack(struct event_loop *loop, const struct memory_reader *memo
 static void tell(struct event_loop *loop, const struct memory_reader *memory,
                  const struct sight *sight, uint64_t now)
 {
-    static struct story story;
+    static struct story story; /* child: scratch */
     struct lag *lag = lag_of(loop);
     struct lag_facts facts;
     bool runs = sight->call.status != TASK_IN_CALL;
@@ -337,6 +340,7 @@ static void tell(struct event_loop *loop, const struct memory_reader *memory,
         python_frames_add_running(memory, &story);
     else
         python_frames_add(memory, &story);
+    javascript_frames_add(memory, thread_stack_trace(), thread_stack_snapshot(), &story);
     if (event_loop_is_left(loop, &story))
         return;
     struct told told = tell_lag(&story, &facts);

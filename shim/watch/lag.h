@@ -22,7 +22,7 @@
 #include "kernel/memory_reader.h"
 #include "watch/event_loops.h"
 
-/* Forgets all: the watchdog begins. */
+/* Forgets all: the watchdog begins, or a forked child. */
 void lag_begin(void);
 
 /* What a look at a loop found. */

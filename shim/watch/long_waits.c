@@ -32,7 +32,7 @@ static unsigned bound; /* entries from here on have never been used */
 
 void long_waits_begin(void)
 {
-    memset(waits, 0, sizeof waits);
+    memset(waits, 0, bound * sizeof *waits);
     bound = 0;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kernel/call_table.h"
+
 /* libc needs 48 bytes of stack for write(), some KiB for vdprintf's buffer, 10 for syslog's; what
  * getaddrinfo's name services need nobody has promised. */
 enum { CALLEES_STACK = 64 * 1024, NAME_SERVICES_STACK = 512 * 1024 };
@@ -23,25 +25,21 @@ bool slot_copy(const struct slot *slot, struct slot_record *record)
     return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == sequence;
 }
 
-/* A process that is not dumpable may not read its own `syscall` file, but its `wchan`: a write
- * sleeps in a function that is named so on every kernel so far (anon_pipe_write, pipe_write,
- * pipe_wait, sock_alloc_send_pskb, unix_stream_sendmsg). */
+/* A process that is not dumpable may not read its own `syscall` file, but its `wchan`. */
 static enum proof prove_by_wait_channel(const struct slot_record *record)
 {
     char name[64];
     task_wait_channel(record->tid, name, sizeof name);
     if (!name[0])
         return PROOF_RUNNING;
-    enum call_class class = call_describe(record->call)->class;
-    if (class == CLASS_PIPE_WRITE)
-        return strstr(name, "pipe_w") || strstr(name, "sock_alloc_send") || strstr(name, "sendmsg")
-                   ? PROOF_HOLDS
-                   : PROOF_FAILS;
-    if (class == CLASS_PIPE_READ)
-        return strstr(name, "pipe_r") || strstr(name, "pipe_w") || strstr(name, "stream_read")
-                   ? PROOF_HOLDS
-                   : PROOF_FAILS;
-    return PROOF_FAILS;
+    switch (call_describe(record->call)->class) {
+    case CLASS_PIPE_WRITE:
+        return wchan_may_be(name, WAIT_WRITE) ? PROOF_HOLDS : PROOF_FAILS;
+    case CLASS_PIPE_READ:
+        return wchan_may_be(name, WAIT_READ) ? PROOF_HOLDS : PROOF_FAILS;
+    default:
+        return PROOF_FAILS;
+    }
 }
 
 enum proof prove(const struct slot_record *record, struct task_call *call)

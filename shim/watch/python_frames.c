@@ -8,14 +8,19 @@
 enum { FRAME_LIMIT = 64 };
 
 static struct python_runtime runtime;
-static struct python_frame frames[FRAME_LIMIT];
-static char description[PYTHON_FEATURE_LIMIT];
+static struct python_frame frames[FRAME_LIMIT]; /* child: scratch */
+static char description[PYTHON_FEATURE_LIMIT];  /* child: kept, the interpreter is the same */
 
 const char *python_frames_begin(const struct memory_reader *memory)
 {
     python_runtime_find(memory, 0, &runtime);
     python_runtime_describe(&runtime, description, sizeof description);
     return description;
+}
+
+void python_frames_begin_in_child(void)
+{
+    runtime.support = PYTHON_ABSENT; /* the parent may just have been finding out: found anew */
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)

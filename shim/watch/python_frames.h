@@ -22,4 +22,7 @@ void python_frames_add(const struct memory_reader *memory, struct story *story);
 /* The same for a thread that may be running: adds frames only if they were right at one moment. */
 void python_frames_add_running(const struct memory_reader *memory, struct story *story);
 
+/* A forked child looks for the interpreter anew. */
+void python_frames_begin_in_child(void);
+
 #endif

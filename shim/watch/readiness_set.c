@@ -10,9 +10,8 @@
 #include "kernel/child_wait.h"
 #include "kernel/fd_scan.h"
 #include "kernel/object_look.h"
-#include "kernel/proc_reader.h"
-#include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
+#include "kernel/wait_set.h"
 #include "process/life.h"
 
 static void add(struct readiness_set *set, int fd, bool reads, bool writes)
@@ -56,17 +55,17 @@ static void read_select(const struct memory_reader *memory, const struct task_ca
     }
 }
 
+static bool add_entry(void *context, int fd, unsigned waits_for)
+{
+    add(context, fd, waits_for & WAIT_FOR_INPUT, waits_for & WAIT_FOR_ROOM);
+    return true;
+}
+
 static void read_epoll(const struct task_call *call, struct readiness_set *set)
 {
-    static char text[8192];
-    char path[PROC_PATH_LIMIT];
-    struct epoll_line line;
-    const char *cursor = text;
     set->epoll_fd = (int)call->arguments[0];
-    proc_path_number(path, atomic_load(&life->pid), "fdinfo", set->epoll_fd);
-    set->known = proc_read(path, text, sizeof text) > 0;
-    while (set->known && parse_epoll(&cursor, &line))
-        add(set, line.fd, line.events & EPOLLIN, line.events & EPOLLOUT);
+    set->known = epoll_set_each(atomic_load(&life->pid), set->epoll_fd, add_entry, set) ||
+                 set->count != 0; /* more than are looked at: those are known */
 }
 
 struct readiness_set readiness_set_read(const struct memory_reader *memory,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "kernel/call_table.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "slots/slot.h"
@@ -34,38 +35,30 @@ struct tracked {
 };
 
 static struct tracked tracked[TRACKED_LIMIT];
-static uint32_t look_number;
+static bool table_used;      /* something was entered since the table was cleared */
+static uint32_t look_number; /* child: kept, only its changes count */
 static uint64_t next_look;
 static uint64_t process_time; /* CPU time of the process at the last look */
 static unsigned tracked_count;
-static bool reported_writes; /* a write is stuck now: locks are worth a look */
+/* child: scratch */
+static uint64_t explaining_ns; /* CPU time of this look that went into reports, which are rare */
+static bool reported_writes;   /* a write is stuck now: locks are worth a look */
 
 void sampler_begin(void)
 {
-    if (tracked_count != 0) /* a forked child's parent was tracking; else the table is empty */
+    if (table_used)
         memset(tracked, 0, sizeof tracked);
+    table_used = false;
     next_look = 0;
     process_time = 0;
     tracked_count = 0;
+    reported_writes = false;
 }
 
 static bool is_write(long number)
 {
-    switch (number) {
-    case SYS_write:
-    case SYS_writev:
-    case SYS_pwritev2:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_sendfile:
-    case SYS_splice:
-    case SYS_tee:
-    case SYS_vmsplice:
-        return true;
-    default:
-        return false;
-    }
+    const struct call_description *known = call_description(number);
+    return known && known->class == CLASS_PIPE_WRITE;
 }
 
 static struct slot *slot_of(int tid)
@@ -135,6 +128,7 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
     if (!same) {
         if (entry->tid == tid)
             judge_returned(tid, &entry->judgement, entry->since_ns);
+        table_used = true;
         *entry = (struct tracked){.tid = tid,
                                   .number = (uint64_t)call->number,
                                   .fd = call->arguments[0],
@@ -146,8 +140,11 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
     tracked_count++;
     enum call_class class = behind ? CLASS_LOCK : CLASS_PIPE_WRITE;
     if (entry->judgement.verdict == VERDICT_OPEN &&
-        now - entry->since_ns >= context_threshold_ns(class))
+        now - entry->since_ns >= context_threshold_ns(class)) {
+        uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
         entry->judgement = judge_sampled(tid, call, entry->since_ns, behind);
+        explaining_ns += clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+    }
     if (!behind && entry->judgement.verdict == VERDICT_REPORTED)
         reported_writes = true;
 }
@@ -176,7 +173,7 @@ static bool sample_task(int tid, void *context)
 /* Reports the end of what was seen before and was not seen now; closes the gaps. */
 static void forget_unseen(void)
 {
-    static struct tracked kept[TRACKED_LIMIT];
+    static struct tracked kept[TRACKED_LIMIT]; /* child: scratch */
     unsigned count = 0;
     for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
         if (tracked[i].tid == 0)
@@ -211,6 +208,8 @@ uint64_t sampler_look(uint64_t now, bool activity)
         !activity && tracked_count == 0 && !reported_writes && used - process_time < IDLE_CPU_NS;
     unsigned before = tracked_count;
     struct sample sample = {now};
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    explaining_ns = 0;
     look_number++;
     tracked_count = 0;
     task_for_each(sample_task, &sample);
@@ -218,7 +217,8 @@ uint64_t sampler_look(uint64_t now, bool activity)
         forget_unseen();
     process_time = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t interval = context_smallest_threshold_ns() / 2;
-    uint64_t cost = (clock_monotonic_ns() - now) * COST_RATIO;
+    /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. */
+    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
     if (interval < cost)
         interval = cost;
     next_look = now + (idle && interval < IDLE_LOOK_NS ? IDLE_LOOK_NS : interval);

@@ -1,92 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread.h"
 
-#include <errno.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "base/thread_pointer.h"
+#include "kernel/rights.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
+#include "watch/thread_memory.h"
 
 enum {
-    STACK_SIZE = 256 * 1024,
-    GUARD_SIZE = 4096 * 16, /* a multiple of every page size in use (aarch64: up to 64 KiB) */
-    /* The creator's struct pthread and the static TLS next to it, as far as they are copied. */
-    TCB_BEHIND = 32 * 1024,
-    TCB_AHEAD = 4 * 1024,
-    TCB_SIZE = TCB_BEHIND + TCB_AHEAD,
-    MAPPING_SIZE = GUARD_SIZE + STACK_SIZE + TCB_SIZE,
-    /* Of all architectures: each is asked for. */
-    SMALLEST_PAGE = 4096,
+    /* A hold that nobody ends (a signal handler jumped out of setuid()) ends by itself. */
+    LONGEST_HOLD_S = 10,
+    LONGEST_DOUBT_MS = 200,
 };
 
-/* The memory outlives the thread: made once in a process, used again by the next one. A forked
- * child inherits the mapping and uses it for its own. */
-static char *mapping;
-static void (*run)(void); /* what it does; constant once the library is active */
-
-/* Mapped is not enough: behind a thread's stack lies the guard page (PROT_NONE) of the next one. */
-static bool page_is_readable(uintptr_t page)
-{
-    enum { NO_SUCH_OPERATION = -1, KERNEL_SIGNAL_SET_SIZE = 8 };
-    /* EFAULT: the kernel cannot read a signal set there. Else EINVAL, and nothing has changed: it
-     * reads the set before it looks at the operation (rt_sigprocmask in kernel/signal.c). */
-    return raw_syscall(SYS_rt_sigprocmask, NO_SUCH_OPERATION, page, 0, KERNEL_SIGNAL_SET_SIZE) !=
-           -EFAULT;
-}
-
-/* Copies what is readable around the caller's thread pointer and makes it stand for the new thread.
- */
-static void *copy_thread_control_block(char *to)
-{
-    uintptr_t from = read_thread_pointer();
-    char *pointer = to + TCB_BEHIND;
-    memset(to, 0, TCB_SIZE);
-    /* From the thread pointer outwards, as far as the mapping goes: the block is contiguous. */
-    for (uintptr_t low = from; low > from - TCB_BEHIND;) {
-        uintptr_t next = (low - 1) & ~(uintptr_t)(SMALLEST_PAGE - 1);
-        if (next < from - TCB_BEHIND)
-            next = from - TCB_BEHIND;
-        if (!page_is_readable(next))
-            break;
-        memcpy(pointer - (from - next), (const void *)next, low - next);
-        low = next;
-    }
-    for (uintptr_t high = from; high < from + TCB_AHEAD;) {
-        uintptr_t next = (high + SMALLEST_PAGE) & ~(uintptr_t)(SMALLEST_PAGE - 1);
-        if (next > from + TCB_AHEAD)
-            next = from + TCB_AHEAD;
-        if (!page_is_readable(high))
-            break;
-        memcpy(pointer + (high - from), (const void *)high, next - high);
-        high = next;
-    }
-#if defined(__x86_64__)
-    ((void **)pointer)[0] = pointer; /* tcb and self of tcbhead_t: what %fs:0 and %fs:16 name */
-    ((void **)pointer)[2] = pointer;
-#endif
-    return pointer;
-}
-
-/* The new thread's slot pointer in its copied TLS: the creator's would be written by two threads.
- */
-static void forget_creators_slot(char *thread_pointer)
-{
-    ptrdiff_t offset = (char *)&thread_slot - (char *)read_thread_pointer();
-    if (offset > -TCB_BEHIND && offset < TCB_AHEAD)
-        *(struct slot **)(thread_pointer + offset) = slot_none();
-}
+static void (*run)(void); /* what it does; child: constant */
 
 static void take_own_fd_table(void)
 {
@@ -100,13 +37,30 @@ static void take_own_fd_table(void)
         raw_syscall(SYS_close, fd);
 }
 
+/* The last that the watchdog does: whoever starts another one still waits for the kernel, which
+ * clears the tid word when this one no longer uses its stack. */
+static void watchdog_ended(void)
+{
+    struct timespec moment = {0, 50L * NS_PER_US};
+    uint32_t running = THREAD_RUNNING;
+    while (atomic_load(&life->thread_state) == THREAD_STARTING)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    if (rights_unreadable())
+        atomic_fetch_or(&life->untold, UNTOLD_BLIND);
+    atomic_compare_exchange_strong(&life->thread_state, &running,
+                                   rights_unreadable() ? THREAD_FORBIDDEN : THREAD_NONE);
+    slots_disarm(); /* after the state: slot_claim() looks at it after it has armed */
+}
+
 static int watchdog_entry(void *unused)
 {
     (void)unused;
     take_own_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim", 0, 0, 0);
     run();
-    return 0;
+    watchdog_ended();
+    /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. */
+    return rights_nobody_left() ? task_first_exit_status() : 0;
 }
 
 /* clone(2) for a thread: on x86_64 and aarch64 alike the child continues after the call with the
@@ -158,36 +112,24 @@ static long clone_thread(unsigned long flags, void *stack_top, _Atomic int32_t *
 #endif
 }
 
-static bool make_mapping(void)
+static uint64_t block_all_signals(void)
 {
-    if (mapping)
-        return true;
-    long made = raw_syscall(SYS_mmap, 0, MAPPING_SIZE, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
-    raw_syscall(SYS_mprotect, made, GUARD_SIZE, PROT_NONE);
-    mapping = (char *)made;
-    return true;
+    uint64_t all = ~0ULL;
+    uint64_t before = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    return before;
 }
 
 static bool clone_watchdog(void)
 {
-    if (!make_mapping())
+    struct thread_memory memory;
+    if (!thread_memory_take(&memory))
         return false;
-    char *stack_top = mapping + GUARD_SIZE + STACK_SIZE;
-    void *tls = copy_thread_control_block(stack_top);
-    forget_creators_slot(tls);
-
-    uint64_t all = ~0ULL;
-    uint64_t before = 0;
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     atomic_store(&life->stop, 0);
     long tid =
         clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                          CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-                     stack_top, &life->watchdog_tid, tls);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+                     memory.stack_top, &life->watchdog_tid, memory.thread_pointer);
     return tid > 0;
 }
 
@@ -196,57 +138,123 @@ void watchdog_thread_prepare(void (*function)(void))
     run = function;
 }
 
-bool watchdog_thread_start(void)
+static bool may_start(void)
 {
-    uint32_t none = THREAD_NONE;
-    if (!atomic_compare_exchange_strong(&life->thread_state, &none, THREAD_STARTING))
-        return none == THREAD_RUNNING || none == THREAD_STARTING;
-    bool made = clone_watchdog();
-    atomic_store(&life->thread_state, made ? THREAD_RUNNING : THREAD_FORBIDDEN);
-    if (!made)
-        tell_line("the kernel refused a watchdog thread; expected clone() to be allowed and within "
-                  "RLIMIT_NPROC; this process is not watched");
+    if (atomic_load(&life->watchdog_tid) != 0) /* the one before still uses its stack */
+        return false;
+    uint64_t held_until = atomic_load(&life->held_until);
+    return held_until == 0 || clock_monotonic_ns() >= held_until;
+}
+
+/* With all signals blocked: a handler on this thread that wants to stop or start the watchdog would
+ * wait for a state that only this thread can leave. */
+static bool start(bool *refused)
+{
+    uint32_t state = THREAD_NONE;
+    if (!atomic_compare_exchange_strong(&life->thread_state, &state, THREAD_STARTING))
+        return state != THREAD_FORBIDDEN;
+    /* Only now: a hold is set before it is looked whether somebody starts. */
+    bool permitted = may_start();
+    bool made = permitted && clone_watchdog();
+    *refused = permitted && !made;
+    state = THREAD_STARTING;
+    if (!atomic_compare_exchange_strong(&life->thread_state, &state,
+                                        made       ? THREAD_RUNNING
+                                        : *refused ? THREAD_FORBIDDEN
+                                                   : THREAD_NONE)) {
+        atomic_store(&life->stop, 1); /* forbidden in the meantime */
+        return false;
+    }
     return made;
 }
 
-/* Returns at once when it is gone, and after two seconds in any case: a symbol file on a dead NFS
- * server must not hang the program's setuid(). */
-static void sleep_until_gone(int tid)
-{
-    enum { LONGEST_STOP_S = 2 };
-    struct timespec moment = {0, 50L * NS_PER_US};
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_STOP_S * NS_PER_S;
-    /* The kernel clears the tid word before it takes the thread out of its group; unshare() counts
-     * the group. */
-    while (raw_syscall(SYS_tgkill, atomic_load(&life->pid), tid, 0) == 0) {
-        if (clock_monotonic_ns() > deadline) {
-            tell_line("the watchdog did not stop within 2 s; it goes on as it was");
-            return;
-        }
-        raw_syscall(SYS_nanosleep, &moment, 0);
-    }
-}
-
-void watchdog_thread_stop(bool for_ever)
+bool watchdog_thread_start(void)
 {
     uint32_t state = atomic_load(&life->thread_state);
-    while (state == THREAD_STARTING || state == THREAD_STOPPING) {
-        raw_syscall(SYS_sched_yield);
-        state = atomic_load(&life->thread_state);
+    bool refused = false;
+    if (state != THREAD_NONE)
+        return state != THREAD_FORBIDDEN;
+    if (!may_start())
+        return false;
+    uint64_t before = block_all_signals();
+    bool runs = start(&refused);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+    if (refused)
+        tell_line("the kernel refused a watchdog thread; expected clone() to be allowed and within "
+                  "RLIMIT_NPROC; this process is not watched");
+    return runs;
+}
+
+/* True once the kernel no longer counts it: it clears the tid word before it takes the thread out
+ * of its group, and unshare() counts the group. */
+static bool wait_until_gone(int tid, uint64_t deadline)
+{
+    struct timespec moment = {0, 50L * NS_PER_US};
+    while (raw_syscall(SYS_tgkill, atomic_load(&life->pid), tid, 0) == 0) {
+        if (clock_monotonic_ns() > deadline)
+            return false;
+        raw_syscall(SYS_nanosleep, &moment, 0);
     }
-    uint32_t after = for_ever ? THREAD_FORBIDDEN : THREAD_NONE;
-    if (state == THREAD_RUNNING &&
-        atomic_compare_exchange_strong(&life->thread_state, &state, THREAD_STOPPING)) {
-        int tid = atomic_load(&life->watchdog_tid);
-        atomic_store(&life->stop, 1);
-        watchdog_thread_wake();
-        if (tid != 0)
-            sleep_until_gone(tid);
-        slots_disarm();
-        atomic_store(&life->thread_state, after);
-    } else if (for_ever) {
+    return true;
+}
+
+bool watchdog_thread_stop(bool for_ever, unsigned patience_ms)
+{
+    struct timespec moment = {0, 50L * NS_PER_US};
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)patience_ms * NS_PER_MS;
+    /* Another thread is at it, see start(): a matter of some 30 us. */
+    while (atomic_load(&life->thread_state) == THREAD_STARTING && clock_monotonic_ns() < deadline)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    if (for_ever)
         atomic_store(&life->thread_state, THREAD_FORBIDDEN);
-    }
+    int tid = atomic_load(&life->watchdog_tid);
+    if (tid == 0)
+        return atomic_load(&life->thread_state) != THREAD_STARTING;
+    atomic_store(&life->stop, 1);
+    watchdog_thread_wake();
+    return wait_until_gone(tid, deadline);
+}
+
+static bool tell_all_of(uint32_t untold)
+{
+    if ((untold & UNTOLD_LINGERED) &&
+        !tell_line("the kernel held the watchdog in a call (a file system that hangs?) when the "
+                   "program changed its rights; expected it to end within 2 s; it has the rights "
+                   "of before until that call returns, and does nothing more with them but end"))
+        return false;
+    return !(untold & UNTOLD_BLIND) ||
+           tell_line("the watchdog cannot read /proc/self/task (a chroot without /proc, a Landlock "
+                     "domain?); expected it readable: without it nothing is known of the program; "
+                     "this process is not watched from here on");
+}
+
+void watchdog_thread_tell(void)
+{
+    uint32_t untold = atomic_exchange(&life->untold, 0);
+    if (untold && !tell_all_of(untold))
+        atomic_fetch_or(&life->untold, untold); /* the log may be what hangs: with the next call */
+}
+
+bool watchdog_thread_hold(void)
+{
+    atomic_store(&life->held_until, clock_monotonic_ns() + (uint64_t)LONGEST_HOLD_S * NS_PER_S);
+    if (watchdog_thread_stop(false, LONGEST_STOP_MS))
+        return true;
+    atomic_fetch_or(&life->untold, UNTOLD_LINGERED);
+    watchdog_thread_tell();
+    return false;
+}
+
+void watchdog_thread_release(void)
+{
+    atomic_store(&life->held_until, 0);
+}
+
+void watchdog_thread_doubt(void)
+{
+    atomic_store(&life->doubted_until,
+                 clock_monotonic_ns() + (uint64_t)LONGEST_DOUBT_MS * NS_PER_MS);
+    watchdog_thread_wake();
 }
 
 void watchdog_thread_wake(void)

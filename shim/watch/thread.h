@@ -9,25 +9,42 @@
  *   - has an fd table of its own, empty, so that the program's stays unshared: its fds are never in
  *     the program's way (close_range, fd reuse) and never keep a pipe end open;
  *   - has all signals blocked, so that none is delivered to it;
- *   - runs on a copy of its creator's thread control block, which is enough for libunwind (errno,
- *     the stack guard) and no more: no pthread call but plain mutexes, no malloc, no dlopen.
+ *   - has no thread-local variables (watch/thread_memory.h): it calls nothing of libc that has
+ *     some, not even what sets errno.
  */
 #ifndef PIPESHIM_WATCH_THREAD_H
 #define PIPESHIM_WATCH_THREAD_H
 
 #include <stdbool.h>
 
-/* What the thread runs, until life->stop is set. For the constructor. */
+enum { LONGEST_STOP_MS = 2000 };
+
+/* What the thread runs, until rights_hold() says no. For the constructor. */
 void watchdog_thread_prepare(void (*function)(void));
 
-/* Makes sure that the watchdog runs; false when it cannot. The first caller pays for the clone
- * (some 30 µs), the others return at once. Async-signal-safe. */
+/* Makes sure that the watchdog runs; false when it cannot, or not now: while it is held, or the one
+ * before it has not left its stack. The first caller pays for the clone (some 30 µs), the others
+ * return at once. Async-signal-safe. */
 bool watchdog_thread_start(void);
 
-/* Ends the watchdog and waits until the kernel no longer counts it (it is in no system call longer
- * than it takes to write a report). It starts again at the next call that may block, unless
- * `for_ever`. Async-signal-safe. */
-void watchdog_thread_stop(bool for_ever);
+/* Ends the watchdog and waits, for at most `patience_ms`, until the kernel no longer counts it:
+ * false if it still does. Then it ends as soon as the kernel lets it, does nothing else before
+ * (rights_hold()), and none is started until it is gone. It starts again at the next call that may
+ * block, unless `for_ever`. Async-signal-safe, also on a thread that is starting or stopping it. */
+bool watchdog_thread_stop(bool for_ever, unsigned patience_ms);
+
+/* Around a call that changes rights, which the watchdog must not keep: stops it, and none is
+ * started until the release. False, and told in the log, if it does not stop within 2 s: the
+ * program goes on, it is not ours to hang it. Async-signal-safe. */
+bool watchdog_thread_hold(void);
+void watchdog_thread_release(void);
+
+/* A thread is about to give up rights: for 0.2 s the watchdog proves its own before each act and at
+ * each look, and does not sleep longer than between two looks. Async-signal-safe. */
+void watchdog_thread_doubt(void);
+
+/* Tells of life->untold, if there is anything. Async-signal-safe. */
+void watchdog_thread_tell(void);
 
 /* Wakes the watchdog if it sleeps. Async-signal-safe. */
 void watchdog_thread_wake(void);

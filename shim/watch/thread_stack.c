@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread_stack.h"
 
-#include <signal.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "process/life.h"
+#include "watch/javascript_frames.h"
 
-/* Too large for the watchdog's stack; used by the watchdog alone. */
+/* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
 static struct stack_frame_name names[STACK_DEPTH_LIMIT];
@@ -30,13 +29,11 @@ void thread_stack_clear(void)
     trace.count = 0;
 }
 
-/* libunwind blocks signals around its locks through libc, which leaves out its own two (32 and 33)
- * when the mask is put back: no signal must ever choose the watchdog. */
 void thread_stack_unwind(const struct memory_reader *memory)
 {
-    uint64_t all = ~0ULL;
-    unwind_snapshot(&snapshot, memory, settings_stack_depth(&settings), &trace);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
+    unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
+                                                      : settings_stack_depth(&settings);
+    unwind_snapshot(&snapshot, memory, depth, &trace);
 }
 
 const struct stack_trace *thread_stack_trace(void)
@@ -64,7 +61,7 @@ unsigned thread_stack_own_frames(void)
  * one. */
 static void name_compiled_frames(unsigned count)
 {
-    static struct perf_map_name found[STACK_DEPTH_LIMIT];
+    static struct perf_map_name found[STACK_DEPTH_LIMIT]; /* child: scratch */
     unsigned wanted = 0;
     for (unsigned i = 0; i < count; i++)
         if (!names[i].module[0])
@@ -83,20 +80,33 @@ static void name_compiled_frames(unsigned count)
 static uint64_t hash_stack(void)
 {
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
-    for (unsigned i = 0; i < trace.count; i++)
+    unsigned depth = settings_stack_depth(&settings);
+    for (unsigned i = 0; i < trace.count && i < depth; i++)
         hash = (hash ^ trace.pc[i]) * 1099511628211ULL;
     return hash;
+}
+
+/* The wrappers are no frames of the program's: innermost as a slot saw them, below libc's own as
+ * the kernel does. Returns how many frames are left. */
+static unsigned without_own_frames(unsigned count)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (module_is_own(names[i].pc))
+            continue;
+        if (kept != i)
+            names[kept] = names[i];
+        kept++;
+    }
+    return kept;
 }
 
 void thread_stack_name(const struct memory_reader *memory, struct story *story)
 {
     unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
-    unsigned own = thread_stack_own_frames();
-    if (own > count)
-        own = count;
     name_compiled_frames(count);
-    story->frames = names + own;
-    story->frame_count = count - own;
-    story->stack_complete = trace.end == STACK_END_COMPLETE;
+    story->frames = names;
+    story->frame_count = without_own_frames(count);
+    story->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
     story->stack_hash = hash_stack();
 }

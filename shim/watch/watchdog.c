@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
@@ -16,8 +17,8 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
-#include "watch/long_waits.h"
 #include "watch/lag.h"
+#include "watch/long_waits.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
 
@@ -181,6 +182,7 @@ static void sleep_until(uint64_t when, uint64_t now)
 void watchdog_run(void)
 {
     unsigned quiet = 0;
+    rights_begin();
     context_begin();
     event_loops_begin();
     lag_begin();
@@ -189,7 +191,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
-    while (!atomic_load(&life->stop)) {
+    while (rights_hold()) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};
         look.next = look.now + LONGEST_SLEEP_NS;
@@ -203,7 +205,7 @@ void watchdog_run(void)
         if (quiet == QUIET_LOOKS)
             slots_disarm();
         /* One more look after disarming: a call that was on its way in did not see it. */
-        if (quiet <= QUIET_LOOKS)
+        if (quiet <= QUIET_LOOKS || look.now < atomic_load(&life->doubted_until))
             look_again_at(&look, look.now + look_interval());
         sleep_until(look.next, clock_monotonic_ns());
     }

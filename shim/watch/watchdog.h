@@ -11,7 +11,10 @@
 #ifndef PIPESHIM_WATCH_WATCHDOG_H
 #define PIPESHIM_WATCH_WATCHDOG_H
 
-/* Runs until life->stop. On the watchdog thread, with its own fd table. */
+/* Runs until rights_hold() says no: life->stop, rights that the program has given up, or no thread
+ * of the program left (the last one left by a raw exit, as strict seccomp makes it; then the
+ * process ends with the status of its first thread, within LONGEST_SLEEP_NS). On the watchdog
+ * thread, with its own fd table. */
 void watchdog_run(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "explain/modules.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "slots/capture_registers.h"
@@ -112,10 +113,7 @@ static void measure(int frames, const struct memory_reader *reader)
 int main(void)
 {
     struct memory_reader reader = memory_reader_process(getpid());
-    double start = now_us();
-    bool loaded = unwinder_init();
-    printf("unwinder_init: %.2f ms, libunwind %s\n", (now_us() - start) / 1000,
-           loaded ? "loaded" : "missing");
+    modules_init();
     measure(11, &reader);
     measure(41, &reader);
     return 0;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "explain/python/elf_symbols.h"
+#include "explain/elf_symbols.h"
 #include "python_image.h"
 
 enum { FIRST_MINOR = 7, MINORS = 9, FRAME_LIMIT = 48 };

@@ -46,6 +46,8 @@ class LoopCase(PipeshimCase):
         """The report, its end if it is a call's, and the end of the lag with its cause."""
         told = self.told(run, event["seq"])
         kinds = ["lag", "lag_end"] if event["event"] == "lag" else ["blocked", "unblocked", "lag_end"]
+        # A loop that reads a pipe whose only writer it is itself is a finding as well.
+        told = [e for e in told if e["event"] != "finding"]
         self.assertEqual([e["event"] for e in told], kinds)
         self.assertEqual({e["ref"] for e in told[1:]}, {event["seq"]})
         end = told[-1]

@@ -4,7 +4,6 @@ both. The parent is a Python script; it starts its children with `environment()`
 library into them or not."""
 import os
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "explain/python/elf_symbols.h"
-#include "explain/python/module_bases.h"
+#include "explain/elf_symbols.h"
+#include "explain/module_bases.h"
 
 int main(void);
 

@@ -93,6 +93,41 @@ static void test_blocked(void **state)
     json_decref(object);
 }
 
+/* What is not certain is left out, and a frame that cannot be read is one that cannot be read. */
+static void test_javascript(void **state)
+{
+    static const struct javascript_frame javascript[] = {
+        {.readable = true, .tier = JAVASCRIPT_BUILTIN, .function = "map"},
+        {.readable = true,
+         .tier = JAVASCRIPT_TURBOFAN,
+         .inlined = true,
+         .file = "/srv/app.js",
+         .line = 7,
+         .column = 3},
+        {.readable = false},
+        {.readable = true, .function = "drive", .file = "file:///srv/m.mjs", .function_line = 4},
+    };
+    (void)state;
+    story.javascript = javascript;
+    story.javascript_count = 4;
+    event_json_blocked(&text, &head, &story, true);
+    json_t *object = parsed("blocked"), *frame = json_object_get(object, "javascript");
+    assert_int_equal(json_array_size(frame), 4);
+    assert_null(json_object_get(json_array_get(frame, 0), "file"));
+    assert_null(json_object_get(json_array_get(frame, 0), "line"));
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(frame, 1), "column")), 3);
+    assert_true(json_is_true(json_object_get(json_array_get(frame, 1), "inlined")));
+    assert_true(json_is_true(json_object_get(json_array_get(frame, 2), "unreadable")));
+    assert_int_equal(json_object_size(json_array_get(frame, 2)), 1);
+    assert_null(json_object_get(json_array_get(frame, 3), "line"));
+    json_decref(object);
+    text_init(&text, data, sizeof data);
+    event_text_blocked(&text, &head, &story, true);
+    assert_non_null(strstr(data, "    map  (builtin)\n    <anonymous>  /srv/app.js:7:3\n"
+                                 "    (a frame that could not be read)\n"
+                                 "    drive  file:///srv/m.mjs, in the function of line 4\n"));
+}
+
 /* Names as long as they can be, of bytes that six characters stand for. */
 static void test_deepest_stack_with_longest_names(void **state)
 {
@@ -122,16 +157,38 @@ static void test_deepest_stack_with_longest_names(void **state)
     memset(frames, 0, sizeof frames);
 }
 
+/* The same of JavaScript frames: those that do not fit are counted, the C stack keeps its share. */
+static void test_deepest_javascript_with_longest_names(void **state)
+{
+    (void)state;
+    story.frame_count = STACK_DEPTH_LIMIT;
+    static struct javascript_frame javascript[STACK_DEPTH_LIMIT];
+    for (unsigned i = 0; i < STACK_DEPTH_LIMIT; i++) {
+        javascript[i] = (struct javascript_frame){.readable = true, .line = 1, .column = 1};
+        memset(javascript[i].file, 1, sizeof javascript[i].file - 1);
+        memset(javascript[i].function, 1, sizeof javascript[i].function - 1);
+    }
+    story.javascript = javascript;
+    story.javascript_count = STACK_DEPTH_LIMIT;
+    event_json_blocked(&text, &head, &story, true);
+    json_t *object = parsed("blocked");
+    size_t shown = json_array_size(json_object_get(object, "javascript"));
+    assert_int_equal(shown +
+                         (size_t)json_integer_value(json_object_get(object, "javascript_omitted")),
+                     STACK_DEPTH_LIMIT);
+    assert_true(shown > 3);
+    assert_int_equal(json_array_size(json_object_get(object, "stack")), STACK_DEPTH_LIMIT);
+    json_decref(object);
+}
+
 static void test_start_warning_unblocked_summary(void **state)
 {
     (void)state;
     head.event = "start";
-    settings_read(&settings, NULL, "engine", false, NULL, NULL);
-    struct event_start start = {.argv0 = "./engine",
-                                .host = "alpha",
-                                .settings = &settings,
-                                .libunwind = true,
-                                .cpu_stacks = "perf_event"};
+    settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
+                  NULL);
+    struct event_start start = {
+        .argv0 = "./engine", .host = "alpha", .settings = &settings, .cpu_stacks = "perf_event"};
     event_json_start(&text, &head, &start);
     json_t *object = parsed("start");
     has(object, "version");
@@ -196,6 +253,10 @@ static void set_hostile_names(void)
     story.object.child.pid = 9;
     story.python = &python;
     story.python_count = 1;
+    static struct javascript_frame javascript = {
+        .readable = true, .line = 1, .file = HOSTILE, .function = HOSTILE};
+    story.javascript = &javascript;
+    story.javascript_count = 1;
     strcpy(frames[0].module, "/opt/" HOSTILE);
     strcpy(frames[0].symbol, HOSTILE);
     story.frame_count = 1;
@@ -224,7 +285,8 @@ static void test_hostile_names_in_text(void **state)
     const char *loop[] = {"PIPESHIM_LOOP=" HOSTILE, NULL};
     (void)state;
     set_hostile_names();
-    settings_read(&settings, (char *const *)loop, "engine", false, NULL, NULL);
+    settings_read(&settings, (char *const *)loop, &(struct program_names){.executable = "engine"},
+                  false, NULL, NULL);
     event_text_start(&text, &head, &start);
     assert_non_null(strstr(data, "PIPESHIM_LOOP=x"));
     is_clean("start");
@@ -242,7 +304,14 @@ static void test_hostile_names_in_text(void **state)
     strcpy(finding.chain[0].object, HOSTILE);
     strcpy(finding.words, HOSTILE);
     strcpy(finding.advice, HOSTILE);
-    event_text_finding(&text, &head, &finding);
+    strcpy(finding.chain[0].name, HOSTILE);
+    strcpy(finding.chain[0].for_name, HOSTILE);
+    finding.count = 1;
+    finding.chain[0].for_pid = 7;
+    static struct member member;
+    strcpy(member.where, HOSTILE);
+    strcpy(member.source, HOSTILE);
+    event_text_finding(&text, &head, &finding, &member, 0);
     is_clean("finding");
     event_text_filling(&text, &head, 2, &story.object, &forecast);
     is_clean("filling");
@@ -277,6 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_blocked, set_up),
+        cmocka_unit_test_setup(test_javascript, set_up),
+        cmocka_unit_test_setup(test_deepest_javascript_with_longest_names, set_up),
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),

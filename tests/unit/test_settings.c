@@ -29,7 +29,8 @@ static void read_list(char *const *variables, bool secure)
 {
     complaints = 0;
     complaint[0] = '\0';
-    settings_read(&settings, variables, "engine", secure, complain, NULL);
+    settings_read(&settings, variables, &(struct program_names){.executable = "engine"}, secure,
+                  complain, NULL);
 }
 
 static void read_one(const char *variable)
@@ -212,7 +213,8 @@ static void test_malformed_values(void **state)
         static struct settings defaults;
         char variable[160];
         char given[256];
-        settings_read(&defaults, NULL, "engine", false, complain, NULL);
+        settings_read(&defaults, NULL, &(struct program_names){.executable = "engine"}, false,
+                      complain, NULL);
         snprintf(variable, sizeof variable, "%s=%s", bad[i].name, bad[i].value);
         snprintf(given, sizeof given, "%s: not accepted", variable);
         read_one(variable);
@@ -331,6 +333,27 @@ static void test_texts_are_kept(void **state)
     assert_string_equal(settings.text[SETTING_LOG], "stderr");
 }
 
+/* redis-server is a link to redis-check-rdb on Debian; a server in Python is python3. */
+static void other_names(void **state)
+{
+    (void)state;
+    static const struct program_names names = {"python3.11", "worker", "server.py"};
+    static const struct {
+        const char *variable;
+        bool active;
+    } cases[] = {
+        {"PIPESHIM_ONLY=python3*", true},  {"PIPESHIM_ONLY=worker", true},
+        {"PIPESHIM_ONLY=server.py", true}, {"PIPESHIM_ONLY=engine", false},
+        {"PIPESHIM_SKIP=worker", false},   {"PIPESHIM_SKIP=*.py", false},
+        {"PIPESHIM_SKIP=engine", true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *variables[] = {(char *)cases[i].variable, NULL};
+        settings_read(&settings, variables, &names, false, complain, NULL);
+        assert_int_equal(settings_are_active(&settings), cases[i].active);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_thresholds_by_class),
         cmocka_unit_test(test_loop_and_depth),
         cmocka_unit_test(test_texts_are_kept),
+        cmocka_unit_test(other_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

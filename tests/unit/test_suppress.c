@@ -27,7 +27,15 @@ static bool held_back(const char *rules)
         {.module = "/opt/app/liblog.so.1", .symbol = "log_line"},
         {.module = "/opt/app/engine", .symbol = "main"},
     };
-    static const struct story story = {.call = "fprintf", .frames = frames, .frame_count = 3};
+    static const struct javascript_frame javascript[] = {
+        {.readable = true, .function = "writeSync", .file = "node:fs"},
+        {.readable = true, .function = "handle", .file = "/srv/app.js"},
+    };
+    static const struct story story = {.call = "fprintf",
+                                       .frames = frames,
+                                       .frame_count = 3,
+                                       .javascript = javascript,
+                                       .javascript_count = 2};
     complaints = 0;
     suppress_parse(rules, (unsigned)strlen(rules), complain, NULL);
     return suppress_match(&story, "pipe_write");
@@ -50,6 +58,11 @@ static void test_rules(void **state)
         {"class:pipe_write", true},
         {"class:pipe_read", false},
         {"python:*", false},
+        {"javascript:handle", true},
+        {"javascript:/srv/*", true},
+        {"javascript:node:fs", true},
+        {"javascript:hand", false},
+        {"function:handle", false},
         {"", false},
         {"# function:*\n\n", false},
         {"  call:fprintf \t\r\n", true},

@@ -214,6 +214,43 @@ static void a_timeout_opens_it(void **state)
     assert_int_equal(wait_graph_circle(&graph, 0, steps, CHAIN_LIMIT), 2);
 }
 
+/* whisper-server: stuck in its log, while the thread that accepts is idle and one waits for work.
+ */
+static void who_only_accepts_answers_nobody(void **state)
+{
+    (void)state;
+    struct wait_step steps[CHAIN_LIMIT];
+    start(2);
+    blocked(0, 1, REASON_ROOM);
+    blocked(0, 0, REASON_FUTEX);
+    struct wait_thread *accepts = add_thread(0);
+    accepts->free = accepts->listener = true;
+    blocked(1, 0, REASON_INPUT);
+    assert_int_equal(circle(0), 0);
+    wait_graph_reduce(&graph, ACT_ALL & ~ACT_LISTENERS);
+    assert_int_equal(wait_graph_circle(&graph, 0, steps, CHAIN_LIMIT), 2);
+    /* An idle server, in which nobody is stuck, can serve. */
+    start(2);
+    accepts = add_thread(0);
+    accepts->free = accepts->listener = true;
+    blocked(1, 0, REASON_INPUT);
+    wait_graph_reduce(&graph, 0);
+    assert_int_equal(wait_graph_circle(&graph, 1, steps, CHAIN_LIMIT), 0);
+}
+
+static void what_comes_round_to_a_full_pipe_waits(void **state)
+{
+    (void)state;
+    struct wait_step steps[CHAIN_LIMIT];
+    start(2);
+    blocked(0, 1, REASON_ROOM);
+    threads[0].recurs = true;
+    blocked(1, 0, REASON_CHILD);
+    assert_int_equal(circle(0), 0);
+    wait_graph_reduce(&graph, ACT_ALL & ~ACT_RECURRING);
+    assert_int_equal(wait_graph_circle(&graph, 0, steps, CHAIN_LIMIT), 2);
+}
+
 static void a_definite_wait_is_told_before_a_signal(void **state)
 {
     (void)state;
@@ -267,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_ring_of_many),
         cmocka_unit_test(with_itself),
         cmocka_unit_test(a_timeout_opens_it),
+        cmocka_unit_test(who_only_accepts_answers_nobody),
+        cmocka_unit_test(what_comes_round_to_a_full_pipe_waits),
         cmocka_unit_test(a_definite_wait_is_told_before_a_signal),
         cmocka_unit_test(confirmation),
     };

@@ -396,7 +396,9 @@ def import_module():
         with open(name, "w", encoding="utf-8") as file:
             file.write("import __main__\n\n__main__.block()\n")
         sys.path.insert(0, folder)
-        import blocking_import  # noqa: F401
+        import blocking_import
+
+        del blocking_import
 
 
 def alphabets():

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "cli/diagnose/members.h"
+#include "cli/diagnose/origin.h"
 #include "cli/diagnose/output.h"
 
 /* Names come from programs and need not be UTF-8; jansson takes nothing else. */
@@ -105,6 +107,47 @@ static void set_facts(json_t *object, const struct object_facts *facts)
         json_object_set_new(object, "socket", socket_json(&facts->socket));
 }
 
+static json_t *python_json(const struct member *member)
+{
+    json_t *frames = json_array();
+    for (unsigned i = 0; i < member->python_count; i++) {
+        const struct python_frame *frame = &member->python[i];
+        json_t *object = json_object();
+        set_text(object, "file", frame->file);
+        if (frame->line > 0)
+            set_number(object, "line", frame->line);
+        set_text(object, "function", frame->function);
+        json_array_append_new(frames, object);
+    }
+    return frames;
+}
+
+static void set_member(json_t *object, const struct member *member)
+{
+    set_text(object, "where", member->where);
+    set_text(object, "source", member->source);
+    set_text(object, "note", member->note);
+    if (member->python_count > 0)
+        json_object_set_new(object, "python", python_json(member));
+}
+
+/* The lines of so many threads of a process are read: a pool has thousands in one place. */
+enum { LINES_SHOWN = 64 };
+
+static void set_lines(json_t *object, const struct diagnosis *diagnosis,
+                      const struct wait_thread *thread)
+{
+    static struct member member;
+    int pid = diagnosis->graph.processes[thread->process].pid;
+    uint32_t place = (uint32_t)(thread - diagnosis->graph.threads) -
+                     diagnosis->graph.processes[thread->process].first_thread;
+    if (!diagnosis->pids || !diagnosis_asked(diagnosis, pid) || place >= LINES_SHOWN ||
+        thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
+        return;
+    diagnosis_look_at_thread(pid, thread->tid, &member);
+    set_member(object, &member);
+}
+
 static json_t *thread_json(const struct diagnosis *diagnosis, const struct wait_thread *thread)
 {
     char words[WAITS_IN_LIMIT];
@@ -124,6 +167,7 @@ static json_t *thread_json(const struct diagnosis *diagnosis, const struct wait_
     if (thread->wait.kind != WAIT_NONE &&
         diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
         set_facts(object, &facts);
+    set_lines(object, diagnosis, thread);
     return object;
 }
 
@@ -145,6 +189,19 @@ static json_t *pipes_json(const struct diagnosis *diagnosis, uint32_t index)
     return pipes;
 }
 
+static void set_origin(json_t *object, const struct wait_process *process)
+{
+    struct process_origin origin;
+    char name[PROCESS_NAME_LIMIT];
+    process_name(process->pid, process->comm, name);
+    set_text(object, "name", name);
+    if (!process_origin_read(process->pid, &origin))
+        return;
+    set_text(object, "command", origin.command);
+    set_text(object, "user", origin.user);
+    json_object_set_new(object, "age_s", json_real(origin.age_s));
+}
+
 static json_t *process_json(const struct diagnosis *diagnosis, uint32_t index)
 {
     const struct wait_process *process = &diagnosis->graph.processes[index];
@@ -154,6 +211,8 @@ static json_t *process_json(const struct diagnosis *diagnosis, uint32_t index)
     set_number(object, "parent", process->parent);
     json_object_set_new(object, "state", state(process->state));
     json_object_set_new(object, "readable", json_boolean(process->readable));
+    if (diagnosis->pids && diagnosis_asked(diagnosis, process->pid))
+        set_origin(object, process);
     for (uint32_t i = 0; i < process->thread_count; i++)
         json_array_append_new(
             threads, thread_json(diagnosis, &diagnosis->graph.threads[process->first_thread + i]));
@@ -169,6 +228,7 @@ static json_t *link_json(const struct chain_link *link)
     json_t *object = json_object();
     set_number(object, "pid", link->pid);
     set_text(object, "comm", link->comm);
+    set_text(object, "name", link->name);
     set_number(object, "tid", link->tid);
     set_text(object, "waits_in", link->waits_in);
     set_text(object, "object", link->object);
@@ -178,28 +238,39 @@ static json_t *link_json(const struct chain_link *link)
     set_number(object, "peer_fd", link->peer_fd);
     set_number(object, "used", link->used);
     set_number(object, "capacity", link->capacity);
+    set_number(object, "slots", link->slots);
     if (link->full >= 0)
         json_object_set_new(object, "full", json_boolean(link->full));
     return object;
 }
 
-static json_t *finding_json(const struct wait_finding *finding)
+static json_t *finding_json(const struct wait_finding *finding, const struct member *members)
 {
     json_t *object = json_object(), *chain = json_array();
     set_text(object, "kind", finding_name(finding->kind));
-    for (unsigned i = 0; i < finding->count; i++)
-        json_array_append_new(chain, link_json(&finding->chain[i]));
+    for (unsigned i = 0; i < finding->count; i++) {
+        json_t *link = link_json(&finding->chain[i]);
+        set_member(link, &members[i]);
+        json_array_append_new(chain, link);
+    }
     json_object_set_new(object, "chain", chain);
     if (finding->timed)
         set_number(object, "timeout_ms", finding->limit_ms);
     set_text(object, "words", finding->words);
     set_text(object, "advice", finding->advice);
+    set_text(object, "rescue", finding->rescue);
+    set_text(object, "certainty", finding->likely ? "likely" : "proven");
+    if (finding->id != 0) {
+        char id[24];
+        snprintf(id, sizeof id, "0x%llx", (unsigned long long)finding->id);
+        set_text(object, "id", id);
+    }
     return object;
 }
 
 void diagnosis_print_json(const struct diagnosis *diagnosis)
 {
-    static const char *const verdicts[] = {"clear", "stuck", "deadlock", "error"};
+    static const char *const verdicts[] = {"clear", "stuck", "deadlock", "error", "incomplete"};
     json_t *object = json_object(), *findings = json_array(), *processes = json_array(),
            *notes = json_array();
     json_object_set_new(object, "v", json_integer(1));
@@ -209,8 +280,11 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
     json_object_set_new(object, "looks", json_integer(diagnosis->looks));
     json_object_set_new(object, "ms", json_real(diagnosis->milliseconds));
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
-        json_array_append_new(findings, finding_json(&diagnosis->findings[i]));
+        json_array_append_new(
+            findings, finding_json(&diagnosis->findings[i], &diagnosis->members[i * CHAIN_LIMIT]));
     json_object_set_new(object, "findings", findings);
+    json_object_set_new(object, "nearby", json_integer(diagnosis->nearby));
+    json_object_set_new(object, "unread", json_integer(diagnosis->unread));
     for (uint32_t i = 0; i < diagnosis->graph.process_count; i++) {
         if (diagnosis->graph.processes[i].loaded)
             json_array_append_new(processes, process_json(diagnosis, i));

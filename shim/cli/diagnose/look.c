@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/diagnose/members.h"
 #include "kernel/object_look.h"
 
 enum {
@@ -47,13 +48,15 @@ bool diagnosis_start(struct diagnosis *diagnosis, const int *pids, unsigned pid_
     wait_graph_init(&diagnosis->graph, memory, memory_size, LOOK_ALL);
     diagnosis->findings = calloc(FINDINGS_LIMIT, sizeof *diagnosis->findings);
     diagnosis->notes = calloc(pid_count + 4, sizeof *diagnosis->notes);
-    return diagnosis->findings && diagnosis->notes;
+    diagnosis->members = calloc((size_t)FINDINGS_LIMIT * CHAIN_LIMIT, sizeof *diagnosis->members);
+    return diagnosis->findings && diagnosis->members && diagnosis->notes;
 }
 
 void diagnosis_end(struct diagnosis *diagnosis)
 {
     munmap(diagnosis->graph.processes, memory_size);
     free(diagnosis->findings);
+    free(diagnosis->members);
     free(diagnosis->notes);
 }
 
@@ -107,6 +110,7 @@ static void load_asked(struct diagnosis *diagnosis, int pid, bool hidden)
         diagnosis->found++;
     } else if (!graph->processes[index].readable) {
         note_unreadable(diagnosis, pid);
+        diagnosis->unread++;
     } else {
         diagnosis->found++;
         wait_graph_load_neighbours(graph, pid);
@@ -138,13 +142,15 @@ static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, uns
     struct wait_graph *graph = &diagnosis->graph;
     bool hidden = proc_hides_processes();
     diagnosis->looks++;
-    diagnosis->note_count = diagnosis->found = 0;
+    diagnosis->note_count = diagnosis->found = diagnosis->unread = 0;
     if (wait_graph_scan(graph) < 0)
         return false;
     for (unsigned i = 0; i < diagnosis->pid_count; i++)
         load_asked(diagnosis, diagnosis->pids[i], hidden);
-    if (!diagnosis->pids)
+    if (!diagnosis->pids) {
         wait_graph_load_all(graph);
+        diagnosis->unread = graph->unreadable;
+    }
     *count = wait_graph_find(graph, findings, FINDINGS_LIMIT);
     if (graph->unreadable > 0)
         note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
@@ -201,6 +207,83 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
     return certain;
 }
 
+static bool is_member(const struct wait_finding *finding, int pid)
+{
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid == pid)
+            return true;
+    }
+    return false;
+}
+
+/* Marks in `seen` whom a process waits for, and whom they wait for. */
+static void follow(struct wait_graph *graph, uint32_t from)
+{
+    for (uint32_t i = 0; i < graph->process_count; i++)
+        graph->processes[i].seen = i == from;
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (uint32_t t = 0; t < graph->thread_count; t++) {
+            const struct wait_thread *thread = &graph->threads[t];
+            if (!graph->processes[thread->process].seen || thread->free)
+                continue;
+            for (uint32_t e = 0; e < thread->edge_count; e++) {
+                const struct wait_edge *edge = &graph->edges[thread->first_edge + e];
+                struct wait_process *next = &graph->processes[edge->process];
+                /* Any child may end a wait for children, but a shell waits for them all. */
+                if (edge->reason != REASON_CHILD && graph->processes[thread->process].can_act)
+                    continue;
+                grown |= !next->seen;
+                next->seen = true;
+            }
+        }
+    }
+}
+
+/* Does a process that was asked for take part, or wait for one that does? The graph is widened over
+ * shared pipes: in a container everybody has the same stdout, and a neighbour's deadlock is not
+ * one's own. */
+static bool concerns(struct diagnosis *diagnosis, const struct wait_finding *finding)
+{
+    struct wait_graph *graph = &diagnosis->graph;
+    if (!diagnosis->pids)
+        return true;
+    wait_graph_reduce(graph, 0);
+    for (unsigned i = 0; i < diagnosis->pid_count; i++) {
+        uint32_t asked = wait_graph_process(graph, diagnosis->pids[i]);
+        if (is_member(finding, diagnosis->pids[i]))
+            return true;
+        if (asked == NO_INDEX || !graph->processes[asked].loaded)
+            continue;
+        follow(graph, asked);
+        for (unsigned k = 0; k < finding->count; k++) {
+            uint32_t member = wait_graph_process(graph, finding->chain[k].pid);
+            if (member != NO_INDEX && graph->processes[member].seen)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void keep_what_was_asked_for(struct diagnosis *diagnosis)
+{
+    unsigned kept = 0;
+    diagnosis->nearby = 0;
+    for (unsigned i = 0; i < diagnosis->finding_count; i++) {
+        struct wait_finding *finding = &diagnosis->findings[i];
+        if (concerns(diagnosis, finding)) {
+            if (kept != i)
+                diagnosis->findings[kept] = *finding;
+            kept++;
+            continue;
+        }
+        if (diagnosis->nearby < NEARBY_LIMIT)
+            diagnosis->nearby_pids[diagnosis->nearby] = finding->chain[0].pid;
+        diagnosis->nearby++;
+    }
+    diagnosis->finding_count = kept;
+}
+
 bool diagnose_once(struct diagnosis *diagnosis)
 {
     unsigned count = 0;
@@ -218,6 +301,9 @@ bool diagnose_once(struct diagnosis *diagnosis)
     }
     free(first);
     free(again);
+    keep_what_was_asked_for(diagnosis);
+    for (unsigned i = 0; i < diagnosis->finding_count; i++)
+        diagnosis_look_at_members(&diagnosis->findings[i], &diagnosis->members[i * CHAIN_LIMIT]);
     diagnosis->milliseconds = now_ms() - start;
     return looked;
 }
@@ -230,7 +316,9 @@ int diagnosis_status(const struct diagnosis *diagnosis)
             return STATUS_DEADLOCK;
         status = STATUS_STUCK;
     }
-    if (status == STATUS_CLEAR && diagnosis->found < diagnosis->pid_count)
+    if (status != STATUS_CLEAR)
+        return status;
+    if (diagnosis->found + diagnosis->unread < diagnosis->pid_count)
         return STATUS_ERROR;
-    return status;
+    return diagnosis->unread > 0 ? STATUS_INCOMPLETE : STATUS_CLEAR;
 }

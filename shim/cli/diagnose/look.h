@@ -10,13 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "facts/member.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 
-enum { FINDINGS_LIMIT = 128, NOTE_LIMIT = 160 };
+enum { FINDINGS_LIMIT = 128, NOTE_LIMIT = 160, NEARBY_LIMIT = 8 };
 
 /* The exit statuses of `pipeshim diagnose`. */
-enum { STATUS_CLEAR = 0, STATUS_STUCK = 1, STATUS_DEADLOCK = 2, STATUS_ERROR = 3 };
+enum {
+    STATUS_CLEAR = 0,
+    STATUS_STUCK = 1,
+    STATUS_DEADLOCK = 2,
+    STATUS_ERROR = 3,      /* what was asked for does not exist, or /proc cannot be read */
+    STATUS_INCOMPLETE = 4, /* nothing was seen stuck, but not all could be read */
+};
 
 /* What could not be looked at, and why. */
 struct note {
@@ -34,7 +41,12 @@ struct diagnosis {
     double milliseconds; /* from the first look to the last, both included */
     struct note *notes;
     unsigned note_count;
-    unsigned found; /* processes of `pids` that could be looked at */
+    unsigned found;  /* processes of `pids` that could be looked at */
+    unsigned unread; /* that may not be read: of `pids`, or of all */
+    /* Findings in which nobody takes part who was asked for, or waits for a member. */
+    unsigned nearby;
+    int nearby_pids[NEARBY_LIMIT]; /* a member of each of the first */
+    struct member *members;        /* CHAIN_LIMIT a finding: where its links stand */
 };
 
 /* Takes the memory for all looks; false when there is none. */

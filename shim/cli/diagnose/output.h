@@ -16,8 +16,14 @@ bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd
 /* Is this process one of those that were asked for (or were all)? */
 bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
 
+struct text_style {
+    bool stacks;      /* all frames, not the user's line alone */
+    bool colour;      /* escape sequences */
+    unsigned columns; /* where to break lines; 0: nowhere */
+};
+
 /* Text on stdout; notes on stderr. */
-void diagnosis_print_text(const struct diagnosis *diagnosis);
+void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style);
 /* One JSON object in one line on stdout. */
 void diagnosis_print_json(const struct diagnosis *diagnosis);
 

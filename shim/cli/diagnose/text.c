@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "cli/diagnose/members.h"
+#include "cli/diagnose/origin.h"
 #include "cli/diagnose/output.h"
+#include "report/finding_text.h"
 
 enum { FINDINGS_SHOWN = 6, PROCESSES_SHOWN = 8, WAITS_SHOWN = 6, PIPES_SHOWN = 8 };
 
@@ -19,55 +22,23 @@ static const char *clean(const char *bytes)
     return text.data;
 }
 
-static const char *verdict_words(enum finding_kind kind)
+static void print_finding(const struct diagnosis *diagnosis, unsigned index,
+                          const struct text_style *style)
 {
-    switch (kind) {
-    case FINDING_DEADLOCK:
-        return "DEADLOCK";
-    case FINDING_EOF_NEVER:
-        return "EOF-NEVER";
-    default:
-        return "STUCK";
-    }
-}
-
-static void print_line(const char *prefix, const char *line)
-{
-    char printable[WORDS_LIMIT];
+    static char lines[64 * 1024];
     struct text_buffer text;
-    text_init(&text, printable, sizeof printable);
-    text_printable(&text, line);
-    printf("%s%s\n", prefix, printable);
-}
-
-static void print_link(const struct chain_link *link)
-{
-    char who[48];
-    snprintf(who, sizeof who, "%s[%d]", clean(link->comm), link->pid);
-    printf("    %-24s tid %-7d %s", who, link->tid, link->waits_in);
-    if (link->object[0] != '\0' && link->reason != REASON_CHILD)
-        printf(" on %s", clean(link->object));
-    if (link->used >= 0 && link->capacity >= 0)
-        printf(" %lld/%lld", (long long)link->used, (long long)link->capacity);
-    if (link->for_pid > 0) {
-        printf(" -> %d", link->for_pid);
-        if (link->peer_fd >= 0)
-            printf(" fd %d", link->peer_fd);
-    }
-    putchar('\n');
-}
-
-static void print_finding(const struct diagnosis *diagnosis, const struct wait_finding *finding)
-{
-    printf("pipeshim: %s ", verdict_words(finding->kind));
-    const char *between = finding->kind == FINDING_DEADLOCK ? " <-> " : " -> ";
-    for (unsigned i = 0; i < finding->count; i++)
-        printf("%s%s[%d]", i ? between : "", clean(finding->chain[i].comm), finding->chain[i].pid);
-    printf("  (%u looks, %.0f ms)\n", diagnosis->looks, diagnosis->milliseconds);
-    print_line("  ", finding->words);
-    for (unsigned i = 0; i < finding->count; i++)
-        print_link(&finding->chain[i]);
-    print_line("  fix: ", finding->advice);
+    struct finding_report report = {
+        .finding = &diagnosis->findings[index],
+        .members = &diagnosis->members[index * CHAIN_LIMIT],
+        .looks = 2,
+        .columns = style->columns,
+        .all_frames = style->stacks,
+    };
+    text_init(&text, lines, sizeof lines);
+    finding_text_first_line(&text, &report);
+    finding_text_rest(&text, &report);
+    printf("%spipeshim:%s %s", style->colour ? "\x1b[1;31m" : "", style->colour ? "\x1b[0m" : "",
+           lines);
 }
 
 static void print_peers(const struct pipe_facts *pipe)
@@ -135,7 +106,22 @@ static bool is_first_of_its_kind(const struct wait_graph *graph, const struct wa
     return true;
 }
 
-static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process)
+/* The user's line of a thread that waits, or all its frames. */
+static void print_lines(int pid, const struct wait_thread *thread, const struct text_style *style)
+{
+    static struct member member;
+    if (thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
+        return;
+    diagnosis_look_at_thread(pid, thread->tid, &member);
+    if (member.where[0])
+        printf("      > %s    %s\n", member.where, clean(member.source));
+    for (unsigned i = 0; style->stacks && i < member.python_count; i++)
+        printf("        #%u %s  %s:%d\n", i, clean(member.python[i].function),
+               clean(member.python[i].file), member.python[i].line);
+}
+
+static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process,
+                          const struct text_style *style)
 {
     const struct wait_graph *graph = &diagnosis->graph;
     unsigned shown = 0, left = 0;
@@ -162,6 +148,7 @@ static void print_threads(const struct diagnosis *diagnosis, const struct wait_p
             diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
             print_facts(&facts);
         putchar('\n');
+        print_lines(process->pid, thread, style);
     }
     left += process->thread_count - limit;
     if (left > 0)
@@ -196,16 +183,28 @@ static void print_pipes(const struct diagnosis *diagnosis, uint32_t index)
         printf("    and %u more pipes\n", count - PIPES_SHOWN);
 }
 
-static void print_process(const struct diagnosis *diagnosis, uint32_t index)
+/* The command line, whose it is, and since when it runs: what ps(1) would be asked next. */
+static void print_origin(const struct wait_process *process)
+{
+    struct process_origin origin;
+    if (!process_origin_read(process->pid, &origin))
+        return;
+    printf("    %s", clean(origin.command[0] ? origin.command : process->comm));
+    printf("  (user %s, since %s)\n", clean(origin.user), origin.since);
+}
+
+static void print_process(const struct diagnosis *diagnosis, uint32_t index,
+                          const struct text_style *style)
 {
     const struct wait_process *process = &diagnosis->graph.processes[index];
     printf("  %s[%d] state %c, %u thread%s\n", clean(process->comm), process->pid, process->state,
            process->thread_count, process->thread_count == 1 ? "" : "s");
-    print_threads(diagnosis, process);
+    print_origin(process);
+    print_threads(diagnosis, process, style);
     print_pipes(diagnosis, index);
 }
 
-static void print_asked(const struct diagnosis *diagnosis)
+static void print_asked(const struct diagnosis *diagnosis, const struct text_style *style)
 {
     unsigned shown = 0;
     for (unsigned i = 0; i < diagnosis->pid_count; i++) {
@@ -213,7 +212,7 @@ static void print_asked(const struct diagnosis *diagnosis)
         if (index == NO_INDEX || diagnosis->graph.processes[index].thread_count == 0)
             continue;
         if (shown++ < PROCESSES_SHOWN)
-            print_process(diagnosis, index);
+            print_process(diagnosis, index, style);
     }
     if (shown > PROCESSES_SHOWN)
         printf("  and %u more processes\n", shown - PROCESSES_SHOWN);
@@ -244,19 +243,45 @@ static void print_sums(const struct wait_graph *graph)
     putchar('\n');
 }
 
-void diagnosis_print_text(const struct diagnosis *diagnosis)
+/* The verdict when nothing is stuck: never more than what was seen. */
+static void print_clear(const struct diagnosis *diagnosis)
+{
+    unsigned seen =
+        diagnosis->pids ? diagnosis->found : diagnosis->graph.process_count - diagnosis->unread;
+    if (diagnosis->unread > 0)
+        printf("pipeshim: nothing seen stuck in %u of %u processes; %u may not be read", seen,
+               seen + diagnosis->unread, diagnosis->unread);
+    else
+        printf("pipeshim: nothing is stuck");
+    printf("  (%u look%s, %.0f ms)\n", diagnosis->looks, diagnosis->looks == 1 ? "" : "s",
+           diagnosis->milliseconds);
+}
+
+static void print_nearby(const struct diagnosis *diagnosis)
+{
+    if (diagnosis->nearby == 0)
+        return;
+    printf("  nearby: %u more stuck, not in what was asked for (pipeshim diagnose",
+           diagnosis->nearby);
+    for (unsigned i = 0; i < diagnosis->nearby && i < NEARBY_LIMIT; i++)
+        printf(" %d", diagnosis->nearby_pids[i]);
+    printf(")\n");
+}
+
+void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style)
 {
     const struct wait_graph *graph = &diagnosis->graph;
     for (unsigned i = 0; i < diagnosis->finding_count && i < FINDINGS_SHOWN; i++)
-        print_finding(diagnosis, &diagnosis->findings[i]);
+        print_finding(diagnosis, i, style);
     if (diagnosis->finding_count > FINDINGS_SHOWN)
         printf("and %u more findings: --json lists all\n",
                diagnosis->finding_count - FINDINGS_SHOWN);
-    if (diagnosis->finding_count == 0 && (!diagnosis->pids || diagnosis->found > 0))
-        printf("pipeshim: nothing is stuck  (%u look%s, %.0f ms)\n", diagnosis->looks,
-               diagnosis->looks == 1 ? "" : "s", diagnosis->milliseconds);
+    if (diagnosis->finding_count == 0 &&
+        (!diagnosis->pids || diagnosis->found + diagnosis->unread > 0))
+        print_clear(diagnosis);
+    print_nearby(diagnosis);
     if (diagnosis->pids) {
-        print_asked(diagnosis);
+        print_asked(diagnosis, style);
     } else {
         printf("  %u processes, %u threads, %u pipe and socket descriptors\n", graph->process_count,
                graph->thread_count, graph->holder_count);

@@ -7,8 +7,8 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/python/debug_offsets.h"
-#include "explain/python/elf_symbols.h"
-#include "explain/python/module_bases.h"
+#include "explain/elf_symbols.h"
+#include "explain/module_bases.h"
 #include "explain/python/offsets_table.h"
 
 enum {

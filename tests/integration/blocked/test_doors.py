@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from life_case import DEADLINE_S, Run, wait_until
+from life_case import Run
 
 HEAD = """
 #define _GNU_SOURCE

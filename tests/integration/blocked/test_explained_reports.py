@@ -16,7 +16,7 @@ from pythons import find_pythons  # noqa: E402
 
 BUILD = os.environ["PIPESHIM_BUILD"]
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 
 AWAITS = """import asyncio, os

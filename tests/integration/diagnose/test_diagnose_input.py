@@ -138,7 +138,7 @@ class Input(DiagnoseTest):
     def test_a_process_of_another_user(self):
         victim = self.python("import time; time.sleep(1000)")
         status, _, err = self.run_as(NOBODY, victim.pid)
-        self.assertEqual(status, ERROR)
+        self.assertEqual(status, 4)  # not all could be read
         self.assertIn(f"process {victim.pid} may not be read: it belongs to root", err)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")

@@ -72,11 +72,12 @@ class Strangers(DrainCase):
     def stranger(self, does, reader, writer, give_up):
         """A process that `give_up`s its rights and then `does` something with the pipe, and stays."""
         says, said = os.pipe()
+        kept = []
         child = os.fork()
         if child == 0:
             try:
                 give_up()
-                kept = does(reader, writer)  # noqa: F841 (it is held)
+                kept.append(does(reader, writer))
                 os.write(said, b"done")
                 signal.pause()
             finally:

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from waits_case import PYTHON, SIDES, WaitsCase  # noqa: E402
+from waits_case import PRELUDE, PYTHON, SIDES, WaitsCase  # noqa: E402
 
 # The child fills its stdout, which nobody reads before it has ended.
 POPEN_WAIT = """
@@ -16,6 +16,7 @@ child = subprocess.Popen([sys.executable, "-c", "import os; os.write(1, bytes(20
                          stdout=subprocess.PIPE, env=environment())
 child.wait()
 """
+POPEN_WAIT_LINES = (PRELUDE + POPEN_WAIT).splitlines()
 # The server logs to a stderr that is never read.
 STDERR_UNREAD = """
 code = '''
@@ -80,6 +81,24 @@ class BothSides(WaitsCase):
         for event in self.each_side(POPEN_WAIT):
             self.assertRegex(event["words"], r"its stdout\): full.*waits in wait4")
             self.assertIn("do not wait before reading", event["advice"])
+
+    def test_where_each_member_stands(self):
+        """From either side: the parent's line is the one to change."""
+        for event in self.each_side(POPEN_WAIT):
+            child, parent = event["chain"]
+            self.assertEqual(parent["name"], "parent.py")
+            line = POPEN_WAIT_LINES.index("child.wait()") + 1
+            self.assertRegex(parent["where"], r"/parent\.py:%d <module>$" % line)
+            self.assertEqual(parent["source"], "child.wait()")
+            self.assertEqual(parent["python"][-1]["line"], line)
+            self.assertEqual(child["where"], "<string>:1 <module>")
+            self.assertEqual(child["pipe"]["slots_used"], child["pipe"]["slots"])
+            own = parent if event["pid"] == parent["pid"] else child
+            self.assertEqual(event["where"], own["where"])
+            self.assertTrue(any(f.get("symbol", "").startswith(("wait", "write", "__GI___w"))
+                                for f in own["stack"][:2]), own["stack"][:2])
+            self.assertEqual(event["rescue"], "pipeshim rescue %d --fd 1" % child["pid"])
+            self.assertGreater(event["blocked_ms"], 100)
 
     def test_stderr_that_is_never_read(self):
         for event in self.each_side(STDERR_UNREAD):

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "base/script_name.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+const char *path_last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* How one interpreter's command line is read. Lists are separated by single spaces. */
+struct interpreter {
+    const char *names;       /* what its file name starts with, a version may follow */
+    const char *takes_value; /* options whose value is the next argument */
+    const char *module;      /* the option whose value is what is run */
+    const char *text;        /* options behind which the program itself stands */
+    const char *verbs;       /* words that stand before the script: `bun run x.ts` */
+};
+
+static const struct interpreter interpreters[] = {
+    {"python pypy", "-W -X -Q --check-hash-based-pycs", "-m", "-c", ""},
+    {"node nodejs", "-r --require --import --loader --experimental-loader -C --conditions", "",
+     "-e -p -pe --eval --print", ""},
+    {"bun deno", "-r --preload --cwd -c --config", "", "-e -p --eval --print", "run x"},
+    {"ruby", "-I -r -C -E", "", "-e", ""},
+    {"perl", "-I -M", "", "-e -E", ""},
+    {"php", "-c -d -z", "-f", "-r -B -R", ""},
+    {"lua luajit", "-l", "", "-e", ""},
+    {"java", "-cp -classpath --class-path -p --module-path", "-jar", "", ""},
+    {"bash sh dash ash zsh ksh", "-o -O --rcfile --init-file", "", "-c -lc -ic -ec -xc", ""},
+};
+
+/* Is `word` one of the list? */
+static bool is_listed(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    while (*list != '\0') {
+        const char *end = strchr(list, ' ');
+        size_t size = end ? (size_t)(end - list) : strlen(list);
+        if (size == length && memcmp(list, word, size) == 0)
+            return true;
+        list += size + (end ? 1 : 0);
+    }
+    return false;
+}
+
+/* "python3.11" is python: a listed name, with nothing but a version behind it. */
+static bool is_named(const char *names, const char *program)
+{
+    size_t length = strcspn(program, "0123456789.-");
+    char name[16];
+    if (length == 0 || length >= sizeof name ||
+        program[length + strspn(program + length, "0123456789.-")] != '\0')
+        return false;
+    memcpy(name, program, length);
+    name[length] = '\0';
+    return is_listed(names, name);
+}
+
+static const struct interpreter *interpreter_of(const char *program)
+{
+    for (unsigned i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
+        if (is_named(interpreters[i].names, program))
+            return &interpreters[i];
+    }
+    return NULL;
+}
+
+const char *script_argument(const char *(*next)(void *context), void *context)
+{
+    const char *argument = next(context);
+    if (!argument)
+        return NULL;
+    const char *program = path_last_part(argument);
+    if (*program == '-') /* a login shell */
+        program++;
+    const struct interpreter *interpreter = interpreter_of(program);
+    while (interpreter && (argument = next(context)) != NULL) {
+        if (is_listed(interpreter->text, argument) || strcmp(argument, "-") == 0)
+            return NULL;
+        if (*interpreter->module != '\0' && strcmp(argument, interpreter->module) == 0)
+            return next(context);
+        if (strcmp(argument, "--") == 0)
+            return next(context);
+        if (is_listed(interpreter->takes_value, argument)) {
+            if (!next(context))
+                return NULL;
+        } else if (*argument != '-' && *argument != '\0' &&
+                   !is_listed(interpreter->verbs, argument)) {
+            return argument;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "explain/user_frame.h"
+
+#include <string.h>
+
+#include "base/script_name.h"
+#include "base/utf8.h"
+
+bool python_file_is_library(const char *file)
+{
+    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python",
+                                        "/lib64/python", "/lib/pypy"};
+    if (strncmp(file, "<frozen ", 8) == 0)
+        return true;
+    for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strstr(file, parts[i]))
+            return true;
+    }
+    return false;
+}
+
+int user_frame_python(const struct python_frame *frames, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (frames[i].file[0] != '\0' && !python_file_is_library(frames[i].file))
+            return (int)i;
+    }
+    return -1;
+}
+
+int user_frame_javascript(const struct javascript_frame *frames, unsigned count)
+{
+    int of_package = -1;
+    for (unsigned i = 0; i < count; i++) {
+        if (frames[i].file[0] == '\0' || strncmp(frames[i].file, "node:", 5) == 0)
+            continue;
+        if (strstr(frames[i].file, "/node_modules/") == NULL)
+            return (int)i;
+        if (of_package < 0)
+            of_package = (int)i;
+    }
+    return of_package;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* By the file's name: an installed library of the user's is the user's. */
+static bool is_runtime(const char *module)
+{
+    static const char *const names[] = {
+        "libc.so",  "libc-2",    "ld-linux", "ld-2",      "libpthread", "libstdc++", "libgcc_s",
+        "libm.so",  "libdl",     "librt.so", "libpython", "python",     "node",      "libnode",
+        "libuv.so", "libjvm.so", "[vdso]",   "libglib-",  "libpipeshim"};
+    const char *name = path_last_part(module);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (starts_with(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+int user_frame_native(const struct stack_frame_name *frames, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (frames[i].symbol[0] != '\0' && !is_runtime(frames[i].module))
+            return (int)i;
+    }
+    return -1;
+}
+
+static void python_words(struct text_buffer *text, const struct python_frame *frame)
+{
+    text_printable(text, frame->file);
+    text_char(text, ':');
+    text_signed(text, frame->line);
+    text_char(text, ' ');
+    text_printable(text, frame->function);
+}
+
+static void javascript_words(struct text_buffer *text, const struct javascript_frame *frame)
+{
+    text_printable(text, frame->file);
+    if (frame->line > 0) {
+        text_char(text, ':');
+        text_signed(text, frame->line);
+    }
+    text_char(text, ' ');
+    text_printable(text, frame->function[0] ? frame->function : "<anonymous>");
+}
+
+static void native_words(struct text_buffer *text, const struct stack_frame_name *frame)
+{
+    if (frame->module[0]) {
+        text_printable(text, path_last_part(frame->module));
+        text_char(text, '+');
+        text_hex(text, frame->offset);
+        text_char(text, ' ');
+    }
+    text_printable(text, frame->symbol);
+}
+
+void user_frame_words(struct text_buffer *text, const struct python_frame *python,
+                      unsigned python_count, const struct javascript_frame *javascript,
+                      unsigned javascript_count, const struct stack_frame_name *frames,
+                      unsigned frame_count)
+{
+    int user = user_frame_python(python, python_count);
+    if (user >= 0) {
+        python_words(text, &python[user]);
+        return;
+    }
+    user = user_frame_javascript(javascript, javascript_count);
+    if (user >= 0) {
+        javascript_words(text, &javascript[user]);
+        return;
+    }
+    user = user_frame_native(frames, frame_count);
+    if (user >= 0)
+        native_words(text, &frames[user]);
+}

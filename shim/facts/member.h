@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* Where one process of a deadlock's or finding's chain stands in its code. Plain data, filled by
+ * the watchdog or the tool, printed by report/. */
+#ifndef PIPESHIM_FACTS_MEMBER_H
+#define PIPESHIM_FACTS_MEMBER_H
+
+#include <stdbool.h>
+
+#include "facts/python_frame.h"
+#include "facts/stack.h"
+
+enum { WHERE_LIMIT = 320, SOURCE_LIMIT = 128, MEMBER_PYTHON_LIMIT = 24 };
+
+struct member {
+    char where[WHERE_LIMIT];   /* "file:line function" of its user's code; "": not known */
+    char source[SOURCE_LIMIT]; /* the text of that line; "": not known */
+    unsigned python_count;     /* innermost first */
+    unsigned python_omitted;   /* outer frames that are not among them */
+    struct python_frame python[MEMBER_PYTHON_LIMIT];
+    unsigned frame_count; /* of this process's own thread: its C stack */
+    bool stack_complete;
+    const struct stack_frame_name *frames;
+    const char *note; /* why something is missing; NULL */
+};
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/* All findings of a graph, and the looks that make and confirm them. */
+#include "graph/finding.h"
+
+#include <string.h>
+
+#include "base/text_buffer.h"
+#include "graph/finding_links.h"
+#include "graph/finding_words.h"
+
+/* CPU time without a read that makes a reader one that computes: on a busy machine a reader that is
+ * seen running twice may only have waited for its turn. */
+#define COMPUTES_NS ((uint64_t)50 * 1000 * 1000)
+
+/* In a pipeline that has come to a halt every stage but the last is stuck for the same cause: only
+ * the one nearest to it is told. */
+static bool is_told_downstream(const struct wait_finding *finding,
+                               const struct wait_finding *findings, unsigned count)
+{
+    if (finding->kind != FINDING_READER_AWAY || finding->count < 2)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (&findings[i] != finding && findings[i].kind != FINDING_EOF_NEVER &&
+            findings[i].chain[0].tid == finding->chain[1].tid)
+            return true;
+    }
+    return false;
+}
+
+unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit)
+{
+    unsigned count = 0;
+    if (!graph->incomplete) {
+        /* From what is proven to what needs an assumption each. */
+        static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
+        for (unsigned pass = 0; pass < sizeof passes / sizeof *passes; pass++)
+            count = finding_deadlocks(graph, passes[pass], findings, count, limit);
+    }
+    for (uint32_t i = 0; i < graph->thread_count && count < limit; i++) {
+        const struct wait_thread *thread = &graph->threads[i];
+        if (graph->processes[thread->process].reported)
+            continue;
+        if (finding_stuck_write(graph, thread, &findings[count]) ||
+            finding_endless_read(graph, thread, &findings[count]))
+            count++;
+    }
+    for (unsigned i = 0; i < count;) {
+        if (is_told_downstream(&findings[i], findings, count)) {
+            memmove(&findings[i], &findings[i + 1], (count - i - 1) * sizeof *findings);
+            count--;
+        } else {
+            i++;
+        }
+    }
+    return count;
+}
+
+static bool names_process(const struct wait_finding *finding, int pid)
+{
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid == pid)
+            return true;
+    }
+    return false;
+}
+
+bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
+{
+    if (wait_graph_scan_relatives(graph, pid) < 0)
+        return true;
+    uint32_t process = wait_graph_load(graph, pid);
+    /* A child that has ended may have left somebody behind who holds the pipe that is read. */
+    if (process == NO_INDEX || graph->open || graph->incomplete ||
+        process_has_zombie_child(graph, pid))
+        return true;
+    wait_graph_reduce(graph, 0);
+    return !graph->processes[process].can_act;
+}
+
+unsigned wait_graph_look_at(struct wait_graph *graph, int pid, struct wait_finding *findings,
+                            unsigned limit)
+{
+    if (wait_graph_scan(graph) < 0 || wait_graph_load(graph, pid) == NO_INDEX)
+        return 0;
+    unsigned count = wait_graph_find(graph, findings, limit);
+    for (unsigned i = 1; i < count && !names_process(&findings[0], pid); i++) {
+        if (names_process(&findings[i], pid))
+            memcpy(&findings[0], &findings[i], sizeof *findings);
+    }
+    return count;
+}
+
+bool wait_finding_confirms(const struct wait_finding *before, const struct wait_finding *now)
+{
+    if (before->kind != now->kind || before->fingerprint != now->fingerprint)
+        return false;
+    if (now->kind != FINDING_READER_AWAY)
+        return true;
+    if (now->keeper_runs || before->keeper_runs)
+        return now->keeper_runs && before->keeper_runs &&
+               now->keeper_run_ns - before->keeper_run_ns >= COMPUTES_NS;
+    if (!now->keeper_sleeps)
+        return true;
+    return now->keeper_switches - before->keeper_switches >= KEEPER_STEPS ||
+           now->keeper_sleep_ms >= TIMED_WAIT_MS;
+}
+
+const char *finding_name(enum finding_kind kind)
+{
+    static const char *const names[] = {
+        [FINDING_DEADLOCK] = "deadlock",       [FINDING_SELF_READER] = "self_reader",
+        [FINDING_NO_READER] = "no_reader",     [FINDING_READER_STOPPED] = "reader_stopped",
+        [FINDING_READER_AWAY] = "reader_away", [FINDING_EOF_NEVER] = "eof_never",
+    };
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
+}
+
+void finding_describe(const struct wait_graph *graph, struct wait_finding *finding)
+{
+    struct text_buffer text;
+    text_init(&text, finding->words, sizeof finding->words);
+    finding_words(graph, finding, &text);
+    text_init(&text, finding->advice, sizeof finding->advice);
+    finding_advice(finding, &text);
+    text_init(&text, finding->rescue, sizeof finding->rescue);
+    finding_rescue(finding, &text);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/* Closed chains: nobody in them can go on. */
+#include <string.h>
+
+#include "graph/finding_links.h"
+
+static bool comes_round(const struct wait_graph *graph, const struct wait_process *process)
+{
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        if (thread->recurs || thread->listener)
+            return true;
+    }
+    return false;
+}
+
+/* All threads of a process: none of them may have woken between two looks. Where threads wake by
+ * their nature (`likely`), what has to stand still is what they wait for. */
+static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index,
+                            bool likely)
+{
+    const struct wait_process *process = &graph->processes[index];
+    hash = link_mix(hash, (uint64_t)process->pid);
+    if (likely && comes_round(graph, process))
+        return hash;
+    for (uint32_t i = 0; i < process->thread_count; i++)
+        hash = link_mix_thread(hash, &graph->threads[process->first_thread + i]);
+    return hash;
+}
+
+/* Starts a circle at a full pipe when it has one: what a reader wants to see first. */
+static unsigned first_step(const struct wait_graph *graph, const struct wait_step *steps,
+                           unsigned count)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i < count; i++) {
+        bool writes = graph->edges[steps[i].edge].reason == REASON_ROOM;
+        bool best_writes = graph->edges[steps[best].edge].reason == REASON_ROOM;
+        if (writes != best_writes ? writes : steps[i].process < steps[best].process)
+            best = i;
+    }
+    return best;
+}
+
+/* Who, and on what: the same for each member that looks, and for a look an hour later. */
+static uint64_t identify(const struct wait_finding *finding)
+{
+    uint64_t id = 14695981039346656037ULL;
+    for (unsigned i = 0; i < finding->count; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        id = link_mix(link_mix(link_mix(id, (uint64_t)link->tid), link->key.inode),
+                      (uint64_t)link->reason);
+    }
+    return id;
+}
+
+static void make_deadlock(struct wait_graph *graph, const struct wait_step *steps, unsigned count,
+                          unsigned acting, struct wait_finding *finding)
+{
+    unsigned first = first_step(graph, steps, count);
+    memset(finding, 0, sizeof *finding);
+    finding->kind = FINDING_DEADLOCK;
+    finding->timed = !(acting & ACT_TIMED);
+    finding->likely = !(acting & ACT_LISTENERS);
+    finding->limit_ms = INT64_MAX;
+    finding->away_epoll = -1;
+    finding->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        const struct wait_step *step = &steps[(first + i) % count];
+        struct wait_process *process = &graph->processes[step->process];
+        link_make(graph, &graph->threads[step->thread], &graph->edges[step->edge],
+                  &finding->chain[i]);
+        process->reported = true;
+        finding->fingerprint =
+            mix_process(graph, finding->fingerprint, step->process, finding->likely);
+        finding->fingerprint = link_mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
+        for (uint32_t t = 0; t < process->thread_count; t++) {
+            const struct wait_thread *thread = &graph->threads[process->first_thread + t];
+            if (thread->timed && thread->limit_ms < finding->limit_ms)
+                finding->limit_ms = thread->limit_ms;
+        }
+    }
+    finding->id = identify(finding);
+    finding_describe(graph, finding);
+}
+
+/* A cycle that a timeout opens is worth a word when somebody is stuck in it: each waiting for the
+ * other to speak, with a timer running, is how an idle client and its server look. */
+static bool is_worth_words(const struct wait_graph *graph, const struct wait_step *steps,
+                           unsigned count, unsigned acting)
+{
+    if (acting & ACT_TIMED)
+        return true;
+    for (unsigned i = 0; i < count; i++) {
+        enum wait_reason reason = graph->edges[steps[i].edge].reason;
+        if (reason == REASON_ROOM || reason == REASON_LOCK)
+            return true;
+    }
+    return false;
+}
+
+unsigned finding_deadlocks(struct wait_graph *graph, unsigned acting, struct wait_finding *findings,
+                           unsigned count, unsigned limit)
+{
+    struct wait_step steps[CHAIN_LIMIT];
+    wait_graph_reduce(graph, acting);
+    for (uint32_t i = 0; i < graph->process_count && count < limit; i++) {
+        if (graph->processes[i].reported || !graph->processes[i].loaded)
+            continue;
+        unsigned length = wait_graph_circle(graph, i, steps, CHAIN_LIMIT);
+        bool known = length == 0 || !is_worth_words(graph, steps, length, acting);
+        for (unsigned s = 0; s < length; s++)
+            known |= graph->processes[steps[s].process].reported;
+        if (!known)
+            make_deadlock(graph, steps, length, acting, &findings[count++]);
+    }
+    return count;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/* The quick scan: a process, its descendants, its parent and what that started. */
+#include <errno.h>
+#include <string.h>
+
+#include "graph/wait_graph_parts.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+
+enum { RELATIVES_LIMIT = 128 };
+
+/* Pids, ascending and each once: processes are found by a binary search. */
+struct relatives {
+    int pids[RELATIVES_LIMIT];
+    unsigned count;
+    bool full;
+};
+
+static void add_relative(struct relatives *relatives, int pid)
+{
+    unsigned at = relatives->count;
+    while (at > 0 && relatives->pids[at - 1] > pid)
+        at--;
+    if (pid <= 0 || (at > 0 && relatives->pids[at - 1] == pid))
+        return;
+    if (relatives->count == RELATIVES_LIMIT) {
+        relatives->full = true;
+        return;
+    }
+    memmove(&relatives->pids[at + 1], &relatives->pids[at],
+            (relatives->count - at) * sizeof relatives->pids[0]);
+    relatives->pids[at] = pid;
+    relatives->count++;
+}
+
+/* The children that one thread has started: pids with a space behind each (proc(5)). */
+static long add_children_of(struct relatives *relatives, int pid, int tid)
+{
+    char text[1024];
+    int child = 0;
+    long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
+    if (length == (long)sizeof text - 1)
+        relatives->full = true;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at >= '0' && *at <= '9' && child < INT32_MAX / 10)
+            child = child * 10 + (*at - '0');
+        else if (child != 0) {
+            add_relative(relatives, child);
+            child = 0;
+        }
+    }
+    return length < 0 ? length : 0;
+}
+
+static long add_children_of_process(struct relatives *relatives, int pid)
+{
+    char path[PROC_PATH_LIMIT];
+    struct directory threads;
+    int tid;
+    long answered = -ENOENT;
+    proc_path(path, pid, 0, "task");
+    if (directory_open(&threads, path) < 0)
+        return 0; /* it has ended */
+    while (directory_next_number(&threads, &tid, NULL)) {
+        if (add_children_of(relatives, pid, tid) == 0)
+            answered = 0;
+    }
+    directory_close(&threads);
+    return answered;
+}
+
+static int parent_of(int pid)
+{
+    char text[512];
+    struct stat_line stat;
+    return proc_read_of(pid, 0, "stat", text, sizeof text) > 0 && parse_stat(text, &stat)
+               ? stat.parent
+               : 0;
+}
+
+long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
+{
+    struct relatives relatives = {.count = 0};
+    int seen[RELATIVES_LIMIT];
+    unsigned seen_count = 0;
+    wait_graph_empty(graph);
+    graph->partial = true;
+    add_relative(&relatives, pid);
+    long error = add_children_of_process(&relatives, pid);
+    if (error < 0)
+        return error;
+    int parent = parent_of(pid);
+    if (parent > 1) { /* what pid 1 has started, or taken over, is no family */
+        add_relative(&relatives, parent);
+        seen[seen_count++] = parent;
+        add_children_of_process(&relatives, parent);
+    }
+    seen[seen_count++] = pid;
+    /* Descendants to any depth: each pid that is not yet asked, until none is left. */
+    for (unsigned i = 0; i < relatives.count && !relatives.full;) {
+        bool known = false;
+        for (unsigned s = 0; s < seen_count && !known; s++)
+            known = seen[s] == relatives.pids[i];
+        if (known) {
+            i++;
+            continue;
+        }
+        seen[seen_count++] = relatives.pids[i];
+        add_children_of_process(&relatives, relatives.pids[i]);
+        i = 0;
+    }
+    graph->open = relatives.full;
+    for (unsigned i = 0; i < relatives.count; i++) {
+        if (!wait_graph_scan_process(graph, relatives.pids[i]))
+            graph->open = true;
+    }
+    wait_graph_sort_holders(graph);
+    return 0;
+}

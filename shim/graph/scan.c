@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/* The tables of the graph: all processes, and who holds which pipe and socket. */
+#include "graph/wait_graph.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "graph/wait_graph_parts.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
+
+static void *take(char **at, const char *end, size_t share, size_t item, uint32_t *limit)
+{
+    size_t room = (size_t)(end - *at);
+    if (share > room)
+        share = room;
+    void *start = *at;
+    *limit = (uint32_t)(share / item);
+    *at += share / item * item;
+    *at += -(uintptr_t)*at & (sizeof(uint64_t) - 1);
+    if (*at > end)
+        *at = (char *)end;
+    return start;
+}
+
+void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned look)
+{
+    char *at = memory;
+    const char *end = at + size;
+    memset(graph, 0, sizeof *graph);
+    graph->look = look;
+    graph->processes =
+        take(&at, end, size / 100 * 20, sizeof *graph->processes, &graph->process_limit);
+    graph->threads = take(&at, end, size / 100 * 35, sizeof *graph->threads, &graph->thread_limit);
+    graph->holders = take(&at, end, size / 100 * 35, sizeof *graph->holders, &graph->holder_limit);
+    graph->edges = take(&at, end, size / 100 * 10, sizeof *graph->edges, &graph->edge_limit);
+}
+
+static int compare_keys(struct object_key a, struct object_key b)
+{
+    if (a.inode != b.inode)
+        return a.inode < b.inode ? -1 : 1;
+    return a.device == b.device ? 0 : a.device < b.device ? -1 : 1;
+}
+
+static bool holder_before(const struct wait_holder *a, const struct wait_holder *b)
+{
+    int order = compare_keys(a->key, b->key);
+    if (order != 0)
+        return order < 0;
+    return a->process != b->process ? a->process < b->process : a->fd < b->fd;
+}
+
+static void sift_down(struct wait_holder *heap, uint32_t at, uint32_t count)
+{
+    for (uint32_t child; (child = at * 2 + 1) < count; at = child) {
+        if (child + 1 < count && holder_before(&heap[child], &heap[child + 1]))
+            child++;
+        if (!holder_before(&heap[at], &heap[child]))
+            return;
+        struct wait_holder moved = heap[at];
+        heap[at] = heap[child];
+        heap[child] = moved;
+    }
+}
+
+/* Heapsort: in place and without recursion; qsort(3) may allocate. */
+static void sort_holders(struct wait_holder *holders, uint32_t count)
+{
+    for (uint32_t i = count / 2; i > 0; i--)
+        sift_down(holders, i - 1, count);
+    for (uint32_t end = count; end > 1; end--) {
+        struct wait_holder largest = holders[0];
+        holders[0] = holders[end - 1];
+        holders[end - 1] = largest;
+        sift_down(holders, 0, end - 1);
+    }
+}
+
+void wait_graph_sort_holders(struct wait_graph *graph)
+{
+    sort_holders(graph->holders, graph->holder_count);
+}
+
+static void scan_fds(struct wait_graph *graph, uint32_t index)
+{
+    struct wait_process *process = &graph->processes[index];
+    struct fd_iterator fds;
+    long error = fd_iterate(&fds, process->pid);
+    if (error == -EACCES || error == -EPERM)
+        graph->unreadable++;
+    if (error < 0)
+        return;
+    process->readable = true;
+    while (fd_next(&fds)) {
+        if (fds.description.kind == LINK_URING)
+            process->opaque = true;
+        if (!fd_is_channel(&fds.description))
+            continue;
+        if (graph->holder_count == graph->holder_limit) {
+            graph->incomplete = true;
+            break;
+        }
+        graph->holders[graph->holder_count++] = (struct wait_holder){
+            .key = fds.description.key,
+            .process = index,
+            .fd = fds.fd,
+            .access = fds.description.access,
+        };
+    }
+    fd_iterate_end(&fds);
+}
+
+bool wait_graph_scan_process(struct wait_graph *graph, int pid)
+{
+    char text[512];
+    struct stat_line stat;
+    if (proc_read_of(pid, 0, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat))
+        return true; /* it has ended */
+    if (stat.kernel_thread)
+        return true;
+    if (graph->process_count == graph->process_limit)
+        return false;
+    struct wait_process *process = &graph->processes[graph->process_count];
+    memset(process, 0, sizeof *process);
+    process->pid = pid;
+    process->parent = stat.parent;
+    process->group = stat.group;
+    process->session = stat.session;
+    process->state = stat.state;
+    memcpy(process->comm, stat.comm, sizeof process->comm);
+    scan_fds(graph, graph->process_count++);
+    return true;
+}
+
+void wait_graph_empty(struct wait_graph *graph)
+{
+    graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
+    graph->unreadable = 0;
+    graph->incomplete = graph->partial = graph->open = false;
+}
+
+long wait_graph_scan(struct wait_graph *graph)
+{
+    struct directory directory;
+    int pid;
+    wait_graph_empty(graph);
+    long error = directory_open(&directory, "/proc");
+    if (error < 0)
+        return error;
+    while (directory_next_number(&directory, &pid, NULL)) { /* the kernel lists them ascending */
+        if (!wait_graph_scan_process(graph, pid)) {
+            graph->incomplete = true;
+            break;
+        }
+    }
+    directory_close(&directory);
+    wait_graph_sort_holders(graph);
+    return 0;
+}
+
+uint32_t wait_graph_process(const struct wait_graph *graph, int pid)
+{
+    uint32_t low = 0, high = graph->process_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (graph->processes[middle].pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < graph->process_count && graph->processes[low].pid == pid ? low : NO_INDEX;
+}
+
+uint32_t wait_graph_holders(const struct wait_graph *graph, struct object_key key, uint32_t *count)
+{
+    uint32_t low = 0, high = graph->holder_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (compare_keys(graph->holders[middle].key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    uint32_t end = low;
+    while (end < graph->holder_count && compare_keys(graph->holders[end].key, key) == 0)
+        end++;
+    *count = end - low;
+    return low;
+}
+
+static bool other_end_of_socket(const struct wait_graph *graph, int pid, uint64_t inode,
+                                struct wait_holder *end, int64_t *unread)
+{
+    struct unix_socket unix_socket;
+    struct inet_socket inet;
+    if ((graph->look & LOOK_SOCKET) && unix_socket_read(inode, &unix_socket) == 0) {
+        *unread = unix_socket.unread;
+        end->key.inode = unix_socket.listening ? 0 : unix_socket.peer;
+    } else if (inet_socket_read(pid, inode, &inet) == 0) {
+        end->key.inode = inet.peer;
+    }
+    return end->key.inode != 0;
+}
+
+bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct fd_description *fd,
+                          unsigned waits_for, struct wait_holder *end, int64_t *unread)
+{
+    memset(end, 0, sizeof *end);
+    *unread = UNKNOWN_NUMBER;
+    end->access = FD_READS | FD_WRITES;
+    if (fd->kind == LINK_SOCKET)
+        return other_end_of_socket(graph, pid, fd->key.inode, end, unread);
+    if (!fd_is_channel(fd))
+        return false;
+    end->key = fd->key;
+    /* A writing end that is watched for input waits for its readers to go: asyncio does so. */
+    if (fd->access == FD_WRITES || (fd->access != FD_READS && waits_for == WAIT_FOR_ROOM))
+        end->access = FD_READS;
+    else
+        end->access = FD_WRITES;
+    return true;
+}

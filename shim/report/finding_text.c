@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "report/finding_text.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "facts/object_facts.h"
+
+static void who(struct text_buffer *text, const char *name, int pid)
+{
+    text_printable(text, name);
+    text_char(text, '[');
+    text_signed(text, pid);
+    text_char(text, ']');
+}
+
+void finding_text_verdict(struct text_buffer *text, const struct wait_finding *finding)
+{
+    if (finding->kind == FINDING_DEADLOCK) {
+        text_string(text, "DEADLOCK");
+        return;
+    }
+    text_string(text, "STUCK ");
+    text_string(text, finding_name(finding->kind));
+}
+
+void finding_text_first_line(struct text_buffer *text, const struct finding_report *report)
+{
+    const struct wait_finding *finding = report->finding;
+    finding_text_verdict(text, finding);
+    text_char(text, ' ');
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (i > 0)
+            text_string(text, finding->kind == FINDING_DEADLOCK ? " <-> " : " -> ");
+        who(text, finding->chain[i].name, finding->chain[i].pid);
+    }
+    if (report->blocked_ns > 0) {
+        text_string(text, "  stuck for ");
+        text_milliseconds(text, report->blocked_ns / 1000);
+        text_string(text, " s");
+    }
+    if (report->looks > 0)
+        text_string(text, report->looks == 1 ? "  seen once" : "  seen twice without progress");
+    if (finding->likely)
+        text_string(text, "  likely");
+    text_char(text, '\n');
+}
+
+/* Appends words, broken at spaces so that no line is longer than `columns`; further lines are
+ * indented by `indent`. */
+static void wrapped(struct text_buffer *text, const char *words, unsigned at, unsigned indent,
+                    unsigned columns)
+{
+    while (*words != '\0') {
+        size_t length = strcspn(words, " ");
+        if (columns > 0 && at > indent && at + 1 + length > columns) {
+            text_char(text, '\n');
+            for (unsigned i = 0; i < indent; i++)
+                text_char(text, ' ');
+            at = indent;
+        } else if (at > indent) {
+            text_char(text, ' ');
+            at++;
+        }
+        text_printable_part(text, words, length);
+        at += (unsigned)length;
+        words += length;
+        words += strspn(words, " ");
+    }
+    text_char(text, '\n');
+}
+
+static void labelled(struct text_buffer *text, const char *label, const char *words,
+                     unsigned columns)
+{
+    if (words[0] == '\0')
+        return;
+    unsigned indent = (unsigned)strlen(label);
+    text_string(text, label);
+    wrapped(text, words, indent, indent, columns);
+}
+
+static void fill(struct text_buffer *text, const struct chain_link *link)
+{
+    if (link->reason != REASON_ROOM || link->full == 0)
+        return;
+    text_string(text, "  FULL");
+    if (link->used >= 0) {
+        text_char(text, ' ');
+        text_signed(text, link->used);
+        if (link->capacity >= 0) {
+            text_string(text, " of ");
+            text_signed(text, link->capacity);
+        }
+        text_string(text, " bytes");
+    }
+    if (link->slots >= 0) {
+        text_string(text, ", ");
+        text_signed(text, link->slots);
+        text_string(text, " of ");
+        text_signed(text, link->slots);
+        text_string(text, " slots");
+    }
+}
+
+static void link_line(struct text_buffer *text, const struct chain_link *link)
+{
+    text_string(text, "  ");
+    who(text, link->name, link->pid);
+    text_string(text, "  ");
+    text_printable(text, link->waits_in);
+    if (link->object[0] != '\0' && link->reason != REASON_CHILD && link->reason != REASON_SIGNAL) {
+        text_string(text, " on ");
+        text_printable(text, link->object);
+    }
+    fill(text, link);
+    if (link->for_pid > 0 && link->for_pid != link->pid) {
+        text_string(text, "  for ");
+        who(text, link->for_name, link->for_pid);
+        if (link->peer_fd >= 0) {
+            text_string(text, " fd ");
+            text_signed(text, link->peer_fd);
+        }
+    }
+    text_char(text, '\n');
+}
+
+static void python_frames(struct text_buffer *text, const struct member *member)
+{
+    for (unsigned i = 0; i < member->python_count; i++) {
+        const struct python_frame *frame = &member->python[i];
+        text_string(text, "    #");
+        text_unsigned(text, i);
+        text_char(text, ' ');
+        text_printable(text, frame->function);
+        text_string(text, "  ");
+        text_printable(text, frame->file);
+        text_char(text, ':');
+        text_signed(text, frame->line);
+        text_char(text, '\n');
+    }
+}
+
+static void member_lines(struct text_buffer *text, const struct member *member, bool all_frames)
+{
+    if (member->where[0] != '\0') {
+        text_string(text, "  > ");
+        text_printable(text, member->where);
+        if (member->source[0] != '\0') {
+            text_string(text, "    ");
+            text_printable(text, member->source);
+        }
+        text_char(text, '\n');
+    }
+    if (member->note) {
+        text_string(text, "    (");
+        text_string(text, member->note);
+        text_string(text, ")\n");
+    }
+    if (all_frames)
+        python_frames(text, member);
+}
+
+void finding_text_rest(struct text_buffer *text, const struct finding_report *report)
+{
+    const struct wait_finding *finding = report->finding;
+    labelled(text, "  ", finding->words, report->columns);
+    for (unsigned i = 0; i < finding->count; i++) {
+        link_line(text, &finding->chain[i]);
+        if (report->members)
+            member_lines(text, &report->members[i], report->all_frames);
+    }
+    labelled(text, "  fix: ", finding->advice, report->columns);
+    labelled(text, "  now: ", finding->rescue, report->columns);
+}

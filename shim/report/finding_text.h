@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A deadlock or finding for a person, verdict first: who and whom, for how long; then who waits for
+ * what, how full it is, and the line of each; one fix; one command that helps now. The same words
+ * in the library's log, in `run`, `diagnose` and `report`.
+ */
+#ifndef PIPESHIM_REPORT_FINDING_TEXT_H
+#define PIPESHIM_REPORT_FINDING_TEXT_H
+
+#include "base/text_buffer.h"
+#include "facts/member.h"
+#include "graph/finding.h"
+
+struct finding_report {
+    const struct wait_finding *finding;
+    const struct member *members; /* one for each link, or NULL */
+    uint64_t blocked_ns;          /* how long it has lasted at least; 0: not known */
+    unsigned looks;               /* how often it was seen; 0: not said */
+    unsigned columns;             /* where to break lines; 0: nowhere */
+    bool all_frames;              /* whole stacks, not the user's line alone */
+};
+
+/* "DEADLOCK", or "STUCK reader_away". */
+void finding_text_verdict(struct text_buffer *text, const struct wait_finding *finding);
+
+/* The verdict's line, from "DEADLOCK server.py[27133] <-> parent.py[27109]" on, with its newline.
+ */
+void finding_text_first_line(struct text_buffer *text, const struct finding_report *report);
+
+/* All that follows it. */
+void finding_text_rest(struct text_buffer *text, const struct finding_report *report);
+
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
+#endif

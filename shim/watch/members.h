@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where each process of a chain stands in its code, read while it sleeps: nothing is stopped,
+ * signalled or traced. Of this process's own threads Python frames and the C stack; of another
+ * process what process_vm_readv(2) allows (the rules of ptrace: a process under Yama may not read
+ * its parent's memory; then `note` says so).
+ */
+#ifndef PIPESHIM_WATCH_MEMBERS_H
+#define PIPESHIM_WATCH_MEMBERS_H
+
+#include "facts/member.h"
+#include "graph/finding.h"
+
+/* One member for each link of the chain, valid until the next call; NULL without memory for it.
+ * Some 300 us a member. */
+const struct member *members_look(const struct wait_finding *finding);
+
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
+#endif

@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What the library's machine code must not do, read from the library itself."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from object_code import ObjectCode, in_tables, path_to
+from pipeshim_case import LIBRARY
+
+# Where the watchdog begins, and what it is handed (watchdog_thread_prepare()).
+WATCHDOG = ("watchdog_entry", "watchdog_run")
+# The drainer's helper is made by whoever sees that there is none; the self pointer is in the
+# watchdog's own head, see watch/thread_memory.c.
+SELF_POINTER = ("mov %fs:0x0,", "mrs ")
+# Of libc: AT_PAGESZ, which is always there; errno is set only for what is not.
+FROM_LIBC = {"getauxval"}
+
+
+class ObjectCodeOfTheLibrary(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.code = ObjectCode(LIBRARY)
+        # Called through a table; the doors' first way to libc is not the watchdog's.
+        cls.watchdog = cls.code.reachable([*WATCHDOG, *(name for name in in_tables(LIBRARY)
+                                                        if not name.startswith("resolve_"))])
+
+    def test_the_reader_finds_what_is_there(self):
+        code = self.code
+        self.assertGreater(len(code.functions), 300)
+        self.assertTrue(code.functions["slot_claim"].thread_pointer)
+        self.assertIn("watchdog_thread_start", code.reachable(["write"]))
+        self.assertGreater(code.deepest("write")[0], 64)
+        self.assertIn("getauxval", code.functions["begin"].outside |
+                      code.functions["object_facts_of_fd"].outside)
+
+    def test_the_watchdog_has_no_thread_local_variables(self):
+        found = self.watchdog
+        self.assertIn("tell_blocked", found)  # by a long way
+        self.assertIn("lag_statistics", found)  # through a table
+        uses = ["%s: %s" % (instruction, path_to(found, name)) for name in found
+                for instruction in self.code.functions[name].thread_pointer
+                if not instruction.startswith(SELF_POINTER)]
+        self.assertEqual(uses, [])
+
+    def test_the_watchdog_calls_nothing_of_libc(self):
+        found = self.watchdog
+        calls = ["%s: %s" % (call, path_to(found, name)) for name in found
+                 for call in self.code.functions[name].outside - FROM_LIBC]
+        self.assertEqual(calls, [])
+
+    def test_the_library_imports_no_function_with_a_state(self):
+        """String functions of libc may be anybody's: shim/main/strings.c."""
+        outside = set()
+        for function in self.code.functions.values():
+            outside |= function.outside
+        self.assertFalse({name for name in outside if name.startswith(("mem", "str"))}, outside)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -1,0 +1,265 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The watchdog never has a right that no thread of the program has."""
+import contextlib
+import glob
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write, victim,
+                           wait_until, watchdog_folder)
+
+FIRST_WRITE = 64 * 4096
+ROOT = os.geteuid() == 0
+
+
+class Victim:
+    """`rights HOW`; its stderr, with our lines in it, is read all the time."""
+
+    def __init__(self, how, library=True, **settings):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        if library:
+            environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_REPEAT="0",
+                               PIPESHIM_THRESHOLD="50ms", PIPESHIM_RATE="1000/s", **settings)
+        self.reader, writer = os.pipe()
+        self.process = subprocess.Popen([victim("rights"), how], env=environment, stdout=writer,
+                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        self.lines = []
+        self.thread = threading.Thread(target=self._read_lines, daemon=True)
+        self.thread.start()
+        self.pid = self.process.pid
+
+    def _read_lines(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    def events(self, kind):
+        events = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [event for event in events if event["event"] == kind]
+
+    def said(self):
+        """What the program itself said once its second write is stuck."""
+        return wait_until(lambda: [line for line in list(self.lines) if line[0] != "{"], "line")[0]
+
+    def wait_stuck(self):
+        wait_until(lambda: sleeps_in_write(self.pid), "stuck write")
+
+    def let_first_write_end(self):
+        left = FIRST_WRITE
+        while left:
+            left -= len(os.read(self.reader, left))
+
+    def go_on(self):
+        self.process.stdin.write("x")
+        self.process.stdin.flush()
+
+    def read_rest(self):
+        while os.read(self.reader, 65536):
+            pass
+        return self.process.wait(DEADLINE_S)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.thread.join()
+        for stream in (self.process.stdin, self.process.stderr):
+            stream.close()
+        os.close(self.reader)
+
+
+def looks(pid):
+    folder = watchdog_folder(pid)
+    status = read_text(folder + "/status") if folder else ""
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0]) if status else 0
+
+
+class RightsCase(PipeshimCase):
+    def start_victim(self, how, **options):
+        run = Victim(how, **options)
+        self.addCleanup(run.close)
+        return run
+
+
+class Rights(RightsCase):
+    def stuck_twice(self, how, quiet=False, **settings):
+        """The victim is stuck and reported, gives up rights, is stuck again; what it said."""
+        run = self.start_victim(how, PIPESHIM_LOG="stderr", **settings)
+        wait_until(lambda: run.events("blocked"), "report")
+        run.let_first_write_end()
+        wait_until(lambda: run.events("unblocked"), "end of the report")
+        if quiet:
+            self.wait_quiet(run)
+        run.go_on()
+        said = run.said()
+        wait_until(lambda: len(run.events("blocked")) == 2, "second report")
+        self.assertEqual(run.read_rest(), 7)
+        raw = self.start_victim(how, library=False)
+        raw.wait_stuck()
+        raw.let_first_write_end()
+        raw.go_on()
+        self.assertEqual(said.split(" at once")[0], raw.said().split(" at once")[0])
+        return said
+
+    def wait_quiet(self, run):
+        """The watchdog has gone to its long sleep: its switches move by one or two a second."""
+        def sleeps_long():
+            before = looks(run.pid)
+            time.sleep(0.3)
+            return looks(run.pid) - before <= 1
+        wait_until(sleeps_long, "watchdog that sleeps")
+
+    def check_at_once(self, *ways):
+        for how in ways:
+            for quiet in (False, True):
+                with self.subTest(how, quiet=quiet):
+                    said = self.stuck_twice(how, quiet)
+                    self.assertIn(how + " 0 ", said)
+                    self.assertIn("at once 0 later 0", said)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_given_up_through_libc(self):
+        self.check_at_once("setuid", "capset", "nnp", "unshare")
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_given_up_through_syscall(self):
+        self.check_at_once("raw-setuid", "raw-capset", "raw-nnp", "raw-unshare")
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_given_up_behind_our_back(self):
+        for how in ("asm-setuid", "asm-capset", "asm-nnp", "asm-unshare"):
+            for quiet in (False, True):
+                with self.subTest(how, quiet=quiet):
+                    said = self.stuck_twice(how, quiet)
+                    self.assertIn(how + " 0 ", said)
+                    self.assertIn(" later 0", said)
+
+    def test_nothing_given_up(self):
+        self.check_at_once("none")
+
+    def test_landlock_is_the_watchdogs_too(self):
+        for how in ("raw-landlock", "asm-landlock"):
+            with self.subTest(how):
+                folder = self.temporary_folder()
+                log = os.path.join(folder, "log")
+                run = self.start_victim(how, PIPESHIM_LOG=log)
+                wait_until(lambda: '"unblocked"' not in read_text(log) and
+                           '"blocked"' in read_text(log), "report")
+                run.let_first_write_end()
+                wait_until(lambda: '"unblocked"' in read_text(log), "end of the report")
+                run.go_on()
+                if "landlock 0" not in run.said():
+                    self.skipTest("no Landlock here: " + run.said().strip())
+                run.wait_stuck()
+                wait_until(lambda: watchdog_folder(run.pid), "watchdog")
+                before = looks(run.pid)
+                wait_until(lambda: looks(run.pid) > before + 30, "looks")
+                self.assertEqual(read_text(log).count('"blocked"'), 1)
+                self.assertEqual(run.read_rest(), 7)
+
+
+    def test_without_proc_it_says_so_and_stays_away(self):
+        run = self.start_victim("raw-blind", PIPESHIM_LOG="stderr")
+        wait_until(lambda: run.events("blocked"), "report")
+        run.let_first_write_end()
+        wait_until(lambda: run.events("unblocked"), "end of the report")
+        run.go_on()
+        if "blind 0" not in run.said():
+            self.skipTest("no Landlock here: " + run.said().strip())
+        run.wait_stuck()
+        for _ in range(2):  # the watchdog ends and leaves the line to the next call
+            os.read(run.reader, 16 * 4096)
+        self.assertEqual(run.read_rest(), 7)
+        warnings = [event["message"] for event in run.events("warning")]
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertIn("/proc/self/task", warnings[0])
+        self.assertEqual(len(run.events("blocked")), 1)
+
+
+class FrozenLog(RightsCase):
+    """A log on a file system that holds whoever writes to it."""
+
+    @contextlib.contextmanager
+    def frozen_file_system(self):
+        folder = self.temporary_folder()
+        image, mount = folder + "/image", folder + "/mount"
+        os.mkdir(mount)
+        with open(image, "wb") as file:
+            file.truncate(8 << 20)
+        steps = (["mkfs.ext4", "-q", image], ["mount", "-o", "loop", image, mount])
+        for step in steps:
+            try:
+                result = subprocess.run(step, capture_output=True, text=True, timeout=DEADLINE_S)
+            except FileNotFoundError as error:
+                self.skipTest(str(error))
+            if result.returncode != 0:
+                self.skipTest("%s: %s" % (step[0], result.stderr.strip()))
+        try:
+            yield mount
+        finally:
+            subprocess.run(["fsfreeze", "--unfreeze", mount], stderr=subprocess.DEVNULL)
+            wait_until(lambda: subprocess.run(["umount", mount], stderr=subprocess.DEVNULL)
+                       .returncode == 0, "umount")
+
+    def kinds(self, log):
+        return [json.loads(line)["event"] for line in read_text(log).splitlines(True)
+                if line.endswith("\n")]
+
+    def freeze(self, mount):
+        result = subprocess.run(["fsfreeze", "--freeze", mount], capture_output=True, text=True)
+        if result.returncode != 0:
+            self.skipTest("fsfreeze: " + result.stderr.strip())
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_held_by_its_log_it_only_ends(self):
+        with self.frozen_file_system() as mount:
+            log = mount + "/log"
+            run = self.start_victim("setuid", PIPESHIM_LOG=log)
+            wait_until(lambda: '"blocked"' in read_text(log), "report")
+            os.chmod(log, 0o666)
+            self.freeze(mount)
+            run.let_first_write_end()
+            held = wait_until(lambda: watchdog_folder(run.pid), "watchdog")
+            wait_until(lambda: "\nState:\tD" in read_text(held + "/status"), "held watchdog")
+            run.go_on()
+            wait_until(lambda: "Uid:\t65534" in read_text("/proc/%d/status" % run.pid), "setuid")
+            self.assertIn("Uid:\t0\t0", read_text(held + "/status"))
+            told = self.kinds(log)
+            subprocess.run(["fsfreeze", "--unfreeze", mount], check=True)
+            wait_until(lambda: not os.path.exists(held), "end of the held watchdog")
+            self.assertIn("later 0", run.said())
+            # The line it was held in, and nothing more, before the program itself tells of it.
+            wait_until(lambda: "warning" in self.kinds(log), "warning")
+            since = self.kinds(log)[len(told):]
+            self.assertLessEqual(since.index("warning"), 1, since)
+            self.assertIn("the kernel held the watchdog", read_text(log))
+            self.assertEqual(run.read_rest(), 7)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_no_twin_beside_a_held_one(self):
+        with self.frozen_file_system() as mount:
+            log = mount + "/log"
+            run = self.start_victim("nnp", PIPESHIM_LOG=log)
+            wait_until(lambda: '"blocked"' in read_text(log), "report")
+            self.freeze(mount)
+            run.let_first_write_end()
+            held = wait_until(lambda: watchdog_folder(run.pid), "watchdog")
+            wait_until(lambda: "\nState:\tD" in read_text(held + "/status"), "held watchdog")
+            run.go_on()
+            wait_until(lambda: "NoNewPrivs:\t1" in read_text("/proc/%d/status" % run.pid), "prctl")
+            wait_until(lambda: "pipe_w" in read_text("/proc/%d/wchan" % run.pid), "second write")
+            names = [read_text(path) for path in glob.glob("/proc/%d/task/*/comm" % run.pid)]
+            self.assertEqual(names.count("pipeshim\n"), 1)
+            subprocess.run(["fsfreeze", "--unfreeze", mount], check=True)
+            wait_until(lambda: not os.path.exists(held), "end of the held watchdog")
+            self.assertEqual(run.read_rest(), 7)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
