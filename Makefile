@@ -56,7 +56,7 @@ TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1) $(2)')
 
-.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop third-party bench fuzz lint format install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -216,6 +216,10 @@ soak-javascript: all
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/loops/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
+
+# 300 kills of the whole process group, most in the first moments of a queue.
+soak-drain-group: all $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_ROUNDS=300 /usr/bin/python3 tests/integration/drain/test_drain_group.py Group.test_kill_9_of_the_group
 
 # Random faults, every byte compared; prints its seed, and SEED= repeats one.
 SECONDS ?= 180

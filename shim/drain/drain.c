@@ -20,7 +20,7 @@
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 
-bool drain_enabled; /* child: kept, it is off in the children too */
+bool drain_enabled;                  /* child: kept, it is off in the children too */
 struct drain_options drain_settings; /* child: constant */
 
 bool drain_wants(int fd)

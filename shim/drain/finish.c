@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/chunks.h"
+#include "drain/direct.h"
 #include "drain/episode.h"
 #include "drain/helper_process.h"
 #include "drain/stream.h"
@@ -67,9 +68,25 @@ static void count_left(struct stream *stream)
     handed_over_writes += writes;
 }
 
+/* What is queued for it is lost, and its helper is just about to say so. */
+static bool a_reader_is_gone(void)
+{
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        if (!stream_is_sent(stream) && direct_reader_is_gone(atomic_load(&stream->fd)))
+            return true;
+    }
+    return false;
+}
+
 static void wait_until_sent(uint64_t deadline)
 {
+    enum { TO_COUNT_NS = 200 * NS_PER_MS };
     bool any = false;
+    uint64_t to_count = clock_monotonic_ns() + TO_COUNT_NS;
+    if (deadline < to_count && a_reader_is_gone())
+        deadline = to_count;
     while (!all_sent(&any) && clock_monotonic_ns() < deadline) {
         struct timespec moment = {0, NS_PER_MS};
         raw_syscall(SYS_nanosleep, &moment, 0);

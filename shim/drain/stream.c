@@ -7,9 +7,10 @@
 #include "base/raw_syscall.h"
 #include "slots/slot.h"
 
+/* What is pointed to is wiped by the kernel in a forked child. child: constant */
 static struct drain_state none; /* never written: nothing is drained */
 struct drain_state *drain_state = &none;
-struct drain_limits drain_limits;
+struct drain_limits drain_limits; /* child: constant */
 
 /* The slot of a forked child's thread reads zero. */
 static uint32_t own_tid(void)

@@ -210,7 +210,7 @@ static bool reader_caught_up(const struct descriptor *descriptor)
 static bool is_of_a_burst(uint64_t size)
 {
     enum { LARGE = 2048 };
-    static __thread uint32_t last __attribute__((tls_model("initial-exec")));
+    static __thread uint32_t last; /* child: kept, only its changes count */
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
     last = sequence;

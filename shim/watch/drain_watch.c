@@ -22,7 +22,7 @@
 #include "watch/context.h"
 #include "watch/proof.h"
 
-enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 50 };
+enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
 
 /* Of the last episode that was seen of each stream. */
 struct told_episode {
