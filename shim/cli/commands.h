@@ -13,6 +13,8 @@ enum {
 
 int command_run(int argc, char **argv);
 int command_diagnose(int argc, char **argv);
+/* What `diagnose --stacks --tree PID` prints, on stderr. */
+void diagnose_tree(int pid);
 int command_report(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_top(int argc, char **argv);

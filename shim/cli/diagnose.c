@@ -218,6 +218,7 @@ static struct text_style style_of(const struct options *options)
     bool terminal = isatty(STDOUT_FILENO);
     const char *no_colour = getenv("NO_COLOR");
     return (struct text_style){
+        .out = stdout,
         .stacks = options->stacks,
         .colour = terminal && !(no_colour && no_colour[0]),
         .columns = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0,
@@ -249,4 +250,17 @@ int command_diagnose(int argc, char **argv)
     diagnosis_end(&diagnosis);
     free(options.pids);
     return status;
+}
+
+void diagnose_tree(int pid)
+{
+    struct options options = {.tree = pid, .stacks = true};
+    struct diagnosis diagnosis;
+    struct text_style style = {.out = stderr, .stacks = true};
+    if (!diagnosis_start(&diagnosis, NULL, 0))
+        return;
+    if (choose_pids(&diagnosis, &options) && diagnose_once(&diagnosis))
+        diagnosis_print_text(&diagnosis, &style);
+    diagnosis_end(&diagnosis);
+    free(options.pids);
 }

@@ -4,15 +4,21 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/report/aggregate.h"
+#include "cli/report/event_fields.h"
 #include "cli/report/event_text.h"
 #include "cli/report/formats.h"
 #include "cli/report/source_lines.h"
+#include "cli/run_annotations.h"
+#include "cli/run_check.h"
 #include "cli/run_environment.h"
 #include "cli/run_log.h"
 #include "cli/run_options.h"
@@ -22,7 +28,10 @@
 enum {
     SUMMARY_SITES = 8,
     TEXT_SUMMARY_LINES = 60,
-    FOLLOW_EVERY_MS = 100,     /* only where inotify(7) is not to be had */
+    FOLLOW_EVERY_MS = 100, /* only where inotify(7) is not to be had */
+    DEADLOCKS_TOLD = 64,
+    KILL_AFTER_S = 5,          /* --timeout: between SIGTERM and SIGKILL */
+    EXIT_TIMED_OUT = 124,      /* as timeout(1) has it */
     LAST_WORDS_WAIT_MS = 2000, /* how long the summary waits for a reader of a full stderr */
 };
 
@@ -32,8 +41,11 @@ struct session {
     struct run_log log;
     struct run_output output;
     struct model model;
-    bool in_summary;       /* RUN_LOG_TEXT: the line before belonged to a summary */
-    unsigned text_summary; /* lines of summaries that were shown */
+    bool in_summary;               /* RUN_LOG_TEXT: the line before belonged to a summary */
+    char told[DEADLOCKS_TOLD][24]; /* ids of the latest */
+    unsigned told_count;
+    uint64_t end_ns, kill_ns; /* --timeout: when it is over, when SIGKILL is sent; 0: not yet */
+    unsigned text_summary;    /* lines of summaries that were shown */
 };
 
 /* A stream into memory, whose text goes to stderr as one piece. */
@@ -81,6 +93,21 @@ static void on_text(struct session *session, const char *line, size_t length)
     piece_put(&piece, &session->output);
 }
 
+/* The same deadlock, from another of its members. In JSON every line is passed on. */
+static bool is_told(struct session *session, const json_t *event)
+{
+    const char *id = field_string(event, "id");
+    if (session->options.json || strcmp(field_string(event, "event"), "deadlock") != 0 || !*id)
+        return false;
+    for (unsigned i = 0; i < DEADLOCKS_TOLD; i++) {
+        if (strcmp(session->told[i], id) == 0)
+            return true;
+    }
+    snprintf(session->told[session->told_count++ % DEADLOCKS_TOLD], sizeof session->told[0], "%s",
+             id);
+    return false;
+}
+
 /* A report of our own file: shown while the call still hangs. */
 static void on_event(void *context, const char *line, size_t length, json_t *event)
 {
@@ -92,6 +119,16 @@ static void on_event(void *context, const char *line, size_t length, json_t *eve
         return;
     }
     aggregate_event(&session->model, event, 0);
+    run_verdict_event(&session->options.verdict, event);
+    if (is_told(session, event))
+        return; /* each member of a deadlock tells it */
+    if (run_annotations_wanted()) {
+        run_annotations_summary(event);
+        if (piece_open(&piece)) {
+            run_annotations_write(event, piece.stream);
+            piece_put(&piece, &session->output);
+        }
+    }
     if (session->log.kind != RUN_LOG_PRIVATE || !piece_open(&piece))
         return;
     if (session->options.json) {
@@ -103,6 +140,23 @@ static void on_event(void *context, const char *line, size_t length, json_t *eve
     piece_put(&piece, &session->output);
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Until the next step of --timeout; -1: there is none. */
+static int milliseconds_left(const struct session *session)
+{
+    uint64_t next = session->kill_ns ? session->kill_ns : session->end_ns, now = now_ns();
+    if (next == 0 || next == UINT64_MAX)
+        return -1;
+    uint64_t left = next > now ? (next - now) / NS_PER_MS + 1 : 0;
+    return left > 1000 * 1000 ? 1000 * 1000 : (int)left;
+}
+
 static void wait_for_news(struct session *session)
 {
     struct pollfd news[] = {
@@ -111,9 +165,31 @@ static void wait_for_news(struct session *session)
         {.fd = run_output_pending(&session->output) ? session->output.fd : -1, .events = POLLOUT},
     };
     bool must_look = session->log.kind == RUN_LOG_PRIVATE && session->log.inotify_fd < 0;
-    while (poll(news, sizeof news / sizeof *news, must_look ? FOLLOW_EVERY_MS : -1) < 0 &&
-           errno == EINTR)
+    int patience = must_look ? FOLLOW_EVERY_MS : milliseconds_left(session);
+    while (poll(news, sizeof news / sizeof *news, patience) < 0 && errno == EINTR)
         ;
+}
+
+/* The end of --timeout: what it hangs in is told before it is killed for it. */
+static void on_time_out(struct session *session)
+{
+    uint64_t now = now_ns();
+    if (session->end_ns == 0 || now < session->end_ns)
+        return;
+    if (session->kill_ns == 0) {
+        char duration[32];
+        session->kill_ns = now + (uint64_t)KILL_AFTER_S * NS_PER_S;
+        fprintf(
+            stderr,
+            "pipeshim run: %s has not ended within %s (--timeout); this is what it waits for:\n",
+            session->options.command[0],
+            duration_text((int64_t)(session->options.timeout_ns / NS_PER_US), duration));
+        diagnose_tree(session->process.pid);
+        run_process_kill_tree(&session->process, SIGTERM);
+    } else if (now >= session->kill_ns) {
+        run_process_kill_tree(&session->process, SIGKILL);
+        session->kill_ns = UINT64_MAX;
+    }
 }
 
 static void write_summary(struct session *session)
@@ -142,6 +218,7 @@ static void follow_to_the_end(struct session *session)
         run_log_follow(&session->log, on_event, session);
         run_output_flush(&session->output);
         run_process_signals(&session->process);
+        on_time_out(session);
     }
     run_log_finish(&session->log, on_event, session);
     aggregate_finish(&session->model);
@@ -155,6 +232,8 @@ int command_run(int argc, char **argv)
     int status = 0;
     if (!run_options_parse(argc, argv, &session.options, &status))
         return status;
+    if (!run_check_settings())
+        return EXIT_USAGE;
     status = run_environment_preload(session.options.library);
     if (status != 0)
         return status;
@@ -167,6 +246,8 @@ int command_run(int argc, char **argv)
         return EXIT_UNAVAILABLE;
     }
     status = run_process_start(&session.process, session.options.command);
+    if (session.options.timeout_ns != 0)
+        session.end_ns = now_ns() + session.options.timeout_ns;
     if (status == 0)
         follow_to_the_end(&session);
     run_log_close(&session.log);
@@ -174,5 +255,12 @@ int command_run(int argc, char **argv)
     model_close(&session.model);
     if (status != 0)
         return status;
+    if (session.kill_ns != 0)
+        return EXIT_TIMED_OUT;
+    if (session.options.verdict.words[0] && run_process_succeeded(&session.process)) {
+        fprintf(stderr, "pipeshim run: status %d by --fail-on: %s\n", EXIT_FAILED_ON,
+                session.options.verdict.words);
+        return EXIT_FAILED_ON;
+    }
     run_process_exit_like(&session.process);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "config/parse.h"
 
 /* An option without a value sets the variable to `fixed`. */
 static const struct variable {
@@ -30,6 +31,8 @@ static const struct variable {
     {"stack-depth", "PIPESHIM_STACK_DEPTH", NULL, "N", "frames of a stack (64)"},
     {"python", "PIPESHIM_PYTHON", NULL, "on|off", "frames of CPython"},
     {"javascript", "PIPESHIM_JAVASCRIPT", NULL, "on|off", "frames of Node.js"},
+    {"stdio", "PIPESHIM_STDIO", NULL, "on|off", "see stdio through libc's FILE tables"},
+    {"seccomp", "PIPESHIM_SECCOMP", NULL, "M", "auto, trust or off: under an inherited filter"},
     {"only", "PIPESHIM_ONLY", NULL, "GLOBS", "watch only these programs"},
     {"skip", "PIPESHIM_SKIP", NULL, "GLOBS", "do not watch these programs"},
     {"suppress", "PIPESHIM_SUPPRESS", NULL, "FILE", "rules of what not to report"},
@@ -53,6 +56,8 @@ enum {
     VARIABLE_COUNT = sizeof variables / sizeof *variables,
     OPTION_VARIABLE = 1000, /* + index */
     OPTION_LIBRARY = 2000,
+    OPTION_FAIL_ON,
+    OPTION_TIMEOUT,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -71,11 +76,18 @@ static int print_help(void)
         snprintf(option, sizeof option, "--%s %s", variables[i].option, variables[i].value);
         printf("  %-24s %-25s %s\n", option, variables[i].name, variables[i].what);
     }
+    puts(
+        "  --fail-on LIST           status 86 if one of these happened although CMD ended with 0:\n"
+        "                           deadlock, finding, a finding's name, blocked>5s, lag>1s, drop\n"
+        "  --timeout D              then diagnose with stacks, SIGTERM, SIGKILL, status 124");
     puts("  --library PATH           of libpipeshim.so; else beside this program, or in ../lib\n"
          "  --help, --version\n"
          "\n"
-         "Exit status: that of CMD; 126 CMD cannot be run, 127 it does not exist; 64 wrong use,\n"
-         "69 libpipeshim.so is missing. If a signal ends CMD, the same signal ends pipeshim.");
+         "Exit status: that of CMD; 86 by --fail-on, 124 by --timeout; 126 CMD cannot be run, 127 "
+         "it\n"
+         "does not exist; 64 wrong use, a wrong value, or a log that cannot be opened (nothing is\n"
+         "started), 69 libpipeshim.so is missing. If a signal ends CMD, the same signal ends "
+         "pipeshim.");
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -88,7 +100,11 @@ static void make_table(struct option *options)
     options[VARIABLE_COUNT] = (struct option){"library", required_argument, NULL, OPTION_LIBRARY};
     options[VARIABLE_COUNT + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     options[VARIABLE_COUNT + 2] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
-    options[VARIABLE_COUNT + 3] = (struct option){0};
+    options[VARIABLE_COUNT + 3] =
+        (struct option){"fail-on", required_argument, NULL, OPTION_FAIL_ON};
+    options[VARIABLE_COUNT + 4] =
+        (struct option){"timeout", required_argument, NULL, OPTION_TIMEOUT};
+    options[VARIABLE_COUNT + 5] = (struct option){0};
 }
 
 static bool set_variable(const struct variable *variable, const char *value, int *status)
@@ -102,7 +118,8 @@ static bool set_variable(const struct variable *variable, const char *value, int
 
 bool run_options_parse(int argc, char **argv, struct run_options *options, int *status)
 {
-    struct option table[VARIABLE_COUNT + 4];
+    struct option table[VARIABLE_COUNT + 6];
+    char wrong[64];
     *options = (struct run_options){0};
     make_table(table);
     opterr = 0;
@@ -113,6 +130,21 @@ bool run_options_parse(int argc, char **argv, struct run_options *options, int *
                 return false;
         } else if (c == OPTION_LIBRARY) {
             options->library = optarg;
+        } else if (c == OPTION_FAIL_ON) {
+            if (!run_verdict_parse(optarg, &options->verdict, wrong)) {
+                *status =
+                    usage_error("run",
+                                "--fail-on: '%s' is not one of deadlock, finding, a finding's "
+                                "name, blocked, lag, filling, rescued, drop, some with >5s",
+                                wrong);
+                return false;
+            }
+        } else if (c == OPTION_TIMEOUT) {
+            if (!parse_duration(optarg, &options->timeout_ns) || options->timeout_ns == 0) {
+                *status = usage_error(
+                    "run", "--timeout %s: expected a duration such as 30s or 500ms", optarg);
+                return false;
+            }
         } else {
             *status = c == OPTION_HELP || c == 'h' ? print_help()
                       : c == OPTION_VERSION        ? print_version()

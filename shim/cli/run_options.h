@@ -6,11 +6,16 @@
 #define PIPESHIM_CLI_RUN_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/run_verdict.h"
 
 struct run_options {
-    const char *library; /* NULL: search (run_environment.h) */
-    char **command;      /* CMD and its arguments, NULL-terminated */
-    bool json;           /* PIPESHIM_FORMAT is json */
+    const char *library;        /* NULL: search (run_environment.h) */
+    char **command;             /* CMD and its arguments, NULL-terminated */
+    bool json;                  /* PIPESHIM_FORMAT is json */
+    struct run_verdict verdict; /* --fail-on */
+    uint64_t timeout_ns;        /* --timeout; 0: none */
 };
 
 /* Reads the options and puts them into the environment: what is set there before stays where no

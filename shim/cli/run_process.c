@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/diagnose/select.h"
+
 enum {
     EXIT_CANNOT_RUN = 126, /* as shells and env(1) have it */
     EXIT_NOT_FOUND = 127,
@@ -153,6 +155,20 @@ void run_process_signals(struct run_process *process)
             pass_on(process, &info);
     }
     reap(process); /* several ends of children may arrive as one SIGCHLD */
+}
+
+void run_process_kill_tree(const struct run_process *process, int signal)
+{
+    unsigned count = 0;
+    int *pids = find_tree(process->pid, &count);
+    for (unsigned i = 0; i < count; i++)
+        kill(pids[i], signal);
+    free(pids);
+}
+
+bool run_process_succeeded(const struct run_process *process)
+{
+    return WIFEXITED(process->status) && WEXITSTATUS(process->status) == 0;
 }
 
 void run_process_exit_like(const struct run_process *process)

@@ -26,6 +26,12 @@ int run_process_start(struct run_process *process, char *const *command);
 /* Handles the signals that came: passes on, stops and continues, notes the end. */
 void run_process_signals(struct run_process *process);
 
+/* Sends a signal to the command and all its descendants. */
+void run_process_kill_tree(const struct run_process *process, int signal);
+
+/* It has ended, with status 0. */
+bool run_process_succeeded(const struct run_process *process);
+
 /* Ends this process as the child ended: its exit status, or its signal (without a core file of
  * pipeshim's own). */
 _Noreturn void run_process_exit_like(const struct run_process *process);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/settings.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -225,9 +226,6 @@ static int find_setting(const char *variable)
 static void read_variable(struct settings *settings, const char *variable,
                           settings_complaint *complain, void *context)
 {
-    if (strncmp(variable, "PIPESHIM", 8) != 0 || !strchr(variable, '=') ||
-        (variable[8] != '=' && variable[8] != '_'))
-        return;
     int id = find_setting(variable);
     if (id < 0) {
         complain_of_name(variable, complain, context);
@@ -262,21 +260,55 @@ static bool program_passes(const struct settings *settings, const struct program
     return !is_matched(settings->text[SETTING_SKIP], names);
 }
 
+/* The settings that decide whether the program is left out: all that such a process reads. */
+static bool decides(int id)
+{
+    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP;
+}
+
+static bool is_ours(const char *variable)
+{
+    return strncmp(variable, "PIPESHIM", 8) == 0 && (variable[8] == '=' || variable[8] == '_') &&
+           strchr(variable, '=') != NULL;
+}
+
+bool settings_ask_for_names(char *const *variables)
+{
+    for (; variables && *variables; variables++) {
+        int id = is_ours(*variables) ? find_setting(*variables) : -1;
+        if (id == SETTING_ONLY || id == SETTING_SKIP)
+            return true;
+    }
+    return false;
+}
+
+static void read_variables(struct settings *settings, char *const *variables, bool deciding,
+                           settings_complaint *complain, void *context)
+{
+    for (int id = 0; id < SETTING_COUNT; id++)
+        if (decides(id) == deciding)
+            use_default(settings, (enum setting_id)id);
+    for (; variables && *variables; variables++)
+        if (is_ours(*variables) && decides(find_setting(*variables)) == deciding)
+            read_variable(settings, *variables, complain, context);
+}
+
 void settings_read(struct settings *settings, char *const *variables,
                    const struct program_names *names, bool secure, settings_complaint *complain,
                    void *context)
 {
-    memset(settings, 0, sizeof *settings);
-    for (int id = 0; id < SETTING_COUNT; id++)
-        use_default(settings, (enum setting_id)id);
+    memset(settings, 0, offsetof(struct settings, texts));
     if (secure)
+        variables = NULL;
+    read_variables(settings, variables, true, complain, context);
+    settings->active =
+        !secure && settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
+    if (!settings->active && !secure)
         return;
-    for (; variables && *variables; variables++)
-        read_variable(settings, *variables, complain, context);
+    read_variables(settings, variables, false, complain, context);
     uint64_t loop;
     bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
     settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;
-    settings->active = settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
 }
 
 bool settings_are_active(const struct settings *settings)

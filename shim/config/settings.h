@@ -29,8 +29,8 @@ struct settings {
     bool given[SETTING_COUNT];       /* accepted from the environment, and not the default's text */
     enum loop_choice loop;
     bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
-    char texts[SETTINGS_TEXT_LIMIT];
     unsigned texts_used;
+    char texts[SETTINGS_TEXT_LIMIT]; /* last: a start touches what is in use */
 };
 
 /* By which names, without directories, PIPESHIM_ONLY and PIPESHIM_SKIP know a program; NULL: it has
@@ -48,12 +48,16 @@ typedef void settings_complaint(const char *line, void *context);
 /*
  * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the
  * program of these names. `secure`: AT_SECURE, ignore everything.
+ * Where the program is left out, `active` is false and the rest is not read.
  * An invalid value is complained of and its default used; so is a name that is
  * almost one of ours. Does not allocate; async-signal-safe.
  */
 void settings_read(struct settings *settings, char *const *variables,
                    const struct program_names *names, bool secure, settings_complaint *complain,
                    void *context);
+
+/* True if a variable among these makes settings_read() look at the program's names. */
+bool settings_ask_for_names(char *const *variables);
 
 bool settings_are_active(const struct settings *settings);
 

@@ -50,16 +50,19 @@ static bool is_as_expected(void *const *table, const void *read, const void *wri
     return table && read && write && table[READ_ENTRY] == read && table[WRITE_ENTRY] == write;
 }
 
-/* The tables lie in libc's RELRO: read-only after relocation. One page at a time; the entry is one
- * aligned word. */
-static bool replace(void **entry)
+/* The tables lie in libc's RELRO, read-only after relocation, one close behind the other: in one
+ * page or in two. Each entry is one aligned word. */
+static bool replace(void **one, void **other)
 {
     uintptr_t page_size = getauxval(AT_PAGESZ);
-    uintptr_t page = (uintptr_t)entry & ~(page_size - 1);
-    if (raw_syscall(SYS_mprotect, page, page_size, PROT_READ | PROT_WRITE) != 0)
+    uintptr_t low = (uintptr_t)(one < other ? one : other) & ~(page_size - 1);
+    uintptr_t high = ((uintptr_t)(one < other ? other : one) & ~(page_size - 1)) + page_size;
+    if (high - low > 2 * page_size ||
+        raw_syscall(SYS_mprotect, low, high - low, PROT_READ | PROT_WRITE) != 0)
         return false;
-    __atomic_store_n(entry, (void *)stdio_write_door, __ATOMIC_RELEASE);
-    raw_syscall(SYS_mprotect, page, page_size, PROT_READ);
+    __atomic_store_n(one, (void *)stdio_write_door, __ATOMIC_RELEASE);
+    __atomic_store_n(other, (void *)stdio_write_door, __ATOMIC_RELEASE);
+    raw_syscall(SYS_mprotect, low, high - low, PROT_READ);
     return true;
 }
 
@@ -72,7 +75,7 @@ const char *stdio_jumps_install(void)
     if (!is_as_expected(narrow, read, write) || !is_as_expected(wide, read, write))
         return "this libc's FILE tables are not laid out as expected";
     real_file_write = (write_function *)write;
-    if (!replace(&narrow[WRITE_ENTRY]) || !replace(&wide[WRITE_ENTRY]))
+    if (!replace(&narrow[WRITE_ENTRY], &wide[WRITE_ENTRY]))
         return "the kernel does not let libc's FILE tables be changed";
     return NULL;
 }

@@ -11,12 +11,12 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/mapped_file.h"
+#include "process/executable.h"
 
 /* Of glibc 2.35; NULL with an older one. */
 static __typeof__(&_dl_find_object) find_object; /* child: constant */
 
 /* child: constant */
-static char executable_path[MODULE_PATH_LIMIT];
 static uintptr_t vdso_address;
 static struct {
     uintptr_t start, end, load_bias;
@@ -46,9 +46,6 @@ static void find_executable(void)
 
 void modules_init(void)
 {
-    long length = raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", executable_path,
-                              sizeof(executable_path) - 1);
-    executable_path[length > 0 ? length : 0] = '\0';
     vdso_address = getauxval(AT_SYSINFO_EHDR);
     find_object = (__typeof__(find_object))symbol_next("_dl_find_object");
     find_executable();
@@ -139,7 +136,7 @@ void module_path(const struct memory_reader *reader, const struct module *module
     if (module_is_vdso(module))
         text_string(&text, "[vdso]");
     else if (module_is_executable(module))
-        text_string(&text, executable_path); /* the loader's own name for it is empty */
+        text_string(&text, executable_path()); /* the loader's own name for it is empty */
     else if (module->name != 0)
         memory_read_string(reader, module->name, path, capacity);
     else

@@ -32,7 +32,7 @@ struct module {
     char path[MODULE_PATH_LIMIT]; /* only if name is 0 */
 };
 
-/* Records the executable's path and where the vDSO is. In the library's constructor, once. */
+/* Notes where the executable and the vDSO are. In the library's constructor, once. */
 void modules_init(void);
 
 /* The object that is mapped at `address`; false: none. */

@@ -76,10 +76,8 @@ static const struct tell_sources sources = {
 static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
-    if (!inherited_filter_permits(environment))
-        return;
-    tell_prepare(arguments, environment, secure, &settings, &sources);
-    if (!settings_are_active(&settings))
+    if (!tell_read_settings(arguments, environment, secure, &settings) ||
+        !inherited_filter_permits(environment) || !tell_prepare(arguments, environment, &sources))
         return;
     struct life *made = make_life();
     if (!made) {
@@ -107,11 +105,9 @@ static void begin_with_unknown_libc(void)
     bool log_given = false;
     for (char **variable = &environ ? environ : NULL; variable && *variable; variable++)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
-    if (!log_given || !inherited_filter_permits(environ))
-        return;
     char *nameless[] = {NULL};
-    tell_prepare(nameless, environ, getauxval(AT_SECURE) != 0, &settings, &sources);
-    if (settings_are_active(&settings))
+    if (log_given && tell_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings) &&
+        inherited_filter_permits(environ) && tell_prepare(nameless, environ, &sources))
         tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
                   "process is not watched");
 }

@@ -26,8 +26,8 @@ enum destination { TO_PATH, TO_FD, TO_SYSLOG };
 
 /* child: constant */
 static enum destination destination;
+static const char *(*executable_name)(void);
 static const char *path_pattern;
-static const char *executable;
 static int program_fd;
 static bool borrowing_allowed = true; /* child: kept, until its own watchdog begins */
 static bool program_fd_open;
@@ -39,13 +39,12 @@ static char pending[PENDING_LIMIT];
 static size_t pending_size;
 static uint64_t dropped;
 
-void log_prepare(const char *where, const char *executable_name)
+void log_prepare(const char *where, const char *(*name_of_executable)(void))
 {
     uint64_t number;
-    executable = executable_name;
+    executable_name = name_of_executable;
     destination = TO_PATH;
     path_pattern = where;
-    raw_syscall(SYS_uname, &host);
     if (strcmp(where, "syslog") == 0) {
         destination = TO_SYSLOG;
         return;
@@ -61,6 +60,8 @@ void log_prepare(const char *where, const char *executable_name)
 
 const char *log_host(void)
 {
+    if (!host.nodename[0])
+        raw_syscall(SYS_uname, &host);
     return host.nodename;
 }
 
@@ -98,10 +99,10 @@ static void expand_path(struct text_buffer *path)
             text_signed(path, raw_syscall(SYS_getpid));
             break;
         case 'e':
-            text_string(path, executable);
+            text_string(path, executable_name());
             break;
         case 'h':
-            text_string(path, host.nodename);
+            text_string(path, log_host());
             break;
         default:
             text_char(path, '%');

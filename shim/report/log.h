@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 /* Takes the destination as PIPESHIM_LOG says it (`where` must stay valid) and, for an fd, its
- * identity. For the constructor. */
-void log_prepare(const char *where, const char *executable_name);
+ * identity. `name_of_executable` is asked when a path needs it. For the constructor. */
+void log_prepare(const char *where, const char *(*name_of_executable)(void));
 
-/* The machine's name, as it was at log_prepare(); valid for ever. */
+/* The machine's name, as it is at the first call; valid for ever. */
 const char *log_host(void);
 
 /* A forked child: nothing of the parent's is pending or counted. Async-signal-safe. */

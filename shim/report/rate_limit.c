@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "report/rate_limit.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define NS_PER_MINUTE ((uint64_t)60 * 1000000000)
@@ -8,7 +9,8 @@
 
 void rate_limit_begin(struct rate_limit *limit, uint64_t per_minute, uint64_t repeat_ns)
 {
-    memset(limit, 0, sizeof *limit);
+    /* At the start of a process the memory of the stacks stays untouched. */
+    memset(limit, 0, limit->remembers ? sizeof *limit : offsetof(struct rate_limit, stacks));
     limit->per_minute = per_minute;
     limit->repeat_ns = repeat_ns;
 }
@@ -30,6 +32,7 @@ bool rate_limit_take(struct rate_limit *limit, uint64_t now_ns)
 bool rate_limit_show_stack(struct rate_limit *limit, uint64_t hash, uint64_t now_ns)
 {
     unsigned oldest = 0;
+    limit->remembers = true;
     for (unsigned i = 0; i < REMEMBERED_STACKS; i++) {
         if (limit->stacks[i].shown_ns != 0 && limit->stacks[i].hash == hash) {
             if (now_ns - limit->stacks[i].shown_ns < limit->repeat_ns)

@@ -15,11 +15,13 @@ struct rate_limit {
     uint64_t tokens_ns; /* saved-up time; one report costs a minute / per_minute */
     uint64_t last_ns;
     bool begun;
+    bool remembers; /* any of the stacks is in use */
     struct {
         uint64_t hash, shown_ns;
     } stacks[REMEMBERED_STACKS];
 };
 
+/* Begins, for the first time in zeroed memory. */
 void rate_limit_begin(struct rate_limit *limit, uint64_t per_minute, uint64_t repeat_ns);
 
 /* True if one more report may be made at time `now_ns`: a bucket that holds one second's worth, at

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "report/tell.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,19 +9,19 @@
 #include "drain/drain.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
+#include "process/executable.h"
 #include "process/life.h"
 #include "report/event.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/suppress.h"
 
-enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50, PATH_LIMIT = 4096 };
+enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
 
 /* child: constant */
-static const struct settings *config;
+static struct settings *config;
+static bool name_is_open; /* tell_prepare() must ask for the executable's name */
 static const struct tell_sources *sources;
-static char executable[PATH_LIMIT] = "";
-static const char *executable_name = executable;
 static struct event_start start; /* but for cpu_stacks, which is asked each time */
 static bool start_told;
 
@@ -34,6 +33,7 @@ static uint64_t held_back_now; /* reports held back since the last record */
 static struct rate_limit limit;
 static struct summary summary;
 static uint64_t begun_ns;
+static bool counts_begun; /* at the first record: a process that has none touches none of them */
 
 /* child: constant */
 static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
@@ -54,21 +54,12 @@ static void keep_complaint(const char *line, void *context)
     complaints_used += size;
 }
 
-static void find_executable(void)
-{
-    long size =
-        raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", executable, sizeof executable - 1);
-    executable[size > 0 ? size : 0] = '\0';
-    const char *slash = strrchr(executable, '/');
-    executable_name = slash ? slash + 1 : executable;
-}
-
 static void begin_counts(void)
 {
     last_seq = 0;
     told_dropped = 0;
     held_back_now = 0;
-    begun_ns = clock_monotonic_ns();
+    counts_begun = true;
     rate_limit_begin(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
     summary_begin(&summary);
 }
@@ -79,10 +70,10 @@ static const char *next_argument(void *context)
     return **at ? *(*at)++ : NULL;
 }
 
-static struct program_names names_of(char *const *arguments)
+static struct program_names names_of(char *const *arguments, const char *name)
 {
     char *const *at = arguments;
-    struct program_names names = {.executable = executable_name};
+    struct program_names names = {.executable = name};
     const char *script = script_argument(next_argument, &at);
     if (arguments[0])
         names.invoked = path_last_part(arguments[0]);
@@ -91,30 +82,48 @@ static struct program_names names_of(char *const *arguments)
     return names;
 }
 
-void tell_prepare(char *const *arguments, char *const *environment, bool secure,
-                  struct settings *into, const struct tell_sources *from)
+bool tell_read_settings(char *const *arguments, char *const *environment, bool secure,
+                        struct settings *into)
 {
+    struct program_names names = {NULL, NULL, NULL};
+    bool asked = settings_ask_for_names(environment);
     config = into;
-    sources = from;
-    find_executable();
-    struct program_names names = names_of(arguments);
+    if (asked)
+        names = names_of(arguments, executable_name_at_start(arguments));
     settings_read(into, environment, &names, secure, keep_complaint, NULL);
+    name_is_open = asked && !names.executable;
+    return settings_are_active(into) || (name_is_open && !secure);
+}
+
+bool tell_prepare(char *const *arguments, char *const *environment, const struct tell_sources *from)
+{
+    struct settings *into = config;
+    sources = from;
+    if (name_is_open) {
+        struct program_names names = names_of(arguments, executable_name());
+        complaints_used = 0;
+        settings_read(into, environment, &names, false, keep_complaint, NULL);
+    }
     if (!settings_are_active(into))
-        return;
+        return false;
     start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
     log_prepare(into->text[SETTING_LOG], executable_name);
-    start.host = log_host();
-    begin_counts();
+    begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
     for (size_t at = 0; at < complaints_used; at += strlen(complaints + at) + 1)
         tell_line(complaints + at);
+    return true;
 }
 
 static bool begin_telling(void)
 {
-    return rights_hold() && life_reporting_begin(PATIENCE_MS);
+    if (!rights_hold() || !life_reporting_begin(PATIENCE_MS))
+        return false;
+    if (!counts_begun)
+        begin_counts();
+    return true;
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -127,7 +136,7 @@ static void begin_record(struct text_buffer *text, struct event_head *head, cons
         .time_ns = clock_realtime_ns(),
         .pid = (int)raw_syscall(SYS_getpid),
         .tid = tid,
-        .executable = executable,
+        .executable = executable_path(),
         .thread = thread,
         .dropped = log_dropped() - told_dropped,
         .suppressed = held_back_now,
@@ -154,6 +163,7 @@ static void write_start(void)
     if (start_told)
         return;
     start_told = true;
+    start.host = log_host();
     start.cpu_stacks = sources->cpu_stacks();
     task_name(pid, thread, sizeof thread);
     begin_record(&text, &head, "start", pid, thread);
@@ -179,7 +189,8 @@ void tell_begin_in_child(void)
 {
     start_told = false;
     log_begin_in_child();
-    begin_counts();
+    begun_ns = clock_monotonic_ns();
+    counts_begun = false;
     if (is_json() && begin_telling()) {
         write_start();
         life_reporting_end();
@@ -410,7 +421,8 @@ void tell_summary(void)
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
-    if (config->number[SETTING_SUMMARY] == 0 || (!is_json() && summary.reports == 0))
+    if (config->number[SETTING_SUMMARY] == 0 ||
+        (!is_json() && (!counts_begun || summary.reports == 0)))
         return;
     summary.run_ns = clock_monotonic_ns() - begun_ns;
     summary.dropped = log_dropped();

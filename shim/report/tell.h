@@ -25,10 +25,15 @@ struct tell_sources {
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
 };
 
-/* Reads the settings (see settings_read()) and takes the log's destination; what was wrong with
- * them is logged if the library is active here. For the constructor. */
-void tell_prepare(char *const *arguments, char *const *environment, bool secure,
-                  struct settings *into, const struct tell_sources *from);
+/* Reads the settings (see settings_read()) into `into`, which is kept. False: the program is left
+ * out. Makes no system call but openat(2) and close(2). For the constructor. */
+bool tell_read_settings(char *const *arguments, char *const *environment, bool secure,
+                        struct settings *into);
+
+/* After tell_read_settings() was true: takes the log's destination; what was wrong with the
+ * settings is logged. False: the program is left out after all. For the constructor. */
+bool tell_prepare(char *const *arguments, char *const *environment,
+                  const struct tell_sources *from);
 
 /* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
  * is something to report, so that a quiet program's output stays its own. */

@@ -14,17 +14,17 @@
 #include "watch/thread_stack.h"
 
 static struct event_loop loops[LOOP_LIMIT];
+static _Atomic unsigned loops_bound; /* of those beyond no memory was ever touched */
 
 void event_loops_begin(void)
 {
-    for (unsigned i = 0; i < LOOP_LIMIT; i++)
-        if (loops[i].generation != 0) /* else it was never used: its memory stays untouched */
-            memset(&loops[i], 0, sizeof loops[i]);
+    memset(loops, 0, atomic_load(&loops_bound) * sizeof *loops);
+    atomic_store(&loops_bound, 0);
 }
 
 static struct event_loop *find(const struct slot *slot)
 {
-    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+    for (unsigned i = 0; i < atomic_load(&loops_bound); i++)
         if (loops[i].slot == slot && loops[i].tid == slot->tid)
             return &loops[i];
     return NULL;
@@ -39,6 +39,8 @@ static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int 
         uint32_t generation = loop->generation + 1;
         memset(loop, 0, sizeof *loop);
         loop->generation = generation;
+        if (i >= atomic_load(&loops_bound))
+            atomic_store(&loops_bound, i + 1);
         loop->tid = slot->tid;
         loop->slot = slot;
         slot->watch.is_loop = true;
@@ -318,7 +320,7 @@ bool event_loop_is_left(struct event_loop *loop, const struct story *story)
 
 void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context)
 {
-    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+    for (unsigned i = 0; i < atomic_load(&loops_bound); i++)
         if (loops[i].tid != 0)
             visit(&loops[i], context);
 }

@@ -63,6 +63,7 @@ static const struct kernel_call needed_calls[] = {
     ANY_ARGUMENTS(SYS_statx),
     WITH(SYS_fcntl, 1, F_GETPIPE_SZ),
     WITH(SYS_fcntl, 1, F_GETFL),
+    WITH(SYS_fcntl, 1, F_GETFD),
     WITH(SYS_ioctl, 1, FIONREAD),
     ANY_ARGUMENTS(SYS_ppoll),
     ANY_ARGUMENTS(SYS_getpid),
@@ -77,6 +78,7 @@ static const struct kernel_call needed_calls[] = {
     ANY_ARGUMENTS(SYS_rt_sigpending),
     ANY_ARGUMENTS(SYS_rt_sigtimedwait),
     ANY_ARGUMENTS(SYS_sched_yield),
+    ANY_ARGUMENTS(SYS_sigaltstack),
 };
 
 /* Without these it knows less. */

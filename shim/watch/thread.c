@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
+#include "process/filters.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
@@ -30,6 +31,8 @@ static void take_own_fd_table(void)
     /* CLOSE_RANGE_UNSHARE makes a table that lacks the range from the start (Linux 5.9): no fd of
      * the program is ever held twice. Before: unshare, then close what was copied. */
     if (raw_syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
+        return;
+    if (filters_known() != 0) /* many kill for it */
         return;
     if (raw_syscall(SYS_unshare, CLONE_FILES) != 0)
         return;

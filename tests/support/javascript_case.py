@@ -71,7 +71,7 @@ class JavascriptCase(unittest.TestCase):
         self.addCleanup(os.close, reader)
         environment = self.environment(
             LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_FORMAT="json", PIPESHIM_LOG=log, PIPESHIM_ONLY="node*",
-            PIPESHIM_THRESHOLD="50ms", PIPESHIM_LOOP_THRESHOLD="1h", PIPESHIM_STACK_DEPTH=depth,
+            PIPESHIM_THRESHOLD="50ms", PIPESHIM_LOOP_THRESHOLD="3600s", PIPESHIM_STACK_DEPTH=depth,
             **(settings or {}), **more)
 
         # The shell moves the pipe to its number: a pass_fds keeps the number that it has here.

@@ -18,6 +18,11 @@
 
 #include "report/log.h"
 
+static const char *engine(void)
+{
+    return "engine";
+}
+
 static bool own_table;
 static char where[32];
 
@@ -55,7 +60,7 @@ static bool say(const char *text)
 static void log_to_fd(int fd)
 {
     snprintf(where, sizeof where, "fd:%d", fd);
-    log_prepare(where, "engine");
+    log_prepare(where, engine);
     log_begin_in_child();
 }
 
@@ -202,7 +207,7 @@ static void test_path(void)
     struct utsname host;
     uname(&host);
     snprintf(path, sizeof path, "/tmp/pipeshim-engine-%s-%d-%%-%%x", host.nodename, getpid());
-    log_prepare(pattern, "engine");
+    log_prepare(pattern, engine);
     log_begin_in_child();
     assert_false(log_uses_sockets());
     assert_true(say("a\n"));
@@ -220,7 +225,7 @@ static void test_fifo_without_reader(void)
     char path[64];
     snprintf(path, sizeof path, "/tmp/pipeshim-fifo-%d", getpid());
     assert_int_equal(mkfifo(path, 0600), 0);
-    log_prepare(path, "engine");
+    log_prepare(path, engine);
     log_begin_in_child();
     assert_false(say("a\n"));
     unlink(path);
@@ -228,7 +233,7 @@ static void test_fifo_without_reader(void)
 
 static void test_errno_is_kept(void)
 {
-    log_prepare("/nonexistent/log", "engine");
+    log_prepare("/nonexistent/log", engine);
     log_begin_in_child();
     errno = 77;
     assert_false(log_record("x", 1, false));

@@ -4,6 +4,7 @@
 #define PIPESHIM_CLI_DIAGNOSE_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "cli/diagnose/look.h"
 #include "facts/object_facts.h"
@@ -17,12 +18,13 @@ bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd
 bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
 
 struct text_style {
+    FILE *out;
     bool stacks;      /* all frames, not the user's line alone */
     bool colour;      /* escape sequences */
     unsigned columns; /* where to break lines; 0: nowhere */
 };
 
-/* Text on stdout; notes on stderr. */
+/* Text, with the notes on stderr. */
 void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style);
 /* One JSON object in one line on stdout. */
 void diagnosis_print_json(const struct diagnosis *diagnosis);

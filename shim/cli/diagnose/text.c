@@ -9,6 +9,8 @@
 #include "cli/diagnose/output.h"
 #include "report/finding_text.h"
 
+static FILE *out; /* where this diagnosis is printed */
+
 enum { FINDINGS_SHOWN = 6, PROCESSES_SHOWN = 8, WAITS_SHOWN = 6, PIPES_SHOWN = 8 };
 
 /* A name that a program gave itself must not move the cursor. */
@@ -37,41 +39,41 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
     text_init(&text, lines, sizeof lines);
     finding_text_first_line(&text, &report);
     finding_text_rest(&text, &report);
-    printf("%spipeshim:%s %s", style->colour ? "\x1b[1;31m" : "", style->colour ? "\x1b[0m" : "",
-           lines);
+    fprintf(out, "%spipeshim:%s %s", style->colour ? "\x1b[1;31m" : "",
+            style->colour ? "\x1b[0m" : "", lines);
 }
 
 static void print_peers(const struct pipe_facts *pipe)
 {
     if (!pipe->peers_known)
         return;
-    printf("; other end: %s", pipe->peer_count ? "" : "nobody that can be seen");
+    fprintf(out, "; other end: %s", pipe->peer_count ? "" : "nobody that can be seen");
     for (unsigned i = 0; i < pipe->peer_count && i < 3; i++) {
         const struct peer_facts *peer = &pipe->peers[i];
-        printf("%s%s[%d] fd %d", i ? ", " : "", clean(peer->comm), peer->pid, peer->fd);
+        fprintf(out, "%s%s[%d] fd %d", i ? ", " : "", clean(peer->comm), peer->pid, peer->fd);
         if (peer->waits_in[0] != '\0')
-            printf(" (%s)", peer->waits_in);
+            fprintf(out, " (%s)", peer->waits_in);
     }
     if (pipe->peer_count > 3)
-        printf(" and %u more", pipe->peer_count - 3);
+        fprintf(out, " and %u more", pipe->peer_count - 3);
 }
 
 static void print_facts(const struct object_facts *facts)
 {
     const struct pipe_facts *pipe = &facts->pipe;
-    printf(" %s", clean(facts->name));
+    fprintf(out, " %s", clean(facts->name));
     if (facts->kind == OBJECT_SOCKET) {
-        printf(" %s%s%s", clean(facts->socket.local), facts->socket.remote[0] ? " to " : "",
-               clean(facts->socket.remote));
+        fprintf(out, " %s%s%s", clean(facts->socket.local), facts->socket.remote[0] ? " to " : "",
+                clean(facts->socket.remote));
         if (facts->socket.peer_pid > 0)
-            printf(", process %d", facts->socket.peer_pid);
+            fprintf(out, ", process %d", facts->socket.peer_pid);
     } else if (pipe->inode != 0) {
         if (pipe->used >= 0 && pipe->capacity >= 0)
-            printf(" %lld of %lld bytes", (long long)pipe->used, (long long)pipe->capacity);
+            fprintf(out, " %lld of %lld bytes", (long long)pipe->used, (long long)pipe->capacity);
         else if (pipe->used >= 0)
-            printf(" %lld bytes", (long long)pipe->used);
+            fprintf(out, " %lld bytes", (long long)pipe->used);
         if (pipe->full == 1)
-            printf(", full");
+            fprintf(out, ", full");
         print_peers(pipe);
     }
 }
@@ -114,10 +116,10 @@ static void print_lines(int pid, const struct wait_thread *thread, const struct 
         return;
     diagnosis_look_at_thread(pid, thread->tid, &member);
     if (member.where[0])
-        printf("      > %s    %s\n", member.where, clean(member.source));
+        fprintf(out, "      > %s    %s\n", member.where, clean(member.source));
     for (unsigned i = 0; style->stacks && i < member.python_count; i++)
-        printf("        #%u %s  %s:%d\n", i, clean(member.python[i].function),
-               clean(member.python[i].file), member.python[i].line);
+        fprintf(out, "        #%u %s  %s:%d\n", i, clean(member.python[i].function),
+                clean(member.python[i].file), member.python[i].line);
 }
 
 static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process,
@@ -141,18 +143,18 @@ static void print_threads(const struct diagnosis *diagnosis, const struct wait_p
         shown++;
         wait_words(thread, words);
         if (count > 1)
-            printf("    %u threads: %s", count, words);
+            fprintf(out, "    %u threads: %s", count, words);
         else
-            printf("    tid %d %s: %s", thread->tid, clean(thread->wait.comm), words);
+            fprintf(out, "    tid %d %s: %s", thread->tid, clean(thread->wait.comm), words);
         if (thread->wait.kind != WAIT_NONE && thread->wait.kind != WAIT_EPOLL &&
             diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
             print_facts(&facts);
-        putchar('\n');
+        fputc('\n', out);
         print_lines(process->pid, thread, style);
     }
     left += process->thread_count - limit;
     if (left > 0)
-        printf("    and %u more threads\n", left);
+        fprintf(out, "    and %u more threads\n", left);
 }
 
 /* By which a process wakes itself: of no interest. */
@@ -172,15 +174,15 @@ static void print_pipes(const struct diagnosis *diagnosis, uint32_t index)
             facts.kind == OBJECT_SOCKET || is_own_wakeup(&facts, graph->processes[index].pid) ||
             ++count > PIPES_SHOWN)
             continue;
-        printf("    fd %d %s", graph->holders[i].fd,
-               facts.pipe.role && facts.pipe.role[0] == 'w'   ? "writes"
-               : facts.pipe.role && facts.pipe.role[0] == 'r' ? "reads"
-                                                              : "both ways");
+        fprintf(out, "    fd %d %s", graph->holders[i].fd,
+                facts.pipe.role && facts.pipe.role[0] == 'w'   ? "writes"
+                : facts.pipe.role && facts.pipe.role[0] == 'r' ? "reads"
+                                                               : "both ways");
         print_facts(&facts);
-        putchar('\n');
+        fputc('\n', out);
     }
     if (count > PIPES_SHOWN)
-        printf("    and %u more pipes\n", count - PIPES_SHOWN);
+        fprintf(out, "    and %u more pipes\n", count - PIPES_SHOWN);
 }
 
 /* The command line, whose it is, and since when it runs: what ps(1) would be asked next. */
@@ -189,16 +191,16 @@ static void print_origin(const struct wait_process *process)
     struct process_origin origin;
     if (!process_origin_read(process->pid, &origin))
         return;
-    printf("    %s", clean(origin.command[0] ? origin.command : process->comm));
-    printf("  (user %s, since %s)\n", clean(origin.user), origin.since);
+    fprintf(out, "    %s", clean(origin.command[0] ? origin.command : process->comm));
+    fprintf(out, "  (user %s, since %s)\n", clean(origin.user), origin.since);
 }
 
 static void print_process(const struct diagnosis *diagnosis, uint32_t index,
                           const struct text_style *style)
 {
     const struct wait_process *process = &diagnosis->graph.processes[index];
-    printf("  %s[%d] state %c, %u thread%s\n", clean(process->comm), process->pid, process->state,
-           process->thread_count, process->thread_count == 1 ? "" : "s");
+    fprintf(out, "  %s[%d] state %c, %u thread%s\n", clean(process->comm), process->pid,
+            process->state, process->thread_count, process->thread_count == 1 ? "" : "s");
     print_origin(process);
     print_threads(diagnosis, process, style);
     print_pipes(diagnosis, index);
@@ -215,7 +217,7 @@ static void print_asked(const struct diagnosis *diagnosis, const struct text_sty
             print_process(diagnosis, index, style);
     }
     if (shown > PROCESSES_SHOWN)
-        printf("  and %u more processes\n", shown - PROCESSES_SHOWN);
+        fprintf(out, "  and %u more processes\n", shown - PROCESSES_SHOWN);
 }
 
 /* All threads of the machine by what they wait in. */
@@ -232,15 +234,15 @@ static void print_sums(const struct wait_graph *graph)
         {WAIT_OPEN, "open"},      {WAIT_SIGNAL, "signal"}, {WAIT_STOPPED, "stopped"},
         {WAIT_OTHER, "other"},    {WAIT_ZOMBIE, "zombie"}, {WAIT_UNKNOWN, "not readable"},
     };
-    printf("  threads:");
+    fprintf(out, "  threads:");
     for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         unsigned count = 0;
         for (uint32_t i = 0; i < graph->thread_count; i++)
             count += graph->threads[i].wait.kind == kinds[k].kind;
         if (count > 0)
-            printf(" %u %s", count, kinds[k].name);
+            fprintf(out, " %u %s", count, kinds[k].name);
     }
-    putchar('\n');
+    fputc('\n', out);
 }
 
 /* The verdict when nothing is stuck: never more than what was seen. */
@@ -249,33 +251,34 @@ static void print_clear(const struct diagnosis *diagnosis)
     unsigned seen =
         diagnosis->pids ? diagnosis->found : diagnosis->graph.process_count - diagnosis->unread;
     if (diagnosis->unread > 0)
-        printf("pipeshim: nothing seen stuck in %u of %u processes; %u may not be read", seen,
-               seen + diagnosis->unread, diagnosis->unread);
+        fprintf(out, "pipeshim: nothing seen stuck in %u of %u processes; %u may not be read", seen,
+                seen + diagnosis->unread, diagnosis->unread);
     else
-        printf("pipeshim: nothing is stuck");
-    printf("  (%u look%s, %.0f ms)\n", diagnosis->looks, diagnosis->looks == 1 ? "" : "s",
-           diagnosis->milliseconds);
+        fprintf(out, "pipeshim: nothing is stuck");
+    fprintf(out, "  (%u look%s, %.0f ms)\n", diagnosis->looks, diagnosis->looks == 1 ? "" : "s",
+            diagnosis->milliseconds);
 }
 
 static void print_nearby(const struct diagnosis *diagnosis)
 {
     if (diagnosis->nearby == 0)
         return;
-    printf("  nearby: %u more stuck, not in what was asked for (pipeshim diagnose",
-           diagnosis->nearby);
+    fprintf(out, "  nearby: %u more stuck, not in what was asked for (pipeshim diagnose",
+            diagnosis->nearby);
     for (unsigned i = 0; i < diagnosis->nearby && i < NEARBY_LIMIT; i++)
-        printf(" %d", diagnosis->nearby_pids[i]);
-    printf(")\n");
+        fprintf(out, " %d", diagnosis->nearby_pids[i]);
+    fprintf(out, ")\n");
 }
 
 void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style)
 {
     const struct wait_graph *graph = &diagnosis->graph;
+    out = style->out;
     for (unsigned i = 0; i < diagnosis->finding_count && i < FINDINGS_SHOWN; i++)
         print_finding(diagnosis, i, style);
     if (diagnosis->finding_count > FINDINGS_SHOWN)
-        printf("and %u more findings: --json lists all\n",
-               diagnosis->finding_count - FINDINGS_SHOWN);
+        fprintf(out, "and %u more findings: --json lists all\n",
+                diagnosis->finding_count - FINDINGS_SHOWN);
     if (diagnosis->finding_count == 0 &&
         (!diagnosis->pids || diagnosis->found + diagnosis->unread > 0))
         print_clear(diagnosis);
@@ -283,11 +286,11 @@ void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_s
     if (diagnosis->pids) {
         print_asked(diagnosis, style);
     } else {
-        printf("  %u processes, %u threads, %u pipe and socket descriptors\n", graph->process_count,
-               graph->thread_count, graph->holder_count);
+        fprintf(out, "  %u processes, %u threads, %u pipe and socket descriptors\n",
+                graph->process_count, graph->thread_count, graph->holder_count);
         print_sums(graph);
     }
-    fflush(stdout);
+    fflush(out);
     for (unsigned i = 0; i < diagnosis->note_count; i++) {
         if (diagnosis->notes[i].pid != 0)
             fprintf(stderr, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,

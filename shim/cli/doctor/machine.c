@@ -142,11 +142,12 @@ void check_settings(struct results *results, char *const *environment,
     static struct settings settings;
     static const struct program_names nobody;
     settings_read(&settings, environment, names ? names : &nobody, false, on_complaint, results);
-    check_log(results, settings.text[SETTING_LOG], root);
-    if (settings.number[SETTING_ENABLED] == 0)
+    if (settings_are_active(&settings))
+        check_log(results, settings.text[SETTING_LOG], root);
+    else if (settings.number[SETTING_ENABLED] == 0)
         results_add(results, VERDICT_FAIL, "active", "unset PIPESHIM",
                     "PIPESHIM=off: the library is loaded and does nothing");
-    else if (names && !settings_are_active(&settings))
+    else if (names)
         results_add(results, VERDICT_FAIL, "active", "change PIPESHIM_ONLY or PIPESHIM_SKIP",
                     "PIPESHIM_ONLY=%s PIPESHIM_SKIP=%s leave %s out", settings.text[SETTING_ONLY],
                     settings.text[SETTING_SKIP], names->script ? names->script : names->executable);

@@ -40,7 +40,7 @@ bool on_deadlock(struct model *model, const struct event *event)
     size_t size = json_array_size(chain);
     if (size == 0)
         return false;
-    for (size_t i = 0; i < size && i < CHAIN_LIMIT; i++) {
+    for (size_t i = 0; i < size && i < CHAIN_MEMBERS_LIMIT; i++) {
         const json_t *member = json_array_get(chain, i);
         found.members[found.member_count++] =
             (struct chain_member){.pid = field_small(member, "pid"),

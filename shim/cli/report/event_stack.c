@@ -50,13 +50,28 @@ static struct frame native_frame(struct model *model, const json_t *json, bool e
     return frame;
 }
 
-static struct frame interpreted_frame(struct model *model, const json_t *json)
+static struct frame interpreted_frame(struct model *model, const json_t *json,
+                                      enum language language)
 {
+    static const char unreadable[] = "(unreadable)";
     int64_t line = field_integer(json, "line", 0);
-    return (struct frame){.interpreted = true,
+    struct frame frame = {.interpreted = (uint8_t)language,
                           .module = intern_field(model, json, "file"),
                           .offset = line > 0 && line <= INT32_MAX ? (uint64_t)line : 0,
                           .function = intern_field(model, json, "function")};
+    if (json_is_true(json_object_get(json, "unreadable")))
+        frame.function = string_intern(&model->strings, unreadable, sizeof unreadable - 1);
+    return frame;
+}
+
+/* V8's own code: which of its ways a call goes through depends on how it has compiled the caller.
+ */
+static bool is_of_v8(const json_t *frame)
+{
+    const char *symbol = field_string(frame, "symbol");
+    return *field_string(frame, "module") == '\0' || strncmp(symbol, "Builtins_", 9) == 0 ||
+           strncmp(symbol, "_ZN2v88internal", 15) == 0 ||
+           strncmp(symbol, "v8::internal::", 14) == 0;
 }
 
 /* The library's own wrapper stands between the program and libc: it is nobody's business. */
@@ -78,11 +93,17 @@ static struct known_stack *find_known(const struct model *model, uint32_t proces
     return NULL;
 }
 
-static uint32_t read_natives(struct model *model, const json_t *stack, bool lag, uint32_t *frames)
+/* Of a stack with JavaScript frames only what they called: below, one function is another address
+ * for each compiler. */
+static uint32_t read_natives(struct model *model, const json_t *stack, bool lag, bool javascript,
+                             uint32_t *frames)
 {
     size_t size = json_array_size(stack);
     size_t first = 0;
     uint32_t count = 0;
+    for (size_t i = 0; javascript && i < size; i++)
+        if (is_of_v8(json_array_get(stack, i)))
+            size = i;
     while (first < size && event_frame_is_own(json_array_get(stack, first)))
         first++;
     for (size_t i = first; i < size && count < STACK_LIMIT; i++) {
@@ -97,14 +118,14 @@ static uint32_t read_natives(struct model *model, const json_t *stack, bool lag,
     return count;
 }
 
-static uint32_t read_interpreted(struct model *model, const json_t *python, uint32_t *frames,
-                                 uint32_t room)
+static uint32_t read_interpreted(struct model *model, const json_t *stack, enum language language,
+                                 uint32_t *frames, uint32_t room)
 {
-    size_t size = json_array_size(python);
+    size_t size = json_array_size(stack);
     uint32_t count = 0;
     for (size_t i = 0; i < size && count < room; i++) {
-        const json_t *json = json_array_get(python, i);
-        struct frame frame = interpreted_frame(model, json);
+        const json_t *json = json_array_get(stack, i);
+        struct frame frame = interpreted_frame(model, json, language);
         int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
         if (index != NONE)
             frames[count++] = (uint32_t)index;
@@ -118,10 +139,14 @@ uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
     uint32_t frames[STACK_LIMIT];
     struct call_site site = *like;
     string_id id = intern_field(model, event, "stack_id");
-    uint32_t natives =
-        read_natives(model, json_object_get(event, "stack"), like->kind == SITE_LAG, frames);
-    uint32_t interpreted = read_interpreted(model, json_object_get(event, "python"),
-                                            frames + natives, STACK_LIMIT - natives);
+    const json_t *javascript = json_object_get(event, "javascript");
+    bool is_javascript = json_array_size(javascript) > 0;
+    uint32_t natives = read_natives(model, json_object_get(event, "stack"), like->kind == SITE_LAG,
+                                    is_javascript, frames);
+    uint32_t interpreted =
+        read_interpreted(model, is_javascript ? javascript : json_object_get(event, "python"),
+                         is_javascript ? LANGUAGE_JAVASCRIPT : LANGUAGE_PYTHON, frames + natives,
+                         STACK_LIMIT - natives);
     struct known_stack *known = id != 0 ? find_known(model, process, id) : NULL;
     if (natives + interpreted == 0 && known && known->id != 0) {
         natives = known->native_count;

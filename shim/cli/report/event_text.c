@@ -5,14 +5,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/report/event_fields.h"
+#include "cli/report/event_finding.h"
 #include "cli/report/event_peer.h"
 #include "cli/report/event_stack.h"
 #include "cli/report/json_writer.h"
 #include "cli/report/stack_view.h"
 
 enum { LIVE_FRAMES_LIMIT = 12 };
+
+/* Of the terminal on which it is shown: 0, so that no line is broken, where there is none. */
+static unsigned terminal_columns(void)
+{
+    struct winsize size;
+    return isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 static void put(FILE *out, const char *text)
 {
@@ -73,6 +83,10 @@ static void write_fill(const json_t *pipe, FILE *out)
         fprintf(out, " of %" PRId64, capacity);
     if (used >= 0)
         fputs(" bytes", out);
+    int64_t slots = field_integer(pipe, "slots", -1),
+            in_use = field_integer(pipe, "slots_used", -1);
+    if (slots >= 0 && in_use >= 0)
+        fprintf(out, ", %" PRId64 "/%" PRId64 " slots", in_use, slots);
 }
 
 static void write_peer(const json_t *event, FILE *out)
@@ -105,32 +119,45 @@ static void write_native_frame(const json_t *frame, FILE *out)
     }
 }
 
-static void write_python_frame(const json_t *frame, FILE *out)
+static void write_interpreted_frame(const json_t *frame, FILE *out)
 {
+    int64_t line = field_integer(frame, "line", 0);
+    if (json_is_true(json_object_get(frame, "unreadable"))) {
+        fputs("(a frame that could not be read)", out);
+        return;
+    }
     put(out, field_string(frame, "function"));
     fputs("  ", out);
     put(out, field_string(frame, "file"));
-    fprintf(out, ":%" PRId64, field_integer(frame, "line", 0));
+    if (line > 0)
+        fprintf(out, ":%" PRId64, line);
 }
 
-/* The interpreter's own frames say nothing to who reads Python: then only these. */
+/* The interpreter's own frames say nothing to who reads Python or JavaScript: then only these. */
 static void write_stack(const json_t *event, FILE *out)
 {
-    const json_t *python = json_object_get(event, "python");
-    bool interpreted = json_array_size(python) > 0;
-    const json_t *frames = interpreted ? python : json_object_get(event, "stack");
+    const char *language = "";
+    const json_t *frames = json_object_get(event, "stack");
+    if (json_array_size(json_object_get(event, "python")) > 0)
+        language = "python";
+    else if (json_array_size(json_object_get(event, "javascript")) > 0)
+        language = "javascript";
+    bool interpreted = *language != '\0';
+    if (interpreted)
+        frames = json_object_get(event, language);
     size_t count = json_array_size(frames);
     size_t first = 0;
     while (first < count && event_frame_is_own(json_array_get(frames, first)))
         first++;
     if (first < count)
-        fprintf(out, "  %sstack, taken while blocked, innermost first:\n",
-                interpreted ? "python " : "");
+        fprintf(out, "  %s%sstack, taken while blocked, innermost first:\n", language,
+                interpreted ? " " : "");
     else
         put_field(event, "  stack: shown before, id ", "stack_id", "\n", out);
     for (size_t i = first; i < count && i - first < LIVE_FRAMES_LIMIT; i++) {
         fprintf(out, "    #%zu ", i - first);
-        (interpreted ? write_python_frame : write_native_frame)(json_array_get(frames, i), out);
+        (interpreted ? write_interpreted_frame : write_native_frame)(json_array_get(frames, i),
+                                                                     out);
         fputs("\n", out);
     }
     if (count - first > LIVE_FRAMES_LIMIT)
@@ -193,22 +220,18 @@ static void on_filling(const json_t *event, FILE *out)
     fprintf(out, ", full in %" PRId64 " s\n", field_integer(event, "full_in_s", 0));
 }
 
-static void on_deadlock(const json_t *event, FILE *out)
+static void on_finding(const json_t *event, FILE *out)
 {
-    const json_t *chain = json_object_get(event, "chain");
-    begin(event, "DEADLOCK", out);
+    event_finding_write(event, terminal_columns(), out);
+}
+
+static void on_still(const json_t *event, FILE *out)
+{
+    begin(event, "STILL", out);
+    fputs("blocked, by now for ", out);
+    write_duration(event, "blocked_ms", out);
+    put_field(event, "  ", "where", "", out);
     fputs("\n", out);
-    for (size_t i = 0; i < json_array_size(chain); i++) {
-        const json_t *member = json_array_get(chain, i);
-        put_field(member, "  ", "comm", "", out);
-        fprintf(out, "[%" PRId64 "] waits in ", field_integer(member, "pid", 0));
-        put(out, field_string(member, "waits_in"));
-        put_field(member, " on ", "object", "", out);
-        if (field_integer(member, "for_pid", -1) >= 0)
-            fprintf(out, " for [%" PRId64 "]", field_integer(member, "for_pid", -1));
-        fputs("\n", out);
-    }
-    put_field(event, "  fix: ", "advice", "\n", out);
 }
 
 static void on_drain_drop(const json_t *event, FILE *out)
@@ -244,10 +267,10 @@ static const struct {
     const char *name;
     void (*write)(const json_t *event, FILE *out);
 } kinds[] = {
-    {"blocked", on_blocked},         {"unblocked", on_unblocked},   {"lag", on_lag},
-    {"lag_end", on_lag_end},         {"filling", on_filling},       {"deadlock", on_deadlock},
-    {"drain_start", on_drain_start}, {"drain_drop", on_drain_drop}, {"action", on_action},
-    {"warning", on_warning},
+    {"blocked", on_blocked},       {"unblocked", on_unblocked}, {"lag", on_lag},
+    {"lag_end", on_lag_end},       {"filling", on_filling},     {"deadlock", on_finding},
+    {"finding", on_finding},       {"still", on_still},         {"drain_start", on_drain_start},
+    {"drain_drop", on_drain_drop}, {"action", on_action},       {"warning", on_warning},
 };
 
 void event_text_write(const json_t *event, FILE *out)

@@ -24,7 +24,7 @@ static void write_stack(const struct model *model, const struct call_site *site,
         const struct frame *frame = &model->frames[frames[i]];
         putc(';', out);
         write_frame(out, frame_function(model, frame, text));
-        if (frame->interpreted || frame->source != 0) {
+        if ((frame->interpreted && frame->module != 0) || frame->source != 0) {
             fputs(" (", out);
             write_frame(out, base_name(frame_place(model, frame, text)));
             putc(')', out);

@@ -56,7 +56,7 @@ static void write_frames(const struct model *model, FILE *out)
         json_write_string(out, frame_function(model, frame, text));
         fputs(",", out);
         json_write_string(out, frame_place(model, frame, text));
-        fprintf(out, ",%d]", frame->interpreted);
+        fprintf(out, ",%d]", frame->interpreted != LANGUAGE_NATIVE);
     }
     fputs("]", out);
 }

@@ -24,7 +24,7 @@ enum {
     SLICE_LIMIT = 100000,        /* single calls kept for the timelines: the longest */
     PEER_KINDS_LIMIT = 4,        /* different other ends kept for a call site */
     DEADLOCK_LIMIT = 64,
-    CHAIN_LIMIT = 16,
+    CHAIN_MEMBERS_LIMIT = 16,
     DRAIN_LIMIT = 256,
     FILL_LIMIT = 1 << 15, /* samples of pipes' fills */
     CAUSE_LIMIT = 32,
@@ -54,13 +54,16 @@ struct thread {
     uint64_t open_seq[2]; /* by slice_kind: 1 + seq of its last call and lag; 0: none yet */
 };
 
+/* Whose frame it is. */
+enum language { LANGUAGE_NATIVE, LANGUAGE_PYTHON, LANGUAGE_JAVASCRIPT };
+
 /* A native frame, or one of an interpreter. */
 struct frame {
-    bool interpreted;
-    bool exact;         /* offset is the next instruction, not a return address */
-    string_id module;   /* path of the ELF object; of the source file if interpreted */
-    string_id build_id; /* hexadecimal */
-    uint64_t offset;    /* ELF address in the module; the line if interpreted */
+    uint8_t interpreted; /* enum language */
+    bool exact;          /* offset is the next instruction, not a return address */
+    string_id module;    /* path of the ELF object; of the source file if interpreted */
+    string_id build_id;  /* hexadecimal */
+    uint64_t offset;     /* ELF address in the module; the line if interpreted */
     string_id function;
     string_id source; /* found through the build-id by source_lines.c; 0: not found */
     uint32_t line;
@@ -142,7 +145,7 @@ struct deadlock {
     uint64_t count;
     uint32_t member_count;
     string_id advice;
-    struct chain_member members[CHAIN_LIMIT];
+    struct chain_member members[CHAIN_MEMBERS_LIMIT];
 };
 
 /* What the drainer did for one fd of one process. */

@@ -42,7 +42,7 @@ uint32_t site_stack(const struct model *model, const struct call_site *site, uin
 {
     const uint32_t *all = model->site_frames + site->first_frame;
     uint32_t natives = site->native_count;
-    if (site->interpreted_count > 0)
+    if (site->interpreted_count > 0 && model->frames[all[natives]].interpreted == LANGUAGE_PYTHON)
         natives = natives_below_interpreter(model, all, natives);
     memcpy(frames, all, natives * sizeof *frames);
     memcpy(frames + natives, all + site->native_count, site->interpreted_count * sizeof *frames);
@@ -67,7 +67,9 @@ const char *frame_function(const struct model *model, const struct frame *frame,
 const char *frame_place(const struct model *model, const struct frame *frame, char *text)
 {
     text[0] = '\0';
-    if (frame->interpreted && frame->module != 0)
+    if (frame->interpreted && frame->module != 0 && frame->offset == 0)
+        snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));
+    else if (frame->interpreted && frame->module != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64, model_text(model, frame->module),
                  frame->offset);
     else if (frame->source != 0)
@@ -75,6 +77,14 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     else if (frame->module != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));
     return text;
+}
+
+/* A frame of the program's own code, where a language says so: not of Node, nor of a package. */
+static bool is_users(const struct model *model, const struct frame *frame)
+{
+    const char *file = model_text(model, frame->module);
+    return frame->interpreted == LANGUAGE_JAVASCRIPT && *file && strncmp(file, "node:", 5) != 0 &&
+           strstr(file, "/node_modules/") == NULL;
 }
 
 const char *site_where(const struct model *model, const struct call_site *site, char *text)
@@ -88,6 +98,12 @@ const char *site_where(const struct model *model, const struct call_site *site, 
            strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
                    7) == 0)
         best++;
+    for (uint32_t i = best; i < count; i++) {
+        if (is_users(model, &model->frames[frames[i]])) {
+            best = i;
+            break;
+        }
+    }
     if (best == count)
         best = 0;
     text[0] = '\0';

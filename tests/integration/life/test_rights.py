@@ -143,6 +143,12 @@ class Rights(RightsCase):
     def test_nothing_given_up(self):
         self.check_at_once("none")
 
+    def test_changed_in_a_signal_handler_too(self):
+        """A handler stops the watchdog that the thread it interrupts is stopping or starting."""
+        run = self.start_victim("storm", PIPESHIM_LOG="stderr")
+        self.assertEqual(run.read_rest(), 7)
+        self.assertEqual(run.events("warning"), [])
+
     def test_landlock_is_the_watchdogs_too(self):
         for how in ("raw-landlock", "asm-landlock"):
             with self.subTest(how):

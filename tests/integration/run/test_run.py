@@ -204,20 +204,18 @@ class PassThrough(RunTest):
     def test_every_option_sets_its_variable(self):
         help_text = subprocess.run([TOOL, "run", "--help"], capture_output=True, text=True, check=True).stdout
         rows = re.findall(r"^  --([a-z-]+) (\S*) +(PIPESHIM\w*) ", help_text, re.M)
-        # The contract's variables, each reachable by an option.
-        self.assertEqual({name for _, _, name in rows}, {
-            "PIPESHIM", "PIPESHIM_THRESHOLD", "PIPESHIM_PIPE_THRESHOLD", "PIPESHIM_LOOP_THRESHOLD",
-            "PIPESHIM_WAIT_THRESHOLD", "PIPESHIM_NET_THRESHOLD", "PIPESHIM_LOG", "PIPESHIM_FORMAT",
-            "PIPESHIM_LOOP", "PIPESHIM_STACK", "PIPESHIM_STACK_DEPTH", "PIPESHIM_PYTHON", "PIPESHIM_ONLY",
-            "PIPESHIM_SKIP", "PIPESHIM_SUPPRESS", "PIPESHIM_RATE", "PIPESHIM_REPEAT", "PIPESHIM_DRAIN",
-            "PIPESHIM_DRAIN_MODE", "PIPESHIM_DRAIN_MAX", "PIPESHIM_DRAIN_OVERFLOW", "PIPESHIM_DRAIN_EXIT",
-            "PIPESHIM_GROW", "PIPESHIM_FILL_WARN", "PIPESHIM_ACTION", "PIPESHIM_ACTION_AFTER",
-            "PIPESHIM_METRICS", "PIPESHIM_METRICS_EVERY", "PIPESHIM_SUMMARY"})
+        with open(os.path.join(os.path.dirname(__file__), "../../../shim/config/settings.def")) as file:
+            known = re.findall(r'^SETTING\(\w+, "(\w+)", (\w+), +"([^"]*)"', file.read(), re.M)
+        self.assertEqual({name for _, _, name in rows}, {name for name, _, _ in known})
+        samples = {"DURATION": "2s", "TEXT": "text", "FDS": "2", "NAMES": "worker"}
+        values = {name: default or samples[kind] for name, kind, default in known}
         for option, value, name in rows:
-            given = [f"--{option}"] + (["some value"] if value else [])
-            if name != "PIPESHIM_LOG":
+            given = [f"--{option}"] + ([values[name]] if value else [])
+            if name == "PIPESHIM_LOG":
+                given[1] = values[name] = os.path.join(self.folder, "a log")
+            else:
                 given += ["--log", os.path.join(self.folder, "log")]
-            expected = {"off": "off", "json": "json"}.get(option, "some value")
+            expected = {"off": "off", "json": "json"}.get(option, values[name])
             done = self.run_tool(*given, "--", "printenv", name)
             self.assertEqual(done.stdout, expected + "\n", option)
 

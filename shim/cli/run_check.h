@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+/* What `run` makes sure of before anything starts. */
+#ifndef PIPESHIM_CLI_RUN_CHECK_H
+#define PIPESHIM_CLI_RUN_CHECK_H
+
+#include <stdbool.h>
+
+/* The variables in the environment by the library's own rules, and that the log they name can be
+ * opened. Prints one line for what is wrong; false: there was one. */
+bool run_check_settings(void);
+
+/* Runs on: tool. AS-safe: no. Blocks: no. */
+#endif

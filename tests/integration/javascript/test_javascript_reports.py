@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What is made of JavaScript frames: events, text, suppressions, call sites, the report's formats."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from javascript_case import NODES, PIPE_FD, PROGRAMS, JavascriptCase, full_pipe  # noqa: E402
+from pipeshim_case import BUILD, LIBRARY, read_text, victim, wait_until  # noqa: E402
+
+PIPESHIM = os.path.join(os.path.abspath(BUILD), "pipeshim")
+PIPE_BYTES, BLOCK_BYTES = 65536, 200000  # what the pipe is full of; what tiers.js writes
+HOST = victim("addon_host")
+
+
+class Reports(JavascriptCase):
+    def start_with_pipe(self, program, log, reader, writer, **settings):
+        environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
+                                       PIPESHIM_ONLY="node*", PIPESHIM_THRESHOLD="50ms",
+                                       PIPESHIM_LOOP_THRESHOLD="3600s", **settings)
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", "exec %d>&%d; exec \"$@\"" % (PIPE_FD, writer), "sh", NODES[0].path,
+             program], cwd=PROGRAMS, env=environment, pass_fds=[writer], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            process.kill()
+            process.wait()
+        self.addCleanup(end)
+        self.addCleanup(os.close, reader)
+        os.close(writer)
+        return process
+
+    def log(self):
+        return tempfile.mktemp(dir=self.folder)
+
+    def blocked(self, log):
+        return [event for event in self.events(log) if event["event"] == "blocked"]
+
+    def run_pipeshim(self, *arguments):
+        return subprocess.run([PIPESHIM, *arguments], capture_output=True, text=True, timeout=60,
+                              check=True).stdout
+
+    def test_two_tiers_are_one_site(self):
+        log = self.log()
+        reader, writer = full_pipe()
+        process = self.start_with_pipe("tiers.js", log, reader, writer, PIPESHIM_FORMAT="json",
+                                       PIPESHIM_REPEAT="0")
+        for count, left in ((1, PIPE_BYTES + BLOCK_BYTES), (2, BLOCK_BYTES)):
+            wait_until(lambda: len(self.blocked(log)) == count, "stuck write")
+            while left > 0:
+                left -= len(os.read(reader, min(left, 65536)))
+        wait_until(lambda: process.poll() is not None, "end")
+        first, second = self.blocked(log)
+        self.assertEqual(first["stack_id"], second["stack_id"])
+        tiers = [[frame.get("tier") for frame in event["javascript"]
+                  if frame["function"] in ("send", "once")] for event in (first, second)]
+        self.assertEqual(tiers[0], ["interpreted"] * 2)
+        self.assertNotEqual(tiers[0], tiers[1])
+        where = "%s:8 send" % os.path.join(os.path.realpath(PROGRAMS), "tiers.js")
+        self.assertEqual(first["where"], where)
+        summary = [e for e in self.events(log) if e["event"] == "summary"][0]
+        sites = [site for site in summary["sites"] if site["class"] == "pipe_write"]
+        self.assertEqual([(site["count"], site["where"]) for site in sites], [(2, where)])
+        text = self.run_pipeshim("report", log)
+        self.assertRegex(text, r"(?s)2 times.*writeSync  node:fs:\d+.*send  \S*/tiers.js:8")
+        self.assertEqual(text.count("other end:"), 1, text)
+
+    def test_formats(self):
+        process, event = self.stuck(NODES[0], "builtins.js")
+        log = process.log
+        process.kill()
+        process.wait()
+        folded = self.run_pipeshim("report", "--format", "folded", log)
+        self.assertRegex(folded, r"take \(builtins.js:16\).*;writeSync \(node:fs:\d+\);")
+        frames = json.loads(self.run_pipeshim("report", "--format", "speedscope", log))["shared"]["frames"]
+        self.assertTrue([frame for frame in frames if frame["name"] == "take"
+                         and frame["file"].endswith("/builtins.js") and frame["line"] == 16])
+        self.assertIn("builtins.js:16", self.run_pipeshim("report", "--format", "html", log))
+
+    def test_text(self):
+        log = self.log()
+        reader, writer = full_pipe()
+        self.start_with_pipe("calls.js", log, reader, writer, PIPESHIM_FORMAT="text")
+        wait_until(lambda: "JavaScript, innermost first:" in read_text(log), "report")
+        self.assertRegex(read_text(log), r"\n    viaSetter  \S*/calls.js:15:38\n")
+
+    def test_off(self):
+        _, event = self.stuck(NODES[0], "calls.js", settings={"PIPESHIM_JAVASCRIPT": "off"})
+        self.assertNotIn("javascript", event)
+        self.assertTrue(event["stack"])
+
+    def test_suppressed(self):
+        rules = os.path.join(self.folder, "rules")
+        for rule, told in (("javascript:viaSetter", False), ("javascript:*/calls.js", False),
+                           ("javascript:other", True)):
+            with self.subTest(rule):
+                with open(rules, "w", encoding="utf-8") as file:
+                    file.write(rule + "\n")
+                log = self.log()
+                reader, writer = full_pipe()
+                process = self.start_with_pipe("calls.js", log, reader, writer,
+                                               PIPESHIM_FORMAT="json", PIPESHIM_SUPPRESS=rules)
+                wait_until(lambda: self.blocked(log) if told else self.explained(process), "report")
+                while os.read(reader, 65536):
+                    pass
+                wait_until(lambda: process.poll() is not None, "end")
+                self.assertEqual(bool(self.blocked(log)), told)
+                summary = [e for e in self.events(log) if e["event"] == "summary"][0]
+                self.assertEqual(summary["suppressed_total"], 0 if told else 1)
+
+    def explained(self, process):
+        """The watchdog has explained a stuck call: its CPU time went up as by nothing else."""
+        path = "/proc/%d/task" % process.pid
+        for tid in os.listdir(path):
+            if read_text("%s/%s/comm" % (path, tid)) == "pipeshim\n":
+                ran = read_text("%s/%s/schedstat" % (path, tid)).split()
+                sleeps = ") S " in read_text("%s/%s/stat" % (path, tid))
+                return sleeps and int(ran[0]) > 5000000  # of node's symbols; a look takes 0.05 ms
+        return False
+
+    def features(self, name):
+        path = os.path.join(self.folder, name)
+        shutil.copy(HOST, path)
+        log = self.log()
+        environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
+                                       PIPESHIM_FORMAT="json")
+        subprocess.run([path], env=environment, stdin=subprocess.DEVNULL, check=True)
+        return self.events(log)[0]["features"]
+
+    def test_unknown_engines_are_one_word(self):
+        for name in ("deno", "bun", "electron", "node"):
+            self.assertEqual(self.features(name).get("javascript"), "unknown")
+        self.assertNotIn("javascript", self.features("other"))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
