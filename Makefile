@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
+# make install-strip, uninstall, static, dist, deb, test-roots: scripts/dist.mk (LIBDIR BINDIR MANDIR).
+# make WERROR=1 takes warnings for errors, as CI does.
 # make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
 # make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
 # demo and test install what is missing first (scripts/install-dependencies.sh); the others only
@@ -13,12 +15,14 @@ SANITIZE ?=
 BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 VERSION  := 0.1.0
 
-WARNINGS := -Wall -Wextra -Wshadow -Werror
+# Warnings are errors in CI, or with WERROR=1: another compiler knows others.
+WARNINGS := -Wall -Wextra -Wshadow $(if $(CI)$(WERROR),-Werror)
 CPPFLAGS += -Ishim -D_GNU_SOURCE -DPIPESHIM_VERSION='"$(VERSION)"'
 # Any finding ends the program with a failure, UBSan's too. TSan knows no fences, and gcc warns of it.
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
                   -fno-omit-frame-pointer $(if $(findstring thread,$(SANITIZE)),-Wno-tsan))
-CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(SANITIZE_FLAGS)
+# No path of the machine that builds is in what it builds.
+CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(SANITIZE_FLAGS) -ffile-prefix-map=$(CURDIR)=.
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
@@ -56,11 +60,13 @@ UNWIND_TESTS      := $(BUILD)/tests/reference/compare_rows $(BUILD)/tests/refere
 REFERENCE         := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/reference/libunwind_*.c))
 TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
-# One short line a step; make V=1 shows the commands.
+# On a terminal one line that is written anew at each step, and a line for each result; make V=1
+# shows the commands.
 Q := $(if $(V),,@)
-say = $(if $(V),,@echo '  $(1) $(2)')
+say = $(if $(V),,@$(if $(filter LINK DOC,$(1)),echo '  $(1) $(2)',\
+      $(if $(MAKE_TERMOUT),printf '\r\033[K  %s %s\r' '$(1)' '$(notdir $(2))',:)))
 
-.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format install clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -118,17 +124,22 @@ $(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(B
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
 
 # Preloaded, as the library is, but without its doors.
-LIVE_OBJECTS := $(filter $(BUILD)/pic/shim/base/% $(BUILD)/pic/shim/explain/% $(BUILD)/pic/shim/kernel/memory_reader.o,$(SHIM_OBJECTS)) \
-                $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
-$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS)
+LIVE_OBJECTS := $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
+LIVE_ARCHIVE := $(BUILD)/tests/reference/live.a
+$(LIVE_ARCHIVE): $(filter-out $(BUILD)/pic/shim/doors/% $(BUILD)/pic/shim/main/% $(BUILD)/pic/shim/drain/%,$(SHIM_OBJECTS))
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(LIVE_OBJECTS)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 
+$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS) $(LIVE_ARCHIVE)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $^
+
+$(BUILD)/bench/unwind_cost: $(REFERENCE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcore.a -pthread
+	$(Q)$(CC) $(CPPFLAGS) -Itests/reference $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o,$^) $(BUILD)/libcore.a -pthread
 
 # Small programs around library code, for tests that look from another process.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
@@ -251,10 +262,7 @@ lint:
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(BUILD)/libpipeshim.so $(DESTDIR)$(PREFIX)/lib/
-	$(if $(CLI_SOURCES),install -m 755 $(BUILD)/pipeshim $(DESTDIR)$(PREFIX)/bin/)
+include scripts/dist.mk
 
 clean:
 	rm -rf build

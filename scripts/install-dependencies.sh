@@ -21,6 +21,8 @@ test)
     done
     ;;
 unwind) packages="$packages libunwind-dev binutils python3 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
+dist) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3" ;;
+roots) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3 debootstrap" ;;
 bench) packages="$packages libunwind-dev strace" ;;
 lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/text_buffer.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 void text_init(struct text_buffer *text, char *data, size_t capacity)
@@ -60,7 +61,51 @@ void text_signed(struct text_buffer *text, int64_t value)
     text_unsigned(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-void text_hex(struct text_buffer *text, uint64_t value)
+void text_milliseconds(struct text_buffer *text, uint64_t nanoseconds)
+{
+    uint64_t tenths = nanoseconds / 100000;
+    text_unsigned(text, tenths / 10);
+    text_char(text, '.');
+    text_char(text, (char)('0' + tenths % 10));
+}
+
+/* What stands between % and the conversion. */
+struct directive {
+    bool is_long; /* l, ll, z: all of 64 bits */
+    bool precise; /* .* */
+    char conversion;
+};
+
+/* Takes a directive from behind its %; false: it is none of ours. */
+static bool take_directive(const char **at, struct directive *directive)
+{
+    const char *p = *at;
+    *directive = (struct directive){0};
+    if (p[0] == '.' && p[1] == '*' && p[2] == 's') {
+        directive->precise = true;
+        p += 2;
+    }
+    while (*p == 'l' || *p == 'z') {
+        directive->is_long = true;
+        p++;
+    }
+    directive->conversion = *p;
+    if (*p == '\0' || !strchr(directive->is_long ? "dux" : "scdux%", *p))
+        return false;
+    *at = p + 1;
+    return true;
+}
+
+static uint64_t take_number(va_list *arguments, const struct directive *directive)
+{
+    if (directive->is_long)
+        return va_arg(*arguments, uint64_t);
+    if (directive->conversion == 'd')
+        return (uint64_t)(int64_t)va_arg(*arguments, int);
+    return va_arg(*arguments, unsigned);
+}
+
+static void append_hexadecimal(struct text_buffer *text, uint64_t value)
 {
     char digits[16];
     unsigned at = sizeof digits;
@@ -68,14 +113,58 @@ void text_hex(struct text_buffer *text, uint64_t value)
         digits[--at] = "0123456789abcdef"[value & 15];
         value >>= 4;
     } while (value != 0);
-    text_string(text, "0x");
     text_bytes(text, digits + at, sizeof digits - at);
 }
 
-void text_milliseconds(struct text_buffer *text, uint64_t nanoseconds)
+static void append(struct text_buffer *text, const struct directive *directive, va_list *arguments)
 {
-    uint64_t tenths = nanoseconds / 100000;
-    text_unsigned(text, tenths / 10);
-    text_char(text, '.');
-    text_char(text, (char)('0' + tenths % 10));
+    int limit = directive->precise ? va_arg(*arguments, int) : -1;
+    switch (directive->conversion) {
+    case 's': {
+        const char *string = va_arg(*arguments, const char *);
+        if (string)
+            text_bytes(text, string, limit < 0 ? strlen(string) : strnlen(string, (size_t)limit));
+        break;
+    }
+    case 'c':
+        text_char(text, (char)va_arg(*arguments, int));
+        break;
+    case 'd':
+        text_signed(text, (int64_t)take_number(arguments, directive));
+        break;
+    case 'u':
+        text_unsigned(text, take_number(arguments, directive));
+        break;
+    case 'x':
+        append_hexadecimal(text, take_number(arguments, directive));
+        break;
+    default:
+        text_char(text, '%');
+    }
+}
+
+void text_hex(struct text_buffer *text, uint64_t value)
+{
+    text_string(text, "0x");
+    append_hexadecimal(text, value);
+}
+
+void text_format(struct text_buffer *text, const char *format, ...)
+{
+    va_list arguments;
+    struct directive directive;
+    va_start(arguments, format);
+    for (const char *at = format; *at != '\0';) {
+        size_t plain = strcspn(at, "%");
+        text_bytes(text, at, plain);
+        at += plain;
+        if (*at == '\0')
+            break;
+        at++;
+        if (take_directive(&at, &directive))
+            append(text, &directive, &arguments);
+        else
+            text_char(text, '%');
+    }
+    va_end(arguments);
 }

@@ -34,4 +34,10 @@ void text_padded(struct text_buffer *text, uint64_t value, unsigned width);
 /* A duration as milliseconds with one decimal: 1234567 ns is "1.2". */
 void text_milliseconds(struct text_buffer *text, uint64_t nanoseconds);
 
+/* Appends what printf(3) would, of these conversions: %s (NULL appends nothing), %.*s, %c, %d, %u,
+ * %x, with l, ll or z before the last three, and %%. Others are written as they stand. Keeps errno,
+ * allocates nothing, knows no locale. */
+void text_format(struct text_buffer *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 #endif

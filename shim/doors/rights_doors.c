@@ -17,17 +17,18 @@ bool watchdog_is_ours(void)
     return life_active() && atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
 }
 
-bool hold_watchdog(void)
+enum watchdog_hold hold_watchdog(void)
 {
     if (!watchdog_is_ours())
-        return false;
+        return NOT_HELD;
+    bool runs = atomic_load(&life->watchdog_tid) != 0;
     watchdog_thread_hold();
-    return true;
+    return runs ? HELD_BACK : HELD;
 }
 
-void release_watchdog(bool held)
+void release_watchdog(enum watchdog_hold hold)
 {
-    if (held)
+    if (hold != NOT_HELD)
         watchdog_thread_release();
 }
 
@@ -101,9 +102,9 @@ void before_raw_change_of_rights(long number)
 int rights_unshare(int flags)
 {
     BOUND(unshare);
-    bool held = unshare_changes_rights(flags) && hold_watchdog();
+    enum watchdog_hold hold = unshare_changes_rights(flags) ? hold_watchdog() : NOT_HELD;
     int result = real_unshare(flags);
-    release_watchdog(held);
+    release_watchdog(hold);
     return result;
 }
 
@@ -118,9 +119,9 @@ DOOR(int, unshare, (int flags))
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
         BOUND(name);                                                                               \
-        bool held = hold_watchdog();                                                               \
+        enum watchdog_hold hold = hold_watchdog();                                                 \
         type result = real_##name arguments;                                                       \
-        release_watchdog(held);                                                                    \
+        release_watchdog(hold);                                                                    \
         return result;                                                                             \
     }
 

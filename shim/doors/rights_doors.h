@@ -10,10 +10,17 @@
 /* True if this process is the one whose watchdog `life` describes (not a vfork child). */
 bool watchdog_is_ours(void);
 
+enum watchdog_hold {
+    NOT_HELD,  /* nothing to release */
+    HELD,      /* there was none */
+    HELD_BACK, /* one that ran */
+};
+
 /* Around a call that changes rights: no watchdog runs until the release, see
- * watchdog_thread_hold(). False where there is nothing to release. */
-bool hold_watchdog(void);
-void release_watchdog(bool held);
+ * watchdog_thread_hold(). After it one starts with the next call that may block, not before: a
+ * change of rights is often the first of several (no_new_privs and then Landlock). */
+enum watchdog_hold hold_watchdog(void);
+void release_watchdog(enum watchdog_hold hold);
 
 /* True if prctl(2) with this option, or unshare(2) with these flags, takes rights or view from the
  * thread that calls it. */

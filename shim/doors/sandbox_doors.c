@@ -23,7 +23,8 @@
 struct change {
     struct filter_request request;
     bool foreign; /* a vfork child: the memory is its parent's, who has nothing to do with it */
-    bool told, held, watched;
+    bool told;
+    enum watchdog_hold hold;
 };
 
 /* The last that can be said under such a filter. A child that has made no call yet begins with it.
@@ -69,8 +70,7 @@ static void before(struct change *change)
         tell_of(request);
         change->told = true;
     }
-    change->watched = atomic_load(&life->watchdog_tid) != 0;
-    change->held = hold_watchdog();
+    change->hold = hold_watchdog();
     if (request->of_all_threads && !request->allows_watching)
         bar_claims();
 }
@@ -96,12 +96,12 @@ static void after(const struct change *change, bool taken)
 {
     if (taken && change->request.is_one)
         take_effect(change);
-    release_watchdog(change->held);
+    release_watchdog(change->hold);
     if (taken && !change->request.allows_watching)
         return;
     if (!change->foreign)
         atomic_store(&life->claims_barred, 0);
-    if (change->watched)
+    if (change->hold == HELD_BACK)
         watchdog_thread_start(); /* somebody may be in a call that it looks at */
     if (change->told && !taken)
         tell_line("the kernel did not take that seccomp filter: all goes on as before");
@@ -125,11 +125,11 @@ DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c,
     BOUND(prctl);
     if (option == PR_SET_SECCOMP && life_active())
         return set_seccomp(a, b, c, d);
-    bool held = prctl_changes_rights(option) && hold_watchdog();
+    enum watchdog_hold hold = prctl_changes_rights(option) ? hold_watchdog() : NOT_HELD;
     if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
         ticks_are_forbidden = true;
     int result = real_prctl(option, a, b, c, d);
-    release_watchdog(held);
+    release_watchdog(hold);
     return result;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/stream.h"
+#include "kernel/proc_reader.h"
 
 enum { POLLED_FROM = 1024, READER_WAKES_NS = 4 * NS_PER_MS };
 
@@ -21,15 +22,8 @@ static long write_to_second_description(int fd, const struct iovec *vector, int 
     /* Of anything else, a file say, a second description would begin at offset 0. */
     if (raw_syscall(SYS_fstat, fd, &status) != 0 || !S_ISFIFO(status.st_mode))
         return -EOPNOTSUPP;
-    char path[32] = "/proc/self/fd/";
-    char digits[12];
-    int length = 0;
-    for (int rest = fd; rest > 0 || length == 0; rest /= 10)
-        digits[length++] = (char)('0' + rest % 10);
-    char *end = path + strlen(path);
-    while (length > 0)
-        *end++ = digits[--length];
-    *end = 0;
+    char path[PROC_PATH_LIMIT];
+    proc_path_number(path, 0, "fd", fd);
     long second = raw_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
     if (second < 0)
         return -EOPNOTSUPP;

@@ -51,8 +51,8 @@ bool stack_snapshot_take_pc_sp(const struct memory_reader *reader, uint64_t pc, 
 /* Forgets what was read besides the stack, and starts to count the reads anew. */
 void stack_snapshot_begin(struct stack_snapshot *snapshot);
 
-/* Counts work that is bounded as reads are: some microseconds for `amount` 1. False if there was too
- * much. */
+/* Counts work that is bounded as reads are: some microseconds for `amount` 1. False if there was
+ * too much. */
 bool stack_snapshot_spend(struct stack_snapshot *snapshot, unsigned amount);
 
 /* Reads from the copy, else from memory. False if it cannot be read, or too much was read already

@@ -74,9 +74,10 @@ static void in_parallel(const struct wait_finding *finding, const struct chain_l
 {
     switch (runtime_of(finding, write->for_pid)) {
     case RUNTIME_NODE:
-        text_string(text, " all the time: ");
-        text_string(text, node_stream(write));
-        text_string(text, ".on('data', …) or .resume(), or stdio 'inherit' or 'ignore' in spawn()");
+        text_format(text,
+                    " all the time: %s.on('data', …) or .resume(), or stdio 'inherit' or 'ignore' "
+                    "in spawn()",
+                    node_stream(write));
         break;
     case RUNTIME_PYTHON:
         if (is_asyncio(finding, write->for_pid))
@@ -98,14 +99,11 @@ static void drain_advice(const struct wait_finding *finding, const struct patter
                          struct text_buffer *text)
 {
     const struct chain_link *write = pattern->write;
-    text_string(text, "drain ");
-    text_string(text, write->name);
-    text_string(text, "'s ");
+    text_format(text, "drain %s's ", write->name);
     finding_end_words(text, write->own_fd);
     text_string(text, " in parallel: let ");
     finding_process_words(text, write->for_name, write->for_pid);
-    text_string(text, " read fd ");
-    text_signed(text, write->peer_fd);
+    text_format(text, " read fd %d", write->peer_fd);
     in_parallel(finding, write, text);
 }
 
@@ -116,14 +114,12 @@ static void wait_advice(const struct wait_finding *finding, const struct pattern
     text_string(text, "do not wait before reading: let ");
     finding_process_words(text, child->name, child->pid);
     if (child->runtime == RUNTIME_NODE) {
-        text_string(text, " read ");
-        text_string(text, node_stream(write));
-        text_string(text, " ('data' handler or .resume()) before it waits for 'exit' or 'close'");
+        text_format(text,
+                    " read %s ('data' handler or .resume()) before it waits for 'exit' or 'close'",
+                    node_stream(write));
         return;
     }
-    text_string(text, " close or drain the read end (fd ");
-    text_signed(text, write->peer_fd);
-    text_string(text, ") before wait");
+    text_format(text, " close or drain the read end (fd %d) before wait", write->peer_fd);
     if (is_asyncio(finding, child->pid))
         text_string(text, ": close the pipe's transport, or await communicate()");
     else if (child->runtime == RUNTIME_PYTHON)
@@ -148,9 +144,7 @@ static void deadlock_advice(const struct wait_finding *finding, struct text_buff
     } else if (waits_for(pattern.child, pattern.write)) {
         wait_advice(finding, &pattern, text);
     } else if (waits_for(pattern.child, pattern.input)) {
-        text_string(text, "close the write end (fd ");
-        text_signed(text, pattern.input->peer_fd);
-        text_string(text, ") in ");
+        text_format(text, "close the write end (fd %d) in ", pattern.input->peer_fd);
         finding_process_words(text, pattern.child->name, pattern.child->pid);
         text_string(text, " before it waits: its child reads until the end of file");
     } else if (pattern.writes > 1 && !pattern.input) {
@@ -195,33 +189,29 @@ static void away_advice(const struct wait_finding *finding, struct text_buffer *
     } else if (keeper && keeper->tid == keeper->pid &&
                (keeper->wait == WAIT_POLL || keeper->wait == WAIT_SELECT ||
                 keeper->wait == WAIT_CONNECT)) {
-        text_string(text, "read fd ");
-        text_signed(text, writer->peer_fd);
-        text_string(text, " of ");
+        text_format(text, "read fd %d of ", writer->peer_fd);
         finding_process_words(text, keeper->name, keeper->pid);
         text_string(text, " while that call lasts: give the call to a thread or an asynchronous "
                           "client");
     } else if (keeper && (keeper->wait == WAIT_EPOLL || keeper->wait == WAIT_READ)) {
         text_string(text, "let ");
         finding_process_words(text, keeper->name, keeper->pid);
-        text_string(text, " read fd ");
-        text_signed(text, writer->peer_fd);
-        text_string(text, " while that call lasts:");
+        text_format(text, " read fd %d while that call lasts:", writer->peer_fd);
         in_parallel(finding, writer, text);
     } else {
-        text_string(text, "close or drain the read end (fd ");
-        text_signed(text, writer->peer_fd);
-        text_string(text, " of ");
-        text_signed(text, writer->for_pid);
-        text_string(text, ") before wait; read it in parallel with whatever else is waited for");
+        text_format(text,
+                    "close or drain the read end (fd %d of %d) before wait; read it in parallel "
+                    "with whatever else is waited for",
+                    writer->peer_fd, writer->for_pid);
     }
 }
 
 static void stopped_advice(const struct wait_finding *finding, struct text_buffer *text)
 {
-    text_string(text, finding->tracer_pid ? "let the tracer go on or detach from "
-                                          : "continue it: kill -CONT ");
-    text_signed(text, finding->chain[0].for_pid);
+    text_format(text, "%s%d",
+                finding->tracer_pid ? "let the tracer go on or detach from "
+                                    : "continue it: kill -CONT ",
+                finding->chain[0].for_pid);
 }
 
 void finding_advice(const struct wait_finding *finding, struct text_buffer *text)
@@ -259,14 +249,10 @@ void finding_rescue(const struct wait_finding *finding, struct text_buffer *text
         const struct chain_link *link = &finding->chain[i];
         if (link->reason != REASON_ROOM || link->own_fd < 0)
             continue;
-        text_string(text, "pipeshim rescue ");
-        text_signed(text, link->pid);
-        text_string(text, " --fd ");
-        text_signed(text, link->own_fd);
+        text_format(text, "pipeshim rescue %d --fd %d", link->pid, link->own_fd);
         return;
     }
     if (finding->kind == FINDING_EOF_NEVER && finding->chain[0].for_pid != finding->chain[0].pid) {
-        text_string(text, "kill ");
-        text_signed(text, finding->chain[0].for_pid);
+        text_format(text, "kill %d", finding->chain[0].for_pid);
     }
 }

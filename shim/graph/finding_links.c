@@ -30,8 +30,7 @@ uint64_t link_mix_thread(uint64_t hash, const struct wait_thread *thread)
 
 static void name_process(int pid, struct text_buffer *text)
 {
-    text_string(text, "process ");
-    text_signed(text, pid);
+    text_format(text, "process %d", pid);
 }
 
 /* How full the pipe or socket is whose descriptor `fd` a process writes to. */

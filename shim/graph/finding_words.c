@@ -18,10 +18,7 @@ enum { SMALL_PIPE = 8192 };
 
 void finding_process_words(struct text_buffer *text, const char *name, int pid)
 {
-    text_string(text, name[0] != '\0' ? name : "process");
-    text_string(text, " (");
-    text_signed(text, pid);
-    text_char(text, ')');
+    text_format(text, "%s (%d)", name[0] != '\0' ? name : "process", pid);
 }
 
 void finding_end_words(struct text_buffer *text, int fd)
@@ -30,8 +27,7 @@ void finding_end_words(struct text_buffer *text, int fd)
     if (fd >= 0 && fd < 3) {
         text_string(text, names[fd]);
     } else {
-        text_string(text, "fd ");
-        text_signed(text, fd);
+        text_format(text, "fd %d", fd);
     }
 }
 
@@ -41,12 +37,10 @@ void finding_object_words(struct text_buffer *text, const struct chain_link *lin
     uint64_t inode;
     switch (parse_link(link->object, &inode)) {
     case LINK_PIPE:
-        text_string(text, "pipe ");
-        text_unsigned(text, inode);
+        text_format(text, "pipe %lu", inode);
         break;
     case LINK_SOCKET:
-        text_string(text, "socket ");
-        text_unsigned(text, inode);
+        text_format(text, "socket %lu", inode);
         break;
     default:
         text_string(text, link->object);
@@ -75,11 +69,9 @@ static void fill_words(struct text_buffer *text, const struct chain_link *link)
     text_string(text, link->full == 0 ? ": " : ": full");
     if (link->used < 0)
         return;
-    text_string(text, link->full == 0 ? "" : ", ");
-    text_signed(text, link->used);
+    text_format(text, "%s%ld", link->full == 0 ? "" : ", ", link->used);
     if (link->capacity >= 0) {
-        text_string(text, " of ");
-        text_signed(text, link->capacity);
+        text_format(text, " of %ld", link->capacity);
     } else {
         text_string(text, " unread");
     }
@@ -107,8 +99,7 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
 /* Whose data is waited for: named by the writer's descriptor, "engine's stdout". */
 static void input_words(struct text_buffer *text, const struct chain_link *link)
 {
-    text_string(text, link->for_name);
-    text_string(text, "'s ");
+    text_format(text, "%s's ", link->for_name);
     finding_end_words(text, link->peer_fd);
 }
 
@@ -152,10 +143,7 @@ static void predicate(struct text_buffer *text, const struct chain_link *link, b
 
 static void seconds_words(struct text_buffer *text, int64_t milliseconds)
 {
-    text_signed(text, milliseconds / 1000);
-    text_char(text, '.');
-    text_signed(text, milliseconds % 1000 / 100);
-    text_string(text, " s");
+    text_format(text, "%ld.%ld s", milliseconds / 1000, milliseconds % 1000 / 100);
 }
 
 static void deadlock_words(const struct wait_finding *finding, struct text_buffer *text)
@@ -236,17 +224,11 @@ static void call_object_words(const struct wait_graph *graph, const struct chain
     struct inet_socket socket;
     text_string(text, link->waits_in[0] != '\0' ? link->waits_in : "a call that may not be read");
     if (is_terminal(link)) {
-        text_string(text, " (");
-        text_string(text, link->object);
-        text_char(text, ')');
+        text_format(text, " (%s)", link->object);
         terminal_words(graph, link, text);
     } else if (parse_link(link->object, &inode) == LINK_SOCKET &&
                inet_socket_read(link->pid, inode, &socket) == 0) {
-        text_string(text, " (");
-        text_string(text, socket.local);
-        text_string(text, socket.connected ? " to " : "");
-        text_string(text, socket.remote);
-        text_char(text, ')');
+        text_format(text, " (%s%s%s)", socket.local, socket.connected ? " to " : "", socket.remote);
     } else if (link->object[0] != '\0' && link->wait != WAIT_CHILD && link->wait != WAIT_EPOLL) {
         text_string(text, " (");
         finding_object_words(text, link);
@@ -259,9 +241,7 @@ static void away_words(const struct wait_graph *graph, const struct wait_finding
 {
     const struct chain_link *writer = &finding->chain[0];
     const struct chain_link *keeper = finding->count > 1 ? &finding->chain[1] : NULL;
-    text_string(text, " (fd ");
-    text_signed(text, writer->peer_fd);
-    text_string(text, "), and does not: ");
+    text_format(text, " (fd %d), and does not: ", writer->peer_fd);
     if (!keeper)
         text_string(text, "no thread of it reads it");
     else if (keeper->wait == WAIT_NONE)
@@ -271,9 +251,8 @@ static void away_words(const struct wait_graph *graph, const struct wait_finding
         call_object_words(graph, keeper, text);
     }
     if (finding->away_epoll >= 0) {
-        text_string(text, ", away from its event loop (epoll fd ");
-        text_signed(text, finding->away_epoll);
-        text_string(text, "), which watches it");
+        text_format(text, ", away from its event loop (epoll fd %d), which watches it",
+                    finding->away_epoll);
     } else if (keeper && keeper->wait == WAIT_EPOLL) {
         text_string(text, ", where it does not listen to it");
     }
@@ -290,16 +269,13 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
     if (finding->kind == FINDING_NO_READER) {
         text_string(text, "no process that can be seen holds its reading end");
         if (graph->unreadable > 0) {
-            text_string(text, " (");
-            text_unsigned(text, graph->unreadable);
-            text_string(text, " may not be read)");
+            text_format(text, " (%u may not be read)", graph->unreadable);
         }
         return;
     }
     if (finding->kind == FINDING_SELF_READER) {
-        text_string(text, "only it itself holds the reading end (fd ");
-        text_signed(text, writer->peer_fd);
-        text_string(text, "), and no thread of it reads");
+        text_format(text, "only it itself holds the reading end (fd %d), and no thread of it reads",
+                    writer->peer_fd);
         return;
     }
     text_string(text, "only ");
@@ -321,13 +297,11 @@ static void endless_words(const struct wait_finding *finding, struct text_buffer
 {
     const struct chain_link *reader = &finding->chain[0];
     finding_process_words(text, reader->name, reader->pid);
-    text_string(text, " waits in ");
-    text_string(text, reader->waits_in);
-    text_string(text, " for the end of ");
+    text_format(text, " waits in %s for the end of ", reader->waits_in);
     finding_object_words(text, reader);
     if (reader->for_pid == reader->pid) {
-        text_string(text, ", which cannot come: it holds the writing end itself (fd ");
-        text_signed(text, reader->peer_fd);
+        text_format(text, ", which cannot come: it holds the writing end itself (fd %d",
+                    reader->peer_fd);
     } else {
         text_string(text, ", which does not come: who wrote it is gone, but ");
         finding_process_words(text, reader->for_name, reader->for_pid);

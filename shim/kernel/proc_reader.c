@@ -10,33 +10,30 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 
+/* "/proc/PID/", for 0 "/proc/self/". */
+static void begin_path(struct text_buffer *text, char path[PROC_PATH_LIMIT], int pid)
+{
+    text_init(text, path, PROC_PATH_LIMIT);
+    if (pid == 0)
+        text_string(text, "/proc/self/");
+    else
+        text_format(text, "/proc/%d/", pid);
+}
+
 void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file)
 {
     struct text_buffer text;
-    text_init(&text, path, PROC_PATH_LIMIT);
-    text_string(&text, "/proc/");
-    if (pid != 0)
-        text_signed(&text, pid);
-    else
-        text_string(&text, "self");
-    if (tid != 0) {
-        text_string(&text, "/task/");
-        text_signed(&text, tid);
-    }
-    text_char(&text, '/');
+    begin_path(&text, path, pid);
+    if (tid != 0)
+        text_format(&text, "task/%d/", tid);
     text_string(&text, file);
 }
 
 void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, int number)
 {
     struct text_buffer text;
-    text_init(&text, path, PROC_PATH_LIMIT);
-    text_string(&text, "/proc/");
-    text_signed(&text, pid);
-    text_char(&text, '/');
-    text_string(&text, folder);
-    text_char(&text, '/');
-    text_signed(&text, number);
+    begin_path(&text, path, pid);
+    text_format(&text, "%s/%d", folder, number);
 }
 
 static long open_file(const char *path)

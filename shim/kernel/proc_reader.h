@@ -17,7 +17,7 @@ enum { PROC_PATH_LIMIT = 96, DIRECTORY_BUFFER = 8192 };
 /* Writes "/proc/PID/FILE", or with a `tid` other than 0 "/proc/PID/task/TID/FILE"; `pid` 0 is
  * "self": a process may see the /proc of another pid namespace. */
 void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file);
-/* Writes "/proc/PID/FOLDER/NUMBER": a descriptor under fd or fdinfo. */
+/* Writes "/proc/PID/FOLDER/NUMBER", `pid` 0 likewise: a descriptor under fd or fdinfo. */
 void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, int number);
 
 /* Reads a whole file of at most `capacity` - 1 bytes and terminates it with NUL. Returns the bytes,

@@ -2,173 +2,90 @@
 #include "kernel/rights.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
+#include "kernel/status.h"
 #include "process/life.h"
 
 enum {
-    NAME_LIMIT = 24, /* of a field in status; the longest that is asked for has 15 bytes */
-    GOOD_FOR = 50,   /* times its cost */
+    GOOD_FOR = 50, /* times its cost */
     GOOD_FOR_NS = 100 * NS_PER_MS,
     CAP_SETGID_BIT = 6,
     CAP_SETUID_BIT = 7,
     EFFECTIVE = 2, /* in sets[] */
 };
 
-static const uint64_t hash_start = 0xcbf29ce484222325ULL;
-
-static uint64_t hash_byte(uint64_t hash, char byte)
-{
-    return (hash ^ (unsigned char)byte) * 0x100000001b3ULL; /* FNV-1a */
-}
-
-/* One line of a status file, taken byte by byte: "Groups:" may be longer than any buffer. */
-struct status_line {
-    char name[NAME_LIMIT];
-    unsigned length;
-    bool in_value;
-    uint64_t hash;
-    uint64_t number; /* as hexadecimal: decimal digits keep their order */
-    char first;
+/* Of the file status, as rights_read() asks for them. */
+enum {
+    FIELD_STATE,
+    FIELD_UID,
+    FIELD_GID,
+    FIELD_GROUPS,
+    FIELD_SETS,
+    FIELD_NO_NEW_PRIVILEGES = FIELD_SETS + RIGHTS_SETS,
+    FIELD_SECCOMP,
+    FIELD_FILTERS,
 };
 
-static int hex_digit(char c)
+static void fill(struct rights *rights, const struct status_field *fields)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    rights->state = (char)fields[FIELD_STATE].value;
+    rights->ids = fields[FIELD_UID].value * 31 + fields[FIELD_GID].value;
+    rights->groups = fields[FIELD_GROUPS].value;
+    for (unsigned i = 0; i < RIGHTS_SETS; i++)
+        rights->sets[i] = fields[FIELD_SETS + i].value;
+    rights->no_new_privileges = fields[FIELD_NO_NEW_PRIVILEGES].value;
+    rights->seccomp = fields[FIELD_SECCOMP].value;
+    rights->filters = fields[FIELD_FILTERS].value;
 }
 
-static void line_begin(struct status_line *line)
-{
-    *line = (struct status_line){.hash = hash_start};
-}
-
-static void line_take(struct status_line *line, char c)
-{
-    if (!line->in_value) {
-        if (c == ':')
-            line->in_value = true;
-        else if (line->length < NAME_LIMIT - 1)
-            line->name[line->length++] = c;
-        return;
-    }
-    if (!line->first && (c == '\t' || c == ' '))
-        return;
-    if (!line->first)
-        line->first = c;
-    line->hash = hash_byte(line->hash, c);
-    int digit = hex_digit(c);
-    if (digit >= 0)
-        line->number = line->number << 4 | (uint64_t)digit;
-}
-
-/* The fields that make the rights, and where they go. */
-static const struct {
-    char name[16];
-    uint8_t offset;
-    bool hashed;
-} fields[] = {
-    {"Groups", offsetof(struct rights, groups), true},
-    {"CapInh", offsetof(struct rights, sets[0]), false},
-    {"CapPrm", offsetof(struct rights, sets[1]), false},
-    {"CapEff", offsetof(struct rights, sets[EFFECTIVE]), false},
-    {"CapBnd", offsetof(struct rights, sets[3]), false},
-    {"CapAmb", offsetof(struct rights, sets[4]), false},
-    {"NoNewPrivs", offsetof(struct rights, no_new_privileges), false},
-    {"Seccomp", offsetof(struct rights, seccomp), false},
-    {"Seccomp_filters", offsetof(struct rights, filters), false},
-};
-
-/* Takes a line over; false when nothing that is asked for comes behind it. */
-static bool line_end(const struct status_line *line, struct rights *rights)
-{
-    if (strcmp(line->name, "State") == 0) {
-        rights->state = line->first;
-    } else if (strcmp(line->name, "Uid") == 0 || strcmp(line->name, "Gid") == 0) {
-        rights->ids = rights->ids * 31 + line->hash;
-    } else {
-        for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++)
-            if (strcmp(line->name, fields[i].name) == 0)
-                memcpy((char *)rights + fields[i].offset,
-                       fields[i].hashed ? &line->hash : &line->number, sizeof(uint64_t));
-    }
-    return strcmp(line->name, "Seccomp_filters") != 0;
-}
-
-static bool read_status(const char *path, struct rights *rights)
-{
-    char bytes[2048];
-    struct status_line line;
-    bool more = true;
-    bool any = false;
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    line_begin(&line);
-    while (more) {
-        long size = raw_syscall(SYS_read, fd, bytes, sizeof bytes);
-        if (size <= 0)
-            break;
-        any = true;
-        for (long i = 0; more && i < size; i++) {
-            if (bytes[i] != '\n') {
-                line_take(&line, bytes[i]);
-                continue;
-            }
-            more = line_end(&line, rights);
-            line_begin(&line);
-        }
-    }
-    raw_syscall(SYS_close, fd);
-    return any && rights->state;
-}
-
-static bool read_namespaces(struct text_buffer *path, size_t folder, struct rights *rights)
+/* A namespace that the kernel does not know is the same for all. */
+static uint64_t hash_namespaces(int tid)
 {
     static const char *const names[] = {"ns/user", "ns/mnt", "ns/net"};
-    rights->namespaces = hash_start;
+    uint64_t hash = 0;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[PROC_PATH_LIMIT];
         char link[64];
-        path->length = folder;
-        text_string(path, names[i]);
-        long length = proc_link(AT_FDCWD, path->data, link, sizeof link);
-        if (length < 0) /* a kernel without that kind: the same for all */
-            continue;
+        struct text_buffer text;
+        text_init(&text, path, sizeof path);
+        text_string(&text, tid ? "/proc/self/task/" : "/proc/thread-self/");
+        if (tid) {
+            text_signed(&text, tid);
+            text_char(&text, '/');
+        }
+        text_string(&text, names[i]);
+        proc_link(AT_FDCWD, path, link, sizeof link);
         for (const char *c = link; *c; c++)
-            rights->namespaces = hash_byte(rights->namespaces, *c);
+            hash = hash * 31 + (unsigned char)*c;
     }
-    return true;
-}
-
-/* `thread` is "self/task/TID" or "thread-self". */
-static bool read_rights_of(const char *thread, struct rights *rights)
-{
-    char bytes[PROC_PATH_LIMIT];
-    struct text_buffer path;
-    *rights = (struct rights){0};
-    text_init(&path, bytes, sizeof bytes);
-    text_string(&path, "/proc/");
-    text_string(&path, thread);
-    text_char(&path, '/');
-    size_t folder = path.length;
-    text_string(&path, "status");
-    return read_status(path.data, rights) && read_namespaces(&path, folder, rights);
+    return hash;
 }
 
 bool rights_read(int tid, struct rights *rights)
 {
-    char bytes[PROC_PATH_LIMIT];
-    struct text_buffer thread;
-    text_init(&thread, bytes, sizeof bytes);
-    text_string(&thread, "self/task/");
-    text_signed(&thread, tid);
-    return read_rights_of(thread.data, rights);
+    struct status_field fields[] = {
+        [FIELD_STATE] = {.name = "State", .base = STATUS_LETTER},
+        [FIELD_UID] = {.name = "Uid", .base = STATUS_WHOLE},
+        [FIELD_GID] = {.name = "Gid", .base = STATUS_WHOLE},
+        [FIELD_GROUPS] = {.name = "Groups", .base = STATUS_WHOLE},
+        [FIELD_SETS] = {.name = "CapInh", .base = 16},
+        {.name = "CapPrm", .base = 16},
+        {.name = "CapEff", .base = 16},
+        {.name = "CapBnd", .base = 16},
+        {.name = "CapAmb", .base = 16},
+        [FIELD_NO_NEW_PRIVILEGES] = {.name = "NoNewPrivs", .base = 10},
+        [FIELD_SECCOMP] = {.name = "Seccomp", .base = 10},
+        [FIELD_FILTERS] = {.name = "Seccomp_filters", .base = 10},
+    };
+    status_read(tid ? STATUS_THIS_PROCESS : 0, tid, fields, sizeof fields / sizeof *fields);
+    fill(rights, fields);
+    rights->namespaces = hash_namespaces(tid);
+    return fields[FIELD_UID].found && fields[FIELD_SETS + EFFECTIVE].found;
 }
 
 static bool may_become_anyone(const struct rights *rights)
@@ -273,7 +190,7 @@ bool rights_hold(void)
     if (begin < proof.good_until && begin >= atomic_load(&life->doubted_until))
         return true;
     proof.others = false;
-    proof.unreadable = !read_rights_of("thread-self", &own);
+    proof.unreadable = !rights_read(0, &own);
     if (proof.unreadable || !any_thread_covers(&own)) {
         proof.lost = true;
         return false;

@@ -36,8 +36,8 @@ struct rights {
     char state;                 /* R, S, D, T, t, I: alive; Z, X: not */
 };
 
-/* The rights of thread `tid` of this process; false when they cannot be read, or it is gone. Opens
- * one file at a time. */
+/* The rights of thread `tid` of this process as /proc names it, 0: of the caller; false when they
+ * cannot be read, or it is gone. Opens one file at a time. */
 bool rights_read(int tid, struct rights *rights);
 
 /* True if whoever has `upper` may do all that `lower` may. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
 
 enum { NAME_LIMIT = 32, CHUNK = 2048 };
@@ -43,11 +44,26 @@ static void take_name(struct parser *parser, char byte)
         return;
     }
     parser->in_name = parser->in_number = parser->is_number = false;
+    parser->number = 0;
     for (unsigned i = 0; i < parser->count && !parser->field; i++) {
         const char *name = parser->fields[i].name;
         if (strlen(name) == parser->length && memcmp(name, parser->name, parser->length) == 0)
             parser->field = &parser->fields[i];
     }
+}
+
+/* FNV-1a. */
+static void take_text(struct parser *parser, char byte)
+{
+    if (parser->field->base == STATUS_LETTER) {
+        if (!parser->number && byte > ' ')
+            parser->number = (unsigned char)byte;
+        parser->is_number = parser->number != 0;
+        return;
+    }
+    uint64_t hash = parser->is_number ? parser->number : 0xcbf29ce484222325ULL;
+    parser->number = (hash ^ (unsigned char)byte) * 0x100000001b3ULL;
+    parser->is_number = true;
 }
 
 static void take_value(struct parser *parser, char byte)
@@ -73,8 +89,10 @@ static void take(struct parser *parser, const char *bytes, long count)
             end_line(parser);
         else if (parser->in_name)
             take_name(parser, bytes[i]);
-        else if (parser->field)
+        else if (parser->field && parser->field->base > STATUS_WHOLE)
             take_value(parser, bytes[i]);
+        else if (parser->field)
+            take_text(parser, bytes[i]);
     }
 }
 
@@ -84,6 +102,15 @@ static bool all_found(const struct parser *parser)
         if (!parser->fields[i].found)
             return false;
     return true;
+}
+
+static void path_of_own_thread(char path[PROC_PATH_LIMIT], int tid)
+{
+    struct text_buffer text;
+    text_init(&text, path, PROC_PATH_LIMIT);
+    text_string(&text, "/proc/self/task/");
+    text_signed(&text, tid);
+    text_string(&text, "/status");
 }
 
 bool fields_read(const char *path, struct status_field *fields, unsigned count)
@@ -108,7 +135,9 @@ bool fields_read(const char *path, struct status_field *fields, unsigned count)
 bool status_read(int pid, int tid, struct status_field *fields, unsigned count)
 {
     char path[PROC_PATH_LIMIT] = "/proc/thread-self/status";
-    if (pid != 0)
+    if (pid == STATUS_THIS_PROCESS)
+        path_of_own_thread(path, tid);
+    else if (pid != 0)
         proc_path(path, pid, tid, "status");
     return fields_read(path, fields, count);
 }

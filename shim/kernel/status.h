@@ -10,9 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum {
+    STATUS_LETTER = 0,        /* as a base: `value` is the first letter of the text (State) */
+    STATUS_WHOLE = 1,         /* as a base: `value` is a hash of the text (Uid, Groups) */
+    STATUS_THIS_PROCESS = -1, /* as a pid: whatever its number is in the namespace of /proc */
+};
+
 struct status_field {
     const char *name; /* as the file has it, without the colon; at most 31 bytes */
-    unsigned base;    /* 10, or 16 for the masks of signals and capabilities */
+    unsigned base;    /* 10, or 16 for the masks of signals and capabilities; or as above */
     bool found;       /* false: no such line, not read to its end, or no number: `value` is 0 */
     uint64_t value; /* the last number of the line (of NSpid: the one in the innermost namespace) */
 };

@@ -156,36 +156,30 @@ static void child_words(const struct thread_wait *wait, struct text_buffer *text
     int pidfd = -1;
     int child = thread_wait_child(wait, &pidfd);
     if (child == CHILD_BY_DESCRIPTOR) {
-        text_string(text, " pidfd ");
-        text_signed(text, pidfd);
+        text_format(text, " pidfd %d", pidfd);
     } else if (child == 0) {
         text_string(text, " any child");
     } else if (child > 0) {
-        text_char(text, ' ');
-        text_signed(text, child);
+        text_format(text, " %d", child);
     } else if (child != CHILD_UNKNOWN) {
-        text_string(text, " group ");
-        text_signed(text, -(int64_t)child);
+        text_format(text, " group %ld", -(int64_t)child);
     }
 }
 
 static void call_words(const struct thread_wait *wait, struct text_buffer *text)
 {
     if (!wait->call) {
-        text_string(text, "system call ");
-        text_signed(text, wait->number);
+        text_format(text, "system call %ld", wait->number);
         return;
     }
     text_string(text, wait->call->words ? wait->call->words : wait->call->name);
     if (wait->call->kind == WAIT_CHILD) {
         child_words(wait, text);
     } else if (wait->call->kind == WAIT_POLL) {
-        text_char(text, ' ');
-        text_unsigned(text, (uint32_t)wait->arguments[1]);
-        text_string(text, wait->arguments[1] == 1 ? " fd" : " fds");
+        text_format(text, " %u%s", (uint32_t)wait->arguments[1],
+                    wait->arguments[1] == 1 ? " fd" : " fds");
     } else if (wait->fd >= 0) {
-        text_string(text, " fd ");
-        text_signed(text, wait->fd);
+        text_format(text, " fd %d", wait->fd);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What it costs to take, unwind and name the stack of a blocked thread:
+ * What it costs to take, unwind and name the stack of a blocked thread, and to unwind it with
+ * libunwind, if that is installed:
  *   make build/bench/unwind_cost && build/bench/unwind_cost
  */
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include "explain/modules.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "libunwind_reference.h"
 #include "slots/capture_registers.h"
 
 enum { ROUNDS = 2001 };
@@ -23,6 +25,7 @@ struct sleeper {
     int ready[2], release[2];
 };
 
+static bool libunwind; /* is installed */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
 static struct stack_frame_name names[STACK_DEPTH_LIMIT];
@@ -62,6 +65,39 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static bool find_tables(const struct reference *reference, uintptr_t pc,
+                        struct unwind_tables *tables)
+{
+    struct module module;
+    if (!module_find(reference->memory->reader, pc, &module))
+        return false;
+    *tables = (struct unwind_tables){
+        .low = module.map_start, .high = module.map_end, .eh_frame_hdr = module.eh_frame_hdr};
+    return true;
+}
+
+static void measure_libunwind(const struct saved_registers *from,
+                              const struct memory_reader *reader)
+{
+    static uint64_t pc[STACK_DEPTH_LIMIT];
+    static double took[ROUNDS];
+    struct unwind_memory memory = {.snapshot = &snapshot, .reader = reader};
+    struct reference reference = {.memory = &memory, .find_tables = find_tables};
+    struct cfi_registers registers;
+    cfi_registers_load(&registers, from, false);
+    unsigned count = 0;
+    bool complete = false;
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now_us();
+        stack_snapshot_take(reader, from, &snapshot);
+        count = reference_walk(&reference, &registers, pc, STACK_DEPTH_LIMIT, &complete);
+        took[i] = now_us() - start;
+    }
+    qsort(took, ROUNDS, sizeof(*took), by_value);
+    printf("  by libunwind: %u frames (%s), median %.1f us\n", count, complete ? "complete" : "cut",
+           took[ROUNDS / 2]);
+}
+
 static void measure(int frames, const struct memory_reader *reader)
 {
     struct sleeper sleeper = {.depth = frames - 4};
@@ -95,6 +131,8 @@ static void measure(int frames, const struct memory_reader *reader)
            trace.count, trace.end == STACK_END_COMPLETE ? "complete" : "cut", first,
            took[ROUNDS / 2], took_snapshot[ROUNDS / 2], reads, named, symbols_first,
            now_us() - start);
+    if (libunwind)
+        measure_libunwind(&sleeper.registers, reader);
     if (getenv("SHOW_FRAMES") != NULL) {
         for (size_t i = 0; i < named; i++)
             printf("  %#lx %s+%#lx %s+%#lx\n", (unsigned long)names[i].pc, names[i].module,
@@ -114,6 +152,7 @@ int main(void)
 {
     struct memory_reader reader = memory_reader_process(getpid());
     modules_init();
+    libunwind = reference_init();
     measure(11, &reader);
     measure(41, &reader);
     return 0;

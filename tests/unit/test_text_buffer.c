@@ -75,12 +75,69 @@ static void test_bounds(void **state)
     }
 }
 
+static void check_format(const char *expected, struct text_buffer *text)
+{
+    assert_string_equal(text->data, expected);
+    assert_int_equal(text->length, strlen(expected));
+    text_init(text, text->data, text->capacity);
+}
+
+static void test_format(void **state)
+{
+    (void)state;
+    char data[128];
+    struct text_buffer text;
+    text_init(&text, data, sizeof data);
+    text_format(&text, "nothing to replace");
+    check_format("nothing to replace", &text);
+    text_format(&text, "%s (%d): %u of %u, 100%%", "engine", -7, 1U, UINT32_MAX);
+    check_format("engine (-7): 1 of 4294967295, 100%", &text);
+    text_format(&text, "%ld %lu %lld %zu", INT64_MIN, UINT64_MAX, (long long)-1, sizeof(uint64_t));
+    check_format("-9223372036854775808 18446744073709551615 -1 8", &text);
+    text_format(&text, "%x %lx %c%c", 0xbeefU, UINT64_MAX, 'o', 'k');
+    check_format("beef ffffffffffffffff ok", &text);
+    text_format(&text, "[%.*s][%.*s]", 3, "abcdef", 9, "ab");
+    check_format("[abc][ab]", &text);
+    const char *volatile none = NULL;
+    text_format(&text, "[%s]", none);
+    check_format("[]", &text);
+}
+
+/* What it does not know is written as it stands, and takes no argument. */
+static void test_format_that_is_none(void **state)
+{
+    (void)state;
+    char data[64];
+    struct text_buffer text;
+    const char *volatile formats[] = {"%f|%5d|%", "%-s", "%.3s", "%ls"};
+    text_init(&text, data, sizeof data);
+    for (unsigned i = 0; i < sizeof formats / sizeof *formats; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+        text_format(&text, formats[i]);
+#pragma GCC diagnostic pop
+        check_format(formats[i], &text);
+    }
+}
+
+static void test_format_is_cut(void **state)
+{
+    (void)state;
+    char data[8];
+    struct text_buffer text;
+    text_init(&text, data, sizeof data);
+    text_format(&text, "%s%d", "abcdef", 12345);
+    assert_string_equal(data, "abcdef1");
+    assert_true(text.truncated);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_milliseconds),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_format),        cmocka_unit_test(test_format_that_is_none),
+        cmocka_unit_test(test_format_is_cut), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_milliseconds),  cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

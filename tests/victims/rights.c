@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #ifndef SYS_landlock_create_ruleset
@@ -140,11 +141,34 @@ static void write_until_read(void)
             exit(9);
 }
 
+static void change_and_write(int signal)
+{
+    (void)signal;
+    int saved_errno = errno;
+    if (seteuid(geteuid()) != 0 || write(1, block, 5000 % sizeof block) < 0)
+        _exit(9);
+    errno = saved_errno;
+}
+
+static int storm(void)
+{
+    enum { ROUNDS = 1000, PERIOD_US = 1500 };
+    struct sigaction action = {.sa_handler = change_and_write, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, PERIOD_US}, {0, PERIOD_US}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; i < ROUNDS; i++)
+        change_and_write(0);
+    return 7;
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
     char c;
     DIR *tasks = opendir("/proc/self/task");
+    if (strcmp(how, "storm") == 0)
+        return storm();
     write_until_read();
     if (read(0, &c, 1) != 1)
         return 9;

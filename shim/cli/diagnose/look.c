@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/diagnose/look.h"
 
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/diagnose/members.h"
+#include "cli/user_name.h"
 #include "kernel/object_look.h"
 
 enum {
@@ -69,10 +69,9 @@ static void note_unreadable(struct diagnosis *diagnosis, int pid)
         note(diagnosis, pid, "ended while it was looked at");
         return;
     }
-    const struct passwd *owner = getpwuid(status.st_uid);
+    const char *owner = user_name(status.st_uid);
     if (status.st_uid != geteuid())
-        note(diagnosis, pid, "may not be read: it belongs to %s",
-             owner ? owner->pw_name : "another user");
+        note(diagnosis, pid, "may not be read: it belongs to %s", owner ? owner : "another user");
     else
         note(diagnosis, pid,
              "may not be read: it is not dumpable, has more privileges, or Yama "
@@ -303,7 +302,8 @@ bool diagnose_once(struct diagnosis *diagnosis)
     free(again);
     keep_what_was_asked_for(diagnosis);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
-        diagnosis_look_at_members(&diagnosis->findings[i], &diagnosis->members[i * CHAIN_LIMIT]);
+        diagnosis_look_at_members(&diagnosis->findings[i],
+                                  &diagnosis->members[(size_t)i * CHAIN_LIMIT]);
     diagnosis->milliseconds = now_ms() - start;
     return looked;
 }

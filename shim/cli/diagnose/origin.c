@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/diagnose/origin.h"
+#include "cli/user_name.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,9 +46,9 @@ bool process_origin_read(int pid, struct process_origin *origin)
     snprintf(path, sizeof path, "/proc/%d", pid);
     if (!read_start(pid, origin) || stat(path, &status) < 0)
         return false;
-    const struct passwd *owner = getpwuid(status.st_uid);
+    const char *owner = user_name(status.st_uid);
     if (owner)
-        snprintf(origin->user, sizeof origin->user, "%s", owner->pw_name);
+        snprintf(origin->user, sizeof origin->user, "%s", owner);
     else
         snprintf(origin->user, sizeof origin->user, "%u", (unsigned)status.st_uid);
     read_command(pid, origin->command, sizeof origin->command);

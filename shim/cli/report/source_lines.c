@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,7 +68,9 @@ static int open_debug_file(const char *debug_path, const char *build_id)
 static int open_from_server(const char *build_id)
 {
     static void *library;
-    if (!library)
+    /* A static tool must not load what was made for the system's own libc. */
+    bool is_static = getauxval(AT_BASE) == 0;
+    if (!library && !is_static)
         library = dlopen("libdebuginfod.so.1", RTLD_NOW);
     if (!library)
         return -1;

@@ -25,52 +25,51 @@ static bool fill_window(struct table_cursor *cursor)
     return false;
 }
 
-static void take(struct table_cursor *cursor, void *to, size_t size)
+/* Makes the window hold the next `size` bytes; false, and failed: they are not to be had. */
+static bool fetch(struct table_cursor *cursor, size_t size)
 {
-    if (cursor->failed || cursor->end - cursor->at < size) {
-        cursor->failed = true;
-        memset(to, 0, size);
-        return;
-    }
-    size_t offset = cursor->at - cursor->window_start;
-    if (offset > cursor->window_size || cursor->window_size - offset < size) {
-        offset = 0;
-        if (!fill_window(cursor)) {
-            cursor->failed = true;
-            memset(to, 0, size);
-            return;
-        }
-    }
-    memcpy(to, cursor->window + offset, size);
-    cursor->at += size;
+    if (!cursor->failed && cursor->end - cursor->at >= size && fill_window(cursor))
+        return true;
+    cursor->failed = true;
+    return false;
 }
+
+static inline bool has(const struct table_cursor *cursor, size_t size)
+{
+    size_t offset = cursor->at - cursor->window_start;
+    return !cursor->failed && cursor->end - cursor->at >= size && offset <= cursor->window_size &&
+           cursor->window_size - offset >= size;
+}
+
+/* Most of the time of an unwind is spent here: sizes are constants, so that no memcpy is called. */
+#define TAKE(cursor, type)                                                                         \
+    do {                                                                                           \
+        type value;                                                                                \
+        if (!has(cursor, sizeof(value)) && !fetch(cursor, sizeof(value)))                          \
+            return 0;                                                                              \
+        memcpy(&value, (cursor)->window + ((cursor)->at - (cursor)->window_start), sizeof(value)); \
+        (cursor)->at += sizeof(value);                                                             \
+        return value;                                                                              \
+    } while (0)
 
 uint8_t cursor_u8(struct table_cursor *cursor)
 {
-    uint8_t value;
-    take(cursor, &value, sizeof(value));
-    return value;
+    TAKE(cursor, uint8_t);
 }
 
 uint16_t cursor_u16(struct table_cursor *cursor)
 {
-    uint16_t value;
-    take(cursor, &value, sizeof(value));
-    return value;
+    TAKE(cursor, uint16_t);
 }
 
 uint32_t cursor_u32(struct table_cursor *cursor)
 {
-    uint32_t value;
-    take(cursor, &value, sizeof(value));
-    return value;
+    TAKE(cursor, uint32_t);
 }
 
 uint64_t cursor_u64(struct table_cursor *cursor)
 {
-    uint64_t value;
-    take(cursor, &value, sizeof(value));
-    return value;
+    TAKE(cursor, uint64_t);
 }
 
 /* The bits of a LEB128; `*width` becomes their number. */

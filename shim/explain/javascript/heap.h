@@ -28,7 +28,7 @@ struct v8_heap {
     const struct memory_reader *memory;
     const struct v8_layout *layout;
     unsigned reads;
-    unsigned last_page, next_page; /* the one that was hit last; the one to be replaced next */
+    unsigned last_page, next_page;    /* the one that was hit last; the one to be replaced next */
     uintptr_t page_address[V8_PAGES]; /* 1: none */
     unsigned char page[V8_PAGES][V8_PAGE_SIZE];
     unsigned char text[V8_TEXT_BUFFER];

@@ -6,9 +6,9 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
-#include "explain/python/debug_offsets.h"
 #include "explain/elf_symbols.h"
 #include "explain/module_bases.h"
+#include "explain/python/debug_offsets.h"
 #include "explain/python/offsets_table.h"
 
 enum {

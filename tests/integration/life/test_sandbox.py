@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Programs that put themselves under a seccomp filter, or are started under one: they do what they
 do without the library, and are watched where the filter leaves that."""
+import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -182,6 +184,24 @@ class Sandbox(unittest.TestCase):
         launched = self.launched_and_stuck(before=shell, container="test")
         self.assertEqual(self.finish(launched)[1], 7)
         self.assertEqual(launched.events(), [])
+
+    def test_each_call_of_the_library_is_asked_for(self):
+        """What the watchdog and the log call, and what a claim does, stands in seccomp.c."""
+        top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shim")
+        files = [path for room in ("base", "process", "slots", "kernel", "explain", "graph",
+                                   "report", "watch")
+                 for path in glob.glob(os.path.join(top, room, "**/*.[ch]"), recursive=True)]
+        files.append(os.path.join(top, "doors/claim.c"))
+
+        def numbers(pattern, path):
+            with open(path, encoding="utf-8") as file:
+                return set(re.findall(pattern, file.read()))
+
+        asked_for = numbers(r"SYS_(\w+)", os.path.join(top, "watch/seccomp.c"))
+        called = set().union(*(numbers(r"raw_syscall\(\s*SYS_(\w+)", path) for path in files))
+        self.assertIn("openat", called)
+        # Without close_range, and where no filter is known: watch/thread.c.
+        self.assertEqual(called - asked_for, {"unshare"})
 
     def test_unshare_by_number_in_a_process_with_one_thread(self):
         self.assertEqual(self.result("unshares", **self.library()), self.result("unshares"))
