@@ -30,8 +30,6 @@ void release_watchdog(enum watchdog_hold hold)
 {
     if (hold != NOT_HELD)
         watchdog_thread_release();
-    if (hold == HELD_BACK)
-        watchdog_thread_start();
 }
 
 /* unshare(CLONE_NEWUSER) and its kin fail with EINVAL in a process with two threads; Firefox's and

@@ -13,11 +13,12 @@ bool watchdog_is_ours(void);
 enum watchdog_hold {
     NOT_HELD,  /* nothing to release */
     HELD,      /* there was none */
-    HELD_BACK, /* one that ran: it comes back, for somebody may be in a call that it looks at */
+    HELD_BACK, /* one that ran */
 };
 
 /* Around a call that changes rights: no watchdog runs until the release, see
- * watchdog_thread_hold(). */
+ * watchdog_thread_hold(). After it one starts with the next call that may block, not before: a
+ * change of rights is often the first of several (no_new_privs and then Landlock). */
 enum watchdog_hold hold_watchdog(void);
 void release_watchdog(enum watchdog_hold hold);
 

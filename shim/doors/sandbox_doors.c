@@ -17,6 +17,7 @@
 #include "report/tell.h"
 #include "watch/child.h"
 #include "watch/seccomp.h"
+#include "watch/thread.h"
 
 /* What has been done before the kernel is asked, and what is to be done afterwards. */
 struct change {
@@ -95,11 +96,13 @@ static void after(const struct change *change, bool taken)
 {
     if (taken && change->request.is_one)
         take_effect(change);
-    release_watchdog(change->hold); /* one that is forbidden does not come back */
+    release_watchdog(change->hold);
     if (taken && !change->request.allows_watching)
         return;
     if (!change->foreign)
         atomic_store(&life->claims_barred, 0);
+    if (change->hold == HELD_BACK)
+        watchdog_thread_start(); /* somebody may be in a call that it looks at */
     if (change->told && !taken)
         tell_line("the kernel did not take that seccomp filter: all goes on as before");
 }

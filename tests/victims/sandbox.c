@@ -5,7 +5,6 @@
  *   sandbox shared HOW             beside threads that write all the time
  *   sandbox asks                   every request that the kernel refuses, and what it answers
  *   sandbox asks-beside            the same beside a thread that is stuck, when stdin has a byte
- *   sandbox gives-up-beside WHAT   no_new_privs, or rights that it does not have, beside one
  *   sandbox stuck FILTER [HOW]     installs FILTER, then gets stuck on stdout (a full pipe)
  *   sandbox launches FILTER GROUPS PROGRAM…   installs FILTER and runs PROGRAM with LAUNCH_PRELOAD
  *   sandbox unshares               a user namespace by the number of the kernel call
@@ -354,21 +353,6 @@ static int asks_beside(void)
     return 7;
 }
 
-static int gives_up_beside(const char *what)
-{
-    pthread_t thread;
-    char c;
-    pthread_create(&thread, NULL, stuck_thread, NULL);
-    if (read(0, &c, 1) != 1)
-        return 8;
-    if (strcmp(what, "no_new_privs") == 0)
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    else if (setegid(getegid()) != 0)
-        return 9;
-    pthread_join(thread, NULL);
-    return 7;
-}
-
 static int stuck(const char *filter, enum how how)
 {
     make_filter(filter);
@@ -419,8 +403,6 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "asks-beside") == 0)
         return asks_beside();
-    if (strcmp(mode, "gives-up-beside") == 0)
-        return gives_up_beside(argv[2]);
     if (strcmp(mode, "stuck") == 0)
         return stuck(argv[2], argc > 3 ? how_named(argv[3]) : PRCTL);
     if (strcmp(mode, "launches") == 0)

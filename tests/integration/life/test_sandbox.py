@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import DEADLINE_S, LIBRARY, Run, victim, wait_until, watchdog_folder
+from pipeshim_case import DEADLINE_S, LIBRARY, Run, victim, watchdog_folder
 
 VICTIM = victim("sandbox")
 HOWS = ("prctl", "raw-prctl", "seccomp", "seccomp-tsync", "strict", "raw-strict", "seccomp-strict")
@@ -109,20 +109,6 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(run.finish()[2], 7)
         self.assertEqual(run.wait_for("unblocked")[0]["ref"], blocked[0]["seq"])
         self.assertEqual(run.events("warning"), [])
-
-    def test_a_stuck_thread_is_watched_on_beside_one_that_gives_up_rights(self):
-        """Nobody makes a call after that: the watchdog comes back by itself."""
-        for what in ("no_new_privs", "setegid"):
-            with self.subTest(what):
-                run = self.start("gives-up-beside", what)
-                run.wait_for("blocked")
-                first = watchdog_folder(run.process.pid)
-                run.process.stdin.write(b"x")
-                run.process.stdin.flush()
-                wait_until(lambda: watchdog_folder(run.process.pid) not in (None, first),
-                           "another watchdog")
-                self.assertEqual(self.finish(run)[1], 7)
-                self.assertEqual(len(run.events("blocked")), 1)
 
     def test_a_stuck_thread_is_watched_on_beside_a_filter_that_allows_all(self):
         for how in ("prctl", "raw-prctl", "seccomp"):
