@@ -124,14 +124,16 @@ $(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(B
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
 
 # Preloaded, as the library is, but without its doors.
-LIVE_OBJECTS := $(filter $(BUILD)/pic/shim/base/% $(BUILD)/pic/shim/explain/cfi/%,$(SHIM_OBJECTS)) \
-                $(patsubst %,$(BUILD)/pic/shim/explain/%.o,unwinder unwind_walk unwind_search stack_snapshot \
-                  return_address modules mapped_file) $(BUILD)/pic/shim/kernel/memory_reader.o \
-                $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
-$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS)
+LIVE_OBJECTS := $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
+LIVE_ARCHIVE := $(BUILD)/tests/reference/live.a
+$(LIVE_ARCHIVE): $(filter-out $(BUILD)/pic/shim/doors/% $(BUILD)/pic/shim/main/% $(BUILD)/pic/shim/drain/%,$(SHIM_OBJECTS))
 	@mkdir -p $(@D)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS) $(LIVE_ARCHIVE)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(LIVE_OBJECTS)
+	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $^
 
 $(BUILD)/bench/unwind_cost: $(REFERENCE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a

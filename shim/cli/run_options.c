@@ -49,7 +49,7 @@ static const struct variable {
     {"action-after", "PIPESHIM_ACTION_AFTER", NULL, "D", "what a long stall is (30s)"},
     {"metrics", "PIPESHIM_METRICS", NULL, "PATH", "write OpenMetrics there"},
     {"metrics-every", "PIPESHIM_METRICS_EVERY", NULL, "D", "how often (15s)"},
-    {"summary", "PIPESHIM_SUMMARY", NULL, "on|off", "the summary at the end"},
+    {"summary", "PIPESHIM_SUMMARY", NULL, "on|off|always", "the summary at the end"},
 };
 
 enum {

@@ -4,44 +4,21 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "config/complaints.h"
 #include "config/glob.h"
 #include "config/parse.h"
-
-enum setting_type {
-    TYPE_CHOICE,
-    TYPE_DURATION,
-    TYPE_DURATION_OR_WAIT,
-    TYPE_SIZE,
-    TYPE_SIZE_OR_OFF,
-    TYPE_NUMBER,
-    TYPE_PERCENT,
-    TYPE_RATE,
-    TYPE_FDS,
-    TYPE_LOG,
-    TYPE_NAMES,
-    TYPE_ACTION,
-    TYPE_TEXT,
-};
-
-struct setting {
-    const char *name;
-    enum setting_type type;
-    const char *default_text;
-    const char *accepted;
-    uint64_t minimum, maximum;
-};
+#include "config/setting_table.h"
 
 #define SETTING(id, name, type, default_text, accepted, minimum, maximum)                          \
     [SETTING_##id] = {name, TYPE_##type, default_text, accepted, minimum, maximum},
-static const struct setting table[SETTING_COUNT] = {
+const struct setting setting_table[SETTING_COUNT] = {
 #include "config/settings.def"
 };
 #undef SETTING
 
 const char *setting_name(enum setting_id id)
 {
-    return table[id].name;
+    return setting_table[id].name;
 }
 
 static bool in_range(const struct setting *setting, uint64_t value)
@@ -122,103 +99,18 @@ static const char *keep_text(struct settings *settings, const char *text)
 static void use_default(struct settings *settings, enum setting_id id)
 {
     settings->given[id] = false;
-    settings->text[id] = table[id].default_text;
+    settings->text[id] = setting_table[id].default_text;
     settings->number[id] = 0;
-    if (table[id].default_text[0])
-        parse_value(&table[id], table[id].default_text, &settings->number[id]);
-}
-
-/* As much of a user's text as fits a line. */
-static void text_quoted(struct text_buffer *message, const char *text, size_t size)
-{
-    enum { SHOWN = 100 };
-    text_printable_part(message, text, size < SHOWN ? size : SHOWN);
-}
-
-static void complain_of_value(const struct setting *setting, const char *text,
-                              settings_complaint *complain, void *context)
-{
-    char line[512];
-    struct text_buffer message;
-    text_init(&message, line, sizeof line);
-    text_string(&message, setting->name);
-    text_string(&message, "=");
-    text_quoted(&message, text, strlen(text));
-    text_string(&message, ": not accepted; expected ");
-    for (const char *p = setting->accepted; *p; p++)
-        if (setting->type == TYPE_CHOICE && *p == '|')
-            text_string(&message, " or ");
-        else
-            text_char(&message, *p);
-    text_string(&message, "; using the default");
-    if (setting->default_text[0]) {
-        text_char(&message, ' ');
-        text_string(&message, setting->default_text);
-    } else if (setting->type == TYPE_DURATION) {
-        text_string(&message, ", PIPESHIM_THRESHOLD");
-    }
-    complain(line, context);
-}
-
-/* Letters to change, add or leave out to get from one name to the other; rows of the classic table
- * (Levenshtein). */
-static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-    enum { NAME_LIMIT = 64 };
-    unsigned char row[NAME_LIMIT + 1];
-    if (a_size > NAME_LIMIT || b_size > NAME_LIMIT)
-        return NAME_LIMIT;
-    for (size_t k = 0; k <= b_size; k++)
-        row[k] = (unsigned char)k;
-    for (size_t i = 1; i <= a_size; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned char)i;
-        for (size_t k = 1; k <= b_size; k++) {
-            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
-            if (row[k] + 1U < best)
-                best = row[k] + 1U;
-            if (row[k - 1] + 1U < best)
-                best = row[k - 1] + 1U;
-            diagonal = row[k];
-            row[k] = (unsigned char)best;
-        }
-    }
-    return row[b_size];
-}
-
-/* The setting that was probably meant; NULL: somebody else's variable that begins like ours. */
-static const char *probably_meant(const char *variable, size_t size)
-{
-    enum { LONG_NAME = 14 }; /* PIPESHIM_ and five letters: two slips do not make it another word */
-    for (int id = 0; id < SETTING_COUNT; id++) {
-        unsigned slips = edit_distance(variable, size, table[id].name, strlen(table[id].name));
-        if (slips == 1 || (slips == 2 && strlen(table[id].name) >= LONG_NAME))
-            return table[id].name;
-    }
-    return NULL;
-}
-
-static void complain_of_name(const char *variable, settings_complaint *complain, void *context)
-{
-    char line[512];
-    struct text_buffer message;
-    text_init(&message, line, sizeof line);
-    size_t size = strcspn(variable, "=");
-    const char *meant = probably_meant(variable, size);
-    if (!meant)
-        return;
-    text_quoted(&message, variable, size);
-    text_string(&message, ": no such variable; expected ");
-    text_string(&message, meant);
-    text_string(&message, "; it is ignored");
-    complain(line, context);
+    if (setting_table[id].default_text[0])
+        parse_value(&setting_table[id], setting_table[id].default_text, &settings->number[id]);
 }
 
 static int find_setting(const char *variable)
 {
     size_t size = strcspn(variable, "=");
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (strlen(table[id].name) == size && strncmp(table[id].name, variable, size) == 0)
+        if (strlen(setting_table[id].name) == size &&
+            strncmp(setting_table[id].name, variable, size) == 0)
             return id;
     return -1;
 }
@@ -233,16 +125,16 @@ static void read_variable(struct settings *settings, const char *variable,
     }
     const char *text = strchr(variable, '=') + 1;
     uint64_t value;
-    if (!*text && !table[id].default_text[0])
+    if (!*text && !setting_table[id].default_text[0])
         return; /* set to nothing: as if it were not set */
     const char *kept = NULL;
-    if (!parse_value(&table[id], text, &value) || !(kept = keep_text(settings, text))) {
-        complain_of_value(&table[id], text, complain, context);
+    if (!parse_value(&setting_table[id], text, &value) || !(kept = keep_text(settings, text))) {
+        complain_of_value(&setting_table[id], text, complain, context);
         return;
     }
     settings->number[id] = value;
     settings->text[id] = kept;
-    settings->given[id] = strcmp(text, table[id].default_text) != 0;
+    settings->given[id] = strcmp(text, setting_table[id].default_text) != 0;
 }
 
 static bool is_matched(const char *list, const struct program_names *names)

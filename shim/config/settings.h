@@ -10,17 +10,12 @@
 #include <stdint.h>
 
 #include "base/text_buffer.h"
+#include "config/setting_ids.h"
 #include "facts/calls.h"
-
-#define SETTING(id, name, type, default_text, accepted, minimum, maximum) SETTING_##id,
-enum setting_id {
-#include "config/settings.def"
-    SETTING_COUNT,
-};
-#undef SETTING
 
 enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
 enum { FORMAT_TEXT, FORMAT_JSON };
+enum { SUMMARY_OFF, SUMMARY_ON, SUMMARY_ALWAYS };
 enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are refused */
 
 struct settings {
@@ -40,10 +35,6 @@ struct program_names {
     const char *invoked;    /* by which it was started: of argv[0] */
     const char *script;     /* that an interpreter runs */
 };
-
-/* Called once for each value that is refused: one line that names the variable, the value, what is
- * accepted and what happens now. */
-typedef void settings_complaint(const char *line, void *context);
 
 /*
  * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the

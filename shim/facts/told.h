@@ -3,12 +3,14 @@
 #ifndef PIPESHIM_FACTS_TOLD_H
 #define PIPESHIM_FACTS_TOLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What became of a report. */
 struct told {
     uint64_t seq;  /* of its `blocked` event; 0: held back by a rule or a limit */
     uint32_t site; /* the summary's call site */
+    bool untold;   /* the log could not be had now: nothing was counted, it is to be told later */
 };
 
 #endif

@@ -49,6 +49,15 @@ void task_wait_channel(int tid, char *name, size_t capacity)
         name[0] = '\0';
 }
 
+bool task_wants_cpu(int tid)
+{
+    char text[128]; /* the state is the third field, behind a name of at most 64 bytes */
+    if (proc_read_start_of(tid, 0, "stat", text, sizeof text) <= 0)
+        return false;
+    const char *end_of_name = strrchr(text, ')');
+    return end_of_name && strncmp(end_of_name, ") R", 3) == 0;
+}
+
 void task_name(int tid, char *name, size_t capacity)
 {
     long size = proc_read_piece_of(0, tid, "comm", name, capacity);

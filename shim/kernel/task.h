@@ -40,6 +40,10 @@ bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay);
  * `syscall` is not. */
 void task_wait_channel(int tid, char *name, size_t capacity);
 
+/* True if a thread of any process is on a CPU or waits for one, by its `stat`; false when that
+ * cannot be read. For any thread. */
+bool task_wants_cpu(int tid);
+
 /* The thread's name (comm), "" if it is gone. */
 void task_name(int tid, char *name, size_t capacity);
 

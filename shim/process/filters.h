@@ -15,6 +15,7 @@ enum {
     FORBIDS_BORROWING = 2, /* pidfd_getfd: how full a pipe is stays unknown */
     FORBIDS_SOCKETS = 4,   /* socket peers stay unknown */
     FORBIDS_SAMPLING = 8,  /* perf_event_open, timers: no stacks of threads that run */
+    FORBIDS_WRITER = 16,   /* the log's writer: who tells writes the log */
     FORBIDS_ALL = FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS | FORBIDS_SAMPLING,
 };
 

@@ -35,14 +35,14 @@ struct life {
     _Atomic int32_t pid;
     _Atomic uint32_t thread_state;
     _Atomic int32_t watchdog_tid;   /* cleared by the kernel when the thread is gone */
-    _Atomic uint32_t stop;          /* the watchdog must end */
+    _Atomic uint32_t stop;          /* the watchdog must end at once, and say nothing more */
+    _Atomic uint32_t leave;         /* the watchdog must end after the look that it makes */
     _Atomic uint32_t untold;        /* UNTOLD_…: what the next thread that comes by is to tell */
     _Atomic uint64_t held_until;    /* CLOCK_MONOTONIC, ns: no watchdog is started before */
     _Atomic uint64_t doubted_until; /* the same: its rights are proven for each act until then */
     _Atomic uint32_t wake;          /* futex: a thread wants the watchdog to look now */
     _Atomic uint32_t early_calls;   /* calls let through before the watchdog was started */
     _Atomic uint32_t reporting;     /* lock of report/: 0 free; taken by try only */
-    _Atomic uint32_t ends_told;     /* threads that are about to tell of a call's end */
     _Atomic uint32_t finished;      /* the summary is written, or must not be */
     _Atomic uint32_t slot_bound;    /* slots below this index may be in use */
     _Atomic uint32_t claiming;      /* threads inside slot_claim() */

@@ -2,14 +2,14 @@
 /*
  * Where records go: a path, the program's stderr or another of its fds, or syslog.
  *
- * Never blocks, one write a record, raw system calls. A record that cannot be written at once is
- * dropped and counted; what a pipe took only a part of is completed, before anything else is sent,
- * from bounded memory.
+ * Never waits for a reader nor for a file system, raw system calls, no signal for the program. What
+ * is on a disk is written by a process of its own (report/log_writer.h); a pipe, a terminal or a
+ * socket by the caller, who does not wait. What cannot be written at once is kept in bounded
+ * memory, in order, and what finds no room there is dropped and counted.
  *
- * No fd is kept. The watchdog's own fd table lacks the program's fds, and must: whoever reads the
- * program's stderr waits for its last writer. It borrows the open file for the time of one write.
- * The program may close fd 2 and open its database as the next fd 2: so the file's identity is
- * taken at the start, and nothing is written to another file.
+ * A target that cannot be opened is left for the program's stderr: log_trouble() says so.
+ *
+ * All but log_prepare() under the lock of report/.
  */
 #ifndef PIPESHIM_REPORT_LOG_H
 #define PIPESHIM_REPORT_LOG_H
@@ -18,29 +18,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes the destination as PIPESHIM_LOG says it (`where` must stay valid) and, for an fd, its
- * identity. `name_of_executable` is asked when a path needs it. For the constructor. */
+#include "base/text_buffer.h"
+
+/* Takes the destination as PIPESHIM_LOG says it (`where` must stay valid): for an fd its identity,
+ * for a relative path the working directory. `name_of_executable` is asked when a path needs it.
+ * For the constructor. */
 void log_prepare(const char *where, const char *(*name_of_executable)(void));
 
 /* The machine's name, as it is at the first call; valid for ever. */
 const char *log_host(void);
 
-/* A forked child: nothing of the parent's is pending or counted. Async-signal-safe. */
+/* A forked child: nothing of the parent's is pending or counted. */
 void log_begin_in_child(void);
 
-/* Whether the watchdog may borrow the program's open file by pidfd_getfd (the default). Where a
- * seccomp filter might kill for that, it opens the file anew, which a socket does not allow. */
+/* Whether the watchdog may borrow the program's open file (report/log_program_fd.h). */
 void log_borrows(bool allowed);
 
-/* Writes one record; false: dropped and counted. `own_fd_table`: the caller's fds are not the
- * program's (the watchdog). One caller at a time. Async-signal-safe, keeps errno, raises no SIGPIPE
- * in the program. */
+/* Takes one record; false: dropped and counted. `own_fd_table`: the caller's fds are not the
+ * program's (the watchdog). Keeps errno. */
 bool log_record(const char *record, size_t size, bool own_fd_table);
+
+/* The same of a record that is no reason to make a file: it goes out before the next log_record(),
+ * or by log_release(). */
+bool log_keep(const char *record, size_t size, bool own_fd_table);
+/* True while a file has only such records to come. */
+bool log_keeps(void);
+void log_release(bool own_fd_table);
+
+/* Tries again what waits. Cheap when nothing does. On the watchdog, or at the exit. */
+void log_flush(bool own_fd_table);
+
+/* True if the target could not be opened, once: `message` says why and what happens now, and
+ * records, also those that wait, go to stderr from here on. */
+bool log_trouble(struct text_buffer *message);
+
+/* At the exit, on any thread: writes what waits and returns when that is done, at `deadline_ns`
+ * (CLOCK_MONOTONIC) at the latest if a file system or reader is what it waits for. */
+void log_finish(uint64_t deadline_ns);
 
 /* True if records go to a socket: syslog, or an fd that was one at the start. */
 bool log_uses_sockets(void);
 
 /* Records dropped so far in this process. */
 uint64_t log_dropped(void);
+/* One more was lost before it came here. */
+void log_count_lost(void);
 
+/* Runs on: any. AS-safe: yes. Blocks: no, log_finish() as said. */
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "report/tell.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,6 +18,8 @@
 #include "report/suppress.h"
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
+/* A path in which every byte is shown as one, and what is said of it. */
+enum { LOG_MESSAGE_LIMIT = 5000 };
 
 /* child: constant */
 static struct settings *config;
@@ -33,6 +36,7 @@ static uint64_t held_back_now; /* reports held back since the last record */
 static struct rate_limit limit;
 static struct summary summary;
 static uint64_t begun_ns;
+static bool noticed;      /* see tell_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
 
 /* child: constant */
@@ -62,6 +66,7 @@ static void begin_counts(void)
     counts_begun = true;
     rate_limit_begin(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
     summary_begin(&summary);
+    noticed = false;
 }
 
 static const char *next_argument(void *context)
@@ -117,10 +122,33 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
     return true;
 }
 
+/* Signals stay away while the lock is held: a handler that jumps out, or a cancellation, would
+ * leave it taken for ever. */
+static uint64_t signals_before;
+
+static bool begin_telling_within(unsigned patience_ms)
+{
+    const uint64_t all = ~0ULL;
+    uint64_t before = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    if (life_reporting_begin(patience_ms)) {
+        signals_before = before;
+        return true;
+    }
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+    return false;
+}
+
+/* False: nothing can be told now. Another thread that is at it for so long counts as a record that
+ * is dropped; a watchdog that has to leave, and another one will tell, does not. */
 static bool begin_telling(void)
 {
-    if (!rights_hold() || !life_reporting_begin(PATIENCE_MS))
+    if (!rights_hold())
         return false;
+    if (!begin_telling_within(PATIENCE_MS)) {
+        log_count_lost();
+        return false;
+    }
     if (!counts_begun)
         begin_counts();
     return true;
@@ -143,18 +171,63 @@ static void begin_record(struct text_buffer *text, struct event_head *head, cons
     };
 }
 
-static bool write_record(const struct text_buffer *text)
+static bool is_watchdog(void)
 {
-    bool watchdog = raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
+    return raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
+}
+
+static bool write_record_by(bool (*write)(const char *, size_t, bool),
+                            const struct text_buffer *text)
+{
     uint64_t dropped = log_dropped();
-    if (!log_record(text->data, text->length, watchdog))
+    if (!write(text->data, text->length, is_watchdog()))
         return false;
     told_dropped = dropped;
     held_back_now = 0;
     return true;
 }
 
-static void write_start(void)
+static bool write_record(const struct text_buffer *text)
+{
+    return write_record_by(log_record, text);
+}
+
+static bool write_warning(const char *message)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int tid = (int)raw_syscall(SYS_gettid);
+    task_name(tid, thread, sizeof thread);
+    begin_record(&text, &head, "warning", tid, thread);
+    if (is_json())
+        event_json_warning(&text, &head, message);
+    else
+        event_text_warning(&text, &head, message);
+    return write_record(&text);
+}
+
+/* True if the log's target turned out to be none. */
+static bool tell_trouble(void)
+{
+    static char message[LOG_MESSAGE_LIMIT];
+    struct text_buffer text;
+    text_init(&text, message, sizeof message);
+    bool trouble = log_trouble(&text);
+    if (trouble)
+        write_warning(message);
+    return trouble;
+}
+
+static void end_telling(void)
+{
+    tell_trouble();
+    uint64_t before = signals_before;
+    life_reporting_end();
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+}
+
+static void write_start_by(bool (*write)(const char *, size_t, bool))
 {
     struct text_buffer text;
     struct event_head head;
@@ -171,7 +244,21 @@ static void write_start(void)
         event_json_start(&text, &head, &start);
     else
         event_text_start(&text, &head, &start);
-    write_record(&text);
+    write_record_by(write, &text);
+}
+
+static void write_start(void)
+{
+    write_start_by(log_record);
+}
+
+/* A process with nothing to tell leaves no file. */
+static void announce(void)
+{
+    if (!is_json() || !begin_telling())
+        return;
+    write_start_by(config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ? log_record : log_keep);
+    end_telling();
 }
 
 void tell_start(const char *no_stdio, const char *python, const char *javascript)
@@ -179,10 +266,7 @@ void tell_start(const char *no_stdio, const char *python, const char *javascript
     start.python = python;
     start.javascript = javascript;
     start.no_stdio = no_stdio;
-    if (is_json() && begin_telling()) {
-        write_start();
-        life_reporting_end();
-    }
+    announce();
 }
 
 void tell_begin_in_child(void)
@@ -191,28 +275,16 @@ void tell_begin_in_child(void)
     log_begin_in_child();
     begun_ns = clock_monotonic_ns();
     counts_begun = false;
-    if (is_json() && begin_telling()) {
-        write_start();
-        life_reporting_end();
-    }
+    noticed = false;
+    announce();
 }
 
 bool tell_line(const char *message)
 {
-    struct text_buffer text;
-    struct event_head head;
-    char thread[COMM_LIMIT + 1];
-    int tid = (int)raw_syscall(SYS_gettid);
     if (!begin_telling())
         return false;
-    task_name(tid, thread, sizeof thread);
-    begin_record(&text, &head, "warning", tid, thread);
-    if (is_json())
-        event_json_warning(&text, &head, message);
-    else
-        event_text_warning(&text, &head, message);
-    bool written = write_record(&text);
-    life_reporting_end();
+    bool written = write_warning(message);
+    end_telling();
     return written;
 }
 
@@ -234,10 +306,10 @@ struct told tell_blocked(const struct story *story)
 {
     struct text_buffer text;
     struct event_head head;
-    struct told told = {0, SITE_NONE};
+    struct told told = {.site = SITE_NONE};
     uint64_t now = clock_monotonic_ns();
     if (!begin_telling())
-        return told;
+        return (struct told){.site = SITE_NONE, .untold = true};
     told.site = summary_blocked(&summary, story);
     if (!is_held_back(story, now)) {
         write_start();
@@ -250,17 +322,17 @@ struct told tell_blocked(const struct story *story)
             event_text_blocked(&text, &head, story, with_stack);
         write_record(&text);
     }
-    life_reporting_end();
+    end_telling();
     return told;
 }
 
-void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
+bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     if (!begin_telling())
-        return;
+        return false;
     summary_returned(&summary, told->site, blocked_ns);
     if (told->seq != 0) {
         task_name(tid, thread, sizeof thread);
@@ -272,17 +344,18 @@ void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
             event_text_unblocked(&text, &head, &event);
         write_record(&text);
     }
-    life_reporting_end();
+    end_telling();
+    return true;
 }
 
 struct told tell_lag(const struct story *story, const struct lag_facts *facts)
 {
     struct text_buffer text;
     struct event_head head;
-    struct told told = {0, SITE_NONE};
+    struct told told = {.site = SITE_NONE};
     uint64_t now = clock_monotonic_ns();
     if (!begin_telling())
-        return told;
+        return (struct told){.site = SITE_NONE, .untold = true};
     if (!is_held_back(story, now)) {
         write_start();
         summary.reports++;
@@ -295,17 +368,17 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
             event_text_lag(&text, &head, story, facts, with_stack);
         write_record(&text);
     }
-    life_reporting_end();
+    end_telling();
     return told;
 }
 
-void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
+bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     if (!begin_telling())
-        return;
+        return false;
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "lag_end", tid, thread);
     if (is_json())
@@ -313,10 +386,11 @@ void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     else
         event_text_lag_end(&text, &head, ref, facts);
     write_record(&text);
-    life_reporting_end();
+    end_telling();
+    return true;
 }
 
-void tell_finding(const struct wait_finding *finding, const struct member *members,
+bool tell_finding(const struct wait_finding *finding, const struct member *members,
                   uint64_t blocked_ns)
 {
     struct text_buffer text;
@@ -324,7 +398,7 @@ void tell_finding(const struct wait_finding *finding, const struct member *membe
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
     if (!begin_telling())
-        return;
+        return false;
     task_name(pid, thread, sizeof thread);
     write_start();
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
@@ -334,7 +408,8 @@ void tell_finding(const struct wait_finding *finding, const struct member *membe
     else
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
-    life_reporting_end();
+    end_telling();
+    return true;
 }
 
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
@@ -359,7 +434,7 @@ void tell_filling(int fd, const struct object_facts *object, const struct fill_f
         summary.held_back++;
         held_back_now++;
     }
-    life_reporting_end();
+    end_telling();
 }
 
 uint64_t tell_drain(const struct drain_facts *facts)
@@ -386,7 +461,7 @@ uint64_t tell_drain(const struct drain_facts *facts)
         summary.held_back++;
         held_back_now++;
     }
-    life_reporting_end();
+    end_telling();
     return seq;
 }
 
@@ -407,23 +482,52 @@ void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
     else
         event_text_drain_loss(&text, &head, handed_over, bytes, writes);
     write_record(&text);
-    life_reporting_end();
+    end_telling();
 }
 
-void tell_periodic(void)
+void tell_notice(void)
+{
+    noticed = true;
+}
+
+/* Not of a short-lived command, nor of a shell that waits for one. */
+static bool is_worth_a_file(bool has_loops)
+{
+    uint64_t watched = clock_monotonic_ns() - begun_ns;
+    return noticed || watched >= (has_loops ? 1 : 10) * (uint64_t)NS_PER_S;
+}
+
+void tell_periodic(bool has_loops)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    /* Nothing is lost if another thread is at it: there is a next time. */
+    if (!rights_hold() || !begin_telling_within(0))
+        return;
+    if (log_keeps() && is_worth_a_file(has_loops))
+        log_release(true);
+    else
+        log_flush(true);
+    end_telling();
 }
 
-void tell_summary(void)
+static bool summary_is_wanted(void)
+{
+    switch (config->number[SETTING_SUMMARY]) {
+    case SUMMARY_OFF:
+        return false;
+    case SUMMARY_ALWAYS:
+        return true;
+    default:
+        return is_json() ? noticed || !log_keeps() : summary.reports > 0;
+    }
+}
+
+static void write_summary(void)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int tid = (int)raw_syscall(SYS_gettid);
-    if (config->number[SETTING_SUMMARY] == 0 ||
-        (!is_json() && (!counts_begun || summary.reports == 0)))
-        return;
     summary.run_ns = clock_monotonic_ns() - begun_ns;
     summary.dropped = log_dropped();
     summary.drain_on = drain_enabled;
@@ -436,4 +540,17 @@ void tell_summary(void)
     else
         event_text_summary(&text, &head, &summary);
     write_record(&text);
+}
+
+void tell_finish(uint64_t deadline)
+{
+    bool silent = !counts_begun && config->number[SETTING_SUMMARY] != SUMMARY_ALWAYS;
+    if (silent || !begin_telling())
+        return;
+    if (summary_is_wanted())
+        write_summary();
+    log_finish(deadline);
+    if (tell_trouble())
+        log_finish(deadline);
+    end_telling();
 }

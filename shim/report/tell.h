@@ -35,8 +35,10 @@ bool tell_read_settings(char *const *arguments, char *const *environment, bool s
 bool tell_prepare(char *const *arguments, char *const *environment,
                   const struct tell_sources *from);
 
-/* The library is active: the `start` event. JSON writes it at once; text keeps it back until there
- * is something to report, so that a quiet program's output stays its own. */
+/* The library is active: the `start` event. Text keeps it back until there is something to report,
+ * so that a quiet program's output stays its own. JSON writes it at once, but for a log that is a
+ * file: that is made at the first event, or when the process has been watched for long: one second
+ * with an event loop, ten without. */
 void tell_start(const char *no_stdio, const char *python, const char *javascript);
 
 /* The first event of a forked child: a `start` of its own, and all counts from zero. */
@@ -45,20 +47,22 @@ void tell_begin_in_child(void);
 /* A `warning`: one clear line. False if it could not be written. */
 bool tell_line(const char *message);
 
+/* All that follow and return a bool: false, or `untold`, if the log cannot be had now: another
+ * thread speaks for too long, or the watchdog must leave. It is to be told later, then. */
 struct told tell_blocked(const struct story *story);
 /* The call that `told` is about has returned, or its thread is gone. */
-void tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
+bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
 
 /* An event loop is late: `lag`, with the stack and the Python frames of `story`. */
 struct told tell_lag(const struct story *story, const struct lag_facts *facts);
 /* It has come back; `ref` is the report that told of it. */
-void tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
+bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
 
 /* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
  * a stuck write: `finding`. */
 /* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
  * waited; 0: not known. */
-void tell_finding(const struct wait_finding *finding, const struct member *members,
+bool tell_finding(const struct wait_finding *finding, const struct member *members,
                   uint64_t blocked_ns);
 
 /* A pipe that is about to be full: `filling`. */
@@ -70,10 +74,16 @@ uint64_t tell_drain(const struct drain_facts *facts);
 /* `drain_handoff`, or `drain_drop`. */
 void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes);
 
-/* On the watchdog thread: notes its own CPU time. Cheap. */
-void tell_periodic(void);
+/* On the watchdog: a call has crossed its threshold, whatever is made of it. A process of which
+ * that is known is worth a file (see tell_start()). */
+void tell_notice(void);
 
-/* The `summary` event, as PIPESHIM_SUMMARY says. */
-void tell_summary(void);
+/* On the watchdog thread, at each look: notes its own CPU time, and tries again what the log has
+ * not taken yet. `has_loops`: the program has an event loop. Cheap. */
+void tell_periodic(bool has_loops);
+
+/* At the exit: the `summary` event, as PIPESHIM_SUMMARY says, and whatever the log has not taken
+ * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */
+void tell_finish(uint64_t deadline_ns);
 
 #endif

@@ -140,10 +140,8 @@ static void look(uint64_t now)
     if (finding && is_told(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
-    if (confirmed) {
+    if (confirmed && tell_finding(finding, members_look(finding), own_wait_ns(finding, now)))
         told[told_count++ % TOLD_LIMIT] = identity(finding);
-        tell_finding(finding, members_look(finding), own_wait_ns(finding, now));
-    }
     bool first = finding && !have_before;
     have_before = finding && !confirmed;
     if (have_before)

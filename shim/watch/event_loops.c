@@ -318,6 +318,14 @@ bool event_loop_is_left(struct event_loop *loop, const struct story *story)
     return true;
 }
 
+bool event_loops_any(void)
+{
+    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+        if (loops[i].tid != 0)
+            return true;
+    return false;
+}
+
 void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context)
 {
     for (unsigned i = 0; i < atomic_load(&loops_bound); i++)

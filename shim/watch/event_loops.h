@@ -68,6 +68,9 @@ uint32_t event_loop_returns(const struct event_loop *loop);
  * was left. */
 bool event_loop_is_left(struct event_loop *loop, const struct story *story);
 
+/* True if one is known. */
+bool event_loops_any(void);
+
 /* Calls `visit` for each loop known, also those that were left. */
 void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context);
 

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "watch/finish.h"
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "watch/judge.h"
 #include "watch/lag.h"
+#include "watch/thread.h"
 
 void life_finish(void)
 {
-    enum { PATIENCE_MS = 50 };
+    enum { PATIENCE_NS = 50 * NS_PER_MS }; /* for all that hangs, together */
     uint32_t unfinished = 0;
     /* A forked child that made no call has nothing to say; a vfork child must not speak. */
     if (!life_active() || atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
         return;
     if (!atomic_compare_exchange_strong(&life->finished, &unfinished, 1))
         return;
+    uint64_t deadline = clock_monotonic_ns() + PATIENCE_NS;
+    watchdog_thread_hold_at_exit(deadline);
     judge_end_all();
     lag_end_all();
-    judge_wait_for_ends();
-    if (life_reporting_begin(PATIENCE_MS)) {
-        tell_summary();
-        life_reporting_end();
-    }
+    tell_finish(deadline);
+    /* What still runs may hang: libc empties its streams behind the destructors. */
+    watchdog_thread_release();
 }

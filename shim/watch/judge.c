@@ -79,7 +79,10 @@ static void name_stack(enum call_id id, struct story *story)
 
 static struct judgement report(const struct story *story)
 {
-    return (struct judgement){.verdict = VERDICT_REPORTED, .told = tell_blocked(story)};
+    struct told told = tell_blocked(story);
+    return (struct judgement){.verdict = told.untold ? VERDICT_OPEN : VERDICT_REPORTED,
+                              .told = told,
+                              .moving = told.untold};
 }
 
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
@@ -104,6 +107,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
     if (loop && event_loop_own_wait(loop, &record, &call, context_memory()))
         return peaceful;
 
+    tell_notice();
     begin_story(&story, record.tid, since_ns, description->class);
     story.fd = record.fd;
     story.loop = loop != NULL;
@@ -202,17 +206,16 @@ void judge_returned(int tid, const struct judgement *judgement, uint64_t since_n
         tell_unblocked(tid, &judgement->told, clock_monotonic_ns() - since_ns);
 }
 
-void slot_end_report(struct slot *slot)
+bool slot_end_report(struct slot *slot)
 {
     if (slot->watch.judged != VERDICT_REPORTED) {
         slot->watch.judged = VERDICT_OPEN;
-        return;
+        return true;
     }
-    atomic_fetch_add(&life->ends_told, 1);
-    if (__atomic_exchange_n(&slot->watch.judged, VERDICT_OPEN, __ATOMIC_ACQ_REL) ==
-        VERDICT_REPORTED)
-        tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns);
-    atomic_fetch_sub(&life->ends_told, 1);
+    if (!tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns))
+        return false;
+    slot->watch.judged = VERDICT_OPEN;
+    return true;
 }
 
 void judge_end_all(void)
@@ -223,13 +226,4 @@ void judge_end_all(void)
             atomic_load(&slot->sequence) != slot->watch.sequence)
             slot_end_report(slot);
     }
-}
-
-void judge_wait_for_ends(void)
-{
-    enum { LONGEST_WAIT_MS = 50 };
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)LONGEST_WAIT_MS * NS_PER_MS;
-    struct timespec moment = {0, NS_PER_MS / 10};
-    while (atomic_load(&life->ends_told) != 0 && clock_monotonic_ns() < deadline)
-        raw_syscall(SYS_nanosleep, &moment, 0);
 }

@@ -22,7 +22,8 @@ enum verdict {
 struct judgement {
     enum verdict verdict;
     struct told told; /* for VERDICT_REPORTED */
-    bool moving;      /* VERDICT_OPEN: the thread was running, nothing contradicts its slot */
+    bool moving;      /* VERDICT_OPEN: nothing contradicts its slot; the thread was running, or the
+                         report could not be told now */
 };
 
 struct event_loop;
@@ -41,16 +42,12 @@ struct judgement judge_unslotted(struct event_loop *loop, const struct task_call
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
                                const struct slot *behind);
 
-/* The report on a slot's call is over: tells of it, once, whoever comes first. Async-signal-safe.
- */
-void slot_end_report(struct slot *slot);
+/* The report on a slot's call, if there is one, is over: tells of it. False if that cannot be told
+ * now: the report stays, for the next look. */
+bool slot_end_report(struct slot *slot);
 
-/* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
+/* At exit, when there is no watchdog any more: the ends that it has not come to see. */
 void judge_end_all(void);
-
-/* The watchdog may have taken an end upon itself and not told it yet, and exit would cut it off:
- * waits for that, 50 ms at most. Async-signal-safe. */
-void judge_wait_for_ends(void);
 
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);

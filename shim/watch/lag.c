@@ -204,17 +204,18 @@ static void end_unslotted(struct event_loop *loop)
     *wait = (struct unslotted_wait){.number = -1};
 }
 
-/* Once, whoever comes first: the watchdog, or the thread that exits. */
-static void tell_end(struct event_loop *loop, uint64_t now)
+/* False if it cannot be told now. */
+static bool tell_end(struct event_loop *loop, uint64_t now)
 {
     struct lag *lag = lag_of(loop);
     struct lag_facts facts;
-    if (!__atomic_exchange_n(&lag->told, false, __ATOMIC_ACQ_REL) || lag->told_seq == 0)
-        return;
-    atomic_fetch_add(&life->ends_told, 1);
-    lag_account_facts(&lag->absence, loop->tid, now, &facts);
-    tell_lag_end(loop->tid, lag->told_seq, &facts);
-    atomic_fetch_sub(&life->ends_told, 1);
+    if (lag->told && lag->told_seq != 0) {
+        lag_account_facts(&lag->absence, loop->tid, now, &facts);
+        if (!tell_lag_end(loop->tid, lag->told_seq, &facts))
+            return false;
+    }
+    lag->told = false;
+    return true;
 }
 
 static void end_absence(struct event_loop *loop, uint64_t now)
@@ -225,9 +226,9 @@ static void end_absence(struct event_loop *loop, uint64_t now)
         slot_end_report(loop->slot); /* first the call's end, then the loop's */
     if (lag->confirmed)              /* else it may have been as short as a busy loop's are */
         count_absence(loop, lag, now - lag->absence.since_ns);
+    lag->confirmed = false;
     cpu_stacks_end(loop->tid);
-    lag->away = false;
-    tell_end(loop, now);
+    lag->away = !tell_end(loop, now); /* else the next look ends it */
 }
 
 /* A thread that ends in a callback, or after its loop, comes back to no wait. */
@@ -344,6 +345,8 @@ static void tell(struct event_loop *loop, const struct memory_reader *memory,
     if (event_loop_is_left(loop, &story))
         return;
     struct told told = tell_lag(&story, &facts);
+    if (told.untold)
+        return;
     lag->told = true;
     lag->told_seq = told.seq;
 }

@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/log.h"
+#include "report/log_writer.h"
 #include "watch/seccomp_evaluate.h"
 
 #define ANY_ARGUMENTS(number)                                                                      \
@@ -87,6 +89,11 @@ static const struct {
     unsigned forbids;
 } useful_calls[] = {
     {ANY_ARGUMENTS(SYS_process_vm_readv), FORBIDS_MEMORY},
+    {WITH(SYS_clone, 0, LOG_WRITER_CLONE_FLAGS), FORBIDS_WRITER},
+    {ANY_ARGUMENTS(SYS_wait4), FORBIDS_WRITER},
+    {ANY_ARGUMENTS(SYS_kill), FORBIDS_WRITER},
+    {WITH(SYS_close_range, 2, 0), FORBIDS_WRITER},
+    {WITH(SYS_rt_sigaction, 0, SIGTERM), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_pidfd_open), FORBIDS_BORROWING},
     {ANY_ARGUMENTS(SYS_pidfd_getfd), FORBIDS_BORROWING},
     {WITH(SYS_socket, 0, AF_NETLINK), FORBIDS_SOCKETS},

@@ -14,6 +14,7 @@
 #include "kernel/task.h"
 #include "process/filters.h"
 #include "process/life.h"
+#include "report/log_writer.h"
 #include "report/tell.h"
 #include "slots/slot.h"
 #include "watch/thread_memory.h"
@@ -129,6 +130,7 @@ static bool clone_watchdog(void)
     if (!thread_memory_take(&memory))
         return false;
     atomic_store(&life->stop, 0);
+    atomic_store(&life->leave, 0);
     long tid =
         clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                          CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
@@ -241,11 +243,34 @@ void watchdog_thread_tell(void)
 bool watchdog_thread_hold(void)
 {
     atomic_store(&life->held_until, clock_monotonic_ns() + (uint64_t)LONGEST_HOLD_S * NS_PER_S);
+    log_writer_stop(); /* it has the same rights */
     if (watchdog_thread_stop(false, LONGEST_STOP_MS))
         return true;
     atomic_fetch_or(&life->untold, UNTOLD_LINGERED);
     watchdog_thread_tell();
     return false;
+}
+
+void watchdog_thread_hold_at_exit(uint64_t deadline)
+{
+    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, LOOK_NS = 20 * NS_PER_MS };
+    struct timespec moment = {0, 50L * NS_PER_US};
+    uint64_t last = deadline + STARVED_FOR_NS;
+    atomic_store(&life->held_until, clock_monotonic_ns() + (uint64_t)LONGEST_HOLD_S * NS_PER_S);
+    while (atomic_load(&life->thread_state) == THREAD_STARTING && clock_monotonic_ns() < deadline)
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    int tid = atomic_load(&life->watchdog_tid);
+    if (tid == 0)
+        return;
+    atomic_store(&life->leave, 1);
+    watchdog_thread_wake();
+    while (!wait_until_gone(tid, deadline)) {
+        if (!task_wants_cpu(tid) || deadline >= last) {
+            atomic_store(&life->stop, 1);
+            return;
+        }
+        deadline = clock_monotonic_ns() + LOOK_NS;
+    }
 }
 
 void watchdog_thread_release(void)

@@ -16,6 +16,7 @@
 #define PIPESHIM_WATCH_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { LONGEST_STOP_MS = 2000 };
 
@@ -38,6 +39,12 @@ bool watchdog_thread_stop(bool for_ever, unsigned patience_ms);
  * program goes on, it is not ours to hang it. Async-signal-safe. */
 bool watchdog_thread_hold(void);
 void watchdog_thread_release(void);
+
+/* For the last words of a process, which one thread speaks alone: lets the watchdog end the look
+ * that it makes, and none is started until the release. Returns when it is gone, or at
+ * `deadline_ns` (CLOCK_MONOTONIC) if the kernel holds it: then it says nothing more. One that only
+ * lacks a CPU is waited for longer, two seconds. Async-signal-safe. */
+void watchdog_thread_hold_at_exit(uint64_t deadline_ns);
 
 /* A thread is about to give up rights: for 0.2 s the watchdog proves its own before each act and at
  * each look, and does not sleep longer than between two looks. Async-signal-safe. */

@@ -58,13 +58,14 @@ static uint64_t look_interval(void)
     return interval > LONGEST_LOOK_NS ? LONGEST_LOOK_NS : interval;
 }
 
-static void end_report(struct slot *slot)
+static bool end_report(struct slot *slot)
 {
     struct slot_watch *watch = &slot->watch;
-    slot_end_report(slot);
-    watch->judged = VERDICT_OPEN;
+    if (!slot_end_report(slot))
+        return false;
     watch->was_judged = false;
     watch->proof_failures = 0;
+    return true;
 }
 
 static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)
@@ -114,8 +115,8 @@ static void wait_for_end(struct slot *slot, struct look *look)
     enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
     watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
     if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
-        end_report(slot);
-        watch->judged = VERDICT_PEACEFUL;
+        if (end_report(slot))
+            watch->judged = VERDICT_PEACEFUL;
         return;
     }
     look->stuck = true;
@@ -127,8 +128,9 @@ static void look_at_slot(struct slot *slot, struct event_loop *loop, struct look
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
     struct slot_watch *watch = &slot->watch;
     if (sequence != watch->sequence) {
-        end_report(slot);
         look->activity = true;
+        if (!end_report(slot))
+            return; /* the next look finds the same */
         watch->sequence = sequence;
         if (sequence & 1)
             begin_timing(slot, sequence, look);
@@ -191,7 +193,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
-    while (rights_hold()) {
+    while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};
         look.next = look.now + LONGEST_SLEEP_NS;
@@ -200,7 +202,7 @@ void watchdog_run(void)
         look_again_at(&look, deadlock_look(look.now, look.stuck));
         look_again_at(&look, filling_look(look.now, look.activity));
         look_again_at(&look, drain_watch_look(look.now));
-        tell_periodic();
+        tell_periodic(event_loops_any());
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)
             slots_disarm();

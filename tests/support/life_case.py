@@ -37,18 +37,27 @@ def somebody_sleeps_in_a_pipe_write(pid):
 class Run:
     """The victim in one mode, its stdout a pipe that is read from drain() on."""
 
-    def __init__(self, folder, *arguments, library=True, user=None, program=VICTIM, **settings):
+    def __init__(self, folder, *arguments, library=True, user=None, program=VICTIM,
+                 log_fd=False, **settings):
         self.log = os.path.join(folder, "log.%p")
         self.pattern = os.path.join(folder, "log.*")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         if library:
             environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=self.log,
-                               PIPESHIM_THRESHOLD="50ms", PIPESHIM_RATE="1000/s")
+                               PIPESHIM_THRESHOLD="50ms", PIPESHIM_RATE="1000/s",
+                               PIPESHIM_SUMMARY="always")
             environment.update(settings)
+        inherited = []
+        if log_fd:  # whatever becomes of the program's rights, this it may write to
+            inherited = [os.open(os.path.join(folder, "log.fd"),
+                                 os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)]
+            environment["PIPESHIM_LOG"] = "fd:%d" % inherited[0]
         self.reader, writer = os.pipe()
         self.process = subprocess.Popen([program, *arguments], stdout=writer, env=environment,
-                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE, user=user)
-        os.close(writer)
+                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE, user=user,
+                                        pass_fds=inherited)
+        for fd in (writer, *inherited):
+            os.close(fd)
 
     def events(self, kind):
         found = []

@@ -63,7 +63,7 @@ class Run:
             environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json",
                                PIPESHIM_LOG=os.path.join(folder, "log.%p"),
                                PIPESHIM_THRESHOLD="50ms", PIPESHIM_RATE="1000/s",
-                               PIPESHIM_REPEAT="0")
+                               PIPESHIM_REPEAT="0", PIPESHIM_SUMMARY="always")
             environment.update(settings or {})
         if sockets:
             ours, theirs = socket.socketpair()

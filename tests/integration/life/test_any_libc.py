@@ -210,7 +210,8 @@ class Glibc(Case):
         with open(program, "wb") as file:
             file.write(content)
         log = self.path("log")
-        run = self.run_it([program], [LIBRARY], PIPESHIM_FORMAT="json", PIPESHIM_LOG=log)
+        run = self.run_it([program], [LIBRARY], PIPESHIM_FORMAT="json", PIPESHIM_LOG=log,
+                          PIPESHIM_SUMMARY="always")
         self.assertEqual((run.returncode, run.stderr), (0, b"main\n"))
         with open(log, encoding="utf-8") as file:
             self.assertIn('"event":"start"', file.read().replace(" ", ""))

@@ -127,7 +127,7 @@ class Life(unittest.TestCase):
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_setuid_leaves_no_thread_behind(self):
-        _, _, result = self.same_and_reported("setuid")
+        _, _, result = self.same_and_reported("setuid", log_fd=True)
         self.assertEqual(result[1].splitlines(), ["setuid 0", "Uid:\t65534\t65534\t65534\t65534"])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")

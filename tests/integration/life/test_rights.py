@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The watchdog never has a right that no thread of the program has."""
-import contextlib
 import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +12,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from frozen_disk import frozen_disk
+from held_thread import held_thread
 from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write, victim,
                            wait_until, watchdog_folder)
 
@@ -188,82 +190,82 @@ class Rights(RightsCase):
         self.assertEqual(len(run.events("blocked")), 1)
 
 
-class FrozenLog(RightsCase):
-    """A log on a file system that holds whoever writes to it."""
-
-    @contextlib.contextmanager
-    def frozen_file_system(self):
-        folder = self.temporary_folder()
-        image, mount = folder + "/image", folder + "/mount"
-        os.mkdir(mount)
-        with open(image, "wb") as file:
-            file.truncate(8 << 20)
-        steps = (["mkfs.ext4", "-q", image], ["mount", "-o", "loop", image, mount])
-        for step in steps:
-            try:
-                result = subprocess.run(step, capture_output=True, text=True, timeout=DEADLINE_S)
-            except FileNotFoundError as error:
-                self.skipTest(str(error))
-            if result.returncode != 0:
-                self.skipTest("%s: %s" % (step[0], result.stderr.strip()))
-        try:
-            yield mount
-        finally:
-            subprocess.run(["fsfreeze", "--unfreeze", mount], stderr=subprocess.DEVNULL)
-            wait_until(lambda: subprocess.run(["umount", mount], stderr=subprocess.DEVNULL)
-                       .returncode == 0, "umount")
+class HeldWatchdog(RightsCase):
+    """A watchdog that does not end when it is told to, as one that the kernel holds in a call."""
 
     def kinds(self, log):
         return [json.loads(line)["event"] for line in read_text(log).splitlines(True)
                 if line.endswith("\n")]
 
-    def freeze(self, mount):
-        result = subprocess.run(["fsfreeze", "--freeze", mount], capture_output=True, text=True)
-        if result.returncode != 0:
-            self.skipTest("fsfreeze: " + result.stderr.strip())
+    def start_and_find(self, how):
+        """The victim, reported and about to go on, its log and its watchdog."""
+        log = self.temporary_folder() + "/log"
+        run = self.start_victim(how, PIPESHIM_LOG=log)
+        wait_until(lambda: '"blocked"' in read_text(log), "report")
+        return run, log, wait_until(lambda: watchdog_folder(run.pid), "watchdog")
 
     @unittest.skipUnless(ROOT, "needs root")
-    def test_held_by_its_log_it_only_ends(self):
-        with self.frozen_file_system() as mount:
-            log = mount + "/log"
-            run = self.start_victim("setuid", PIPESHIM_LOG=log)
-            wait_until(lambda: '"blocked"' in read_text(log), "report")
-            os.chmod(log, 0o666)
-            self.freeze(mount)
+    def test_it_only_ends(self):
+        run, log, watchdog = self.start_and_find("setuid")
+        os.chmod(log, 0o666)
+        with held_thread(int(os.path.basename(watchdog))):
             run.let_first_write_end()
-            held = wait_until(lambda: watchdog_folder(run.pid), "watchdog")
-            wait_until(lambda: "\nState:\tD" in read_text(held + "/status"), "held watchdog")
             run.go_on()
             wait_until(lambda: "Uid:\t65534" in read_text("/proc/%d/status" % run.pid), "setuid")
-            self.assertIn("Uid:\t0\t0", read_text(held + "/status"))
-            told = self.kinds(log)
-            subprocess.run(["fsfreeze", "--unfreeze", mount], check=True)
-            wait_until(lambda: not os.path.exists(held), "end of the held watchdog")
-            self.assertIn("later 0", run.said())
-            # The line it was held in, and nothing more, before the program itself tells of it.
-            wait_until(lambda: "warning" in self.kinds(log), "warning")
-            since = self.kinds(log)[len(told):]
-            self.assertLessEqual(since.index("warning"), 1, since)
-            self.assertIn("the kernel held the watchdog", read_text(log))
-            self.assertEqual(run.read_rest(), 7)
+            self.assertIn("Uid:\t0\t0", read_text(watchdog + "/status"))
+        wait_until(lambda: not os.path.exists(watchdog), "end of the held watchdog")
+        self.assertIn("later 0", run.said())
+        # The watchdog says nothing more; the program itself tells of it.
+        wait_until(lambda: "warning" in self.kinds(log), "warning")
+        self.assertEqual(self.kinds(log)[:3], ["start", "blocked", "warning"])
+        self.assertIn("the kernel held the watchdog", read_text(log))
+        self.assertEqual(run.read_rest(), 7)
 
-    @unittest.skipUnless(ROOT, "needs root")
-    def test_no_twin_beside_a_held_one(self):
-        with self.frozen_file_system() as mount:
-            log = mount + "/log"
-            run = self.start_victim("nnp", PIPESHIM_LOG=log)
-            wait_until(lambda: '"blocked"' in read_text(log), "report")
-            self.freeze(mount)
+    def test_no_twin_beside_it(self):
+        run, _, watchdog = self.start_and_find("nnp")
+        with held_thread(int(os.path.basename(watchdog))):
             run.let_first_write_end()
-            held = wait_until(lambda: watchdog_folder(run.pid), "watchdog")
-            wait_until(lambda: "\nState:\tD" in read_text(held + "/status"), "held watchdog")
             run.go_on()
             wait_until(lambda: "NoNewPrivs:\t1" in read_text("/proc/%d/status" % run.pid), "prctl")
             wait_until(lambda: "pipe_w" in read_text("/proc/%d/wchan" % run.pid), "second write")
             names = [read_text(path) for path in glob.glob("/proc/%d/task/*/comm" % run.pid)]
             self.assertEqual(names.count("pipeshim\n"), 1)
-            subprocess.run(["fsfreeze", "--unfreeze", mount], check=True)
-            wait_until(lambda: not os.path.exists(held), "end of the held watchdog")
+        wait_until(lambda: not os.path.exists(watchdog), "end of the held watchdog")
+        self.assertEqual(run.read_rest(), 7)
+
+
+class FrozenLog(RightsCase):
+    """A log on a file system that holds whoever writes to it: the log's writer, and nobody else."""
+
+    def writers(self, pid):
+        """The processes that write the log of process `pid`."""
+        found = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            fields = read_text(path).rpartition(")")
+            if fields[0].endswith("(pipeshim-log") and fields[2].split()[1] == str(pid):
+                found.append(os.path.dirname(path))
+        return found
+
+    def test_its_writer_does_not_outlive_the_rights(self):
+        with frozen_disk(self) as disk:
+            log = disk.mount + "/log"
+            run = self.start_victim("setuid", PIPESHIM_LOG=log)
+            wait_until(lambda: '"blocked"' in read_text(log), "report")
+            os.chmod(log, 0o666)
+            disk.freeze()
+            run.let_first_write_end()
+            writer = wait_until(lambda: self.writers(run.pid), "writer")[0]
+            wait_until(lambda: "\nState:\tD" in read_text(writer + "/status"), "held writer")
+            self.assertIn("\nUid:\t0\t0", read_text(writer + "/status"))
+            run.go_on()
+            self.assertIn("later 0", run.said())
+            # SIGKILL waits for it: it comes back to no instruction of its own.
+            status = read_text(writer + "/status")
+            pending = [int(line.split()[1], 16) for line in status.splitlines()
+                       if line.startswith(("SigPnd", "ShdPnd"))]
+            self.assertTrue(any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending), status)
+            disk.unfreeze()
+            wait_until(lambda: '"unblocked"' in read_text(log), "what it was held in")
             self.assertEqual(run.read_rest(), 7)
 
 

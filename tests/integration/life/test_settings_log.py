@@ -90,13 +90,13 @@ class SettingsAndLog(unittest.TestCase):
     def test_off_only_and_skip_are_inert(self):
         for variables in ({"PIPESHIM": "off"}, {"PIPESHIM_ONLY": "sh,bash"},
                           {"PIPESHIM_SKIP": "l*"}):
-            self.run_ls(PIPESHIM_FORMAT="json", **variables)
+            self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_SUMMARY="always", **variables)
             self.assertEqual(self.read_log(), "")
-        self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_ONLY="l?")
+        self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_ONLY="l?", PIPESHIM_SUMMARY="always")
         self.assertIn('"start"', self.read_log())
 
     def test_json_sequence(self):
-        self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_STACK_DEPTH="9")
+        self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_STACK_DEPTH="9", PIPESHIM_SUMMARY="always")
         events = [json.loads(line) for line in self.read_log().splitlines()]
         self.assertEqual([e["event"] for e in events], ["start", "summary"])
         self.assertEqual([e["seq"] for e in events], [1, 2])

@@ -473,7 +473,7 @@ class RealLibrary(RunTest):
 
     def test_text_log_and_report_tool(self):
         log = os.path.join(self.folder, "log")
-        writer = "(sleep 0.6; cat >/dev/null) < <(head -c 300000 /dev/zero)"
+        writer = "(sleep 0.6; cat >/dev/null) < <(head -c 300000 /dev/zero); wait $!"
         done = self.run_tool("--log", log, "bash", "-c", writer)
         self.assertEqual(done.returncode, 0)
         self.assertIn("pipeshim: SUMMARY head[", done.stderr)

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "report/log_queue.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { CAPACITY = 256 * 1024 }; /* a power of two; four of the longest records */
+
+static char bytes[CAPACITY];          /* child: scratch */
+static _Atomic uint64_t added, taken; /* since the process began */
+
+bool log_queue_add(const char *data, size_t size)
+{
+    uint64_t at = atomic_load_explicit(&added, memory_order_relaxed);
+    if (size > CAPACITY - (at - atomic_load(&taken)))
+        return false;
+    size_t offset = at % CAPACITY;
+    size_t first = size < CAPACITY - offset ? size : CAPACITY - offset;
+    memcpy(bytes + offset, data, first);
+    memcpy(bytes, data + first, size - first);
+    atomic_store(&added, at + size);
+    return true;
+}
+
+size_t log_queue_size(void)
+{
+    uint64_t from = atomic_load(&taken); /* first: it never passes `added` */
+    return (size_t)(atomic_load(&added) - from);
+}
+
+int log_queue_peek(struct iovec pieces[2])
+{
+    size_t size = log_queue_size();
+    size_t offset = atomic_load(&taken) % CAPACITY;
+    size_t first = size < CAPACITY - offset ? size : CAPACITY - offset;
+    pieces[0] = (struct iovec){bytes + offset, first};
+    pieces[1] = (struct iovec){bytes, size - first};
+    return (first > 0) + (size > first);
+}
+
+void log_queue_taken(size_t size)
+{
+    atomic_fetch_add(&taken, size);
+}
+
+void log_queue_clear(void)
+{
+    atomic_store(&taken, atomic_load(&added));
+}
