@@ -66,7 +66,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@$(if $(filter LINK DOC,$(1)),echo '  $(1) $(2)',\
       $(if $(MAKE_TERMOUT),printf '\r\033[K  %s %s\r' '$(1)' '$(notdir $(2))',:)))
 
-.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-loop third-party bench fuzz lint format clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop third-party bench fuzz lint format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -124,14 +124,16 @@ $(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(B
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
 
 # Preloaded, as the library is, but without its doors.
-LIVE_OBJECTS := $(filter $(BUILD)/pic/shim/base/% $(BUILD)/pic/shim/explain/cfi/%,$(SHIM_OBJECTS)) \
-                $(patsubst %,$(BUILD)/pic/shim/explain/%.o,unwinder unwind_walk unwind_search stack_snapshot \
-                  return_address modules mapped_file) $(BUILD)/pic/shim/kernel/memory_reader.o \
-                $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
-$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS)
+LIVE_OBJECTS := $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard tests/reference/libunwind_*.c) tests/reference/live_stacks.c)
+LIVE_ARCHIVE := $(BUILD)/tests/reference/live.a
+$(LIVE_ARCHIVE): $(filter-out $(BUILD)/pic/shim/doors/% $(BUILD)/pic/shim/main/% $(BUILD)/pic/shim/drain/%,$(SHIM_OBJECTS))
 	@mkdir -p $(@D)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/tests/reference/live_stacks.so: $(LIVE_OBJECTS) $(LIVE_ARCHIVE)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(LIVE_OBJECTS)
+	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $^
 
 $(BUILD)/bench/unwind_cost: $(REFERENCE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcore.a
@@ -238,6 +240,10 @@ soak-javascript: all
 # A minute of lag under sampling, in which no call may return EINTR; the test in `make test` takes 6 s.
 soak-loop: all $(BUILD)/victims/eintr_loop
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_EINTR_SECONDS=60 /usr/bin/python3 tests/integration/loops/test_lag.py Lag.test_perf_events_interrupt_nothing Lag.test_timer_interrupts_nothing
+
+# 300 kills of the whole process group, most in the first moments of a queue.
+soak-drain-group: all $(BUILD)/victims/drain_counter
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_TEST_ROUNDS=300 /usr/bin/python3 tests/integration/drain/test_drain_group.py Group.test_kill_9_of_the_group
 
 # Random faults, every byte compared; prints its seed, and SEED= repeats one.
 SECONDS ?= 180
