@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
@@ -15,6 +16,7 @@
 #include "doors/real.h"
 #include "drain/drain.h"
 #include "process/life.h"
+#include "report/log_writer.h"
 #include "watch/cpu_timer.h"
 #include "watch/thread.h"
 
@@ -29,9 +31,13 @@
 
 static void before_exec(void)
 {
-    if (life_active() && cpu_timer_runs() &&
-        atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid))
+    enum { PATIENCE_NS = 50 * NS_PER_MS };
+    if (!life_active() || atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
+        return;
+    if (cpu_timer_runs())
         watchdog_thread_stop(false, LONGEST_STOP_MS);
+    /* Nobody would take what is left of it: a zombie for as long as the new program runs. */
+    log_writer_wait(clock_monotonic_ns() + PATIENCE_NS);
 }
 
 #define FORWARDED(name, parameters, arguments, may_succeed)                                        \

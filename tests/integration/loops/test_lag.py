@@ -33,6 +33,14 @@ class Lag(LoopCase):
     def test_perf_events_interrupt_nothing(self):
         self.check_no_call_is_interrupted()
 
+    def test_a_child_forked_while_it_is_sampled_keeps_its_own_timers(self):
+        """Timers are not inherited, and their numbers begin anew: what the parent's watchdog made
+        is not for the child's to delete."""
+        run = self.start(victim("fork_while_sampled"))
+        run.wait_for("blocked")
+        _, errors, status = run.drain()
+        self.assertEqual((errors, status), (b"timers 4 of 4, last 1\n", 0))
+
     def test_timer_interrupts_nothing(self):
         self.check_no_call_is_interrupted("timer")
 

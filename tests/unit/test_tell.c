@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* What cannot be told now is told later, and what is lost is counted. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "process/life.h"
+#include "report/tell.h"
+
+static char path[64];
+
+static const char *no_stacks(void)
+{
+    return "off: a test";
+}
+
+static unsigned no_loops(struct loop_statistics *out, unsigned limit)
+{
+    (void)out;
+    (void)limit;
+    return 0;
+}
+
+static const struct tell_sources sources = {.cpu_stacks = no_stacks, .loops = no_loops};
+
+static int set_up(void **state)
+{
+    static char log[96];
+    static char *arguments[] = {(char *)"engine", NULL};
+    static char *environment[] = {log, (char *)"PIPESHIM_FORMAT=json", NULL};
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/pipeshim-tell-%d", getpid());
+    snprintf(log, sizeof log, "PIPESHIM_LOG=%s", path);
+    assert_true(tell_read_settings(arguments, environment, false, &settings));
+    assert_true(tell_prepare(arguments, environment, &sources));
+    return 0;
+}
+
+/* The log once all is written. */
+static const char *written(void)
+{
+    static char text[65536];
+    tell_finish(clock_monotonic_ns() + 20ULL * NS_PER_S);
+    int fd = open(path, O_RDONLY);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    close(fd);
+    unlink(path);
+    text[size > 0 ? size : 0] = '\0';
+    return text;
+}
+
+static void test_a_report_that_cannot_be_told_now(void **state)
+{
+    static struct story story = {.fd = 1, .class = CLASS_PIPE_WRITE, .call = "write"};
+    (void)state;
+    assert_true(life_reporting_begin(0)); /* another thread speaks, and does not end */
+    struct told told = tell_blocked(&story);
+    assert_true(told.untold);
+    assert_int_equal(told.seq, 0);
+    assert_false(tell_unblocked(1, &told, 1));
+    life_reporting_end();
+    told = tell_blocked(&story);
+    assert_false(told.untold);
+    assert_true(told.seq > 0);
+    assert_true(tell_unblocked(1, &told, 1));
+    const char *log = written();
+    assert_non_null(strstr(log, "\"event\":\"blocked\""));
+    assert_non_null(strstr(log, "\"dropped\":2"));
+    assert_non_null(strstr(log, "\"event\":\"unblocked\""));
+}
+
+static sigjmp_buf back;
+
+static void jump_out(int number)
+{
+    (void)number;
+    siglongjmp(back, 1);
+}
+
+/* A handler that jumps comes after the line, not into it: else no line would ever follow. */
+static void test_a_signal_does_not_leave_the_log_taken(void **state)
+{
+    (void)state;
+    signal(SIGVTALRM, jump_out);
+    struct itimerval often = {{0, 100}, {0, 100}};
+    volatile unsigned jumps = 0;
+    volatile unsigned lines = 0;
+    assert_int_equal(setitimer(ITIMER_VIRTUAL, &often, NULL), 0);
+    while (jumps < 20) {
+        if (sigsetjmp(back, 1))
+            jumps++;
+        assert_true(tell_line("a line"));
+        lines++;
+    }
+    memset(&often, 0, sizeof often);
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    signal(SIGVTALRM, SIG_DFL);
+    assert_true(tell_line("the last line"));
+    assert_true(lines > 0);
+    written();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_report_that_cannot_be_told_now),
+        cmocka_unit_test(test_a_signal_does_not_leave_the_log_taken),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
