@@ -30,8 +30,9 @@ END { exit bad }' || status=1
 circles=$(printf '%s\n' "$includes" | awk -F '"' '
 {
     sub(/^shim\//, "", $1)
-    sub(/\.[a-z]+:.*/, "", $1)
-    sub(/\.[a-z]+$/, "", $2)
+    sub(/:.*/, "", $1)
+    sub(/\.[ch]$/, "", $1)
+    sub(/\.[ch]$/, "", $2)
     if ($1 != $2)
         print $1, $2
 }' | tsort 2>&1 >/dev/null) || {

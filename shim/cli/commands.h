@@ -17,6 +17,7 @@ int command_diagnose(int argc, char **argv);
 void diagnose_tree(int pid);
 int command_report(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_rescue(int argc, char **argv);
 int command_top(int argc, char **argv);
 
 /* One line on stderr, "pipeshim COMMAND: MESSAGE (see pipeshim COMMAND --help)"; returns

@@ -18,6 +18,8 @@ static const struct command {
     {"run", "run a program with the library preloaded; print a summary at its end", command_run},
     {"diagnose", "say what processes wait for and name deadlocks; needs no preload",
      command_diagnose},
+    {"rescue", "let a process go on that is stuck on a full pipe, without a restart",
+     command_rescue},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
     {"doctor", "prove that the library loads, sees and reports on this machine", command_doctor},
 };

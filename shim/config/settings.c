@@ -4,44 +4,28 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "config/complaints.h"
 #include "config/glob.h"
 #include "config/parse.h"
-
-enum setting_type {
-    TYPE_CHOICE,
-    TYPE_DURATION,
-    TYPE_DURATION_OR_WAIT,
-    TYPE_SIZE,
-    TYPE_SIZE_OR_OFF,
-    TYPE_NUMBER,
-    TYPE_PERCENT,
-    TYPE_RATE,
-    TYPE_FDS,
-    TYPE_LOG,
-    TYPE_NAMES,
-    TYPE_ACTION,
-    TYPE_TEXT,
-};
-
-struct setting {
-    const char *name;
-    enum setting_type type;
-    const char *default_text;
-    const char *accepted;
-    uint64_t minimum, maximum;
-};
+#include "config/setting_table.h"
 
 #define SETTING(id, name, type, default_text, accepted, minimum, maximum)                          \
     [SETTING_##id] = {name, TYPE_##type, default_text, accepted, minimum, maximum},
-static const struct setting table[SETTING_COUNT] = {
+const struct setting setting_table[SETTING_COUNT] = {
 #include "config/settings.def"
 };
 #undef SETTING
 
+enum { PRESET_LIMIT = 3 };
+#define PRESET(id, dev, ci, canary) [SETTING_##id] = {dev, ci, canary},
+static const char *const presets[SETTING_COUNT][PRESET_LIMIT] = {
+#include "config/presets.def"
+};
+#undef PRESET
+
 const char *setting_name(enum setting_id id)
 {
-    return table[id].name;
+    return setting_table[id].name;
 }
 
 static bool in_range(const struct setting *setting, uint64_t value)
@@ -119,106 +103,35 @@ static const char *keep_text(struct settings *settings, const char *text)
     return kept;
 }
 
+/* The preset's, or that of settings.def. */
+static const char *default_of(const struct settings *settings, enum setting_id id)
+{
+    const char *of_preset =
+        settings->given[SETTING_PRESET] ? presets[id][settings->number[SETTING_PRESET]] : NULL;
+    return of_preset ? of_preset : setting_table[id].default_text;
+}
+
+static bool differs(const char *text, enum setting_id id)
+{
+    return strcmp(text, setting_table[id].default_text) != 0;
+}
+
 static void use_default(struct settings *settings, enum setting_id id)
 {
-    settings->given[id] = false;
-    settings->text[id] = table[id].default_text;
+    const char *text = default_of(settings, id);
+    settings->given[id] = differs(text, id);
+    settings->text[id] = text;
     settings->number[id] = 0;
-    if (table[id].default_text[0])
-        parse_value(&table[id], table[id].default_text, &settings->number[id]);
-}
-
-/* As much of a user's text as fits a line. */
-static void text_quoted(struct text_buffer *message, const char *text, size_t size)
-{
-    enum { SHOWN = 100 };
-    text_printable_part(message, text, size < SHOWN ? size : SHOWN);
-}
-
-static void complain_of_value(const struct setting *setting, const char *text,
-                              settings_complaint *complain, void *context)
-{
-    char line[512];
-    struct text_buffer message;
-    text_init(&message, line, sizeof line);
-    text_string(&message, setting->name);
-    text_string(&message, "=");
-    text_quoted(&message, text, strlen(text));
-    text_string(&message, ": not accepted; expected ");
-    for (const char *p = setting->accepted; *p; p++)
-        if (setting->type == TYPE_CHOICE && *p == '|')
-            text_string(&message, " or ");
-        else
-            text_char(&message, *p);
-    text_string(&message, "; using the default");
-    if (setting->default_text[0]) {
-        text_char(&message, ' ');
-        text_string(&message, setting->default_text);
-    } else if (setting->type == TYPE_DURATION) {
-        text_string(&message, ", PIPESHIM_THRESHOLD");
-    }
-    complain(line, context);
-}
-
-/* Letters to change, add or leave out to get from one name to the other; rows of the classic table
- * (Levenshtein). */
-static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-    enum { NAME_LIMIT = 64 };
-    unsigned char row[NAME_LIMIT + 1];
-    if (a_size > NAME_LIMIT || b_size > NAME_LIMIT)
-        return NAME_LIMIT;
-    for (size_t k = 0; k <= b_size; k++)
-        row[k] = (unsigned char)k;
-    for (size_t i = 1; i <= a_size; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned char)i;
-        for (size_t k = 1; k <= b_size; k++) {
-            unsigned best = diagonal + (a[i - 1] != b[k - 1]);
-            if (row[k] + 1U < best)
-                best = row[k] + 1U;
-            if (row[k - 1] + 1U < best)
-                best = row[k - 1] + 1U;
-            diagonal = row[k];
-            row[k] = (unsigned char)best;
-        }
-    }
-    return row[b_size];
-}
-
-/* The setting that was probably meant; NULL: somebody else's variable that begins like ours. */
-static const char *probably_meant(const char *variable, size_t size)
-{
-    enum { LONG_NAME = 14 }; /* PIPESHIM_ and five letters: two slips do not make it another word */
-    for (int id = 0; id < SETTING_COUNT; id++) {
-        unsigned slips = edit_distance(variable, size, table[id].name, strlen(table[id].name));
-        if (slips == 1 || (slips == 2 && strlen(table[id].name) >= LONG_NAME))
-            return table[id].name;
-    }
-    return NULL;
-}
-
-static void complain_of_name(const char *variable, settings_complaint *complain, void *context)
-{
-    char line[512];
-    struct text_buffer message;
-    text_init(&message, line, sizeof line);
-    size_t size = strcspn(variable, "=");
-    const char *meant = probably_meant(variable, size);
-    if (!meant)
-        return;
-    text_quoted(&message, variable, size);
-    text_string(&message, ": no such variable; expected ");
-    text_string(&message, meant);
-    text_string(&message, "; it is ignored");
-    complain(line, context);
+    if (text[0])
+        parse_value(&setting_table[id], text, &settings->number[id]);
 }
 
 static int find_setting(const char *variable)
 {
     size_t size = strcspn(variable, "=");
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (strlen(table[id].name) == size && strncmp(table[id].name, variable, size) == 0)
+        if (strlen(setting_table[id].name) == size &&
+            strncmp(setting_table[id].name, variable, size) == 0)
             return id;
     return -1;
 }
@@ -233,16 +146,17 @@ static void read_variable(struct settings *settings, const char *variable,
     }
     const char *text = strchr(variable, '=') + 1;
     uint64_t value;
-    if (!*text && !table[id].default_text[0])
+    if (!*text && !setting_table[id].default_text[0])
         return; /* set to nothing: as if it were not set */
     const char *kept = NULL;
-    if (!parse_value(&table[id], text, &value) || !(kept = keep_text(settings, text))) {
-        complain_of_value(&table[id], text, complain, context);
+    if (!parse_value(&setting_table[id], text, &value) || !(kept = keep_text(settings, text))) {
+        complain_of_value(&setting_table[id], text, default_of(settings, (enum setting_id)id),
+                          complain, context);
         return;
     }
     settings->number[id] = value;
     settings->text[id] = kept;
-    settings->given[id] = strcmp(text, table[id].default_text) != 0;
+    settings->given[id] = differs(text, (enum setting_id)id);
 }
 
 static bool is_matched(const char *list, const struct program_names *names)
@@ -260,10 +174,19 @@ static bool program_passes(const struct settings *settings, const struct program
     return !is_matched(settings->text[SETTING_SKIP], names);
 }
 
-/* The settings that decide whether the program is left out: all that such a process reads. */
-static bool decides(int id)
+/* The order in which variables are read. */
+enum turn {
+    TURN_PROGRAM, /* whether the program is left out: all that such a process reads */
+    TURN_PRESET,
+    TURN_REST,
+};
+
+static enum turn turn_of(int id)
 {
-    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP;
+    if (id == SETTING_PRESET)
+        return TURN_PRESET;
+    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP ? TURN_PROGRAM
+                                                                             : TURN_REST;
 }
 
 static bool is_ours(const char *variable)
@@ -282,14 +205,14 @@ bool settings_ask_for_names(char *const *variables)
     return false;
 }
 
-static void read_variables(struct settings *settings, char *const *variables, bool deciding,
+static void read_variables(struct settings *settings, char *const *variables, enum turn turn,
                            settings_complaint *complain, void *context)
 {
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (decides(id) == deciding)
+        if (turn_of(id) == turn)
             use_default(settings, (enum setting_id)id);
     for (; variables && *variables; variables++)
-        if (is_ours(*variables) && decides(find_setting(*variables)) == deciding)
+        if (is_ours(*variables) && turn_of(find_setting(*variables)) == turn)
             read_variable(settings, *variables, complain, context);
 }
 
@@ -300,12 +223,13 @@ void settings_read(struct settings *settings, char *const *variables,
     memset(settings, 0, offsetof(struct settings, texts));
     if (secure)
         variables = NULL;
-    read_variables(settings, variables, true, complain, context);
+    read_variables(settings, variables, TURN_PROGRAM, complain, context);
     settings->active =
         !secure && settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
     if (!settings->active && !secure)
         return;
-    read_variables(settings, variables, false, complain, context);
+    read_variables(settings, variables, TURN_PRESET, complain, context);
+    read_variables(settings, variables, TURN_REST, complain, context);
     uint64_t loop;
     bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
     settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;

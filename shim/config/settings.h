@@ -10,14 +10,8 @@
 #include <stdint.h>
 
 #include "base/text_buffer.h"
+#include "config/setting_ids.h"
 #include "facts/calls.h"
-
-#define SETTING(id, name, type, default_text, accepted, minimum, maximum) SETTING_##id,
-enum setting_id {
-#include "config/settings.def"
-    SETTING_COUNT,
-};
-#undef SETTING
 
 enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
 enum { FORMAT_TEXT, FORMAT_JSON };
@@ -27,7 +21,7 @@ enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are
 struct settings {
     uint64_t number[SETTING_COUNT];  /* ns, bytes, percent, a choice's position; 0: default "" */
     const char *text[SETTING_COUNT]; /* as given, or the default */
-    bool given[SETTING_COUNT];       /* accepted from the environment, and not the default's text */
+    bool given[SETTING_COUNT];       /* not the default's text: by the environment or a preset */
     enum loop_choice loop;
     bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
     unsigned texts_used;
@@ -41,10 +35,6 @@ struct program_names {
     const char *invoked;    /* by which it was started: of argv[0] */
     const char *script;     /* that an interpreter runs */
 };
-
-/* Called once for each value that is refused: one line that names the variable, the value, what is
- * accepted and what happens now. */
-typedef void settings_complaint(const char *line, void *context);
 
 /*
  * Fills `settings` from the environment `variables` (NULL-terminated, as main gets it) for the

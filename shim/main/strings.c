@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* string.h names the parameters with two underscores.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 /* Sixteen bytes at any address, of any type. */
 typedef uint64_t chunk __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint64_t word __attribute__((aligned(1), may_alias));
@@ -224,3 +227,4 @@ char *strstr(const char *text, const char *part)
             return NULL;
     }
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

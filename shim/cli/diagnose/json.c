@@ -280,8 +280,8 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
     json_object_set_new(object, "looks", json_integer(diagnosis->looks));
     json_object_set_new(object, "ms", json_real(diagnosis->milliseconds));
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
-        json_array_append_new(
-            findings, finding_json(&diagnosis->findings[i], &diagnosis->members[i * CHAIN_LIMIT]));
+        json_array_append_new(findings, finding_json(&diagnosis->findings[i],
+                                                     &diagnosis->members[(size_t)i * CHAIN_LIMIT]));
     json_object_set_new(object, "findings", findings);
     json_object_set_new(object, "nearby", json_integer(diagnosis->nearby));
     json_object_set_new(object, "unread", json_integer(diagnosis->unread));

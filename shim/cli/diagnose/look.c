@@ -302,7 +302,8 @@ bool diagnose_once(struct diagnosis *diagnosis)
     free(again);
     keep_what_was_asked_for(diagnosis);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
-        diagnosis_look_at_members(&diagnosis->findings[i], &diagnosis->members[i * CHAIN_LIMIT]);
+        diagnosis_look_at_members(&diagnosis->findings[i],
+                                  &diagnosis->members[(size_t)i * CHAIN_LIMIT]);
     diagnosis->milliseconds = now_ms() - start;
     return looked;
 }

@@ -31,7 +31,7 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
     struct text_buffer text;
     struct finding_report report = {
         .finding = &diagnosis->findings[index],
-        .members = &diagnosis->members[index * CHAIN_LIMIT],
+        .members = &diagnosis->members[(size_t)index * CHAIN_LIMIT],
         .looks = 2,
         .columns = style->columns,
         .all_frames = style->stacks,

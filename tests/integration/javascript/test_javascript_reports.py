@@ -19,13 +19,13 @@ HOST = victim("addon_host")
 
 
 class Reports(JavascriptCase):
-    def start_with_pipe(self, program, log, reader, writer, **settings):
+    def start_with_pipe(self, program, log, reader, writer, flags=(), **settings):
         environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
                                        PIPESHIM_ONLY="node*", PIPESHIM_THRESHOLD="50ms",
                                        PIPESHIM_LOOP_THRESHOLD="3600s", **settings)
         process = subprocess.Popen(
             ["/bin/sh", "-c", "exec %d>&%d; exec \"$@\"" % (PIPE_FD, writer), "sh", NODES[0].path,
-             program], cwd=PROGRAMS, env=environment, pass_fds=[writer], stdin=subprocess.DEVNULL,
+             *flags, program], cwd=PROGRAMS, env=environment, pass_fds=[writer], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         def end():
@@ -50,7 +50,7 @@ class Reports(JavascriptCase):
         log = self.log()
         reader, writer = full_pipe()
         process = self.start_with_pipe("tiers.js", log, reader, writer, PIPESHIM_FORMAT="json",
-                                       PIPESHIM_REPEAT="0")
+                                       PIPESHIM_REPEAT="0", flags=["--allow-natives-syntax"])
         for count, left in ((1, PIPE_BYTES + BLOCK_BYTES), (2, BLOCK_BYTES)):
             wait_until(lambda: len(self.blocked(log)) == count, "stuck write")
             while left > 0:
@@ -61,14 +61,14 @@ class Reports(JavascriptCase):
         tiers = [[frame.get("tier") for frame in event["javascript"]
                   if frame["function"] in ("send", "once")] for event in (first, second)]
         self.assertEqual(tiers[0], ["interpreted"] * 2)
-        self.assertNotEqual(tiers[0], tiers[1])
-        where = "%s:8 send" % os.path.join(os.path.realpath(PROGRAMS), "tiers.js")
+        self.assertEqual(set(tiers[1]), {"turbofan"})
+        where = "%s:10 send" % os.path.join(os.path.realpath(PROGRAMS), "tiers.js")
         self.assertEqual(first["where"], where)
         summary = [e for e in self.events(log) if e["event"] == "summary"][0]
         sites = [site for site in summary["sites"] if site["class"] == "pipe_write"]
         self.assertEqual([(site["count"], site["where"]) for site in sites], [(2, where)])
         text = self.run_pipeshim("report", log)
-        self.assertRegex(text, r"(?s)2 times.*writeSync  node:fs:\d+.*send  \S*/tiers.js:8")
+        self.assertRegex(text, r"(?s)2 times.*writeSync  node:fs:\d+.*send  \S*/tiers.js:10")
         self.assertEqual(text.count("other end:"), 1, text)
 
     def test_formats(self):
@@ -89,6 +89,36 @@ class Reports(JavascriptCase):
         self.start_with_pipe("calls.js", log, reader, writer, PIPESHIM_FORMAT="text")
         wait_until(lambda: "JavaScript, innermost first:" in read_text(log), "report")
         self.assertRegex(read_text(log), r"\n    viaSetter  \S*/calls.js:15:38\n")
+
+    def test_deadlock(self):
+        """A parent that reads its Node child's stdout and never its stderr: the child says where."""
+        # Of later versions the graph cannot prove the cycle (yet): `blocked` is told, no deadlock.
+        nodes = [node for node in NODES if node.major <= 20]
+        if not nodes:
+            self.skipTest("no Node whose deadlock is told: 18 or 20")
+        log = self.log()
+        parent = ("import subprocess, sys\n"
+                  "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE,"
+                  " stderr=subprocess.PIPE)\nchild.stdout.read()\n")
+        environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
+                                       PIPESHIM_FORMAT="json", PIPESHIM_ONLY="node*",
+                                       PIPESHIM_THRESHOLD="50ms")
+        process = subprocess.Popen([sys.executable, "-c", parent, nodes[0].path, "noise.js"],
+                                   cwd=PROGRAMS, env=environment, stdin=subprocess.DEVNULL,
+                                   start_new_session=True)
+
+        def end():
+            os.killpg(process.pid, 9)
+            process.wait()
+        self.addCleanup(end)
+
+        def told():
+            return [e for e in self.events(log) if e["event"] == "deadlock"]
+        event = wait_until(told, "deadlock")[0]
+        node = [link for link in event["chain"] if link["pid"] == event["pid"]][0]
+        names = [(frame.get("function"), frame.get("line")) for frame in node["javascript"]]
+        self.assertEqual(names[1:4], [("log", 5), ("answer", 9), ("<anonymous>", 12)])
+        self.assertRegex(node["where"], r"/noise.js:5 log$")
 
     def test_off(self):
         _, event = self.stuck(NODES[0], "calls.js", settings={"PIPESHIM_JAVASCRIPT": "off"})
@@ -129,9 +159,16 @@ class Reports(JavascriptCase):
         shutil.copy(HOST, path)
         log = self.log()
         environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
-                                       PIPESHIM_FORMAT="json")
-        subprocess.run([path], env=environment, stdin=subprocess.DEVNULL, check=True)
-        return self.events(log)[0]["features"]
+                                       PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="50ms")
+        reader, writer = full_pipe()
+        process = subprocess.Popen([path], env=environment, stdin=subprocess.DEVNULL, stdout=writer)
+        os.close(writer)
+        try:
+            return wait_until(lambda: self.events(log), "event")[0]["features"]
+        finally:
+            process.kill()
+            process.wait()
+            os.close(reader)
 
     def test_unknown_engines_are_one_word(self):
         for name in ("deno", "bun", "electron", "node"):

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "cli/rescue/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/diagnose/look.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/fd_scan.h"
+#include "kernel/proc_text.h"
+#include "kernel/process_name.h"
+#include "kernel/socket_peers.h"
+
+static void take_link(const struct wait_finding *finding, const struct chain_link *link,
+                      struct rescue_target *target)
+{
+    uint64_t inode;
+    memset(target, 0, sizeof *target);
+    target->writer = link->pid;
+    target->fd = link->own_fd;
+    target->reader = link->for_pid;
+    target->reader_fd = link->peer_fd;
+    target->proven = true;
+    target->socket = parse_link(link->object, &inode) == LINK_SOCKET;
+    memcpy(target->object, link->object, sizeof target->object);
+    memcpy(target->writer_name, link->name, sizeof target->writer_name);
+    memcpy(target->reader_name, link->for_name, sizeof target->reader_name);
+    snprintf(target->words, sizeof target->words, "%s", finding->words);
+}
+
+/* A full pipe of the process that was named comes before one of whom it waits for. */
+static bool choose(const struct diagnosis *diagnosis, int pid, int fd, struct rescue_target *target)
+{
+    for (int own = 1; own >= 0; own--) {
+        for (unsigned i = 0; i < diagnosis->finding_count; i++) {
+            const struct wait_finding *finding = &diagnosis->findings[i];
+            for (unsigned k = 0; k < finding->count; k++) {
+                const struct chain_link *link = &finding->chain[k];
+                if (link->reason != REASON_ROOM || link->own_fd < 0 || (link->pid == pid) != own ||
+                    (fd >= 0 && link->own_fd != fd))
+                    continue;
+                take_link(finding, link, target);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *target)
+{
+    struct diagnosis diagnosis;
+    enum rescue_found found = RESCUE_NOT_STUCK;
+    if (!diagnosis_start(&diagnosis, &pid, 1))
+        return RESCUE_NOT_READABLE;
+    if (!diagnose_once(&diagnosis))
+        found = RESCUE_NOT_READABLE;
+    else if (choose(&diagnosis, pid, fd, target))
+        found = RESCUE_FOUND;
+    else if (diagnosis.unread > 0)
+        found = RESCUE_NOT_READABLE;
+    else if (diagnosis.found == 0)
+        found = RESCUE_NO_PROCESS;
+    diagnosis_end(&diagnosis);
+    return found;
+}
+
+bool rescue_target_assume(int pid, int fd, struct rescue_target *target)
+{
+    struct fd_description description;
+    memset(target, 0, sizeof *target);
+    if (fd < 0 || fd_describe(pid, fd, &description) < 0 || !fd_is_channel(&description))
+        return false;
+    target->writer = pid;
+    target->fd = fd;
+    target->reader_fd = -1;
+    target->socket = description.kind == LINK_SOCKET;
+    memcpy(target->object, description.link, sizeof target->object);
+    process_name(pid, "process", target->writer_name);
+    return true;
+}
+
+int rescue_target_is_stuck(const struct rescue_target *target)
+{
+    struct pipe_fill fill;
+    struct fd_description description;
+    struct unix_socket own;
+    if (fd_describe(target->writer, target->fd, &description) < 0 ||
+        strcmp(description.link, target->object) != 0)
+        return -1;
+    if (target->socket)
+        return unix_socket_read(description.key.inode, &own) == 0 ? unix_socket_full(&own) != 0
+                                                                  : -1;
+    return borrowed_pipe_fill(target->writer, target->fd, true, &fill) == 0 ? fill.full : -1;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/* The table that config/settings.def makes: how each setting's text is read. For config/ only. */
+#ifndef PIPESHIM_CONFIG_SETTING_TABLE_H
+#define PIPESHIM_CONFIG_SETTING_TABLE_H
+
+#include <stdint.h>
+
+#include "config/setting_ids.h"
+
+enum setting_type {
+    TYPE_CHOICE,
+    TYPE_DURATION,
+    TYPE_DURATION_OR_WAIT,
+    TYPE_SIZE,
+    TYPE_SIZE_OR_OFF,
+    TYPE_NUMBER,
+    TYPE_PERCENT,
+    TYPE_RATE,
+    TYPE_FDS,
+    TYPE_LOG,
+    TYPE_NAMES,
+    TYPE_ACTION,
+    TYPE_TEXT,
+};
+
+struct setting {
+    const char *name;
+    enum setting_type type;
+    const char *default_text;
+    const char *accepted;
+    uint64_t minimum, maximum;
+};
+
+extern const struct setting setting_table[SETTING_COUNT] __attribute__((visibility("hidden")));
+
+#endif
