@@ -9,8 +9,6 @@
  * Each side reads what the other wrote as if an enemy had: the helper may have rights that the
  * program has given up since. No index, size or position is used before it is compared with what
  * the reader knows itself.
- *
- * Runs on: any. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_CHANNEL_H
 #define PIPESHIM_DRAIN_CHANNEL_H
@@ -166,4 +164,5 @@ static inline bool helper_was_killed(struct channel *channel)
     return atomic_load_explicit(&channel->keeper, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif
