@@ -26,10 +26,12 @@ CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(SANITIZE_FLAGS) -ffile-prefix-map=$(
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
+# No outline atomics (aarch64): libgcc would ask for a name that musl hides.
 # initial-exec: the slot pointer is read on every call and must never allocate.
 # A sanitizer's runtime cannot be preloaded with it; UBSan alone does without, and traps.
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
+               $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
                -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is

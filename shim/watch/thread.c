@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread.h"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/other_stack.h"
@@ -175,6 +177,24 @@ static bool start(bool *refused)
     return made;
 }
 
+/* Without it the watchdog could neither see anything nor prove its rights to say so; the program's
+ * own thread can say it, before it gets stuck. */
+static bool has_proc(void)
+{
+    struct stat tasks = {0};
+    return raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) == 0;
+}
+
+static bool stay_blind(void)
+{
+    uint32_t none = THREAD_NONE;
+    if (atomic_compare_exchange_strong(&life->thread_state, &none, THREAD_FORBIDDEN)) {
+        atomic_fetch_or(&life->untold, UNTOLD_BLIND);
+        watchdog_thread_tell();
+    }
+    return false;
+}
+
 bool watchdog_thread_start(void)
 {
     uint32_t state = atomic_load(&life->thread_state);
@@ -183,6 +203,8 @@ bool watchdog_thread_start(void)
         return state != THREAD_FORBIDDEN;
     if (!may_start())
         return false;
+    if (!has_proc())
+        return stay_blind();
     uint64_t before = block_all_signals();
     bool runs = start(&refused);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
