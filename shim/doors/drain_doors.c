@@ -34,14 +34,14 @@ static ssize_t (*vmsplice_behind)(int, const struct iovec *, size_t, unsigned);
 static int (*pclose_behind)(FILE *);
 
 static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector, int count,
-                                              ssize_t *result)
+                                              bool ours, ssize_t *result)
 {
     if (!drain_wants(fd))
         return false;
     /* The raw calls behind this are no cancellation points, and write() is one. */
     if (!is_single_threaded())
         cancellation_point();
-    ssize_t outcome = drain_write(fd, vector, count);
+    ssize_t outcome = drain_write(fd, vector, count, ours);
     if (outcome == DRAIN_PASS)
         return false;
     if (outcome < 0) {
@@ -55,7 +55,7 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
 bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 {
     struct iovec one = {(void *)data, size};
-    return drain_enabled && !headroom_take(fd, size) && drained(fd, &one, 1, result);
+    return drain_enabled && !headroom_take(fd, size) && drained(fd, &one, 1, true, result);
 }
 
 static ssize_t drained_write(int fd, const void *buffer, size_t size)
@@ -64,13 +64,13 @@ static ssize_t drained_write(int fd, const void *buffer, size_t size)
         return write_behind(fd, buffer, size);
     struct iovec one = {(void *)buffer, size};
     ssize_t result;
-    return drained(fd, &one, 1, &result) ? result : write_behind(fd, buffer, size);
+    return drained(fd, &one, 1, true, &result) ? result : write_behind(fd, buffer, size);
 }
 
 static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
 {
     ssize_t result;
-    if (count > 0 && drained(fd, vector, count, &result))
+    if (count > 0 && drained(fd, vector, count, false, &result))
         return result;
     return writev_behind(fd, vector, count);
 }
@@ -90,7 +90,7 @@ static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count
                                    int flags)
 {
     ssize_t result;
-    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT))
                ? pwritev64v2_behind(fd, vector, count, offset, flags)
@@ -101,7 +101,7 @@ static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, o
                                 int flags)
 {
     ssize_t result;
-    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, &result))
+    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT)) ? pwritev2_behind(fd, vector, count, offset, flags)
                                                : -1;

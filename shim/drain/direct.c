@@ -58,8 +58,7 @@ long direct_write_while_read(int fd, const struct iovec *vector, int count, long
     uint64_t size = vector_size(vector, count);
     uint64_t written = done > 0 ? (uint64_t)done : 0;
     uint64_t deadline = clock_monotonic_ns() + READER_WAKES_NS;
-    while (written < size && atomic_load(&drain_memory->active) == 0 &&
-           clock_monotonic_ns() < deadline) {
+    while (written < size && !drain_is_active() && clock_monotonic_ns() < deadline) {
         wait_for_room(fd, size);
         const struct iovec *first = vector;
         uint64_t skip = written;

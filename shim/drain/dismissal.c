@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/channel.h"
 
 /* The kernel's own, which libc's hides; the same on x86_64 and aarch64. */
 struct kernel_sigaction {
@@ -59,14 +60,14 @@ bool dismissal_was_heard(void)
     return dismissed_ns != 0;
 }
 
-static bool program_lives(const struct stream *stream)
+static bool lives(pid_t program)
 {
-    return raw_syscall(SYS_kill, atomic_load(&stream->last_writer), 0) != -ESRCH;
+    return raw_syscall(SYS_kill, program, 0) != -ESRCH;
 }
 
-bool dismissal_is_due(const struct stream *stream, uint64_t progress_ns)
+bool dismissal_is_due(pid_t program, uint64_t progress_ns)
 {
     uint64_t since = dismissed_ns > progress_ns ? dismissed_ns : progress_ns;
-    return dismissed_ns != 0 && clock_monotonic_ns() - since >= drain_memory->dismissed_ns &&
-           !program_lives(stream);
+    return dismissed_ns != 0 && clock_monotonic_ns() - since >= drain_limits.dismissed_ns &&
+           !lives(program);
 }

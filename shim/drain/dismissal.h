@@ -12,8 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "drain/stream.h"
+#include <sys/types.h>
 
 /* From here on SIGTERM is heard: it ends a system call that waits (EINTR), again and again. */
 void dismissal_begin(void);
@@ -21,8 +20,8 @@ void dismissal_begin(void);
 /* True if one has come. */
 bool dismissal_was_heard(void);
 
-/* True if the helper, whose reader took something last at `progress_ns` (CLOCK_MONOTONIC; 0: not
- * since), is to leave what is queued. */
-bool dismissal_is_due(const struct stream *stream, uint64_t progress_ns);
+/* True if the helper of `program`, whose reader took something last at `progress_ns`
+ * (CLOCK_MONOTONIC; 0: not since), is to leave what is queued. */
+bool dismissal_is_due(pid_t program, uint64_t progress_ns);
 
 #endif

@@ -5,65 +5,88 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "drain/ring.h"
+#include "drain/chunks.h"
+#include "drain/direct.h"
+#include "drain/episode.h"
+#include "drain/helper_process.h"
 #include "drain/stream.h"
-#include "drain/survival.h"
 #include "drain/totals.h"
 
-static uint64_t lost_before; /* drain_memory->lost_bytes when this process began */
 static uint64_t handed_over_bytes, handed_over_writes;
 static uint64_t finish_deadline; /* 0: the process goes on */
 static uint64_t exec_deadline;   /* of an exec that waited, and failed; 0: none */
 
-static bool is_mine(struct stream *stream)
-{
-    return atomic_load(&stream->last_writer) == (uint32_t)raw_syscall(SYS_getpid);
-}
-
 static bool all_sent(bool *any)
 {
     bool sent = true;
-    for (int i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[i];
-        if (!is_mine(stream))
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        *any |= atomic_load(&stream->episode) != 0;
+        if (!atomic_load(&stream->running))
             continue;
-        *any = true;
-        atomic_store(&stream->let_go, 1);
-        if (atomic_load(&stream->sleeping))
-            helper_wake(stream);
-        survival_look(stream, atomic_load(&stream->fd));
+        struct channel *channel = atomic_load(&stream->channel);
+        atomic_store(&channel->let_go, 1);
+        helper_wake(channel);
+        episode_look(stream, atomic_load(&stream->fd));
         sent = sent && stream_is_sent(stream);
     }
     return sent;
 }
 
-/* Counts what a stream holds. The helper sends meanwhile: begun anew when it has passed us. */
+/* What lies in [at, head) of the stream, whose lock is held. The helper sends meanwhile. */
+static bool count_from(struct stream *stream, uint64_t at, uint64_t *bytes, uint64_t *writes)
+{
+    struct channel *channel = atomic_load(&stream->channel);
+    uint64_t head = channel_head(channel);
+    *bytes = 0;
+    *writes = 0;
+    while (at < head) {
+        struct record record = chunks_record(stream, at);
+        if (atomic_load(&channel->tail) > at || record.size > RECORD_LIMIT)
+            return false;
+        *bytes += record.size;
+        *writes += !(record.flags & RECORD_CONTINUED);
+        at += record_space(record.size);
+    }
+    return true;
+}
+
+/* Counts what a stream holds; begun anew when the helper has passed us. */
 static void count_left(struct stream *stream)
 {
-    uint64_t head = atomic_load(&stream->head);
-    for (int tries = 0; tries < 4; tries++) {
-        uint64_t at = atomic_load(&stream->tail);
-        uint64_t bytes = 0;
-        uint64_t writes = 0;
-        bool whole = true;
-        while (at < head && whole) {
-            struct record record = ring_record(stream, at);
-            whole = atomic_load(&stream->tail) <= at && record.size <= RECORD_LIMIT;
-            bytes += record.size;
-            writes += !(record.flags & RECORD_CONTINUED);
-            at += record_space(record.size);
-        }
-        if (!whole && tries < 3)
-            continue;
-        handed_over_bytes += bytes;
-        handed_over_writes += writes;
+    uint64_t bytes = 0;
+    uint64_t writes = 0;
+    if (!atomic_load(&stream->running) || stream_lock_take(stream) != STREAM_LOCKED)
         return;
+    struct channel *channel = atomic_load(&stream->channel);
+    for (int tries = 0; tries < 4 && atomic_load(&stream->running); tries++)
+        if (count_from(stream, atomic_load(&channel->tail), &bytes, &writes))
+            break;
+    stream_lock_release(stream);
+    handed_over_bytes += bytes;
+    handed_over_writes += writes;
+}
+
+/* What is queued for it is lost, and its helper is just about to say so. */
+static bool a_reader_is_gone(void)
+{
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        if (!stream_is_sent(stream) && direct_reader_is_gone(atomic_load(&stream->fd)))
+            return true;
     }
+    return false;
 }
 
 static void wait_until_sent(uint64_t deadline)
 {
+    enum { TO_COUNT_NS = 200 * NS_PER_MS };
     bool any = false;
+    uint64_t to_count = clock_monotonic_ns() + TO_COUNT_NS;
+    if (deadline < to_count && a_reader_is_gone())
+        deadline = to_count;
     while (!all_sent(&any) && clock_monotonic_ns() < deadline) {
         struct timespec moment = {0, NS_PER_MS};
         raw_syscall(SYS_nanosleep, &moment, 0);
@@ -88,9 +111,9 @@ bool finish(uint64_t patience_ns, bool exits)
     wait_until_sent(deadline);
     handed_over_bytes = 0;
     handed_over_writes = 0;
-    for (int i = 0; i < STREAM_LIMIT; i++)
-        if (is_mine(&drain_memory->streams[i]))
-            count_left(&drain_memory->streams[i]);
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++)
+        count_left(&drain_state->streams[i]);
     return true;
 }
 
@@ -102,16 +125,26 @@ void finish_late_write(ssize_t result)
 
 void finish_begin_in_child(void)
 {
-    lost_before = atomic_load(&drain_memory->lost_bytes);
-    finish_deadline = 0;
     handed_over_bytes = 0;
     handed_over_writes = 0;
+    finish_deadline = 0;
     exec_deadline = 0;
 }
 
 void finish_add_totals(struct drain_totals *totals)
 {
-    totals->lost_bytes = atomic_load(&drain_memory->lost_bytes) - lost_before;
+    uint32_t known = atomic_load(&drain_state->known);
+    totals->lost_bytes = atomic_load(&drain_state->lost);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        if (!atomic_load(&stream->running))
+            continue;
+        struct channel *channel = atomic_load(&stream->channel);
+        uint64_t waiting = channel_head(channel) - atomic_load(&channel->tail);
+        uint64_t peak = atomic_load(&channel->peak);
+        totals->lost_bytes += atomic_load(&channel->lost);
+        totals_note_peak(waiting > peak && waiting < INT64_MAX ? waiting : peak);
+    }
     totals->handed_over_bytes = handed_over_bytes;
     totals->handed_over_writes = handed_over_writes;
 }

@@ -53,7 +53,7 @@ static inline bool headroom_take(int fd, size_t size)
         return false;
     struct headroom *room = &headrooms[fd];
     uint64_t asked = atomic_load_explicit(&room->asked, memory_order_relaxed);
-    if (asked == 0 || atomic_load_explicit(&drain_memory->active, memory_order_relaxed) != 0 ||
+    if (asked == 0 || atomic_load_explicit(&drain_state->active, memory_order_relaxed) != 0 ||
         atomic_load_explicit(&room->free_since, memory_order_relaxed) !=
             descriptor_children_ended())
         return false;

@@ -12,22 +12,19 @@
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
 #include "drain/dismissal.h"
-#include "drain/ring.h"
+#include "drain/helper_death.h"
 #include "drain/room.h"
-#include "drain/survival.h"
 #include "drain/turn.h"
 
 enum {
     PARTS = 512,
     STRING_COPY_FROM = 512,
     COPIED_BELOW = 1024,
-    PORTIONS_OF_BOUND = 128,
     FETCHED_AHEAD = 512,
     NAPS = 40,
     NAP_NS = 200 * NS_PER_US
 };
 
-/* Private to the helper after the fork. */
 /* The helper's own: no process is forked from it. child: scratch */
 static char batch[RECORD_LIMIT];
 static struct iovec parts[PARTS + 1];
@@ -58,15 +55,22 @@ static void copy(char *to, const char *from, uint64_t size)
 #endif
 }
 
-static void read_ring(struct stream *stream, uint64_t at, void *to, uint64_t size)
+/* Of one channel, in this process. child: scratch */
+static struct channel *channel;
+static char *chunks;
+static pid_t program;
+
+static char *place(uint64_t at)
 {
-    uint64_t place = ring_place(stream, at);
-    uint64_t first = drain_memory->ring_size - place;
-    const char *ring = ring_of(stream);
-    if (first > size)
-        first = size;
-    copy(to, ring + place, first);
-    copy((char *)to + first, ring, size - first);
+    return channel_place(channel, chunks, drain_limits.chunks, at);
+}
+
+static void read_queue(uint64_t at, char *to, uint64_t size)
+{
+    uint64_t first = chunk_rest(at) < size ? chunk_rest(at) : size;
+    copy(to, place(at), first);
+    if (first < size)
+        copy(to + first, place(at + first), size - first);
 }
 
 static void add_part(const char *from, uint64_t size)
@@ -78,38 +82,42 @@ static void add_part(const char *from, uint64_t size)
         parts[part_count++] = (struct iovec){(char *)from, size};
 }
 
-/* Small records are copied: an entry of writev() costs more. Large ones are sent from the ring,
- * which the writers reuse only up to `sent`; not where they may drop them meanwhile. */
-static void add_payload(struct stream *stream, uint64_t at, uint32_t used, uint32_t size)
+/* Small records are copied: an entry of writev() costs more. Large ones are sent from where they
+ * lie, which the writers reuse only up to `sent`; not where they may drop them meanwhile. */
+static void add_payload(uint64_t at, uint32_t used, uint32_t size)
 {
-    if (size < COPIED_BELOW || drain_memory->drops_oldest) {
-        read_ring(stream, at, batch + used, size);
+    uint64_t first = chunk_rest(at) < size ? chunk_rest(at) : size;
+    if (size < COPIED_BELOW || drain_limits.drops_oldest) {
+        read_queue(at, batch + used, size);
         add_part(batch + used, size);
     } else {
-        uint64_t place = ring_place(stream, at);
-        uint64_t first = drain_memory->ring_size - place;
-        add_part(ring_of(stream) + place, size < first ? size : first);
-        add_part(ring_of(stream), size < first ? 0 : size - first);
+        add_part(place(at), first);
+        if (first < size)
+            add_part(place(at + first), size - first);
     }
 }
 
-/* The sum of all queues is a cache line of the writers: write-behind tells of what
- * was taken in portions. */
-static void note_taken(struct stream *stream, uint64_t space, bool all)
+/* A writer that has gone mad, or is an enemy: another helper goes on if it is neither. */
+static __attribute__((noreturn)) void give_up(void)
 {
-    uint64_t untold = atomic_load_explicit(&stream->untold, memory_order_relaxed) + space;
-    bool tells = untold > 0 &&
-                 (all || drain_memory->exact || untold >= drain_memory->max / PORTIONS_OF_BOUND);
-    atomic_store_explicit(&stream->untold, tells ? 0 : untold, memory_order_relaxed);
-    if (tells)
-        atomic_fetch_sub(&drain_memory->queued, untold);
+    for (;;)
+        raw_syscall(SYS_exit_group, 1);
 }
 
-static uint64_t payload_between(struct stream *stream, uint64_t at, uint64_t head)
+/* The end of the queue, which cannot be before `tail` nor beyond the memory there is. */
+static uint64_t checked_head(uint64_t tail)
+{
+    uint64_t head = channel_head(channel);
+    if (head - tail > (uint64_t)drain_limits.chunks << drain_limits.chunk_bits)
+        give_up();
+    return head;
+}
+
+static uint64_t payload_between(uint64_t at, uint64_t head)
 {
     uint64_t bytes = 0;
     while (at < head) {
-        struct record record = ring_record(stream, at);
+        struct record record = channel_record(channel, chunks, drain_limits.chunks, at);
         if (record.size > RECORD_LIMIT)
             break; /* a writer dropped it meanwhile: the caller's exchange fails */
         bytes += record.size;
@@ -118,60 +126,58 @@ static uint64_t payload_between(struct stream *stream, uint64_t at, uint64_t hea
     return bytes;
 }
 
-static void discard_all(struct stream *stream)
+static void discard_all(void)
 {
-    uint64_t tail = atomic_load(&stream->tail);
+    uint64_t tail = atomic_load(&channel->tail);
     uint64_t head;
     uint64_t bytes;
     do {
-        head = atomic_load(&stream->head);
-        bytes = payload_between(stream, tail, head);
-    } while (!atomic_compare_exchange_strong(&stream->tail, &tail, head));
-    atomic_fetch_add(&drain_memory->lost_bytes, bytes);
-    atomic_store(&stream->middle, 0);
-    note_taken(stream, head - tail, true);
+        head = checked_head(tail);
+        bytes = payload_between(tail, head);
+    } while (!atomic_compare_exchange_strong(&channel->tail, &tail, head));
+    atomic_fetch_add(&channel->lost, bytes);
+    atomic_store(&channel->middle, 0);
 }
 
 /* Takes whole records: one, or as many as fit into PIPE_BUF. Returns their bytes, 0 when nothing is
  * there or writers dropped it meanwhile. */
-static uint32_t take(struct stream *stream)
+static uint32_t take(void)
 {
-    uint64_t tail = atomic_load(&stream->tail);
-    uint64_t head = atomic_load(&stream->head);
+    uint64_t tail = atomic_load(&channel->tail);
+    uint64_t head = checked_head(tail);
     uint64_t at = tail;
     uint32_t used = 0;
     uint32_t middle = 0;
-    uint32_t begun = atomic_load_explicit(&stream->begun, memory_order_relaxed);
+    uint32_t begun = atomic_load_explicit(&channel->begun, memory_order_relaxed);
     part_count = 0;
-    if (head - tail > atomic_load_explicit(&stream->episode_peak, memory_order_relaxed))
-        atomic_store_explicit(&stream->episode_peak, head - tail, memory_order_relaxed);
+    if (head - tail > atomic_load_explicit(&channel->peak, memory_order_relaxed))
+        atomic_store_explicit(&channel->peak, head - tail, memory_order_relaxed);
     while (at < head && used < PIPE_BUF && part_count + 2 <= PARTS) {
-        struct record record = ring_record(stream, at);
+        struct record record = channel_record(channel, chunks, drain_limits.chunks, at);
         /* Each header says where the next is: without this they come from the writer's core one
          * after the other. */
-        __builtin_prefetch(ring_of(stream) + ring_place(stream, at + FETCHED_AHEAD));
+        __builtin_prefetch(place(at) + FETCHED_AHEAD);
         if (record.size > RECORD_LIMIT || record.size == 0 ||
             at + record_space(record.size) > head || (used > 0 && used + record.size > PIPE_BUF))
             break;
         uint32_t skip = at == tail && begun < record.size ? begun : 0;
-        add_payload(stream, at + sizeof record + skip, used, record.size - skip);
+        add_payload(at + sizeof record + skip, used, record.size - skip);
         used += record.size - skip;
         at += record_space(record.size);
         middle = record.flags & RECORD_CONTINUED;
     }
     if (at == tail) {
         /* Where writers drop, a record may change under our eyes; else none can be broken. */
-        if (at < head && !drain_memory->drops_oldest)
-            discard_all(stream);
+        if (at < head && !drain_limits.drops_oldest)
+            give_up();
         return 0;
     }
-    atomic_store(&stream->in_flight, used);
-    if (!atomic_compare_exchange_strong(&stream->tail, &tail, at)) {
-        atomic_store(&stream->in_flight, 0);
+    atomic_store(&channel->in_flight, used);
+    if (!atomic_compare_exchange_strong(&channel->tail, &tail, at)) {
+        atomic_store(&channel->in_flight, 0);
         return 0;
     }
-    atomic_store(&stream->middle, middle);
-    note_taken(stream, at - tail, false);
+    atomic_store(&channel->middle, middle);
     return used;
 }
 
@@ -189,7 +195,7 @@ static long send_some(struct iovec *part, unsigned count, uint32_t left)
 }
 
 /* Sends the parts, of `size` bytes. False: the reader is gone. */
-static bool send(struct stream *stream, uint32_t size)
+static bool send(uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
@@ -201,7 +207,7 @@ static bool send(struct stream *stream, uint32_t size)
             struct pollfd writable = {HELPER_FD, POLLOUT, 0};
             interrupted = raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) == -EINTR;
         }
-        if (interrupted && dismissal_is_due(stream, progress_ns))
+        if (interrupted && dismissal_is_due(program, progress_ns))
             raw_syscall(SYS_exit_group, 0); /* another goes on if the program lives after all */
         if (result < 0 && result != -EINTR && result != -EAGAIN)
             return false;
@@ -210,7 +216,7 @@ static bool send(struct stream *stream, uint32_t size)
             if (dismissal_was_heard())
                 progress_ns = clock_monotonic_ns();
             if (sent < size)
-                atomic_fetch_add(&stream->begun, (uint32_t)result);
+                atomic_fetch_add(&channel->begun, (uint32_t)result);
             for (; result > 0 && (uint64_t)result >= part->iov_len; part++)
                 result -= (long)part->iov_len;
             part->iov_base = (char *)part->iov_base + result;
@@ -220,17 +226,8 @@ static bool send(struct stream *stream, uint32_t size)
     return true;
 }
 
-/* A queue that nobody writes to for a moment keeps little memory. */
-static void give_back_rest(struct stream *stream)
-{
-    if (!lock_try_as(&stream->lock, (uint32_t)raw_syscall(SYS_gettid)))
-        return;
-    ring_rest(stream, false);
-    lock_release(&stream->lock);
-}
-
 /* For the writers: a reader that takes what comes will soon have read it all. */
-static void measure_reader(struct stream *stream, uint32_t sent)
+static void measure_reader(uint32_t sent)
 {
     enum { PORTION = 64 * 1024, QUICK_NS = 8 * NS_PER_MS };
     static uint64_t in_portion, began_ns; /* child: scratch */
@@ -238,46 +235,46 @@ static void measure_reader(struct stream *stream, uint32_t sent)
     if (in_portion < PORTION)
         return;
     uint64_t now = clock_monotonic_ns();
-    atomic_store_explicit(&stream->reader_is_quick, now - began_ns < QUICK_NS,
+    atomic_store_explicit(&channel->reader_is_quick, now - began_ns < QUICK_NS,
                           memory_order_relaxed);
     in_portion = 0;
     began_ns = now;
 }
 
 /* Writers that wait at the bound are woken not for each batch: that would cost more than it. */
-static void tell_of_room(struct stream *stream)
+static void tell_of_room(void)
 {
     static uint64_t told; /* child: scratch */
-    if (!room_is_wanted())
+    if (!room_is_wanted(channel))
         return;
-    note_taken(stream, 0, true);
     uint64_t now = ticks_now();
-    if (!stream_is_empty(stream) && now - told < TICKS_ABOUT_1_MS / 4)
+    if (!channel_is_empty(channel) && now - told < TICKS_ABOUT_1_MS / 4)
         return;
     told = now;
-    room_tell();
+    room_tell(channel);
 }
 
-static bool may_leave(struct stream *stream)
+/* False: something was queued at the last moment. */
+static bool may_leave(void)
 {
-    atomic_store(&stream->state, HELPER_LEAVES);
-    if (!stream_is_empty(stream)) {
-        atomic_store(&stream->state, HELPER_RUNS);
+    uint64_t head = atomic_load(&channel->head);
+    if ((head & CHANNEL_POSITION) != atomic_load(&channel->tail))
+        return false;
+    atomic_store(&channel->ended_ns, clock_monotonic_ns());
+    if (!atomic_compare_exchange_strong(&channel->head, &head, head | CHANNEL_LEFT)) {
+        atomic_store(&channel->ended_ns, 0);
         return false;
     }
-    /* Closed, and with it our place in the line given up, before the writers may go past this
-     * helper: the last reference to the pipe must not be one that nobody uses. */
+    /* With it our place in the line is given up. */
     raw_syscall(SYS_close, HELPER_FD);
-    atomic_store(&stream->ended_ns, clock_monotonic_ns());
-    survival_end(stream);
-    atomic_fetch_sub(&drain_memory->active, 1);
-    atomic_store(&stream->state, HELPER_NONE);
+    helper_death_end(channel);
     return true;
 }
 
-static bool has_work(struct stream *stream)
+static bool has_work(void)
 {
-    return !stream_is_empty(stream) || atomic_load(&stream->let_go);
+    return !channel_is_empty(channel) || atomic_load(&channel->let_go) ||
+           (atomic_load(&channel->head) & CHANNEL_SEALED);
 }
 
 static void nap(void)
@@ -288,50 +285,60 @@ static void nap(void)
 
 /* Write-behind: a writer must not pay for a wake-up with each line, so the helper looks again after
  * naps; after a while without work it sleeps until it is woken. */
-static void sleep_until_woken(struct stream *stream, int64_t ticket)
+static void sleep_until_woken(int64_t ticket)
 {
-    struct timespec linger = {0, (long)drain_memory->linger_ns};
+    struct timespec linger = {0, (long)drain_limits.linger_ns};
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
-        if (has_work(stream) || turn_is_wanted(HELPER_FD, ticket))
+        if (has_work() || turn_is_wanted(HELPER_FD, ticket))
             return;
         nap();
     }
-    note_taken(stream, 0, true);
-    uint32_t seen = atomic_load(&stream->wake);
-    atomic_store(&stream->sleeping, 1);
-    if (!has_work(stream) && linger.tv_nsec > 0) {
-        give_back_rest(stream);
-        raw_syscall(SYS_futex, &stream->wake, FUTEX_WAIT, seen, &linger, 0, 0);
-    }
-    atomic_store(&stream->sleeping, 0);
+    uint32_t seen = atomic_load(&channel->wake);
+    atomic_store(&channel->sleeping, 1);
+    if (!has_work() && linger.tv_nsec > 0)
+        raw_syscall(SYS_futex, &channel->wake, FUTEX_WAIT, seen, &linger, 0, 0);
+    atomic_store(&channel->sleeping, 0);
 }
 
-void helper_run(struct stream *stream)
+/* The first record comes in a moment, unless the program was killed, or jumped out, just now. */
+static void wait_until_open(void)
 {
-    int64_t ticket = atomic_load(&stream->ticket);
+    enum { PATIENCE = 2000, LOOK_AGAIN_NS = NS_PER_MS, SHORTLY = 100 };
+    for (int i = 0; i < PATIENCE + SHORTLY && !atomic_load(&channel->open); i++) {
+        struct timespec moment = {0, i < SHORTLY ? LOOK_AGAIN_NS / 20 : LOOK_AGAIN_NS};
+        if (i >= SHORTLY && raw_syscall(SYS_kill, program, 0) == -ESRCH)
+            return;
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+}
+
+void helper_run(struct channel *of, char *behind_it, pid_t who)
+{
+    channel = of;
+    chunks = behind_it;
+    program = who;
+    int64_t ticket = atomic_load(&channel->ticket);
     turn_wait(HELPER_FD, ticket);
+    wait_until_open();
     for (;;) {
-        uint32_t size = take(stream);
+        uint32_t size = take();
         if (size > 0) {
-            bool read = send(stream, size);
-            if (!read) {
-                atomic_fetch_add(&drain_memory->lost_bytes, size);
-                discard_all(stream);
+            if (!send(size)) {
+                atomic_fetch_add(&channel->lost, size);
+                discard_all();
             }
-            atomic_store(&stream->begun, 0);
-            atomic_store(&stream->sent, atomic_load(&stream->tail));
-            atomic_store(&stream->in_flight, 0);
-            tell_of_room(stream);
-            measure_reader(stream, size);
+            atomic_store(&channel->begun, 0);
+            atomic_store(&channel->sent, atomic_load(&channel->tail));
+            atomic_store(&channel->in_flight, 0);
+            tell_of_room();
+            measure_reader(size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
-            if (size < PIPE_BUF / 2 && drain_memory->linger_ns > 0 && !atomic_load(&stream->let_go))
+            if (size < PIPE_BUF / 2 && drain_limits.linger_ns > 0 && !atomic_load(&channel->let_go))
                 nap();
             continue;
         }
-        sleep_until_woken(stream, ticket);
-        if (stream_is_empty(stream))
-            give_back_rest(stream);
-        if (stream_is_empty(stream) && may_leave(stream))
+        sleep_until_woken(ticket);
+        if (channel_is_empty(channel) && may_leave())
             return;
     }
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* Inside the helper process: no libc, which is unmapped there, and no thread but this one. */
+/* Inside the helper process: no libc, which is unmapped there, and no thread but this one.
+ *
+ * Runs on: helper. AS-safe: no. Blocks: yes. */
 #ifndef PIPESHIM_DRAIN_HELPER_H
 #define PIPESHIM_DRAIN_HELPER_H
 
-#include "drain/stream.h"
+#include <sys/types.h>
+
+#include "drain/channel.h"
 
 enum { HELPER_FD = 0 }; /* the pipe's write end */
 
-/* Sends what the stream holds until it is empty, or the reader has gone; then everything of the
- * helper's is closed and the stream may be used again. */
-void helper_run(struct stream *stream);
+/* Sends what comes through the channel, whose chunks lie behind it in the helper's memory, until it
+ * is empty, or the reader has gone. When it returns everything of the helper's is closed, and the
+ * process ends. `program` is who queues. */
+void helper_run(struct channel *channel, char *chunks, pid_t program);
 
 #endif

@@ -5,29 +5,38 @@
  * They sleep in a FUTEX_WAIT without a time-out: of the waits that cost no descriptor it is the one
  * that a signal handler interrupts exactly when it would have interrupted the write, by SA_RESTART
  * (signal(7)). The word is the helper's `keeper`, so that they wake also when it is killed.
+ *
+ * The two words. A writer that is about to wait sets FUTEX_WAITERS in `keeper`, then `waiting`,
+ * then looks once more for what it waits for, and sleeps only if `keeper` is still what it made of
+ * it. The helper that made room and sees `waiting` clears it, and FUTEX_WAITERS, and wakes. So
+ * whoever sees `waiting` finds the bit; in the other order a writer could sleep with a bit that
+ * nobody looks for (tests/unit/test_room.c tries all orders).
+ *
+ * Runs on: program threads (ask, wait), helper and watchdog (tell). AS-safe: yes. Blocks:
+ * room_wait().
  */
 #ifndef PIPESHIM_DRAIN_ROOM_H
 #define PIPESHIM_DRAIN_ROOM_H
 
-#include "drain/stream.h"
+#include "drain/channel.h"
 
 /* Says that a writer is about to wait. What it waits for must be looked at once more between this
- * and room_wait(), which gets the result. Async-signal-safe. */
-uint32_t room_ask(struct stream *stream);
+ * and room_wait(), which gets the result. */
+uint32_t room_ask(struct channel *channel);
 
-/* Waits a while: until a helper has made room, or has gone. 0, or -EINTR. Async-signal-safe. */
-long room_wait(struct stream *stream, uint32_t asked);
+/* Waits a while: until a helper has made room, or has gone. 0, or -EINTR. Nothing may be held. */
+long room_wait(struct channel *channel, uint32_t asked);
 
-/* The same where nothing is held: a cancellation point (pthreads(7)). */
-long room_wait_cancellable(struct stream *stream, uint32_t asked);
+/* The same as a cancellation point (pthreads(7)). */
+long room_wait_cancellable(struct channel *channel, uint32_t asked);
 
 /* True if somebody waits. */
-static inline bool room_is_wanted(void)
+static inline bool room_is_wanted(struct channel *channel)
 {
-    return atomic_load_explicit(&drain_memory->waiting, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&channel->waiting, memory_order_relaxed) != 0;
 }
 
-/* Wakes all who wait, in every stream: the bound is one. In the helper too. */
-void room_tell(void);
+/* Wakes all who wait for this queue. */
+void room_tell(struct channel *channel);
 
 #endif

@@ -1,35 +1,84 @@
 // SPDX-License-Identifier: MIT
 #include "drain/stream.h"
 
-#include <errno.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "slots/slot.h"
 
-uint32_t lock_ask_tid(void)
-{
-    return (uint32_t)raw_syscall(SYS_gettid);
-}
+/* What is pointed to is wiped by the kernel in a forked child. child: constant */
+static struct drain_state none; /* never written: nothing is drained */
+struct drain_state *drain_state = &none;
+struct drain_limits drain_limits; /* child: constant */
 
-bool lock_wait(_Atomic uint32_t *lock)
+/* The slot of a forked child's thread reads zero. */
+static uint32_t own_tid(void)
 {
     int known = thread_slot->tid;
-    uint32_t self = known > 0 ? (uint32_t)known : lock_ask_tid();
-    for (unsigned tries = 0;; tries++) {
-        uint32_t owner = 0;
-        if (atomic_compare_exchange_strong(lock, &owner, self))
-            return true;
-        if (owner == self)
-            return false;
-        if (tries < 100) {
-            raw_syscall(SYS_sched_yield);
+    return known > 0 ? (uint32_t)known : (uint32_t)raw_syscall(SYS_gettid);
+}
+
+static bool is_on_alternate_stack(void)
+{
+    stack_t stack = {.ss_flags = SS_ONSTACK}; /* where it cannot be asked: it may be */
+    raw_syscall(SYS_sigaltstack, 0, &stack);
+    return stack.ss_flags & SS_ONSTACK;
+}
+
+/* Not below the holder's frame, on the same stack: that one is gone, by siglongjmp(). (A handler
+ * that interrupts the holder is below it by the signal's frame.) */
+static bool holder_jumped_out(struct stream *stream)
+{
+    return (uintptr_t)__builtin_frame_address(0) >= atomic_load(&stream->lock_frame) &&
+           !is_on_alternate_stack();
+}
+
+static bool take_if_free(struct stream *stream, uint32_t self, uint32_t *owner)
+{
+    *owner = 0;
+    if (!atomic_compare_exchange_strong(&stream->lock, owner, self))
+        return false;
+    atomic_store_explicit(&stream->lock_frame, (uintptr_t)__builtin_frame_address(0),
+                          memory_order_relaxed);
+    return true;
+}
+
+enum stream_lock stream_lock_take(struct stream *stream)
+{
+    enum { YIELDS = 100, NAPS = 2500, NAP_NS = NS_PER_MS / 10 };
+    uint32_t self = own_tid();
+    uint32_t owner;
+    for (unsigned tries = 0; tries < YIELDS + NAPS; tries++) {
+        if (take_if_free(stream, self, &owner))
+            return STREAM_LOCKED;
+        if (owner == self) {
+            if (!holder_jumped_out(stream))
+                return STREAM_STUCK;
+            stream_lock_release(stream);
             continue;
         }
-        struct timespec moment = {0, NS_PER_MS / 10};
-        raw_syscall(SYS_nanosleep, &moment, 0);
-        /* A process that was killed inside. */
-        if (tries % 256 == 255 && raw_syscall(SYS_tkill, owner, 0) == -ESRCH &&
-            atomic_compare_exchange_strong(lock, &owner, self))
-            return true;
+        if (atomic_load(&stream->sealed))
+            return STREAM_STUCK;
+        struct timespec moment = {0, NAP_NS};
+        if (tries < YIELDS)
+            raw_syscall(SYS_sched_yield);
+        else
+            raw_syscall(SYS_nanosleep, &moment, 0);
     }
+    return STREAM_STUCK;
+}
+
+bool stream_lock_try(struct stream *stream)
+{
+    uint32_t owner;
+    return take_if_free(stream, (uint32_t)raw_syscall(SYS_gettid), &owner);
+}
+
+void stream_seal(struct stream *stream)
+{
+    struct channel *channel = atomic_load(&stream->channel);
+    atomic_store(&stream->sealed, 1);
+    if (channel && atomic_load(&stream->running))
+        atomic_fetch_or(&channel->head, CHANNEL_SEALED);
 }

@@ -1,85 +1,113 @@
 // SPDX-License-Identifier: MIT
 #include "drain/stream_table.h"
 
-#include "drain/survival.h"
+#include "base/raw_syscall.h"
+#include "drain/signals.h"
+
+static bool takes_writes_of(struct stream *stream, uint64_t device, uint64_t inode)
+{
+    return stream_is_of(stream, device, inode) &&
+           !atomic_load_explicit(&stream->sealed, memory_order_relaxed);
+}
 
 struct stream *stream_find(uint64_t device, uint64_t inode)
 {
-    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
-        if (stream_is_of(stream, device, inode) &&
-            !atomic_load_explicit(&stream->sealed, memory_order_relaxed))
-            return stream;
+    _Atomic uint16_t *hint = &drain_state->hint[inode % STREAM_LIMIT];
+    unsigned at = atomic_load_explicit(hint, memory_order_relaxed);
+    if (takes_writes_of(&drain_state->streams[at], device, inode))
+        return &drain_state->streams[at];
+    uint32_t known = atomic_load(&drain_state->known);
+    for (at = 0; at < known; at++) {
+        if (!takes_writes_of(&drain_state->streams[at], device, inode))
+            continue;
+        atomic_store_explicit(hint, (uint16_t)at, memory_order_relaxed);
+        return &drain_state->streams[at];
     }
     return NULL;
 }
 
 bool streams_are_sent(uint64_t device, uint64_t inode)
 {
-    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[i];
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
         if (stream_is_of(stream, device, inode) && !stream_is_sent(stream))
             return false;
     }
     return true;
 }
 
-/* A stream that no pipe uses; its lock is taken, the memory's is held. */
-static struct stream *take_free(uint64_t inode)
+bool streams_wait_for_older(const struct stream *stream)
 {
-    for (uint64_t i = 0; i < STREAM_LIMIT; i++) {
-        struct stream *stream = &drain_memory->streams[(inode + i) % STREAM_LIMIT];
-        if ((atomic_load(&stream->state) != HELPER_NONE && !helper_was_killed(stream)) ||
-            !stream_is_sent(stream) || !lock_try(&stream->lock))
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *other = &drain_state->streams[i];
+        if (other != stream &&
+            stream_is_of(other, atomic_load(&stream->device), atomic_load(&stream->inode)) &&
+            !stream_is_sent(other))
+            return true;
+    }
+    return false;
+}
+
+/* A stream that no pipe uses, its lock taken. The table's lock is held. */
+static struct stream *take_free(void)
+{
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < STREAM_LIMIT; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        if (i < known && (atomic_load(&stream->running) || !stream_lock_try(stream)))
             continue;
-        if (helper_was_killed(stream) && stream_is_sent(stream))
-            survival_go_on(stream, -1);
-        if (atomic_load(&stream->state) == HELPER_NONE && stream_is_empty(stream))
-            return stream;
-        lock_release(&stream->lock);
-    }
-    return NULL;
-}
-
-static struct stream *lock_known(uint64_t device, uint64_t inode, bool *inside)
-{
-    struct stream *stream = stream_find(device, inode);
-    if (!stream)
-        return NULL;
-    *inside = !lock_take(&stream->lock);
-    if (*inside)
-        return NULL;
-    if (stream_is_of(stream, device, inode) && !atomic_load(&stream->sealed))
-        return stream;
-    lock_release(&stream->lock);
-    return NULL;
-}
-
-struct stream *stream_lock(uint64_t device, uint64_t inode, bool *full)
-{
-    bool inside = false;
-    struct stream *stream = lock_known(device, inode, &inside);
-    if (stream || inside || !lock_take(&drain_memory->lock))
-        return stream;
-    stream = lock_known(device, inode, &inside); /* another thread was faster */
-    if (!stream && !inside) {
-        stream = take_free(inode);
-        *full = !stream;
-        if (stream) {
-            atomic_store(&stream->device, device);
-            atomic_store(&stream->inode, inode);
-            atomic_store(&stream->sealed, 0);
+        if (i >= known) {
+            if (!stream_lock_try(stream))
+                continue;
+            atomic_store(&drain_state->known, i + 1);
         }
+        if (!atomic_load(&stream->running))
+            return stream;
+        stream_lock_release(stream);
     }
-    lock_release(&drain_memory->lock);
+    return NULL;
+}
+
+/* Another thread may have been faster. */
+static struct stream *make(uint64_t device, uint64_t inode)
+{
+    uint64_t before = signals_block(); /* so that the lock is never left behind */
+    uint32_t nobody = 0;
+    while (!atomic_compare_exchange_strong(&drain_state->table_lock, &nobody, 1)) {
+        nobody = 0;
+        raw_syscall(SYS_sched_yield);
+    }
+    struct stream *stream = NULL;
+    bool made = !stream_find(device, inode) && (stream = take_free());
+    if (made) {
+        atomic_store(&stream->sealed, 1); /* of neither pipe while both numbers are not written */
+        atomic_store(&stream->device, device);
+        atomic_store(&stream->inode, inode);
+        atomic_store(&stream->sealed, 0);
+    }
+    atomic_store(&drain_state->table_lock, 0);
+    signals_restore(before);
     return stream;
 }
 
-bool stream_seal(struct stream *stream)
+struct stream *stream_find_locked(uint64_t device, uint64_t inode)
 {
-    enum { LEFT_FOR_OTHER_PIPES = STREAM_LIMIT / 2 };
-    bool seals = atomic_load(&drain_memory->active) < LEFT_FOR_OTHER_PIPES;
-    if (seals)
-        atomic_store(&stream->sealed, 1);
-    return seals;
+    for (;;) {
+        struct stream *stream = stream_find(device, inode);
+        if (!stream) {
+            stream = make(device, inode);
+            if (stream || !stream_find(device, inode))
+                return stream;
+            continue;
+        }
+        if (stream_lock_take(stream) == STREAM_STUCK) {
+            stream_seal(stream);
+            continue;
+        }
+        if (takes_writes_of(stream, device, inode))
+            return stream;
+        stream_lock_release(stream);
+    }
 }

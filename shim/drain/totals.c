@@ -4,6 +4,7 @@
 #include <string.h>
 
 struct queue_totals queue_totals;
+
 void totals_drop(uint64_t bytes)
 {
     atomic_fetch_add(&queue_totals.dropped_bytes, bytes);
@@ -13,4 +14,12 @@ void totals_drop(uint64_t bytes)
 void totals_begin_in_child(void)
 {
     memset(&queue_totals, 0, sizeof queue_totals);
+}
+
+void totals_note_peak(uint64_t bytes)
+{
+    uint64_t before = atomic_load(&queue_totals.peak_bytes);
+    while (bytes > before &&
+           !atomic_compare_exchange_weak(&queue_totals.peak_bytes, &before, bytes)) {
+    }
 }

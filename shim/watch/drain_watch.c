@@ -9,9 +9,11 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "drain/drain.h"
+#include "drain/episode.h"
 #include "drain/headroom.h"
+#include "drain/helper_process.h"
+#include "drain/room.h"
 #include "drain/stream.h"
-#include "drain/survival.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_look.h"
 #include "process/life.h"
@@ -20,7 +22,7 @@
 #include "watch/context.h"
 #include "watch/proof.h"
 
-enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 50 };
+enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
 
 /* Of the last episode that was seen of each stream. */
 struct told_episode {
@@ -32,6 +34,7 @@ struct told_episode {
 /* Used by the watchdog, and at exit by the thread that exits: under the lock. */
 static struct told_episode told[STREAM_LIMIT];
 static uint64_t told_dropped_bytes, told_dropped_writes;
+static uint32_t told_known; /* of these something was told, or may have been */
 static unsigned fallbacks_told;
 static uint64_t next_drop_look;
 static _Atomic uint32_t lock;
@@ -53,9 +56,8 @@ static bool take_lock(void)
 
 void drain_watch_begin_in_child(void)
 {
-    for (int i = 0; i < STREAM_LIMIT; i++)
-        if (told[i].ref != 0)
-            told[i].ref = 0;
+    for (; told_known > 0; told_known--)
+        told[told_known - 1].episode = told[told_known - 1].ref = 0;
     told_dropped_bytes = 0;
     told_dropped_writes = 0;
     fallbacks_told = 0;
@@ -67,11 +69,17 @@ static void measure(struct stream *stream, struct drain_facts *facts, uint64_t n
 {
     uint64_t ended = atomic_load(&stream->ended_ns);
     uint64_t started = atomic_load(&stream->started_ns);
-    facts->queued_bytes = atomic_load(&stream->episode_bytes);
     uint64_t peak = atomic_load(&stream->episode_peak);
-    uint64_t waiting = atomic_load(&stream->head) - atomic_load(&stream->tail);
-    /* `head` was read first: the helper may have passed it. */
-    facts->peak_bytes = peak < waiting && waiting < INT64_MAX ? waiting : peak;
+    facts->queued_bytes = atomic_load(&stream->episode_bytes);
+    if (atomic_load(&stream->running)) {
+        struct channel *channel = atomic_load(&stream->channel);
+        uint64_t waiting = channel_head(channel) - atomic_load(&channel->tail);
+        peak = atomic_load(&channel->peak);
+        /* `head` was read first: the helper may have passed it. */
+        if (peak < waiting && waiting < INT64_MAX)
+            peak = waiting;
+    }
+    facts->peak_bytes = peak;
     facts->ns = (ended ? ended : now > started ? now : started) - started;
 }
 
@@ -109,7 +117,7 @@ static bool look_at_stream(struct stream *stream, struct told_episode *episode, 
     if (number != episode->episode) {
         tell_end(episode); /* its figures are those of the last look */
         episode->episode = number;
-        if (!runs || atomic_load(&stream->owner) != atomic_load(&life->pid))
+        if (!runs)
             return false;
         episode->facts.fd = atomic_load(&stream->fd);
         episode->facts.ref = 0;
@@ -129,13 +137,16 @@ static bool look_at_stream(struct stream *stream, struct told_episode *episode, 
  * program's descriptors: it borrows one, which the new helper inherits. */
 static void look_at_helper(struct stream *stream)
 {
-    if (!helper_was_killed(stream) || atomic_load(&stream->owner) != atomic_load(&life->pid) ||
+    if (!atomic_load(&stream->running))
+        return;
+    episode_look(stream, -1); /* it may have left */
+    if (!helper_was_killed(atomic_load(&stream->channel)) ||
         !(context_permitted_look() & LOOK_BORROW))
         return;
     long fd = borrowed_fd(atomic_load(&life->pid), atomic_load(&stream->fd));
     if (fd < 0)
         return;
-    survival_look(stream, (int)fd);
+    episode_look(stream, (int)fd);
     raw_syscall(SYS_close, fd);
 }
 
@@ -168,6 +179,29 @@ static void look_at_headroom(uint64_t now)
     atomic_store(&headroom_watched, watched && !went_wrong);
 }
 
+/* A helper wakes those who wait for its own queue; the bound is that of all. Not without need: a
+ * signal handler that runs while a writer looks for room does not interrupt its write. */
+static void wake_those_who_wait(uint32_t known)
+{
+    uint64_t queued = 0;
+    unsigned others = 0;
+    if (atomic_load(&drain_state->waiting) == 0)
+        return;
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        struct channel *channel = atomic_load(&stream->channel);
+        if (!atomic_load(&stream->running))
+            continue;
+        others++;
+        queued += channel_head(channel) - atomic_load(&channel->tail);
+    }
+    if (others < 2 || queued + RECORD_LIMIT > drain_limits.max)
+        return;
+    for (uint32_t i = 0; i < known; i++)
+        if (atomic_load(&drain_state->streams[i].running))
+            room_tell(atomic_load(&drain_state->streams[i].channel));
+}
+
 static void look_at_drops(void)
 {
     struct drain_totals totals = drain_totals();
@@ -194,15 +228,25 @@ static void look_at_fallbacks(void)
             "what is queued; another goes on: nothing is lost, but what the first was just "
             "writing may arrive twice");
     if (now & DRAIN_TOO_MANY)
-        tell_line("more pipes are full at once than the drainer has queues (16); writes to the "
+        tell_line("more pipes are full at once than the drainer has queues (1024); writes to the "
                   "others block as they would without it");
 }
 
 static bool look_at_all(uint64_t now, bool with_peers)
 {
     bool open = false;
-    for (int i = 0; i < STREAM_LIMIT; i++)
-        open |= look_at_stream(&drain_memory->streams[i], &told[i], now, with_peers);
+    uint32_t known = atomic_load(&drain_state->known);
+    if (known > told_known)
+        told_known = known;
+    /* To look for a pipe's peers takes a pass over all processes: not for hundreds of pipes. */
+    enum { WITH_PEERS_IN_A_LOOK = 4 };
+    unsigned begun = 0;
+    for (uint32_t i = 0; i < known; i++) {
+        uint32_t before = told[i].episode;
+        open |= look_at_stream(&drain_state->streams[i], &told[i], now,
+                               with_peers && begun < WITH_PEERS_IN_A_LOOK);
+        begun += told[i].episode != before;
+    }
     look_at_fallbacks();
     return open;
 }
@@ -211,8 +255,10 @@ uint64_t drain_watch_look(uint64_t now)
 {
     if (!drain_enabled || !take_lock())
         return UINT64_MAX;
-    for (int i = 0; i < STREAM_LIMIT; i++)
-        look_at_helper(&drain_memory->streams[i]);
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++)
+        look_at_helper(&drain_state->streams[i]);
+    wake_those_who_wait(known);
     look_at_headroom(now);
     bool open = look_at_all(now, true);
     if (!open)

@@ -46,13 +46,13 @@ def start(log, source, **settings):
                             stdout=subprocess.PIPE, start_new_session=True)
 
 
-def events(log, kind):
+def events(log, kind=None):
     try:
         with open(log, encoding="utf-8") as file:
             lines = [json.loads(line) for line in file if line.endswith("\n")]
     except FileNotFoundError:
         return []
-    return [event for event in lines if event["event"] == kind]
+    return [event for event in lines if kind in (None, event["event"])]
 
 
 def await_event(log, kind):

@@ -15,9 +15,9 @@
 enum { SMALL = 64 };
 
 static struct slot slot = {.fd = -1};
-static struct drain_memory memory;
+static struct drain_state state_of_drain;
 __thread struct slot *thread_slot = &slot;
-struct drain_memory *drain_memory = &memory;
+struct drain_state *drain_state = &state_of_drain;
 _Atomic uint32_t descriptors_children_ended = 1;
 static int ends[2];
 
@@ -27,7 +27,7 @@ static int begin(void **state)
     slot.armed = 1;
     slot.sequence = 7;
     slot.untested = 0;
-    memory.active = 0;
+    state_of_drain.active = 0;
     headroom_watched = true;
     return pipe2(ends, O_NONBLOCK); /* what does not fit fails, and does not hang */
 }
@@ -113,7 +113,7 @@ static int passes_after(enum ending ending)
         room->asked = ticks_now() - (ending == TIME ? TICKS_IN_100_US : 0);
         room->left = ending == NO_BYTES ? SMALL - 1 : PIPE_BUF;
         room->free_since = descriptors_children_ended;
-        memory.active = ending == A_QUEUE;
+        state_of_drain.active = ending == A_QUEUE;
         descriptors_children_ended += ending == A_CHILD;
         if (ending == ANOTHER_PIPE)
             headroom_forget((unsigned)ends[1]);

@@ -74,7 +74,7 @@ def queue_memory(pid):
     with open("/proc/%d/smaps" % pid) as file:
         for line in file:
             if not line.startswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")):
-                inside = "/dev/zero" in line
+                inside = "/memfd:pipeshim-drain" in line
             elif inside and line.startswith("Rss:"):
                 used += int(line.split()[1]) * 1024
     return used

@@ -55,7 +55,7 @@ class Group(DrainCase):
         for mode in ("full", "behind"):
             run = self.python(FILL, DRAIN_MODE=mode)
             self.assertEqual(run.process.stdout.readline(), b"queued\n")
-            helper, = helpers_of(run.inode)
+            helper, = wait_until(lambda run=run: helpers_of(run.inode), "helper")
             self.assertNotEqual(os.getpgid(helper), os.getpgid(run.process.pid))
             self.assertEqual(os.getsid(helper), helper)
 
@@ -91,7 +91,7 @@ class Group(DrainCase):
             with self.subTest(mode=mode):
                 run = self.python(FILL, DRAIN_MODE=mode)
                 self.assertEqual(run.process.stdout.readline(), b"queued\n")
-                helper, = helpers_of(run.inode)
+                helper, = wait_until(lambda run=run: helpers_of(run.inode), "helper")
                 os.kill(helper, signal.SIGTERM)
                 wait_until(lambda: self.interrupted(helper), "signal that was heard")
                 self.assertEqual(helpers_of(run.inode), [helper])

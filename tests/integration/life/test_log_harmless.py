@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from frozen_disk import frozen_disk
-from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write, victim,
+from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write,
                            wait_until)
 
 NOBODY = 65534
@@ -150,6 +150,33 @@ sys.stderr.write("left %s" % children())
         wait_until(lambda: "BLOCKED" in read_text(log), "report")
         text, status = stuck.go_on()
         self.assertEqual((text, status), ("left []", 0))
+
+
+class WithoutProc(PipeshimCase):
+    @unittest.skipUnless(ROOT, "needs root to take /proc away")
+    def test_a_word_instead_of_silence(self):
+        """It is said before the program gets stuck, once, and not by what is never stuck."""
+        away = ["unshare", "-m", "sh", "-c", 'umount -l /proc; exec env LD_PRELOAD=%s "$0" "$@"'
+                % LIBRARY]
+        if subprocess.run(away + ["/bin/true"], capture_output=True).returncode != 0:
+            self.skipTest("no mount namespaces here")
+        reader, writer = os.pipe()
+        process = subprocess.Popen(away + [victim("life"), "plain"], stdout=writer,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.close(writer)
+        try:
+            line = process.stderr.readline().decode()
+            self.assertRegex(line, "pipeshim: WARNING life.*/proc.*this process is not watched")
+            while os.read(reader, 65536):
+                pass
+            self.assertEqual(process.stderr.read(), b"done\n")
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+            os.close(reader)
+        quiet = subprocess.run(away + ["/bin/ls", "/"], capture_output=True)
+        self.assertEqual((quiet.returncode, quiet.stderr), (0, b""))
 
 
 class SendsNoSignal(PipeshimCase):

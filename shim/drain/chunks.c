@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "drain/chunks.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/raw_syscall.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum { KEPT = 2 }; /* chunks that hold nothing and keep their pages */
+
+static bool bit(const uint64_t *words, unsigned index)
+{
+    return words[index / 64] >> index % 64 & 1;
+}
+
+static void set(uint64_t *words, unsigned index, bool value)
+{
+    words[index / 64] = (words[index / 64] & ~(1ULL << index % 64)) | (uint64_t)value << index % 64;
+}
+
+static struct channel *channel_of(struct stream *stream)
+{
+    return atomic_load_explicit(&stream->channel, memory_order_relaxed);
+}
+
+static void give_back(struct stream *stream, unsigned index)
+{
+    raw_syscall(SYS_madvise, stream->chunks + index * chunk_size(), chunk_size(), MADV_REMOVE);
+    set(stream->touched, index, false);
+    atomic_fetch_sub(&drain_state->resident, chunk_size());
+}
+
+/* Of the chunks that hold nothing all but `keep`. */
+static void give_back_but(struct stream *stream, unsigned keep)
+{
+    for (unsigned index = 0; index < stream->mapped; index++) {
+        if (!bit(stream->touched, index) || bit(stream->used, index))
+            continue;
+        if (keep > 0)
+            keep--;
+        else
+            give_back(stream, index);
+    }
+}
+
+void chunks_rest(struct stream *stream)
+{
+    give_back_but(stream, 0);
+}
+
+/* By half as much again, so that a mapping which has to move does so seldom; or by as much as the
+ * limits of the process allow. */
+static bool map_more(struct stream *stream)
+{
+    unsigned more = stream->mapped / 2 + 1;
+    if (more > drain_limits.chunks - stream->mapped)
+        more = drain_limits.chunks - stream->mapped;
+    for (; more > 0; more /= 2) {
+        long moved = raw_syscall(SYS_mremap, stream->chunks, stream->mapped * chunk_size(),
+                                 (stream->mapped + more) * chunk_size(), MREMAP_MAYMOVE, 0);
+        if (moved < 0 && moved > -4096)
+            continue;
+        stream->chunks = (char *)moved;
+        stream->mapped += more;
+        return true;
+    }
+    return false;
+}
+
+/* Pages of a chunk, all at once (Linux 5.14; else they are made as they are touched). */
+static bool touch(struct stream *stream, unsigned index)
+{
+    long result = raw_syscall(SYS_madvise, stream->chunks + index * chunk_size(), chunk_size(),
+                              MADV_POPULATE_WRITE);
+    if (result == -ENOMEM || result == -EFAULT)
+        return false;
+    set(stream->touched, index, true);
+    atomic_fetch_add(&drain_state->resident, chunk_size());
+    return true;
+}
+
+/* The bound is near: other streams' chunks that hold nothing. */
+static void reclaim(struct stream *stream)
+{
+    uint32_t known = atomic_load(&drain_state->known);
+    give_back_but(stream, 0);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *other = &drain_state->streams[i];
+        if (other == stream || !atomic_load(&other->running) || !stream_lock_try(other))
+            continue;
+        if (atomic_load(&other->running)) {
+            chunks_collect(other);
+            give_back_but(other, 0);
+        }
+        stream_lock_release(other);
+    }
+}
+
+/* One that holds nothing: with pages if there is one. -1: there is none to be had. */
+static int take_chunk(struct stream *stream)
+{
+    int free = -1;
+    for (unsigned index = 0; index < stream->mapped; index++) {
+        if (bit(stream->used, index))
+            continue;
+        if (bit(stream->touched, index)) {
+            set(stream->used, index, true);
+            return (int)index;
+        }
+        if (free < 0)
+            free = (int)index;
+    }
+    if (atomic_load(&drain_state->resident) + chunk_size() > drain_limits.max)
+        reclaim(stream);
+    if (free < 0) {
+        free = (int)stream->mapped;
+        if (!map_more(stream))
+            return -1;
+    }
+    if (!touch(stream, (unsigned)free))
+        return -1;
+    set(stream->used, (unsigned)free, true);
+    return free;
+}
+
+bool chunks_prepare(struct stream *stream, uint64_t to)
+{
+    struct channel *channel = channel_of(stream);
+    if (to <= stream->chunks_to)
+        return true;
+    chunks_collect(stream);
+    while (stream->chunks_to < to) {
+        int index = take_chunk(stream);
+        if (index < 0)
+            return false; /* those that were taken wait for the next */
+        unsigned slot = (unsigned)(stream->chunks_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
+        atomic_store_explicit(&channel->chunk_of[slot], (uint16_t)index, memory_order_relaxed);
+        stream->chunks_to += chunk_size();
+    }
+    return true;
+}
+
+void chunks_count(struct stream *stream)
+{
+    struct channel *channel = channel_of(stream);
+    uint64_t tail = atomic_load(&channel->tail);
+    if (tail <= stream->counted || tail > channel_head(channel))
+        return;
+    atomic_fetch_sub(&drain_state->queued, tail - stream->counted);
+    stream->counted = tail;
+}
+
+void chunks_collect(struct stream *stream)
+{
+    struct channel *channel = channel_of(stream);
+    uint64_t done = atomic_load(drain_limits.drops_oldest ? &channel->tail : &channel->sent);
+    uint64_t head = channel_head(channel);
+    bool any = false;
+    chunks_count(stream);
+    if (done > head)
+        return;
+    while (stream->freed_to + chunk_size() <= done) {
+        unsigned slot = (unsigned)(stream->freed_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
+        unsigned index = atomic_load_explicit(&channel->chunk_of[slot], memory_order_relaxed);
+        if (index < stream->mapped)
+            set(stream->used, index, false);
+        stream->freed_to += chunk_size();
+        any = true;
+    }
+    if (any)
+        give_back_but(stream, KEPT);
+}
+
+static void write_bytes(struct stream *stream, uint64_t at, const char *from, uint64_t size)
+{
+    struct channel *channel = channel_of(stream);
+    while (size > 0) {
+        uint64_t part = chunk_rest(at) < size ? chunk_rest(at) : size;
+        memcpy(channel_place(channel, stream->chunks, stream->mapped, at), from, part);
+        at += part;
+        from += part;
+        size -= part;
+    }
+}
+
+void chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
+                  uint64_t size)
+{
+    for (; size > 0; vector++) {
+        if (skip >= vector->iov_len) {
+            skip -= vector->iov_len;
+            continue;
+        }
+        uint64_t part = vector->iov_len - skip < size ? vector->iov_len - skip : size;
+        write_bytes(stream, at, (const char *)vector->iov_base + skip, part);
+        at += part;
+        size -= part;
+        skip = 0;
+    }
+}
+
+void chunks_drop_all(struct stream *stream)
+{
+    struct channel *channel = channel_of(stream);
+    uint64_t head = channel_head(channel);
+    for (unsigned index = 0; index < stream->mapped; index++)
+        if (bit(stream->touched, index))
+            atomic_fetch_sub(&drain_state->resident, chunk_size());
+    if (head > stream->counted)
+        atomic_fetch_sub(&drain_state->queued, head - stream->counted);
+    raw_syscall(SYS_munmap, stream->chunks, stream->mapped * chunk_size());
+    stream->chunks = 0;
+    stream->mapped = 0;
+    memset(stream->used, 0, sizeof stream->used);
+    memset(stream->touched, 0, sizeof stream->touched);
+}

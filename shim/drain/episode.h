@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the first write that is queued for a pipe until its helper has left: one helper, and if that
+ * is killed (the OOM killer, an operator) another one, which goes on with what it left.
+ *
+ * What a killed helper had taken but not finished is sent again. If it waited in a system call for
+ * the reader, as it mostly does, nothing arrives twice; if it was killed in the very moment in
+ * which a write returned, that batch does, because nobody else knows that it was made.
+ *
+ * Runs on: program threads, watchdog. AS-safe: yes. Blocks: about 0.2 ms.
+ */
+#ifndef PIPESHIM_DRAIN_EPISODE_H
+#define PIPESHIM_DRAIN_EPISODE_H
+
+#include "drain/stream.h"
+
+/* The stream's lock is held. True: there is a helper that lives, or was when it was looked at; it
+ * writes to `fd`. False: the kernel refuses one. */
+bool episode_go_on(struct stream *stream, int fd);
+
+/* The lock is held: sees whether the helper has left, or was killed; lets another go on if there is
+ * something to send, which writes to `fd` if that still leads to the stream's pipe. Costs a few
+ * loads while it lives. */
+void episode_look_locked(struct stream *stream, int fd);
+
+/* The same where the lock may not be free: then nothing is done. */
+void episode_look(struct stream *stream, int fd);
+
+#endif

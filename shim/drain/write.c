@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+/* drain_write(): where a write goes. No lock is held while it waits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "base/ticks.h"
+#include "drain/descriptor.h"
+#include "drain/direct.h"
+#include "drain/drain.h"
+#include "drain/episode.h"
+#include "drain/fallback.h"
+#include "drain/finish.h"
+#include "drain/headroom.h"
+#include "drain/queue.h"
+#include "drain/readable.h"
+#include "drain/room.h"
+#include "drain/settings.h"
+#include "drain/stream_table.h"
+#include "drain/totals.h"
+#include "drain/turn.h"
+#include "slots/slot.h"
+
+/* A write and what is known of it. */
+struct drained_write {
+    struct queued_write queued;
+    int count; /* of the vector */
+    struct descriptor descriptor;
+    uint64_t now; /* ticks */
+    bool at_once; /* tried directly before it is queued */
+    uint32_t asked;
+};
+
+/* Not a result: what to do before the next try. */
+enum { TRY_AGAIN = DRAIN_PASS - 1, WAIT_FOR_ROOM = DRAIN_PASS - 2, WAIT_A_MOMENT = DRAIN_PASS - 3 };
+
+static void sleep_ns(long ns)
+{
+    struct timespec moment = {0, ns};
+    raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
+/* While something is queued nobody would notice that the reader has gone until the helper does: the
+ * program has to get its EPIPE and SIGPIPE from this write. Asked not more often than a reader can
+ * go and the program hear of it by another way. */
+static bool reader_is_gone(struct stream *stream, int fd, uint64_t now)
+{
+    if (now - stream->reader_seen < TICKS_ABOUT_20_US)
+        return false;
+    stream->reader_seen = now;
+    return direct_reader_is_gone(fd);
+}
+
+static void grow_pipe(int fd, const struct descriptor *descriptor)
+{
+    if (drain_settings.grow && descriptor->kind == DESCRIPTOR_PIPE &&
+        raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) < (long)drain_settings.grow)
+        raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, drain_settings.grow);
+}
+
+/* True if no other image's helper sends to the pipe, or ours is in the line already. */
+static bool is_in_line(struct stream *stream, int fd)
+{
+    return atomic_load(&stream->running) || descriptor_is_free(fd);
+}
+
+/* The lock is held, and the write cannot be queued. */
+static ssize_t write_unqueued(struct stream *stream, struct drained_write *write,
+                              enum queue_outcome outcome)
+{
+    struct queued_write *queued = &write->queued;
+    if (!stream_is_sent(stream) || !is_in_line(stream, queued->fd))
+        return WAIT_A_MOMENT;
+    if (drain_settings.overflow == DRAIN_BLOCK || queued->done > 0 || outcome == QUEUE_NOT_POSSIBLE)
+        return DRAIN_PASS;
+    long done = direct_write_now(queued->fd, queued->vector, write->count);
+    if (done == -EAGAIN) {
+        totals_drop(queued->size);
+        return (ssize_t)queued->size;
+    }
+    if (done < 0)
+        return done == -EPIPE ? done : DRAIN_PASS;
+    queued->done = (uint64_t)done;
+    return queued->done == queued->size ? (ssize_t)queued->size : TRY_AGAIN;
+}
+
+/* Puts what is left of the write where it is in order: the lock is held. Write-behind looks at what
+ * the helper writes only now and then: its cache line comes from another core. */
+static ssize_t write_in_order(struct stream *stream, struct drained_write *write)
+{
+    struct queued_write *queued = &write->queued;
+    bool direct = queued->done == 0 && write->at_once && stream_is_sent(stream) &&
+                  is_in_line(stream, queued->fd);
+    direct = direct || (queued->done == 0 && reader_is_gone(stream, queued->fd, write->now));
+    if (direct) {
+        long done = direct_write_now(queued->fd, queued->vector, write->count);
+        if (done < 0 && done != -EAGAIN)
+            return done == -EPIPE ? done : DRAIN_PASS;
+        queued->done = done > 0 ? (uint64_t)done : 0;
+    }
+    enum queue_outcome outcome =
+        queue_write(stream, queued, drain_settings.overflow, &write->asked);
+    if (outcome == QUEUE_DONE)
+        return (ssize_t)queued->size;
+    if (outcome == QUEUE_FULL)
+        return WAIT_FOR_ROOM;
+    if (outcome == QUEUE_ELSEWHERE)
+        return TRY_AGAIN;
+    return write_unqueued(stream, write, outcome);
+}
+
+/* A non-blocking descriptor keeps its EAGAIN, also while something is queued before it. */
+static ssize_t write_non_blocking(const struct descriptor *descriptor)
+{
+    return streams_are_sent(descriptor->device, descriptor->inode) ? DRAIN_PASS : -EAGAIN;
+}
+
+/* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
+ * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
+ * of it that was written. */
+static ssize_t write_directly(int fd, const struct iovec *vector, int count)
+{
+    long done = direct_write_now(fd, vector, count);
+    if (done == -EPIPE || (done >= 0 && (uint64_t)done == vector_size(vector, count)))
+        return done;
+    if (done < 0 && done != -EAGAIN)
+        return DRAIN_PASS;
+    struct descriptor descriptor;
+    descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS, &descriptor);
+    if (descriptor.non_blocking)
+        return done > 0 ? done : DRAIN_PASS;
+    grow_pipe(fd, &descriptor);
+    done = direct_write_while_read(fd, vector, count, done);
+    return done < 0 && done != -EAGAIN && done != -EPIPE ? DRAIN_PASS : done;
+}
+
+/* Somebody who wrote after us, another process, should not wait for as long as we go on writing: a
+ * quarter of a second, if the reader takes something meanwhile, and once at a time. */
+static bool others_have_waited(struct stream *stream, uint64_t now)
+{
+    enum { TICKS_FOR_OTHERS = 250 * TICKS_ABOUT_1_MS };
+    if (now - stream->line_seen < TICKS_FOR_OTHERS)
+        return false;
+    uint64_t sent = atomic_load(&atomic_load(&stream->channel)->sent);
+    bool moved = sent != stream->line_sent;
+    stream->line_seen = now;
+    stream->line_sent = sent;
+    return moved && !streams_wait_for_older(stream);
+}
+
+/* The stream that the write belongs to, locked. While our helper sends, a child that has been
+ * waited for may have left one that waits: what comes now comes after it, in a stream of its own.
+ */
+static struct stream *lock_in_order(struct drained_write *write)
+{
+    uint64_t device = write->descriptor.device;
+    uint64_t inode = write->descriptor.inode;
+    struct stream *stream = stream_find_locked(device, inode);
+    uint32_t children = descriptor_children_ended();
+    if (!stream || !atomic_load(&stream->running))
+        return stream;
+    bool child_ended = stream->children_seen != children;
+    stream->children_seen = children;
+    if (!child_ended && !others_have_waited(stream, write->now))
+        return stream;
+    if (!descriptor_turns_are_known() ||
+        !turn_is_wanted(write->queued.fd, atomic_load(&atomic_load(&stream->channel)->ticket)))
+        return stream;
+    stream_seal(stream);
+    stream_lock_release(stream);
+    stream = stream_find_locked(device, inode);
+    if (stream)
+        stream->children_seen = children;
+    return stream;
+}
+
+/* A writer that is faster than the pipe would, once something is queued, never be written directly
+ * again, and each byte would be copied twice. So it waits, about a millisecond a write, while the
+ * reader takes what is queued quickly: as it would have waited for it without us. True: nothing is
+ * queued in the process any more. */
+static bool reader_caught_up(const struct descriptor *descriptor)
+{
+    enum { BACKLOG = 128 * 1024, LOOKS = 10, LOOK_AGAIN_NS = 50 * NS_PER_US };
+    struct stream *stream = stream_find(descriptor->device, descriptor->inode);
+    if (!stream || !atomic_load(&stream->running))
+        return false;
+    struct channel *channel = atomic_load(&stream->channel);
+    if (!atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
+        return false;
+    if (!atomic_load_explicit(&stream->catching_up, memory_order_relaxed)) {
+        if (channel_head(channel) - atomic_load(&channel->sent) < BACKLOG)
+            return false;
+        atomic_store(&stream->catching_up, 1);
+    }
+    for (int i = 0; i < LOOKS && !stream_is_sent(stream) &&
+                    atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed);
+         i++)
+        sleep_ns(LOOK_AGAIN_NS);
+    if (stream_is_sent(stream))
+        episode_look(stream, -1);
+    return !drain_is_active();
+}
+
+/* Small records that come one right after the other are what write-behind sends in batches. What is
+ * larger loses by the copy, and what comes alone, between other calls, is somebody's question or
+ * answer: those are tried directly. */
+static bool is_of_a_burst(uint64_t size)
+{
+    enum { LARGE = 2048 };
+    static __thread uint32_t last; /* child: kept, only its changes count */
+    uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
+    uint32_t calls = sequence - last;
+    last = sequence;
+    return drain_settings.behind && size < LARGE && calls <= 2;
+}
+
+/* Between two tries. 0, or the result of the write. */
+static ssize_t wait_between(struct stream *stream, struct drained_write *write, ssize_t reason)
+{
+    struct queued_write *queued = &write->queued;
+    if (reason == TRY_AGAIN)
+        return 0;
+    if (reason == WAIT_A_MOMENT) {
+        sleep_ns(NS_PER_MS / 4);
+        episode_look(stream, queued->fd);
+        return 0;
+    }
+    atomic_fetch_add(&drain_state->waiting, 1);
+    long result = queued->done > 0
+                      ? room_wait(atomic_load(&stream->channel), write->asked)
+                      : room_wait_cancellable(atomic_load(&stream->channel), write->asked);
+    atomic_fetch_sub(&drain_state->waiting, 1);
+    if (result == -EINTR)
+        return queued->done > 0 ? (ssize_t)queued->done : -EINTR;
+    return 0;
+}
+
+/* What became of the descriptor while the write waited. 0: it is what it was. */
+static ssize_t look_again(struct drained_write *write)
+{
+    struct descriptor before = write->descriptor;
+    struct queued_write *queued = &write->queued;
+    write->now = ticks_now();
+    descriptor_of(queued->fd, write->now, TICKS_ABOUT_1_MS, &write->descriptor);
+    bool same =
+        write->descriptor.inode == before.inode && write->descriptor.device == before.device;
+    if (same && !write->descriptor.non_blocking)
+        return 0;
+    if (queued->done > 0)
+        return (ssize_t)queued->done;
+    return same ? -EAGAIN : -EBADF; /* another thread closed it */
+}
+
+static ssize_t write_locked(struct drained_write *write)
+{
+    for (;;) {
+        struct stream *stream = lock_in_order(write);
+        if (!stream)
+            fallback_note(DRAIN_TOO_MANY);
+        ssize_t result = stream ? write_in_order(stream, write) : DRAIN_PASS;
+        if (stream)
+            stream_lock_release(stream);
+        if (result == DRAIN_PASS && write->queued.done > 0)
+            return direct_write_rest(write->queued.fd, write->queued.vector, write->count,
+                                     write->queued.done);
+        if (result >= DRAIN_PASS)
+            return result;
+        ssize_t ended = wait_between(stream, write, result);
+        if (ended == 0)
+            ended = look_again(write);
+        if (ended != 0)
+            return ended;
+    }
+}
+
+/* Of a vector whose memory may be anything: false: the kernel is to say what is wrong with it. */
+static bool measure(struct drained_write *write, bool ours)
+{
+    struct queued_write *queued = &write->queued;
+    uint64_t bytes = sizeof *queued->vector * (uint64_t)write->count;
+    if (!ours && !readable(queued->vector, bytes))
+        return false;
+    uint64_t size = 0;
+    for (int i = 0; i < write->count; i++) {
+        if (queued->vector[i].iov_len > SSIZE_MAX - size)
+            return false;
+        size += queued->vector[i].iov_len;
+    }
+    queued->size = size;
+    return size > 0;
+}
+
+ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
+{
+    if (count <= 0 || count > IOV_MAX)
+        return DRAIN_PASS;
+    struct drained_write write = {.queued = {fd, vector, 0, 0}, .count = count};
+    if (!measure(&write, ours))
+        return DRAIN_PASS;
+    struct queued_write *queued = &write.queued;
+    bool named = descriptor_named(fd);
+    write.at_once = !is_of_a_burst(queued->size);
+    bool direct = write.at_once && !drain_is_active() && named;
+    /* A direct write fails by itself on what has become non-blocking: it needs no clock. */
+    write.now = direct ? TICKS_LONG_AGO : ticks_now();
+    descriptor_of(fd, write.now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS, &write.descriptor);
+    if (write.descriptor.kind == DESCRIPTOR_OTHER)
+        return DRAIN_PASS;
+    if (!named && streams_are_sent(write.descriptor.device, write.descriptor.inode))
+        return DRAIN_PASS;
+    if (write.descriptor.non_blocking)
+        return write_non_blocking(&write.descriptor);
+    direct = direct || (named && write.at_once && reader_caught_up(&write.descriptor));
+    if (direct && descriptor_is_free(fd)) {
+        if (count == 1 && write.descriptor.kind == DESCRIPTOR_PIPE &&
+            headroom_begin(fd, queued->size))
+            return DRAIN_PASS;
+        ssize_t done = write_directly(fd, vector, count);
+        if (done == (ssize_t)queued->size || (done < 0 && done != -EAGAIN))
+            return done;
+        queued->done = done > 0 ? (uint64_t)done : 0;
+        write.now = ticks_now();
+    }
+    if (drain_settings.behind && drain_settings.grow)
+        grow_pipe(fd, &write.descriptor);
+    uint64_t good = readable_bytes(vector, count);
+    if (good < queued->size) { /* as the kernel, which copies page by page */
+        good -= good % PIPE_BUF;
+        if (good <= queued->done)
+            return queued->done > 0 ? (ssize_t)queued->done : -EFAULT;
+        queued->size = good;
+    }
+    ssize_t result = write_locked(&write);
+    finish_late_write(result);
+    return result;
+}
