@@ -80,6 +80,7 @@ struct channel {
     _Atomic uint32_t settled;         /* it is out of the program's group, and in the line */
     _Atomic uint32_t keeper;          /* tid of the helper; drain/helper_death.h */
 };
+_Static_assert(sizeof(struct record) % RECORD_ALIGN == 0, "records are aligned as their bytes are");
 _Static_assert(sizeof(struct channel) <= CHANNEL_ROOM, "the chunks begin after it");
 _Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0 && TABLE_SIZE > CHUNK_LIMIT,
                "two chunks in use never have the same place in the table");
