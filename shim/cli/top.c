@@ -36,7 +36,8 @@ static int print_help(void)
 {
     puts("usage: pipeshim top [OPTIONS] [PID|GLOB]...\n"
          "\n"
-         "Shows every process that runs the library, worst first: deadlocks, waits that cannot end,\n"
+         "Shows every process that runs the library, worst first: deadlocks, waits that cannot "
+         "end,\n"
          "blocked calls, late event loops. Reads their status pages; nothing is started in them.\n"
          "\n"
          "  -b, --batch              plain text, one table a refresh\n"

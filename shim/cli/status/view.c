@@ -15,8 +15,8 @@
 
 enum { CELL = 64 };
 
-static const char *const state_names[] = {"new", "ok", "DRAINING", "LAG", "BLOCKED", "STUCK",
-                                          "DEADLOCK"};
+static const char *const state_names[] = {"new",     "ok",    "DRAINING", "LAG",
+                                          "BLOCKED", "STUCK", "DEADLOCK"};
 
 enum process_state view_state(const struct watched *process)
 {
@@ -100,7 +100,8 @@ static void duration_cell(char cell[CELL], uint64_t ns)
                  (unsigned long long)(seconds / 60 % 60));
 }
 
-/* What a process calls itself may hold anything: nothing of it reaches the terminal as a command. */
+/* What a process calls itself may hold anything: nothing of it reaches the terminal as a command.
+ */
 static const char *printable(char *to, size_t capacity, const char *from)
 {
     struct text_buffer text;
@@ -165,7 +166,8 @@ static void print_totals(FILE *out, const struct watched_list *list, struct watc
         of_state[view_state(processes[i])]++;
     strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &local));
     gethostname(host, sizeof host - 1);
-    int length = snprintf(line, sizeof line, "pipeshim top  %s  %s  %zu watched", clock, host, count);
+    int length =
+        snprintf(line, sizeof line, "pipeshim top  %s  %s  %zu watched", clock, host, count);
     if (list->unreadable > 0)
         length += snprintf(line + length, sizeof line - (size_t)length,
                            ", %u may not be read (run as root)", list->unreadable);

@@ -53,8 +53,7 @@ static struct watched *add(struct watched_list *list, int pid, uint64_t start)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        struct watched **larger =
-            reallocarray(list->processes, capacity, sizeof(struct watched *));
+        struct watched **larger = reallocarray(list->processes, capacity, sizeof(struct watched *));
         if (!larger)
             return NULL;
         list->processes = larger;
@@ -70,8 +69,8 @@ static struct watched *add(struct watched_list *list, int pid, uint64_t start)
     return process;
 }
 
-static void forget_the_gone(struct watched_list *list,
-                            void (*gone)(const struct watched *, void *), void *context)
+static void forget_the_gone(struct watched_list *list, void (*gone)(const struct watched *, void *),
+                            void *context)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {

@@ -17,10 +17,10 @@ struct watched {
     int pid;
     uint64_t start; /* clock ticks after the machine's, of /proc/PID/stat */
     uintptr_t address;
-    enum page_state found;  /* whether it has a page at all */
-    enum page_state state;  /* of the last look */
-    unsigned looks;         /* while it had none */
-    bool seen;              /* there at the last look */
+    enum page_state found;         /* whether it has a page at all */
+    enum page_state state;         /* of the last look */
+    unsigned looks;                /* while it had none */
+    bool seen;                     /* there at the last look */
     char name[PROCESS_NAME_LIMIT]; /* as its user knows it */
     char executable[PROCESS_NAME_LIMIT];
     uint32_t user;
