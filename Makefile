@@ -26,10 +26,12 @@ CFLAGS   += -std=gnu11 -O2 -g $(WARNINGS) $(SANITIZE_FLAGS) -ffile-prefix-map=$(
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The preloaded library. Fortify off: a __*_chk import would be one of the names it interposes.
+# No outline atomics (aarch64): libgcc would ask for a name that musl hides.
 # initial-exec: the slot pointer is read on every call and must never allocate.
 # A sanitizer's runtime cannot be preloaded with it; UBSan alone does without, and traps.
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
+               $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
                -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is
@@ -152,9 +154,10 @@ $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 
 # Fuzz targets are built whole with clang: libFuzzer needs its coverage in the code under test.
 FUZZ_SECONDS ?= 60
-fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-	for target in $^; do mkdir -p $$target.corpus && \
-	FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)) $(BUILD)/tests/tools/javascript_frames
+	/usr/bin/python3 tests/bench/javascript.py $(BUILD) $(BUILD)/fuzz/javascript.recording
+	for target in $(filter $(BUILD)/fuzz/%,$^); do mkdir -p $$target.corpus && \
+	FUZZ_JAVASCRIPT=$(BUILD)/fuzz/javascript.recording FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
 	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
 
 FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -249,7 +252,7 @@ SECONDS ?= 180
 soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
-bench: all $(BUILD)/bench/start $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
+bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
@@ -257,6 +260,7 @@ bench: all $(BUILD)/bench/start $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_co
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
 # Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.
 lint:

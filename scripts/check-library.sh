@@ -7,14 +7,17 @@
 set -eu
 library=$1
 {
-    objdump -T "$library" | awk '
+    ${OBJDUMP:-objdump} -T "$library" | awk '
     /\*UND\*/ && match($0, /GLIBC_[0-9A-Z_.]+/) {
         version = substr($0, RSTART + 6, RLENGTH - 6)
         split(version, part, ".")
         if (version !~ /^[0-9]/ || part[1] > 2 || part[2] > 28)
             print $NF " is of GLIBC_" version "; expected GLIBC_2.28 at most"
+        # musl has these two, and hides its own __getauxval, which libgcc asks for on aarch64.
+        if ($NF ~ /^__/ && $NF !~ /^__(errno_location|environ)$/ && $2 != "w")
+            print $NF " is private to glibc; expected names that every libc has"
     }'
-    objdump -p "$library" | awk '
+    ${OBJDUMP:-objdump} -p "$library" | awk '
     $1 == "NEEDED" && $2 != "libc.so.6" { print "needs " $2 "; expected libc.so.6 alone" }
     $1 == "TEXTREL" { print "has relocations in text" }
     $1 == "RELR" { print "has relative relocations that glibc before 2.36 does not know" }

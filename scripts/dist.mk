@@ -25,7 +25,7 @@ $(DOCUMENTS)/pipeshim.1: $(BUILD)/pipeshim shim/config/settings.def scripts/make
 	$(call say,DOC,$(@D))
 	$(Q)/usr/bin/python3 scripts/make-documents.py $(BUILD)/pipeshim shim/config/settings.def $(DOCUMENTS)
 
-.PHONY: static documents install install-strip uninstall dist deb test-roots
+.PHONY: static documents install install-strip uninstall dist deb test-roots test-arm64
 static: $(BUILD)/static/pipeshim
 documents: $(DOCUMENTS)/pipeshim.1
 
@@ -66,3 +66,9 @@ ROOTS     ?= bullseye bookworm trixie sid
 ROOTS_DIR ?= $(BUILD)/roots
 test-roots: dist $(BUILD)/victims/engine
 	sh scripts/test-roots.sh $(BUILD) $(DIST) $(ROOTS_DIR) $(ROOTS)
+
+# The library for aarch64, as far as qemu-user can run it.
+test-arm64:
+	sh scripts/install-dependencies.sh arm64
+	$(MAKE) CC=$(CROSS)gcc BUILD=$(BUILD)/arm64 WERROR= CI= $(BUILD)/arm64/libpipeshim.so
+	bash scripts/test-arm64.sh $(CURDIR)/$(BUILD)/arm64/libpipeshim.so

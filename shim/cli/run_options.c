@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "config/parse.h"
+#include "config/settings.h"
 
 /* An option without a value sets the variable to `fixed`. */
 static const struct variable {
@@ -18,6 +20,7 @@ static const struct variable {
     const char *what;
 } variables[] = {
     {"off", "PIPESHIM", "off", "", "load the library but leave it inert"},
+    {"preset", "PIPESHIM_PRESET", NULL, "P", "other defaults: dev, ci or canary"},
     {"threshold", "PIPESHIM_THRESHOLD", NULL, "D", "report a call that blocked this long (100ms)"},
     {"pipe-threshold", "PIPESHIM_PIPE_THRESHOLD", NULL, "D", "the same for pipes"},
     {"loop-threshold", "PIPESHIM_LOOP_THRESHOLD", NULL, "D", "for event loops"},
@@ -116,6 +119,31 @@ static bool set_variable(const struct variable *variable, const char *value, int
     return false;
 }
 
+static void ignore_complaint(const char *line, void *context)
+{
+    (void)line;
+    (void)context;
+}
+
+/* What a preset says of the log concerns this program as well: as if it had been asked for. */
+static bool take_preset(int *status)
+{
+    static const enum setting_id concern_us[] = {SETTING_LOG, SETTING_FORMAT};
+    static struct settings settings;
+    settings_read(&settings, environ, &(struct program_names){0}, false, ignore_complaint, NULL);
+    if (!settings.given[SETTING_PRESET])
+        return true;
+    for (size_t i = 0; i < sizeof concern_us / sizeof *concern_us; i++) {
+        enum setting_id id = concern_us[i];
+        if (settings.given[id] && setenv(setting_name(id), settings.text[id], 0) != 0) {
+            perror("pipeshim run: setenv");
+            *status = EXIT_UNAVAILABLE;
+            return false;
+        }
+    }
+    return true;
+}
+
 bool run_options_parse(int argc, char **argv, struct run_options *options, int *status)
 {
     struct option table[VARIABLE_COUNT + 6];
@@ -157,6 +185,8 @@ bool run_options_parse(int argc, char **argv, struct run_options *options, int *
         return false;
     }
     options->command = argv + optind;
+    if (!take_preset(status))
+        return false;
     const char *format = getenv("PIPESHIM_FORMAT");
     options->json = format && strcmp(format, "json") == 0;
     return true;

@@ -14,7 +14,7 @@ static void text_quoted(struct text_buffer *message, const char *text, size_t si
     text_printable_part(message, text, size < SHOWN ? size : SHOWN);
 }
 
-void complain_of_value(const struct setting *setting, const char *text,
+void complain_of_value(const struct setting *setting, const char *text, const char *instead,
                        settings_complaint *complain, void *context)
 {
     char line[512];
@@ -30,9 +30,9 @@ void complain_of_value(const struct setting *setting, const char *text,
         else
             text_char(&message, *p);
     text_string(&message, "; using the default");
-    if (setting->default_text[0]) {
+    if (instead[0]) {
         text_char(&message, ' ');
-        text_string(&message, setting->default_text);
+        text_string(&message, instead);
     } else if (setting->type == TYPE_DURATION) {
         text_string(&message, ", PIPESHIM_THRESHOLD");
     }

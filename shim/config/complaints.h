@@ -6,8 +6,8 @@
 
 #include "config/setting_table.h"
 
-/* `text` is not what the setting accepts. */
-void complain_of_value(const struct setting *setting, const char *text,
+/* `text` is not what the setting accepts; `instead` is used, its default. */
+void complain_of_value(const struct setting *setting, const char *text, const char *instead,
                        settings_complaint *complain, void *context);
 
 /* `variable` ("PIPESHIM_LGO=x") is none of ours. Says nothing of one that is not near to a name of

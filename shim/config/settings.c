@@ -16,6 +16,13 @@ const struct setting setting_table[SETTING_COUNT] = {
 };
 #undef SETTING
 
+enum { PRESET_LIMIT = 3 };
+#define PRESET(id, dev, ci, canary) [SETTING_##id] = {dev, ci, canary},
+static const char *const presets[SETTING_COUNT][PRESET_LIMIT] = {
+#include "config/presets.def"
+};
+#undef PRESET
+
 const char *setting_name(enum setting_id id)
 {
     return setting_table[id].name;
@@ -96,13 +103,27 @@ static const char *keep_text(struct settings *settings, const char *text)
     return kept;
 }
 
+/* The preset's, or that of settings.def. */
+static const char *default_of(const struct settings *settings, enum setting_id id)
+{
+    const char *of_preset =
+        settings->given[SETTING_PRESET] ? presets[id][settings->number[SETTING_PRESET]] : NULL;
+    return of_preset ? of_preset : setting_table[id].default_text;
+}
+
+static bool differs(const char *text, enum setting_id id)
+{
+    return strcmp(text, setting_table[id].default_text) != 0;
+}
+
 static void use_default(struct settings *settings, enum setting_id id)
 {
-    settings->given[id] = false;
-    settings->text[id] = setting_table[id].default_text;
+    const char *text = default_of(settings, id);
+    settings->given[id] = differs(text, id);
+    settings->text[id] = text;
     settings->number[id] = 0;
-    if (setting_table[id].default_text[0])
-        parse_value(&setting_table[id], setting_table[id].default_text, &settings->number[id]);
+    if (text[0])
+        parse_value(&setting_table[id], text, &settings->number[id]);
 }
 
 static int find_setting(const char *variable)
@@ -129,12 +150,13 @@ static void read_variable(struct settings *settings, const char *variable,
         return; /* set to nothing: as if it were not set */
     const char *kept = NULL;
     if (!parse_value(&setting_table[id], text, &value) || !(kept = keep_text(settings, text))) {
-        complain_of_value(&setting_table[id], text, complain, context);
+        complain_of_value(&setting_table[id], text, default_of(settings, (enum setting_id)id),
+                          complain, context);
         return;
     }
     settings->number[id] = value;
     settings->text[id] = kept;
-    settings->given[id] = strcmp(text, setting_table[id].default_text) != 0;
+    settings->given[id] = differs(text, (enum setting_id)id);
 }
 
 static bool is_matched(const char *list, const struct program_names *names)
@@ -152,10 +174,19 @@ static bool program_passes(const struct settings *settings, const struct program
     return !is_matched(settings->text[SETTING_SKIP], names);
 }
 
-/* The settings that decide whether the program is left out: all that such a process reads. */
-static bool decides(int id)
+/* The order in which variables are read. */
+enum turn {
+    TURN_PROGRAM, /* whether the program is left out: all that such a process reads */
+    TURN_PRESET,
+    TURN_REST,
+};
+
+static enum turn turn_of(int id)
 {
-    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP;
+    if (id == SETTING_PRESET)
+        return TURN_PRESET;
+    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP ? TURN_PROGRAM
+                                                                             : TURN_REST;
 }
 
 static bool is_ours(const char *variable)
@@ -174,14 +205,14 @@ bool settings_ask_for_names(char *const *variables)
     return false;
 }
 
-static void read_variables(struct settings *settings, char *const *variables, bool deciding,
+static void read_variables(struct settings *settings, char *const *variables, enum turn turn,
                            settings_complaint *complain, void *context)
 {
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (decides(id) == deciding)
+        if (turn_of(id) == turn)
             use_default(settings, (enum setting_id)id);
     for (; variables && *variables; variables++)
-        if (is_ours(*variables) && decides(find_setting(*variables)) == deciding)
+        if (is_ours(*variables) && turn_of(find_setting(*variables)) == turn)
             read_variable(settings, *variables, complain, context);
 }
 
@@ -192,12 +223,13 @@ void settings_read(struct settings *settings, char *const *variables,
     memset(settings, 0, offsetof(struct settings, texts));
     if (secure)
         variables = NULL;
-    read_variables(settings, variables, true, complain, context);
+    read_variables(settings, variables, TURN_PROGRAM, complain, context);
     settings->active =
         !secure && settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
     if (!settings->active && !secure)
         return;
-    read_variables(settings, variables, false, complain, context);
+    read_variables(settings, variables, TURN_PRESET, complain, context);
+    read_variables(settings, variables, TURN_REST, complain, context);
     uint64_t loop;
     bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
     settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;

@@ -21,7 +21,7 @@ enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are
 struct settings {
     uint64_t number[SETTING_COUNT];  /* ns, bytes, percent, a choice's position; 0: default "" */
     const char *text[SETTING_COUNT]; /* as given, or the default */
-    bool given[SETTING_COUNT];       /* accepted from the environment, and not the default's text */
+    bool given[SETTING_COUNT];       /* not the default's text: by the environment or a preset */
     enum loop_choice loop;
     bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
     unsigned texts_used;

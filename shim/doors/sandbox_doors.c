@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
 #include "doors/door.h"
@@ -29,8 +30,9 @@ struct change {
 
 /* The last that can be said under such a filter. A child that has made no call yet begins with it.
  */
-static void tell_of(const struct filter_request *request)
+static void tell_of(void *of)
 {
+    const struct filter_request *request = of;
     if (!request->allows_draining && drain_enabled)
         tell_line("the program installs a seccomp filter that forbids system calls which the "
                   "drainer needs; expected pwritev2, clone, fstat and fcntl allowed; writes to "
@@ -53,6 +55,12 @@ static void bar_claims(void)
         raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
+static void tell_of_refusal(void *unused)
+{
+    (void)unused;
+    tell_line("the kernel did not take that seccomp filter: all goes on as before");
+}
+
 static void before(struct change *change)
 {
     const struct filter_request *request = &change->request;
@@ -67,7 +75,7 @@ static void before(struct change *change)
         drain_doors_finish(false);
     if (!request->allows_watching || draining_ends) {
         life_begin();
-        tell_of(request);
+        on_other_stack(tell_of, (void *)request); /* perhaps in a signal handler */
         change->told = true;
     }
     change->hold = hold_watchdog();
@@ -104,7 +112,7 @@ static void after(const struct change *change, bool taken)
     if (change->hold == HELD_BACK)
         watchdog_thread_start(); /* somebody may be in a call that it looks at */
     if (change->told && !taken)
-        tell_line("the kernel did not take that seccomp filter: all goes on as before");
+        on_other_stack(tell_of_refusal, NULL);
 }
 
 static int set_seccomp(unsigned long mode, unsigned long program, unsigned long c, unsigned long d)

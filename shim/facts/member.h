@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "facts/javascript_frame.h"
 #include "facts/python_frame.h"
 #include "facts/stack.h"
 
@@ -17,6 +18,9 @@ struct member {
     unsigned python_count;     /* innermost first */
     unsigned python_omitted;   /* outer frames that are not among them */
     struct python_frame python[MEMBER_PYTHON_LIMIT];
+    /* Of this process's own thread: its JavaScript frames, innermost first. */
+    unsigned javascript_count, javascript_omitted;
+    const struct javascript_frame *javascript;
     unsigned frame_count; /* of this process's own thread: its C stack */
     bool stack_complete;
     const struct stack_frame_name *frames;

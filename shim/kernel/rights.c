@@ -134,7 +134,7 @@ static bool covers(int tid, const struct rights *own)
     return true;
 }
 
-static bool any_thread_covers(const struct rights *own)
+static __attribute__((noinline)) bool any_thread_covers(const struct rights *own)
 {
     struct directory threads;
     int tid;

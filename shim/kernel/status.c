@@ -8,7 +8,7 @@
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
 
-enum { NAME_LIMIT = 32, CHUNK = 2048 };
+enum { NAME_LIMIT = 32, CHUNK = 1024 }; /* on a handler's small stack as well */
 
 struct parser {
     struct status_field *fields;

@@ -27,6 +27,7 @@ enum thread_state {
 enum {
     UNTOLD_LINGERED = 1, /* the watchdog did not end when it was asked to */
     UNTOLD_BLIND = 2,    /* it could not prove its rights, and ended */
+    UNTOLD_REFUSED = 4,  /* the kernel made no thread */
 };
 
 enum { PAIRS_REMEMBERED = 8 };

@@ -44,6 +44,9 @@ static void member_fields(struct json_writer *json, const struct member *member)
         json_put_string(json, "note", member->note);
     if (member->python_count)
         event_json_python(json, member->python, member->python_count, member->python_omitted);
+    if (member->javascript_count)
+        event_json_javascript(json, member->javascript, member->javascript_count,
+                              member->javascript_omitted);
     if (member->frame_count)
         event_json_stack(json, member->frames, member->frame_count, member->stack_complete);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "facts/object_facts.h"
+#include "report/javascript_frames.h"
 
 static void who(struct text_buffer *text, const char *name, int pid)
 {
@@ -160,6 +161,13 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
     }
     if (all_frames)
         python_frames(text, member);
+    for (unsigned i = 0; all_frames && i < member->javascript_count; i++) {
+        text_string(text, "    #");
+        text_unsigned(text, i);
+        text_char(text, ' ');
+        javascript_frame_text(text, &member->javascript[i]);
+        text_char(text, '\n');
+    }
 }
 
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "watch/child.h"
 
+#include <stddef.h>
+
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
 #include "process/life.h"
@@ -14,6 +17,12 @@
 #include "watch/long_waits.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
+
+static void tell_there(void *unused)
+{
+    (void)unused;
+    tell_begin_in_child();
+}
 
 /* A forked child: all of `life` and of the slots was wiped, what is in other memory was not. */
 static void begin_in_child(void)
@@ -31,7 +40,7 @@ static void begin_in_child(void)
     drain_watch_begin_in_child();
     python_frames_begin_in_child();
     /* report: last, for it may write the child's `start` */
-    tell_begin_in_child();
+    on_other_stack(tell_there, NULL); /* the child's first call may be in a signal handler */
 }
 
 bool life_begin(void)

@@ -12,6 +12,7 @@
 #include "kernel/task.h"
 #include "process/life.h"
 #include "watch/context.h"
+#include "watch/javascript_frames.h"
 #include "watch/thread_stack.h"
 
 static struct member
@@ -60,6 +61,10 @@ static void read_own_stack(const struct chain_link *link, struct member *member)
     member->frames = story.frames;
     member->frame_count = story.frame_count;
     member->stack_complete = story.stack_complete;
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), &story);
+    member->javascript = story.javascript;
+    member->javascript_count = story.javascript_count;
+    member->javascript_omitted = story.javascript_omitted;
 }
 
 static void look_at_member(const struct chain_link *link, bool own_stack, struct member *member)
@@ -67,6 +72,8 @@ static void look_at_member(const struct chain_link *link, bool own_stack, struct
     struct text_buffer text;
     member->where[0] = member->source[0] = '\0';
     member->python_count = member->python_omitted = member->frame_count = 0;
+    member->javascript_count = member->javascript_omitted = 0;
+    member->javascript = NULL;
     member->frames = NULL;
     member->note = NULL;
     if (settings_stack_depth(&settings) == 0)
@@ -77,8 +84,8 @@ static void look_at_member(const struct chain_link *link, bool own_stack, struct
     if (own_stack)
         read_own_stack(link, member);
     text_init(&text, member->where, sizeof member->where);
-    user_frame_words(&text, member->python, member->python_count, NULL, 0, member->frames,
-                     member->frame_count);
+    user_frame_words(&text, member->python, member->python_count, member->javascript,
+                     member->javascript_count, member->frames, member->frame_count);
 }
 
 const struct member *members_look(const struct wait_finding *finding)

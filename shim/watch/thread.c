@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "watch/thread.h"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
@@ -173,6 +177,24 @@ static bool start(bool *refused)
     return made;
 }
 
+/* Without it the watchdog could neither see anything nor prove its rights to say so; the program's
+ * own thread can say it, before it gets stuck. */
+static bool has_proc(void)
+{
+    struct stat tasks = {0};
+    return raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) == 0;
+}
+
+static bool stay_blind(void)
+{
+    uint32_t none = THREAD_NONE;
+    if (atomic_compare_exchange_strong(&life->thread_state, &none, THREAD_FORBIDDEN)) {
+        atomic_fetch_or(&life->untold, UNTOLD_BLIND);
+        watchdog_thread_tell();
+    }
+    return false;
+}
+
 bool watchdog_thread_start(void)
 {
     uint32_t state = atomic_load(&life->thread_state);
@@ -181,12 +203,15 @@ bool watchdog_thread_start(void)
         return state != THREAD_FORBIDDEN;
     if (!may_start())
         return false;
+    if (!has_proc())
+        return stay_blind();
     uint64_t before = block_all_signals();
     bool runs = start(&refused);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-    if (refused)
-        tell_line("the kernel refused a watchdog thread; expected clone() to be allowed and within "
-                  "RLIMIT_NPROC; this process is not watched");
+    if (refused) {
+        atomic_fetch_or(&life->untold, UNTOLD_REFUSED);
+        watchdog_thread_tell();
+    }
     return runs;
 }
 
@@ -220,24 +245,36 @@ bool watchdog_thread_stop(bool for_ever, unsigned patience_ms)
     return wait_until_gone(tid, deadline);
 }
 
-static bool tell_all_of(uint32_t untold)
+static const struct {
+    uint32_t what;
+    const char *line;
+} untold_lines[] = {
+    {UNTOLD_LINGERED,
+     "the kernel held the watchdog in a call (a file system that hangs?) when the program changed "
+     "its rights; expected it to end within 2 s; it has the rights of before until that call "
+     "returns, and does nothing more with them but end"},
+    {UNTOLD_BLIND,
+     "the watchdog cannot read /proc/self/task (a chroot without /proc, a Landlock domain?); "
+     "expected it readable: without it nothing is known of the program; this process is not "
+     "watched from here on"},
+    {UNTOLD_REFUSED,
+     "the kernel refused a watchdog thread; expected clone() to be allowed and within "
+     "RLIMIT_NPROC; this process is not watched"},
+};
+
+/* What cannot be written now stays untold until the next call: the log may be what hangs. */
+static void tell_untold(void *unused)
 {
-    if ((untold & UNTOLD_LINGERED) &&
-        !tell_line("the kernel held the watchdog in a call (a file system that hangs?) when the "
-                   "program changed its rights; expected it to end within 2 s; it has the rights "
-                   "of before until that call returns, and does nothing more with them but end"))
-        return false;
-    return !(untold & UNTOLD_BLIND) ||
-           tell_line("the watchdog cannot read /proc/self/task (a chroot without /proc, a Landlock "
-                     "domain?); expected it readable: without it nothing is known of the program; "
-                     "this process is not watched from here on");
+    (void)unused;
+    uint32_t untold = atomic_exchange(&life->untold, 0);
+    for (unsigned i = 0; i < sizeof untold_lines / sizeof *untold_lines; i++)
+        if ((untold & untold_lines[i].what) && !tell_line(untold_lines[i].line))
+            atomic_fetch_or(&life->untold, untold_lines[i].what);
 }
 
 void watchdog_thread_tell(void)
 {
-    uint32_t untold = atomic_exchange(&life->untold, 0);
-    if (untold && !tell_all_of(untold))
-        atomic_fetch_or(&life->untold, untold); /* the log may be what hangs: with the next call */
+    on_other_stack(tell_untold, NULL); /* a signal handler's call may come this way */
 }
 
 bool watchdog_thread_hold(void)

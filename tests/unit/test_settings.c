@@ -319,6 +319,38 @@ static void test_loop_and_depth(void **state)
 }
 
 /* The program may change its environment: what was read stays. Too long: refused, as a value. */
+/* A preset is other defaults: what is set wins, before or behind it; `given` tells what differs. */
+static void test_presets(void **state)
+{
+    char *variables[] = {"PIPESHIM_RATE=7/s", "PIPESHIM_PRESET=canary", "PIPESHIM_FORMAT=text",
+                         NULL};
+    (void)state;
+    read_list(variables, false);
+    assert_int_equal(complaints, 0);
+    assert_string_equal(settings.text[SETTING_PRESET], "canary");
+    assert_true(settings.given[SETTING_PRESET]);
+    assert_true(settings.number[SETTING_THRESHOLD] == S && settings.given[SETTING_THRESHOLD]);
+    assert_int_equal(settings_stack_depth(&settings), 16);
+    assert_true(settings.number[SETTING_RATE] == 420 && settings.given[SETTING_RATE]);
+    assert_true(settings.number[SETTING_FORMAT] == FORMAT_TEXT);
+    assert_false(settings.given[SETTING_FORMAT]);
+    read_one("PIPESHIM_PRESET=ci");
+    assert_true(settings_threshold_ns(&settings, CLASS_CHILD) == 5 * S);
+    assert_true(settings_threshold_ns(&settings, CLASS_PIPE_WRITE) == 250 * MS);
+    assert_string_equal(settings.text[SETTING_LOG], "pipeshim-%e-%p.jsonl");
+    assert_true(settings.number[SETTING_FORMAT] == FORMAT_JSON);
+    read_one("PIPESHIM_PRESET=dev");
+    assert_true(settings.number[SETTING_THRESHOLD] == 100 * MS);
+    assert_false(settings.given[SETTING_THRESHOLD]);
+    read_one("PIPESHIM_PRESET=prod");
+    assert_int_equal(complaints, 1);
+    assert_string_equal(complaint, "PIPESHIM_PRESET=prod: not accepted; expected dev or ci or "
+                                   "canary; using the default");
+    assert_false(settings.given[SETTING_PRESET]);
+    read_list((char *[]){"PIPESHIM_THRESHOLD=soon", "PIPESHIM_PRESET=canary", NULL}, false);
+    assert_non_null(strstr(complaint, "; using the default 1s"));
+}
+
 static void test_texts_are_kept(void **state)
 {
     static char variable[] = "PIPESHIM_LOG=/tmp/a";
@@ -366,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_only_and_skip),
         cmocka_unit_test(test_thresholds_by_class),
         cmocka_unit_test(test_loop_and_depth),
+        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_texts_are_kept),
         cmocka_unit_test(other_names),
     };

@@ -152,6 +152,33 @@ sys.stderr.write("left %s" % children())
         self.assertEqual((text, status), ("left []", 0))
 
 
+class WithoutProc(PipeshimCase):
+    @unittest.skipUnless(ROOT, "needs root to take /proc away")
+    def test_a_word_instead_of_silence(self):
+        """It is said before the program gets stuck, once, and not by what is never stuck."""
+        away = ["unshare", "-m", "sh", "-c", 'umount -l /proc; exec env LD_PRELOAD=%s "$0" "$@"'
+                % LIBRARY]
+        if subprocess.run(away + ["/bin/true"], capture_output=True).returncode != 0:
+            self.skipTest("no mount namespaces here")
+        reader, writer = os.pipe()
+        process = subprocess.Popen(away + [victim("life"), "plain"], stdout=writer,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.close(writer)
+        try:
+            line = process.stderr.readline().decode()
+            self.assertRegex(line, "pipeshim: WARNING life.*/proc.*this process is not watched")
+            while os.read(reader, 65536):
+                pass
+            self.assertEqual(process.stderr.read(), b"done\n")
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+            os.close(reader)
+        quiet = subprocess.run(away + ["/bin/ls", "/"], capture_output=True)
+        self.assertEqual((quiet.returncode, quiet.stderr), (0, b""))
+
+
 class SendsNoSignal(PipeshimCase):
     def test_largest_file(self):
         for settings in ({"PIPESHIM_RATE": "wrong"},

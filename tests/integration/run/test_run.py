@@ -2,6 +2,7 @@
 """pipeshim run: what passes through it, and what it says about the program it ran."""
 import errno
 import fcntl
+import glob
 import json
 import os
 import pty
@@ -208,6 +209,7 @@ class PassThrough(RunTest):
             known = re.findall(r'^SETTING\(\w+, "(\w+)", (\w+), +"([^"]*)"', file.read(), re.M)
         self.assertEqual({name for _, _, name in rows}, {name for name, _, _ in known})
         samples = {"DURATION": "2s", "TEXT": "text", "FDS": "2", "NAMES": "worker"}
+        samples["CHOICE"] = "dev"  # PIPESHIM_PRESET, the only one without a default
         values = {name: default or samples[kind] for name, kind, default in known}
         for option, value, name in rows:
             given = [f"--{option}"] + ([values[name]] if value else [])
@@ -218,6 +220,24 @@ class PassThrough(RunTest):
             expected = {"off": "off", "json": "json"}.get(option, values[name])
             done = self.run_tool(*given, "--", "printenv", name)
             self.assertEqual(done.stdout, expected + "\n", option)
+
+    def test_a_preset_asks_for_its_log(self):
+        """ci: a file for each process, in JSON, which the summary at the end is read from."""
+        self.environment.pop("PIPESHIM_LOG", None)
+        done = self.run_tool("--preset", "ci", "--summary", "always", "--", "printenv", "PIPESHIM_LOG",
+                             "PIPESHIM_FORMAT", "PIPESHIM_PRESET", library=LIBRARY,
+                             cwd=self.folder)
+        self.assertEqual(done.stdout, "pipeshim-%e-%p.jsonl\njson\nci\n")
+        logs = glob.glob(os.path.join(self.folder, "pipeshim-printenv-*.jsonl"))
+        self.assertEqual(len(logs), 1)
+        with open(logs[0]) as file:
+            start = json.loads(file.readline())
+        self.assertEqual(start["event"], "start")
+        self.assertEqual(start["config"]["PIPESHIM_PRESET"], "ci")
+        self.assertEqual(start["config"]["PIPESHIM_THRESHOLD"], "250ms")
+        wrong = self.run_tool("--preset", "prod", "--", "true")
+        self.assertEqual(wrong.returncode, 64)
+        self.assertIn("expected dev or ci or canary", wrong.stderr)
 
     def test_environment_stays_without_options(self):
         self.environment["PIPESHIM_THRESHOLD"] = "3s"

@@ -1,0 +1,42 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What the library does in a call that a signal handler makes fits in 2 KiB of its stack."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from object_code import ObjectCode, exported
+from pipeshim_case import LIBRARY, PipeshimCase, victim
+
+BUDGET = 2048
+# The drainer's helper is another process: what it writes below the stack is its own copy.
+OTHER_PROCESS = {"helper_main"}
+
+
+class SmallStack(PipeshimCase):
+    def test_handlers_do_the_same(self):
+        for what in ("exit", "write", "child"):
+            for form in ("json", "text"):
+                with self.subTest(what, format=form):
+                    raw = self.start(victim("small_stack"), what, library=False).drain()
+                    run = self.start(victim("small_stack"), what,
+                                     settings={"PIPESHIM_FORMAT": form})
+                    if what == "write" and form == "json":
+                        run.wait_for("blocked")
+                    self.assertEqual(run.drain(), raw)
+                    self.assertIn(raw[2], (3, 5))
+
+    def test_the_deepest_way_of_each_call(self):
+        code = ObjectCode(LIBRARY)
+        names = [name for name in exported(LIBRARY) if name in code.functions]
+        self.assertIn("write", names)
+        self.assertIn("_exit", names)
+        for name in names:
+            depth, way = code.deepest(name, OTHER_PROCESS.__contains__)
+            with self.subTest(name):
+                self.assertLessEqual(depth, BUDGET, " > ".join(way))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
