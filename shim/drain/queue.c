@@ -127,7 +127,7 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
     chunks_prefetch(stream, head + space);
     atomic_fetch_add_explicit(&drain_state->queued, space, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&channel->head, &head, head + space)) {
-        atomic_fetch_sub(&drain_state->queued, space);
+        drain_uncount(space);
         return QUEUE_ELSEWHERE; /* the helper has just left, or the stream was sealed */
     }
     if (!atomic_load_explicit(&channel->open, memory_order_relaxed))
