@@ -5,6 +5,7 @@
 set -eu
 build=$1
 version=$2
+# shellcheck disable=SC2015 # the message is right in both cases
 command -v dpkg-buildpackage >/dev/null 2>&1 && command -v dh >/dev/null 2>&1 || {
     echo "make-deb.sh: dpkg-buildpackage and dh are missing; expected dpkg-dev and debhelper: sh scripts/install-dependencies.sh deb" >&2
     exit 1

@@ -9,8 +9,6 @@
  * Each side reads what the other wrote as if an enemy had: the helper may have rights that the
  * program has given up since. No index, size or position is used before it is compared with what
  * the reader knows itself.
- *
- * Runs on: any. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_CHANNEL_H
 #define PIPESHIM_DRAIN_CHANNEL_H
@@ -82,6 +80,7 @@ struct channel {
     _Atomic uint64_t ended_ns;        /* CLOCK_MONOTONIC, when it left */
     _Atomic int64_t ticket;           /* its place in the line; drain/turn.h */
 };
+_Static_assert(sizeof(struct record) % RECORD_ALIGN == 0, "records are aligned as their bytes are");
 _Static_assert(sizeof(struct channel) <= CHANNEL_ROOM, "the chunks begin after it");
 _Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0 && TABLE_SIZE > CHUNK_LIMIT,
                "two chunks in use never have the same place in the table");
@@ -168,4 +167,5 @@ static inline bool helper_was_killed(struct channel *channel)
     return atomic_load_explicit(&channel->keeper, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -5,8 +5,6 @@
  * but for a few its pages are given back.
  *
  * For the holder of the stream's lock.
- *
- * Runs on: program threads, watchdog. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_CHUNKS_H
 #define PIPESHIM_DRAIN_CHUNKS_H
@@ -65,4 +63,5 @@ void chunks_rest(struct stream *stream);
 /* The episode is over: everything goes. */
 void chunks_drop_all(struct stream *stream);
 
+/* Runs on: program threads, watchdog. AS-safe: yes. Blocks: no. */
 #endif

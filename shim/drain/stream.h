@@ -5,8 +5,6 @@
  *
  * Private memory, wiped in a forked child by the kernel (MADV_WIPEONFORK): a child has queues of
  * its own, and nothing of its parent's. What the helper needs lies in the stream's channel.
- *
- * Runs on: program threads, watchdog. AS-safe: yes. Blocks: no, but stream_lock() a moment.
  */
 #ifndef PIPESHIM_DRAIN_STREAM_H
 #define PIPESHIM_DRAIN_STREAM_H
@@ -116,4 +114,5 @@ static inline void stream_lock_release(struct stream *stream)
 /* Closes the stream for writers, whoever holds its lock: the next one finds, or makes, another. */
 void stream_seal(struct stream *stream);
 
+/* Runs on: program threads, watchdog. AS-safe: yes. Blocks: no, but stream_lock() a moment. */
 #endif

@@ -22,6 +22,11 @@ enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
 /* child: constant */
+/* A call that goes on is told again at ten times its threshold, then at each doubling, up to once
+ * an hour. */
+enum { STILL_AFTER_THRESHOLDS = 10 };
+#define LONGEST_STILL_NS ((uint64_t)3600 * NS_PER_S)
+
 static struct settings *config;
 static bool name_is_open; /* tell_prepare() must ask for the executable's name */
 static const struct tell_sources *sources;
@@ -316,6 +321,7 @@ struct told tell_blocked(const struct story *story)
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
         begin_record(&text, &head, "blocked", story->tid, story->thread);
         told.seq = head.seq;
+        told.still_ns = STILL_AFTER_THRESHOLDS * story->threshold_ns;
         if (is_json())
             event_json_blocked(&text, &head, story, with_stack);
         else
@@ -324,6 +330,26 @@ struct told tell_blocked(const struct story *story)
     }
     end_telling();
     return told;
+}
+
+bool tell_still(int tid, struct told *told, uint64_t blocked_ns)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    if (!begin_telling())
+        return false;
+    task_name(tid, thread, sizeof thread);
+    struct event_unblocked event = {told->seq, blocked_ns, false};
+    begin_record(&text, &head, "still", tid, thread);
+    if (is_json())
+        event_json_still(&text, &head, &event);
+    else
+        event_text_still(&text, &head, &event);
+    write_record(&text);
+    end_telling();
+    told->still_ns = blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
+    return true;
 }
 
 bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)

@@ -76,6 +76,7 @@ struct slot {
     uint64_t claimed_ns;     /* CLOCK_MONOTONIC of the last claim */
     struct slot_watch watch;
 } __attribute__((aligned(128)));
+_Static_assert(sizeof(struct slot) % 128 == 0, "no two threads write to one pair of cache lines");
 
 /* The calling thread's slot; never NULL (a slot that is never armed stands for none). */
 extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
@@ -125,4 +126,6 @@ static inline void slot_leave(struct slot *slot)
     atomic_thread_fence(memory_order_release);
 }
 
+/* Runs on: program threads, signal handlers; slot_at(), slot_bound(): watchdog too. AS-safe: yes.
+ * Blocks: no. */
 #endif

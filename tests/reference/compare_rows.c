@@ -61,6 +61,7 @@ static const struct reference reference = {.memory = &memory, .find_tables = fin
 
 static void make_up_registers(struct cfi_registers *registers, uintptr_t pc)
 {
+    registers->known = 0;
     for (unsigned i = 0; i < CFI_REGISTERS; i++)
         cfi_set(registers, i, 0x7e0000000000ULL + i * 0x10000000ULL);
     cfi_set(registers, CFI_PC, pc);

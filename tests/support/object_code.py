@@ -7,9 +7,9 @@ taken for called by whoever takes its address. Calls that leave the library end 
 import re
 import subprocess
 
-FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
 INSTRUCTION = re.compile(r"^ +[0-9a-f]+:\t(\S+)\s*(.*)$")
-TARGET = re.compile(r"<([^>+]+)(?:\+0x[0-9a-f]+)?>")
+TARGET = re.compile(r"([0-9a-f]+) <([^>]+)>")
 
 
 OTHER_STACK = "on_other_stack"
@@ -33,20 +33,25 @@ class ObjectCode:
         self.machine = "aarch64" if "aarch64" in listing[:200] else "x86_64"
         function = None
         references = []
+        starts = {}
         for line in listing.splitlines():
             match = FUNCTION.match(line)
             if match:
-                function = self.functions[match[1]] = Function(match[1])
+                # Static functions of two files may have one name, and so may one and a variable.
+                name = match[2] if match[2] not in self.functions else match[2] + "@" + match[1]
+                function = self.functions[name] = Function(name)
+                starts[int(match[1], 16)] = name
                 function.stack = 8 if self.machine == "x86_64" else 0
                 continue
             match = INSTRUCTION.match(line)
             if match and function:
                 take = self._take_x86_64 if self.machine == "x86_64" else self._take_aarch64
                 take(function, match[1], match[2], references)
-        for function, target, called in references:
-            if target.endswith("@plt"):
-                function.outside.add(target[:-4])
-            elif target in self.functions and target != function.name:
+        for function, (address, name), called in references:
+            target = starts.get(int(address, 16))
+            if name.endswith("@plt"):
+                function.outside.add(name[:-4])
+            elif target and target != function.name:
                 (function.calls if called else function.takes).add(target)
 
     def _take_x86_64(self, function, name, operands, references):
@@ -61,9 +66,9 @@ class ObjectCode:
         if "%fs:" in operands:
             function.thread_pointer.append(name + " " + operands)
         if target and (name.startswith("call") or name.startswith("j")):
-            references.append((function, target[1], True))
+            references.append((function, target.groups(), True))
         elif target and name == "lea":
-            references.append((function, target[1], False))
+            references.append((function, target.groups(), False))
 
     def _take_aarch64(self, function, name, operands, references):
         target = TARGET.search(operands)
@@ -77,9 +82,9 @@ class ObjectCode:
             function.thread_pointer.append(name + " " + operands)
         if target and (name in ("bl", "b") or name.startswith("b.") or name.startswith("cb") or
                        name.startswith("tb")):
-            references.append((function, target[1], True))
+            references.append((function, target.groups(), True))
         elif target and name in ("adr", "adrp", "add"):
-            references.append((function, target[1], False))
+            references.append((function, target.groups(), False))
 
     def reachable(self, roots, stop=lambda name: False):
         """Names of all functions that are called, or may be, from `roots`: name -> caller."""

@@ -31,8 +31,8 @@ int main(int argc, char **argv)
     struct iovec bad[2] = {{fill, 10}, {(void *)16, 10}};
     struct iovec too_long[2] = {{fill, SSIZE_MAX}, {fill, SSIZE_MAX}};
     struct iovec nothing[2] = {{(void *)16, 0}, {NULL, 0}};
-    char *pages = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    char *pages =
+        mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memset(fill, 'x', sizeof fill);
     memset(pages, 'y', 2 * (size_t)page);
     munmap(pages + page, (size_t)page);

@@ -2,12 +2,11 @@
 /*
  * Threads that leave write() in the middle, and others that write on. All write to stderr.
  *
- *   drain_jumps jump ROUNDS   a SIGALRM handler leaves a large write() by siglongjmp(), ROUNDS times,
- *                             while another thread writes lines; then that one says how many
- *   drain_jumps small ROUNDS  the same out of writes of 1,000 bytes
- *   drain_jumps handler       a SIGALRM handler writes lines, interrupting writes
- *   drain_jumps second        one thread waits in a large write; another is interrupted in its own,
- *                             which must be EINTR, and a third is cancelled in its
+ *   drain_jumps jump ROUNDS   a SIGALRM handler leaves a large write() by siglongjmp(), ROUNDS
+ * times, while another thread writes lines; then that one says how many drain_jumps small ROUNDS
+ * the same out of writes of 1,000 bytes drain_jumps handler       a SIGALRM handler writes lines,
+ * interrupting writes drain_jumps second        one thread waits in a large write; another is
+ * interrupted in its own, which must be EINTR, and a third is cancelled in its
  *
  *   Lines are "L\n" repeated to LINE bytes, what may be cut off is 'x'. Says "done" on stdout.
  */

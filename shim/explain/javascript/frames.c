@@ -33,6 +33,20 @@ static bool read_slots(struct v8_frame_walk *walk, uint64_t fp, uint64_t slots[S
                                sizeof(uint64_t) * SLOTS);
 }
 
+/* Of a running thread the copy of its stack is older than its heap, in which a collector may have
+ * put another function where the frame's was. The slots must still be what they were: at both
+ * readings, so that all frames stood on the stack together between them. */
+static bool is_gone(struct v8_frame_walk *walk, uint64_t fp, const uint64_t slots[SLOTS])
+{
+    uint64_t now[SLOTS];
+    return !memory_read(walk->heap->memory, fp - sizeof(uint64_t) * SLOT_CALLER_FP, now,
+                        sizeof now) ||
+           now[SLOT_FUNCTION] != slots[SLOT_FUNCTION] ||
+           now[SLOT_BYTECODE] != slots[SLOT_BYTECODE] || now[SLOT_CONTEXT] != slots[SLOT_CONTEXT] ||
+           now[SLOT_CALLER_FP] != slots[SLOT_CALLER_FP] ||
+           now[SLOT_RETURN_ADDRESS] != slots[SLOT_RETURN_ADDRESS];
+}
+
 /* The frame to which V8's own frames go on beyond the trace; none after those that C++ called. */
 static void go_beyond(struct v8_frame_walk *walk, uint64_t fp, const uint64_t slots[SLOTS])
 {
@@ -84,6 +98,7 @@ bool v8_frames_next(struct v8_frame_walk *walk, struct v8_frame *frame)
         bool whole = !frame->exact || frame->fp - 2 * sizeof(uint64_t) >= walk->sp;
         if ((slots[SLOT_CONTEXT] & 1) == 0 || !whole)
             continue;
+        frame->gone = is_gone(walk, frame->fp, slots);
         frame->function = slots[SLOT_FUNCTION];
         frame->bytecode = slots[SLOT_BYTECODE];
         frame->offset = slots[SLOT_OFFSET];

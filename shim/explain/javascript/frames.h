@@ -11,6 +11,7 @@
 struct v8_frame {
     uint64_t pc, fp;
     bool exact;     /* pc is what is executed, no return address */
+    bool gone;      /* the thread ran on: what its slots point to may be something else now */
     bool innermost; /* of the whole stack: the snapshot's registers are its own */
     uint64_t function, bytecode, offset; /* the words of its fixed slots; offset: the last one's */
 };

@@ -311,7 +311,7 @@ static bool read_function(struct reading *reading, const struct v8_frame *frame)
     struct v8_heap *heap = reading->heap;
     struct v8_function *function = &reading->work->function;
     uint64_t shared;
-    if (!v8_is_function(heap, frame->function) ||
+    if (frame->gone || !v8_is_function(heap, frame->function) ||
         !v8_field(heap, frame->function, heap->layout->published.function_shared, &shared))
         return false;
     if (function->shared == shared)

@@ -10,8 +10,8 @@ from object_code import ObjectCode, exported
 from pipeshim_case import LIBRARY, PipeshimCase, victim
 
 BUDGET = 2048
-# The drainer's helper is another process: what it writes below the stack is its own copy.
-OTHER_PROCESS = {"helper_main"}
+# The drainer's helper, and what it does first, is another process: it has a copy of the stack.
+OTHER_PROCESS = {"helper_main", "place_between"}
 
 
 class SmallStack(PipeshimCase):
