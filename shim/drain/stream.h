@@ -72,6 +72,17 @@ static inline bool drain_is_active(void)
     return atomic_load(&drain_state->active) != 0;
 }
 
+/* Counts bytes as queued no more. A write that was left by siglongjmp() may have been counted
+ * without being queued, so the sum is never taken below zero, and begins anew when nothing is
+ * queued. */
+static inline void drain_uncount(uint64_t bytes)
+{
+    uint64_t before = atomic_load(&drain_state->queued);
+    while (!atomic_compare_exchange_weak(&drain_state->queued, &before,
+                                         before > bytes ? before - bytes : 0)) {
+    }
+}
+
 /* True if it is, or was last, of that pipe. */
 static inline bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
 {

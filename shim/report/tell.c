@@ -15,6 +15,7 @@
 #include "report/event.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
+#include "report/status_page.h"
 #include "report/suppress.h"
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
@@ -156,6 +157,17 @@ static bool begin_telling(void)
     }
     if (!counts_begun)
         begin_counts();
+    return true;
+}
+
+/* The page is begun by the watchdog's first look, and by a forked child's. */
+static bool have_page(void)
+{
+    int pid = atomic_load(&life->pid);
+    if (pid == 0)
+        return false;
+    if (status_page_pid() != pid)
+        status_page_begin(pid, clock_monotonic_ns());
     return true;
 }
 
@@ -316,6 +328,8 @@ struct told tell_blocked(const struct story *story)
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
     told.site = summary_blocked(&summary, story);
+    if (have_page())
+        status_page_blocked(story, now);
     if (!is_held_back(story, now)) {
         write_start();
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
@@ -360,6 +374,8 @@ bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
     if (!begin_telling())
         return false;
     summary_returned(&summary, told->site, blocked_ns);
+    if (have_page())
+        status_page_unblocked(tid, blocked_ns);
     if (told->seq != 0) {
         task_name(tid, thread, sizeof thread);
         struct event_unblocked event = {told->seq, blocked_ns, thread[0] == '\0'};
@@ -382,6 +398,8 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
     uint64_t now = clock_monotonic_ns();
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
+    if (have_page())
+        status_page_lag(true);
     if (!is_held_back(story, now)) {
         write_start();
         summary.reports++;
@@ -405,6 +423,8 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     char thread[COMM_LIMIT + 1];
     if (!begin_telling())
         return false;
+    if (have_page())
+        status_page_lag_end(facts);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "lag_end", tid, thread);
     if (is_json())
@@ -416,15 +436,33 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     return true;
 }
 
-bool tell_finding(const struct wait_finding *finding, const struct member *members,
-                  uint64_t blocked_ns)
+/* The thread of process `pid` that is in the finding; 0: none is. */
+static int own_thread(const struct wait_finding *finding, int pid)
+{
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == pid)
+            return finding->chain[i].tid;
+    return 0;
+}
+
+void tell_finding_over(enum finding_kind kind)
+{
+    if (!begin_telling_within(PATIENCE_MS))
+        return;
+    if (have_page())
+        status_page_finding_over(kind);
+    end_telling();
+}
+
+uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
+                      uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
     if (!begin_telling())
-        return false;
+        return 0;
     task_name(pid, thread, sizeof thread);
     write_start();
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
@@ -434,8 +472,10 @@ bool tell_finding(const struct wait_finding *finding, const struct member *membe
     else
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
+    if (have_page())
+        status_page_finding(finding, own_thread(finding, pid), clock_monotonic_ns());
     end_telling();
-    return true;
+    return head.seq;
 }
 
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
@@ -478,6 +518,8 @@ uint64_t tell_drain(const struct drain_facts *facts)
         summary.reports += facts->ref == 0;
         begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
         seq = head.seq;
+        if (have_page())
+            status_page_draining(facts->ref == 0);
         if (is_json())
             event_json_drain(&text, &head, facts);
         else
@@ -523,12 +565,28 @@ static bool is_worth_a_file(bool has_loops)
     return noticed || watched >= (has_loops ? 1 : 10) * (uint64_t)NS_PER_S;
 }
 
+static void look_at_page(bool has_loops)
+{
+    static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
+    if (!have_page())
+        return;
+    if (counts_begun) {
+        summary.dropped = log_dropped();
+        if (drain_enabled)
+            summary.drain = drain_totals();
+    }
+    status_page_look(counts_begun ? &summary : NULL, summary.watchdog_cpu_ns, clock_monotonic_ns());
+    if (has_loops)
+        status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+}
+
 void tell_periodic(bool has_loops)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     /* Nothing is lost if another thread is at it: there is a next time. */
     if (!rights_hold() || !begin_telling_within(0))
         return;
+    look_at_page(has_loops);
     if (log_keeps() && is_worth_a_file(has_loops))
         log_release(true);
     else
