@@ -14,4 +14,5 @@ struct told {
     bool untold;   /* the log could not be had now: nothing was counted, it is to be told later */
 };
 
+/* Runs on: any. Plain data. */
 #endif

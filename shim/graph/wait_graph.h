@@ -170,4 +170,5 @@ unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wa
 bool wait_graph_listens(const struct wait_graph *graph, uint32_t process, struct object_key key,
                         int *away_epoll);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

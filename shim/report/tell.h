@@ -89,4 +89,6 @@ void tell_periodic(bool has_loops);
  * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */
 void tell_finish(uint64_t deadline_ns);
 
+/* Runs on: constructor (read, prepare, start), watchdog, at the exit the thread that ends. AS-safe:
+ * yes but tell_prepare(). Blocks: no; tell_finish() until its deadline. */
 #endif

@@ -55,4 +55,6 @@ void judge_still(int tid, struct told *told, uint64_t since_ns, uint64_t now);
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);
 
+/* Runs on: watchdog; judge_end_all(): the thread that ends. AS-safe: yes. Blocks: as long as the
+ * file systems of symbol files do. */
 #endif

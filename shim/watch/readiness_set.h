@@ -41,4 +41,5 @@ int readiness_set_wake_up(const struct readiness_set *set);
 /* What a wait inside a callback waits for: sets the story's class, fd and object. */
 void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

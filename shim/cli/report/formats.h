@@ -32,4 +32,5 @@ void format_junit(const struct model *model, FILE *out);
 /* What found no room in the model's tables, a line each that starts with `before`. */
 void format_limits(const struct model *model, const char *before, FILE *out);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

@@ -263,4 +263,5 @@ static inline uint64_t process_missing(const struct process *process)
     return process->events > 0 && span > process->events ? span - process->events : 0;
 }
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif
