@@ -65,8 +65,11 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
  * a stuck write: `finding`. */
 /* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
  * waited; 0: not known. */
-bool tell_finding(const struct wait_finding *finding, const struct member *members,
-                  uint64_t blocked_ns);
+/* Returns its seq; 0: it could not be told now. */
+uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
+                      uint64_t blocked_ns);
+/* The wait that it was about is over, or another one. */
+void tell_finding_over(enum finding_kind kind);
 
 /* A pipe that is about to be full: `filling`. */
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast);
