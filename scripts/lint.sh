@@ -15,6 +15,7 @@ if [ $# -eq 0 ]; then
     git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror || status=1
     sh scripts/check-layers.sh || status=1
     python3 scripts/check-child.py || status=1
+    python3 scripts/check-contracts.py || status=1
     python3 scripts/check-events.py || status=1
     git ls-files '*.py' | xargs pyflakes3 || status=1
     git ls-files '*.sh' | xargs shellcheck .ci/run || status=1

@@ -27,4 +27,5 @@ static inline uint64_t clock_realtime_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

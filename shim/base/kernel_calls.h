@@ -29,4 +29,5 @@ enum {
 #endif
 };
 
+/* Runs on: any. Plain data. */
 #endif

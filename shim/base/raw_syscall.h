@@ -75,4 +75,5 @@ static inline long raw_syscall6(long number, long a, long b, long c, long d, lon
 long raw_syscall(long number, ...);
 #endif
 
+/* Runs on: any. AS-safe: yes. Blocks: as the system call does. */
 #endif

@@ -40,4 +40,5 @@ void text_milliseconds(struct text_buffer *text, uint64_t nanoseconds);
 void text_format(struct text_buffer *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

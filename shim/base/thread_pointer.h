@@ -16,4 +16,5 @@ static inline uintptr_t read_thread_pointer(void)
     return pointer;
 }
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A counter that costs no system call: for "not more often than", not for figures.
- *
- * Runs on: any. AS-safe: yes. Blocks: no. */
+/* A counter that costs no system call: for "not more often than", not for figures. */
 #ifndef PIPESHIM_BASE_TICKS_H
 #define PIPESHIM_BASE_TICKS_H
 
@@ -49,4 +47,5 @@ static inline uint64_t ticks_now(void)
 }
 #endif
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -30,4 +30,5 @@ int option_error(const char *command, int option_character, char *const *argv);
 /* Prints the version line; returns 0. */
 int print_version(void);
 
+/* Runs on: tool. AS-safe: no. Blocks: as the command does. */
 #endif

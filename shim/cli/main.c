@@ -21,6 +21,7 @@ static const struct command {
     {"rescue", "let a process go on that is stuck on a full pipe, without a restart",
      command_rescue},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
+    {"top", "show every process that runs the library, worst first", command_top},
     {"doctor", "prove that the library loads, sees and reports on this machine", command_doctor},
 };
 

@@ -13,4 +13,5 @@ char *run_environment_library(const char *given);
  * Returns 0, or the exit status after saying why not. */
 int run_environment_preload(const char *given);
 
+/* Runs on: tool. AS-safe: no. Blocks: on files. */
 #endif

@@ -49,4 +49,5 @@ void run_log_finish(struct run_log *log, run_log_function *function, void *conte
 
 void run_log_close(struct run_log *log);
 
+/* Runs on: tool. AS-safe: no. Blocks: on files. */
 #endif

@@ -22,4 +22,5 @@ struct run_options {
  * option says otherwise. False: `*status` is the exit status, and what there is to say was said. */
 bool run_options_parse(int argc, char **argv, struct run_options *options, int *status);
 
+/* Runs on: tool. AS-safe: no. Blocks: on files. */
 #endif

@@ -37,4 +37,5 @@ static inline bool run_output_pending(const struct run_output *output)
 /* Writes on until the queue is empty or no reader took anything for `milliseconds`. */
 void run_output_finish(struct run_output *output, int milliseconds);
 
+/* Runs on: tool. AS-safe: no. Blocks: no; run_output_finish() as long as it is told. */
 #endif

@@ -36,4 +36,5 @@ bool run_process_succeeded(const struct run_process *process);
  * pipeshim's own). */
 _Noreturn void run_process_exit_like(const struct run_process *process);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

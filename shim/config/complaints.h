@@ -14,4 +14,5 @@ void complain_of_value(const struct setting *setting, const char *text, const ch
  * ours: it is somebody else's. */
 void complain_of_name(const char *variable, settings_complaint *complain, void *context);
 
+/* Runs on: constructor, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -14,4 +14,5 @@ bool glob_match(const char *pattern, size_t size, const char *text);
 /* True if `text` fits one pattern of a comma list. */
 bool glob_list_match(const char *list, const char *text);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

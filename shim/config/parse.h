@@ -26,4 +26,5 @@ bool parse_fds(const char *text);
 /* stderr, fd:N, syslog or a path. */
 bool parse_log(const char *text);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -14,4 +14,5 @@ enum setting_id {
  * accepted and what happens now. */
 typedef void settings_complaint(const char *line, void *context);
 
+/* Runs on: any. Plain data. */
 #endif

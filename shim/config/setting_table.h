@@ -33,4 +33,5 @@ struct setting {
 
 extern const struct setting setting_table[SETTING_COUNT] __attribute__((visibility("hidden")));
 
+/* Runs on: any. Plain data. */
 #endif

@@ -64,4 +64,6 @@ bool settings_is_loop_name(const struct settings *settings, const char *name);
 /* The variable's name. */
 const char *setting_name(enum setting_id id);
 
+/* Runs on: settings_read() in the constructor and the tool; the rest: any. AS-safe: yes. Blocks:
+ * no. */
 #endif

@@ -18,4 +18,5 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
  * unseen. Wakes it if the thread may be an event loop. Async-signal-safe, keeps errno. */
 void slot_claim_after_wait(struct slot *slot);
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

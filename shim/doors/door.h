@@ -16,4 +16,5 @@
     if (__builtin_expect(!real_##name, 0))                                                         \
     real_##name = (__typeof__(real_##name))real_function(#name)
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

@@ -15,4 +15,6 @@ _Bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result);
 /* At exit, or before an exec: what this process queued gets out or is handed over. */
 void drain_doors_finish(_Bool exits);
 
+/* Runs on: install: constructor; the rest: program threads, signal handlers. AS-safe: yes. Blocks:
+ * as write does; at the exit as PIPESHIM_DRAIN_EXIT says. */
 #endif

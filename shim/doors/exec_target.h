@@ -2,8 +2,6 @@
 /*
  * Whether an exec can succeed, before anything is waited for on its account: programs try one name
  * after the other (execvp of old shells, `env`, Python's subprocess), and most of these fail.
- *
- * Runs on: program threads. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DOORS_EXEC_TARGET_H
 #define PIPESHIM_DOORS_EXEC_TARGET_H
@@ -16,4 +14,5 @@ bool exec_may_succeed(int directory, const char *path, int flags);
 /* The same for a name that is looked for in PATH, as execvp(3) does. */
 bool exec_search_may_succeed(const char *file);
 
+/* Runs on: program threads. AS-safe: yes. Blocks: no. */
 #endif

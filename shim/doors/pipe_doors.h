@@ -11,7 +11,8 @@
 #include <stdbool.h>
 
 /* True if exactly one end of one of the last pairs that this process made is open. At most 16
- * system calls. Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
+ * system calls. */
 bool pipe_doors_one_end_is_held(void);
 
+/* Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
 #endif

@@ -40,4 +40,6 @@
  * that fails with ENOSYS. Async-signal-safe once the constructor has run. */
 void (*real_function(const char *name))(void);
 
+/* Runs on: program threads, signal handlers. AS-safe: yes, once the constructor has run. Blocks:
+ * no. */
 #endif

@@ -18,4 +18,5 @@
 /* Installs the door; returns NULL, or in one sentence why not. In the constructor, once. */
 const char *stdio_jumps_install(void);
 
+/* Runs on: constructor. AS-safe: no. Blocks: no. */
 #endif

@@ -9,8 +9,6 @@
  * Each side reads what the other wrote as if an enemy had: the helper may have rights that the
  * program has given up since. No index, size or position is used before it is compared with what
  * the reader knows itself.
- *
- * Runs on: any. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_CHANNEL_H
 #define PIPESHIM_DRAIN_CHANNEL_H
@@ -71,14 +69,16 @@ struct channel {
     _Atomic uint32_t in_flight; /* bytes taken that are not in the pipe yet */
     _Atomic uint32_t begun;     /* of the record at `sent`: bytes that are in the pipe */
     _Atomic uint32_t middle;    /* the record at tail continues a write that was begun */
+    _Atomic uint64_t peak;      /* of the bytes queued, when it last took some */
+
+    /* Written by the helper, seldom: the writers look at these at each write. */
+    _Alignas(CACHE_LINES) _Atomic uint32_t keeper; /* tid of the helper; drain/helper_death.h */
     _Atomic uint32_t sleeping;
+    _Atomic uint32_t settled;         /* it is out of the program's group, and in the line */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
-    _Atomic uint64_t peak;            /* of the bytes queued, when it last took some */
     _Atomic uint64_t lost;            /* payload queued for a reader that went away */
     _Atomic uint64_t ended_ns;        /* CLOCK_MONOTONIC, when it left */
     _Atomic int64_t ticket;           /* its place in the line; drain/turn.h */
-    _Atomic uint32_t settled;         /* it is out of the program's group, and in the line */
-    _Atomic uint32_t keeper;          /* tid of the helper; drain/helper_death.h */
 };
 _Static_assert(sizeof(struct record) % RECORD_ALIGN == 0, "records are aligned as their bytes are");
 _Static_assert(sizeof(struct channel) <= CHANNEL_ROOM, "the chunks begin after it");
@@ -167,4 +167,5 @@ static inline bool helper_was_killed(struct channel *channel)
     return atomic_load_explicit(&channel->keeper, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

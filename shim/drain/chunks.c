@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "drain/signals.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -133,16 +134,18 @@ bool chunks_prepare(struct stream *stream, uint64_t to)
     struct channel *channel = channel_of(stream);
     if (to <= stream->chunks_to)
         return true;
+    uint64_t before = signals_block();
     chunks_collect(stream);
     while (stream->chunks_to < to) {
         int index = take_chunk(stream);
         if (index < 0)
-            return false; /* those that were taken wait for the next */
+            break; /* those that were taken wait for the next */
         unsigned slot = (unsigned)(stream->chunks_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
         atomic_store_explicit(&channel->chunk_of[slot], (uint16_t)index, memory_order_relaxed);
         stream->chunks_to += chunk_size();
     }
-    return true;
+    signals_restore(before);
+    return stream->chunks_to >= to;
 }
 
 void chunks_count(struct stream *stream)
@@ -151,8 +154,10 @@ void chunks_count(struct stream *stream)
     uint64_t tail = atomic_load(&channel->tail);
     if (tail <= stream->counted || tail > channel_head(channel))
         return;
-    atomic_fetch_sub(&drain_state->queued, tail - stream->counted);
+    uint64_t signals = signals_block();
+    drain_uncount(tail - stream->counted);
     stream->counted = tail;
+    signals_restore(signals);
 }
 
 void chunks_collect(struct stream *stream)
@@ -164,6 +169,7 @@ void chunks_collect(struct stream *stream)
     chunks_count(stream);
     if (done > head)
         return;
+    uint64_t signals = signals_block();
     while (stream->freed_to + chunk_size() <= done) {
         unsigned slot = (unsigned)(stream->freed_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
         unsigned index = atomic_load_explicit(&channel->chunk_of[slot], memory_order_relaxed);
@@ -174,6 +180,7 @@ void chunks_collect(struct stream *stream)
     }
     if (any)
         give_back_but(stream, KEPT);
+    signals_restore(signals);
 }
 
 static void write_bytes(struct stream *stream, uint64_t at, const char *from, uint64_t size)
@@ -212,7 +219,7 @@ void chunks_drop_all(struct stream *stream)
         if (bit(stream->touched, index))
             atomic_fetch_sub(&drain_state->resident, chunk_size());
     if (head > stream->counted)
-        atomic_fetch_sub(&drain_state->queued, head - stream->counted);
+        drain_uncount(head - stream->counted);
     raw_syscall(SYS_munmap, stream->chunks, stream->mapped * chunk_size());
     stream->chunks = 0;
     stream->mapped = 0;

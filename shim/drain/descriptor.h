@@ -76,4 +76,6 @@ void descriptor_child_leaves(void);
 /* A forked child: a thread that it does not have may have been inside here. */
 void descriptor_begin_in_child(void);
 
+/* Runs on: program threads, signal handlers; descriptor_name(): constructor. AS-safe: yes. Blocks:
+ * no. */
 #endif

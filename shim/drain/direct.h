@@ -29,4 +29,6 @@ long direct_write_rest(int fd, const struct iovec *vector, int count, uint64_t d
 /* True if the kernel says that nobody can read what is written to `fd` any more. */
 bool direct_reader_is_gone(int fd);
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: direct_write_rest() as write
+ * does; direct_write_while_read() some ms. */
 #endif

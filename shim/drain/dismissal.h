@@ -4,8 +4,6 @@
  * waits for all of them. So a helper that got one stays for as long as the program lives, or its
  * reader takes something now and then, and goes when neither is so: what is left is lost then, as
  * it is in the hands of a program that dies of the signal in write().
- *
- * Runs on: helper. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_DISMISSAL_H
 #define PIPESHIM_DRAIN_DISMISSAL_H
@@ -24,4 +22,5 @@ bool dismissal_was_heard(void);
  * (CLOCK_MONOTONIC; 0: not since), is to leave what is queued. */
 bool dismissal_is_due(pid_t program, uint64_t progress_ns);
 
+/* Runs on: helper. AS-safe: yes. Blocks: no. */
 #endif

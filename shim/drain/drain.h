@@ -64,4 +64,6 @@ void drain_begin_in_child(void);
 /* Of this process. Async-signal-safe. */
 struct drain_totals drain_totals(void);
 
+/* Runs on: program threads, signal handlers; drain_init(): constructor. AS-safe: yes. Blocks: as
+ * write does, or as PIPESHIM_DRAIN_EXIT says. */
 #endif

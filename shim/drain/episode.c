@@ -51,7 +51,8 @@ static void end(struct stream *stream)
     atomic_store(&stream->ended_ns, ended ? ended : clock_monotonic_ns());
     chunks_drop_all(stream);
     atomic_store(&stream->running, 0);
-    atomic_fetch_sub(&drain_state->active, 1);
+    if (atomic_fetch_sub(&drain_state->active, 1) == 1)
+        atomic_store(&drain_state->queued, 0);
 }
 
 /* Before anything is queued: a queue must not let the kernel kill where the program would have
@@ -121,7 +122,7 @@ static void count_again(struct stream *stream, uint64_t from)
     if (stream->counted > from)
         atomic_fetch_add(&drain_state->queued, stream->counted - from);
     else
-        atomic_fetch_sub(&drain_state->queued, from - stream->counted);
+        drain_uncount(from - stream->counted);
     stream->counted = from;
 }
 

@@ -6,8 +6,6 @@
  * What a killed helper had taken but not finished is sent again. If it waited in a system call for
  * the reader, as it mostly does, nothing arrives twice; if it was killed in the very moment in
  * which a write returned, that batch does, because nobody else knows that it was made.
- *
- * Runs on: program threads, watchdog. AS-safe: yes. Blocks: about 0.2 ms.
  */
 #ifndef PIPESHIM_DRAIN_EPISODE_H
 #define PIPESHIM_DRAIN_EPISODE_H
@@ -26,4 +24,5 @@ void episode_look_locked(struct stream *stream, int fd);
 /* The same where the lock may not be free: then nothing is done. */
 void episode_look(struct stream *stream, int fd);
 
+/* Runs on: program threads, watchdog. AS-safe: yes. Blocks: about 0.2 ms. */
 #endif

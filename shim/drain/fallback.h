@@ -20,4 +20,5 @@ void fallback_note(enum drain_fallback fallback);
 /* A forked child. */
 void fallback_begin_in_child(void);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -22,4 +22,6 @@ void finish_begin_in_child(void);
 /* What was lost, and what was handed over. */
 void finish_add_totals(struct drain_totals *totals);
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: as long as PIPESHIM_DRAIN_EXIT
+ * says. */
 #endif

@@ -78,4 +78,6 @@ void headroom_begin_in_child(void);
  * pipe-max-size, pipe-user-pages-soft). */
 void headroom_rescue(int fd);
 
+/* Runs on: program threads, signal handlers; headroom_rescue(): watchdog. AS-safe: yes. Blocks:
+ * no. */
 #endif

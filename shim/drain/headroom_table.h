@@ -23,4 +23,5 @@ static inline void headroom_forget(unsigned fd)
     atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
 }
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

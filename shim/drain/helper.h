@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Inside the helper process: no libc, which is unmapped there, and no thread but this one.
- *
- * Runs on: helper. AS-safe: no. Blocks: yes. */
+/* Inside the helper process: no libc, which is unmapped there, and no thread but this one. */
 #ifndef PIPESHIM_DRAIN_HELPER_H
 #define PIPESHIM_DRAIN_HELPER_H
 
@@ -16,4 +14,5 @@ enum { HELPER_FD = 0 }; /* the pipe's write end */
  * process ends. `program` is who queues. */
 void helper_run(struct channel *channel, char *chunks, pid_t program);
 
+/* Runs on: helper. AS-safe: no. Blocks: yes. */
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
  * How a helper process comes to be, and what it leaves behind.
- *
- * Runs on: program threads, watchdog. AS-safe: yes, with all signals blocked. Blocks: about 0.2 ms.
  */
 #ifndef PIPESHIM_DRAIN_HELPER_PROCESS_H
 #define PIPESHIM_DRAIN_HELPER_PROCESS_H
@@ -35,4 +33,6 @@ void helpers_reap(void);
 /* A forked child: the helpers are its parent's children. */
 void helpers_begin_in_child(void);
 
+/* Runs on: program threads, watchdog. AS-safe: yes, with all signals blocked. Blocks: about 0.2
+ * ms. */
 #endif

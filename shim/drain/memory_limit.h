@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How much memory the queues may take where the kernel would kill for more.
- *
- * Runs on: program threads. AS-safe: yes. Blocks: no. */
+/* How much memory the queues may take where the kernel would kill for more. */
 #ifndef PIPESHIM_DRAIN_MEMORY_LIMIT_H
 #define PIPESHIM_DRAIN_MEMORY_LIMIT_H
 
@@ -12,4 +10,5 @@
  * versions); UINT64_MAX: there is none, or it cannot be read. About ten system calls. */
 uint64_t memory_limit(void);
 
+/* Runs on: program threads. AS-safe: yes. Blocks: no. */
 #endif

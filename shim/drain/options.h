@@ -18,4 +18,5 @@ struct drain_options {
     uint64_t grow;    /* PIPESHIM_GROW; 0: off */
 };
 
+/* Runs on: any. Plain data. */
 #endif

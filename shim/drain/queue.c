@@ -124,9 +124,10 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
         return QUEUE_NOT_POSSIBLE;
     }
     write_records(stream, head, write, size);
+    chunks_prefetch(stream, head + space);
     atomic_fetch_add_explicit(&drain_state->queued, space, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&channel->head, &head, head + space)) {
-        atomic_fetch_sub(&drain_state->queued, space);
+        drain_uncount(space);
         return QUEUE_ELSEWHERE; /* the helper has just left, or the stream was sealed */
     }
     if (!atomic_load_explicit(&channel->open, memory_order_relaxed))

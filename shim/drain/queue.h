@@ -6,8 +6,6 @@
  * `drain_state->queued` is the sum of all queues. What the helpers have taken is counted off by the
  * writers: at each write where the figure must be exact, else when the bound seems near, for the
  * helper's cache line comes from another core.
- *
- * Runs on: program threads. AS-safe: yes. Blocks: no (a helper's start takes about 0.2 ms).
  */
 #ifndef PIPESHIM_DRAIN_QUEUE_H
 #define PIPESHIM_DRAIN_QUEUE_H
@@ -41,4 +39,5 @@ struct queued_write {
 enum queue_outcome queue_write(struct stream *stream, struct queued_write *write,
                                enum drain_overflow overflow, uint32_t *asked);
 
+/* Runs on: program threads. AS-safe: yes. Blocks: no (a helper's start takes about 0.2 ms). */
 #endif

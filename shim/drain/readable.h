@@ -2,8 +2,6 @@
 /*
  * Memory of the program that a queued write is copied from, in user space: write(2) answers EFAULT
  * for what cannot be read, and programs ask it just for that (unwinders, garbage collectors).
- *
- * Runs on: program threads. AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_READABLE_H
 #define PIPESHIM_DRAIN_READABLE_H
@@ -18,4 +16,5 @@ bool readable(const void *memory, uint64_t size);
 /* How many bytes of the vector, which can be read itself, can be read from its beginning on. */
 uint64_t readable_bytes(const struct iovec *vector, int count);
 
+/* Runs on: program threads. AS-safe: yes. Blocks: no. */
 #endif

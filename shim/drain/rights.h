@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whether another process could do to us what it likes anyway.
- *
- * Runs on: program threads, watchdog, helper (system calls only). AS-safe: yes. Blocks: no.
  */
 #ifndef PIPESHIM_DRAIN_RIGHTS_H
 #define PIPESHIM_DRAIN_RIGHTS_H
@@ -14,4 +12,5 @@
  * that cannot be read. Costs about 30 us. */
 bool rights_include_ours(int pid);
 
+/* Runs on: program threads, watchdog, helper (system calls only). AS-safe: yes. Blocks: no. */
 #endif

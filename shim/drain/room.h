@@ -11,9 +11,6 @@
  * it. The helper that made room and sees `waiting` clears it, and FUTEX_WAITERS, and wakes. So
  * whoever sees `waiting` finds the bit; in the other order a writer could sleep with a bit that
  * nobody looks for (tests/unit/test_room.c tries all orders).
- *
- * Runs on: program threads (ask, wait), helper and watchdog (tell). AS-safe: yes. Blocks:
- * room_wait().
  */
 #ifndef PIPESHIM_DRAIN_ROOM_H
 #define PIPESHIM_DRAIN_ROOM_H
@@ -39,4 +36,6 @@ static inline bool room_is_wanted(struct channel *channel)
 /* Wakes all who wait for this queue. */
 void room_tell(struct channel *channel);
 
+/* Runs on: program threads (ask, wait), helper and watchdog (tell). AS-safe: yes. Blocks:
+ * room_wait(). */
 #endif

@@ -7,4 +7,5 @@
 
 extern struct drain_options drain_settings __attribute__((visibility("hidden")));
 
+/* Runs on: any. Plain data. */
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A few instructions that no signal handler may leave by siglongjmp().
- *
- * Runs on: program threads, watchdog. AS-safe: yes. Blocks: no. */
+/* A few instructions that no signal handler may leave by siglongjmp(). */
 #ifndef PIPESHIM_DRAIN_SIGNALS_H
 #define PIPESHIM_DRAIN_SIGNALS_H
 
@@ -24,4 +22,5 @@ static inline void signals_restore(uint64_t before)
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
 }
 
+/* Runs on: program threads, watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -5,8 +5,6 @@
  *
  * Private memory, wiped in a forked child by the kernel (MADV_WIPEONFORK): a child has queues of
  * its own, and nothing of its parent's. What the helper needs lies in the stream's channel.
- *
- * Runs on: program threads, watchdog. AS-safe: yes. Blocks: no, but stream_lock() a moment.
  */
 #ifndef PIPESHIM_DRAIN_STREAM_H
 #define PIPESHIM_DRAIN_STREAM_H
@@ -74,6 +72,17 @@ static inline bool drain_is_active(void)
     return atomic_load(&drain_state->active) != 0;
 }
 
+/* Counts bytes as queued no more. A write that was left by siglongjmp() may have been counted
+ * without being queued, so the sum is never taken below zero, and begins anew when nothing is
+ * queued. */
+static inline void drain_uncount(uint64_t bytes)
+{
+    uint64_t before = atomic_load(&drain_state->queued);
+    while (!atomic_compare_exchange_weak(&drain_state->queued, &before,
+                                         before > bytes ? before - bytes : 0)) {
+    }
+}
+
 /* True if it is, or was last, of that pipe. */
 static inline bool stream_is_of(struct stream *stream, uint64_t device, uint64_t inode)
 {
@@ -105,4 +114,5 @@ static inline void stream_lock_release(struct stream *stream)
 /* Closes the stream for writers, whoever holds its lock: the next one finds, or makes, another. */
 void stream_seal(struct stream *stream);
 
+/* Runs on: program threads, watchdog. AS-safe: yes. Blocks: no, but stream_lock() a moment. */
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which stream is of which pipe.
- *
- * Runs on: program threads. AS-safe: yes. Blocks: a quarter of a second at most. */
+/* Which stream is of which pipe. */
 #ifndef PIPESHIM_DRAIN_STREAM_TABLE_H
 #define PIPESHIM_DRAIN_STREAM_TABLE_H
 
@@ -21,4 +19,5 @@ bool streams_are_sent(uint64_t device, uint64_t inode);
 /* True if another stream of the pipe, sealed, is not sent yet. */
 bool streams_wait_for_older(const struct stream *stream);
 
+/* Runs on: program threads. AS-safe: yes. Blocks: a quarter of a second at most. */
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What this process's drainer has done.
- *
- * Runs on: any thread. AS-safe: yes. Blocks: no. */
+/* What this process's drainer has done. */
 #ifndef PIPESHIM_DRAIN_TOTALS_H
 #define PIPESHIM_DRAIN_TOTALS_H
 
@@ -23,4 +21,5 @@ void totals_begin_in_child(void);
 /* So many were queued for one pipe at once. */
 void totals_note_peak(uint64_t bytes);
 
+/* Runs on: any thread. AS-safe: yes. Blocks: no. */
 #endif

@@ -15,8 +15,6 @@
  * locked.
  *
  * System calls only: the helper has no libc.
- *
- * Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: turn_wait() only.
  */
 #ifndef PIPESHIM_DRAIN_TURN_H
 #define PIPESHIM_DRAIN_TURN_H
@@ -40,4 +38,5 @@ int64_t turn_draw(int fd);
 /* Waits until all that have drawn before are gone. For the helper. */
 void turn_wait(int fd, int64_t ticket);
 
+/* Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: turn_wait() only. */
 #endif

@@ -209,7 +209,7 @@ static bool reader_caught_up(const struct descriptor *descriptor)
  * answer: those are tried directly. */
 static bool is_of_a_burst(uint64_t size)
 {
-    enum { LARGE = 2048 };
+    enum { LARGE = 16 * 1024 };
     static __thread uint32_t last; /* child: kept, only its changes count */
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;

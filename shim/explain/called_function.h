@@ -21,4 +21,5 @@
 bool called_function(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                      uintptr_t return_address, uintptr_t *function);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

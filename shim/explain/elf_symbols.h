@@ -38,4 +38,5 @@ bool elf_symbols_find_entry(const struct memory_reader *reader, const struct elf
  * executable that exports nothing: a linear search through all symbols. */
 uintptr_t elf_file_symbol_find(const struct memory_reader *file, uintptr_t bias, const char *name);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

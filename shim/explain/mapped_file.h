@@ -20,4 +20,5 @@ struct mapped_file {
  * and closes it. Async-signal-safe. */
 bool mapped_file_find(uintptr_t address, struct mapped_file *file);
 
+/* Runs on: watchdog, constructor. AS-safe: yes. Blocks: no. */
 #endif

@@ -35,4 +35,5 @@ bool module_bases_read(int pid, struct module_bases *bases);
 /* "/proc/self/NAME" or "/proc/PID/NAME" in `path` (PROC_PATH_LIMIT bytes). */
 void module_bases_proc_path(int pid, const char *name, char *path);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

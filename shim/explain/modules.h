@@ -62,4 +62,5 @@ size_t module_build_id(const struct memory_reader *reader, const struct module *
 size_t notes_build_id(const struct memory_reader *reader, uintptr_t address, uint64_t size,
                       uint8_t *build_id);
 
+/* Runs on: watchdog; modules_init(): constructor. AS-safe: yes. Blocks: no. */
 #endif

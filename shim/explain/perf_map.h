@@ -31,4 +31,5 @@ unsigned perf_map_find(int pid, struct perf_map_name *names, unsigned count);
 /* The same from an open file, from its current position on. */
 unsigned perf_map_read(int fd, struct perf_map_name *names, unsigned count);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the map's file system does. */
 #endif

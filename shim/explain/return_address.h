@@ -35,4 +35,5 @@ bool is_signal_trampoline(struct stack_snapshot *snapshot, const struct memory_r
 bool is_stack_drop_and_return(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                               uintptr_t pc, uint64_t *size);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -60,4 +60,5 @@ bool stack_snapshot_spend(struct stack_snapshot *snapshot, unsigned amount);
 bool stack_snapshot_read(struct stack_snapshot *snapshot, const struct memory_reader *reader,
                          uintptr_t address, void *to, size_t size);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -55,4 +55,5 @@ enum { SYMBOL_BUFFER_SIZE = 48 * 1024 }; /* a multiple of sizeof(Elf64_Sym) */
 void symbol_table_search(const struct symbol_table *table, struct symbol_target *targets,
                          size_t count, unsigned char buffer[SYMBOL_BUFFER_SIZE]);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file's file system does. */
 #endif

@@ -26,4 +26,5 @@
 size_t symbolize(const struct stack_trace *trace, const struct memory_reader *reader,
                  struct stack_frame_name *names, size_t depth);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

@@ -59,4 +59,5 @@ const struct door_description *call_describe(enum call_id id);
  * poll and nanosleep show after SIGSTOP and SIGCONT). */
 bool call_may_sleep_in(enum call_id id, long number);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

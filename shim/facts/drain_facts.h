@@ -24,4 +24,5 @@ struct drain_totals {
     uint64_t handed_over_bytes, handed_over_writes;
 };
 
+/* Runs on: any. Plain data. */
 #endif

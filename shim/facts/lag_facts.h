@@ -43,4 +43,5 @@ struct loop_statistics {
     uint64_t absences[LAG_BUCKETS]; /* by length; those that fell between two looks are not seen */
 };
 
+/* Runs on: any. Plain data. */
 #endif

@@ -27,4 +27,5 @@ struct member {
     const char *note; /* why something is missing; NULL */
 };
 
+/* Runs on: any. Plain data. */
 #endif

@@ -71,4 +71,5 @@ struct object_facts {
     struct peer_facts child;      /* waits for a child: pid != 0 */
 };
 
+/* Runs on: any. Plain data. */
 #endif

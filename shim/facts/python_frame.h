@@ -37,4 +37,5 @@ struct python_stack_facts {
     bool omitted_more; /* there are at least that many: counting was given up */
 };
 
+/* Runs on: any. Plain data. */
 #endif

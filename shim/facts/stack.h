@@ -61,4 +61,5 @@ struct stack_frame_name {
     uint8_t build_id_size; /* 0: none */
 };
 
+/* Runs on: any. Plain data. */
 #endif

@@ -42,4 +42,5 @@ struct story {
     uint64_t lag_ref;    /* the `lag` that was told before this call became slow; 0: none */
 };
 
+/* Runs on: any. Plain data. */
 #endif

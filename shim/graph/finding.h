@@ -104,4 +104,5 @@ const char *finding_name(enum finding_kind kind);
  * that keeps a reader waiting. */
 void finding_describe(const struct wait_graph *graph, struct wait_finding *finding);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

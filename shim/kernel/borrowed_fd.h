@@ -34,4 +34,5 @@ long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *
  * has not read. -errno when it may not be asked. */
 int64_t borrowed_unread(int pid, int fd);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -65,4 +65,5 @@ enum wait_kind wait_kind_of_wchan(const char *wchan);
 /* True if a thread that waits so may sleep in that kernel function. */
 bool wchan_may_be(const char *wchan, enum wait_kind kind);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

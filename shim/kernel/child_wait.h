@@ -12,4 +12,5 @@ bool child_is_ours(int pid);
  * kernel does not tell (CONFIG_PROC_CHILDREN). */
 int child_first(int tid);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

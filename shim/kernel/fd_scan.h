@@ -55,4 +55,5 @@ long fd_iterate(struct fd_iterator *iterator, int pid); /* 0 or -errno; close on
 bool fd_next(struct fd_iterator *iterator);
 void fd_iterate_end(struct fd_iterator *iterator);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

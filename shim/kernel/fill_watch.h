@@ -71,4 +71,5 @@ typedef bool (*fill_report)(void *context, const struct fill_history *pipe,
 long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
                      fill_report report, void *context);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

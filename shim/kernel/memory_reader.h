@@ -51,4 +51,5 @@ static inline bool memory_read(const struct memory_reader *reader, uintptr_t add
 bool memory_read_string(const struct memory_reader *reader, uintptr_t address, char *to,
                         size_t capacity);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -51,4 +51,5 @@ bool peer_facts_of_process(int pid, struct peer_facts *peer);
  * most likely keeps it from being used (a write, a wait for a child, then other waits). */
 bool peer_facts_of_holder(int pid, int fd, struct peer_facts *peer);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

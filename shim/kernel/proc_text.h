@@ -101,4 +101,5 @@ struct inet_line {
 /* Parses one line (without its newline); false for the heading and for anything else. */
 bool parse_inet(const char *text, struct inet_line *line);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

@@ -53,4 +53,5 @@ int task_first_exit_status(void);
 /* Calls `visit` for each thread of the process, until it returns false. */
 void task_for_each(bool (*visit)(int tid, void *context), void *context);
 
+/* Runs on: watchdog; task_name(): any. AS-safe: yes. Blocks: no. */
 #endif

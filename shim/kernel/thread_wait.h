@@ -52,4 +52,5 @@ int thread_wait_child(const struct thread_wait *wait, int *pidfd);
  * read (process_vm_readv), else a timeout behind a pointer counts as 0. */
 int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memory_allowed);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -33,4 +33,5 @@ bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
 /* The same for the set of one epoll descriptor, whether or not a thread waits on it. */
 bool epoll_set_each(int pid, int epoll_fd, wait_set_visit visit, void *context);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -76,4 +76,6 @@ void life_go_inert(void);
 bool life_reporting_begin(unsigned patience_ms);
 void life_reporting_end(void);
 
+/* Runs on: any; life_activate(): constructor. AS-safe: yes. Blocks: life_reporting_begin() as it is
+ * told. */
 #endif

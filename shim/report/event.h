@@ -62,6 +62,9 @@ void event_json_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_json_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+/* It has not returned: a `still`. */
+void event_json_still(struct text_buffer *, const struct event_head *,
+                      const struct event_unblocked *);
 void event_json_lag(struct text_buffer *, const struct event_head *, const struct story *,
                     const struct lag_facts *, bool with_stack);
 void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
@@ -83,6 +86,8 @@ void event_text_blocked(struct text_buffer *, const struct event_head *, const s
                         bool with_stack);
 void event_text_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
+void event_text_still(struct text_buffer *, const struct event_head *,
+                      const struct event_unblocked *);
 void event_text_lag(struct text_buffer *, const struct event_head *, const struct story *,
                     const struct lag_facts *, bool with_stack);
 void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
@@ -98,4 +103,5 @@ void event_text_drain_loss(struct text_buffer *, const struct event_head *, bool
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
+/* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

@@ -331,6 +331,16 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
+void event_json_still(struct text_buffer *text, const struct event_head *head,
+                      const struct event_unblocked *event)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_unsigned(&json, "ref", event->ref);
+    json_put_milliseconds(&json, "blocked_ms", event->blocked_ns);
+    event_json_end(&json);
+}
+
 void event_json_unblocked(struct text_buffer *text, const struct event_head *head,
                           const struct event_unblocked *event)
 {

@@ -31,4 +31,5 @@ void event_json_drain_totals(struct json_writer *json, const struct drain_totals
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 
+/* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

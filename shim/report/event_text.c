@@ -294,6 +294,18 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     event_text_stacks(text, story, with_stack);
 }
 
+void event_text_still(struct text_buffer *text, const struct event_head *head,
+                      const struct event_unblocked *event)
+{
+    event_text_begin(text, head, "STILL");
+    text_string(text, "blocked, now for ");
+    text_milliseconds(text, event->blocked_ns / 1000);
+    text_string(text, " s (report ");
+    text_unsigned(text, event->ref);
+    text_string(text, ")\n");
+    event_text_lost(text, head);
+}
+
 void event_text_unblocked(struct text_buffer *text, const struct event_head *head,
                           const struct event_unblocked *event)
 {

@@ -18,4 +18,5 @@ void event_text_drain_totals(struct text_buffer *text, const struct drain_totals
 /* The summary's event loops. */
 void event_text_loops(struct text_buffer *text, const struct summary *summary);
 
+/* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

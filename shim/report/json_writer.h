@@ -35,4 +35,5 @@ void json_put_hex(struct json_writer *json, const char *key, uint64_t value);
 /* Milliseconds with three decimals. */
 void json_put_milliseconds(struct json_writer *json, const char *key, uint64_t nanoseconds);
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

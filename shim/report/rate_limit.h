@@ -32,4 +32,5 @@ bool rate_limit_take(struct rate_limit *limit, uint64_t now_ns);
  * it is shown now. Forgets the oldest when there are too many. */
 bool rate_limit_show_stack(struct rate_limit *limit, uint64_t hash, uint64_t now_ns);
 
+/* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

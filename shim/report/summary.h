@@ -55,4 +55,5 @@ uint64_t summary_percentile_ns(const struct summary_site *site, unsigned percent
 /* The innermost frame that is the program's own, for a one-line account; NULL: none known. */
 const struct stack_frame_name *story_program_frame(const struct story *story);
 
+/* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

@@ -23,4 +23,6 @@ void suppress_parse(const char *text, unsigned size,
 /* True if a rule fits the story. Async-signal-safe. */
 bool suppress_match(const struct story *story, const char *class_name);
 
+/* Runs on: suppress_load() and suppress_parse(): constructor; suppress_match(): any. AS-safe: yes.
+ * Blocks: suppress_load() as long as its file does. */
 #endif

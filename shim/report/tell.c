@@ -15,6 +15,7 @@
 #include "report/event.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
+#include "report/status_page.h"
 #include "report/suppress.h"
 
 enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
@@ -22,19 +23,24 @@ enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
 /* child: constant */
+/* A call that goes on is told again at ten times its threshold, then at each doubling, up to once
+ * an hour. */
+enum { STILL_AFTER_THRESHOLDS = 10 };
+#define LONGEST_STILL_NS ((uint64_t)3600 * NS_PER_S)
+
 static struct settings *config;
-static bool name_is_open; /* tell_prepare() must ask for the executable's name */
-static const struct tell_sources *sources;
-static struct event_start start; /* but for cpu_stacks, which is asked each time */
+static bool name_is_open; /* tell_prepare() must ask for the name; child: constant */
+static const struct tell_sources *sources; /* child: constant */
+static struct event_start start;           /* child: kept, cpu_stacks is asked each time */
 static bool start_told;
 
 /* All below is used under the lock of report/ only. */
 static char record[RECORD_LIMIT]; /* child: scratch */
-static uint64_t last_seq;
-static uint64_t told_dropped;  /* drops that a record has told of */
-static uint64_t held_back_now; /* reports held back since the last record */
-static struct rate_limit limit;
-static struct summary summary;
+static uint64_t last_seq;         /* child: kept, counts_begun says that it counts */
+static uint64_t told_dropped;     /* drops that a record has told of; child: kept, likewise */
+static uint64_t held_back_now;  /* reports held back since the last record; child: kept, likewise */
+static struct rate_limit limit; /* child: kept, counts_begun says that it counts */
+static struct summary summary;  /* child: kept, counts_begun says that it counts */
 static uint64_t begun_ns;
 static bool noticed;      /* see tell_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
@@ -124,7 +130,7 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
 
 /* Signals stay away while the lock is held: a handler that jumps out, or a cancellation, would
  * leave it taken for ever. */
-static uint64_t signals_before;
+static uint64_t signals_before; /* child: scratch */
 
 static bool begin_telling_within(unsigned patience_ms)
 {
@@ -151,6 +157,17 @@ static bool begin_telling(void)
     }
     if (!counts_begun)
         begin_counts();
+    return true;
+}
+
+/* The page is begun by the watchdog's first look, and by a forked child's. */
+static bool have_page(void)
+{
+    int pid = atomic_load(&life->pid);
+    if (pid == 0)
+        return false;
+    if (status_page_pid() != pid)
+        status_page_begin(pid, clock_monotonic_ns());
     return true;
 }
 
@@ -210,7 +227,7 @@ static bool write_warning(const char *message)
 /* True if the log's target turned out to be none. */
 static bool tell_trouble(void)
 {
-    static char message[LOG_MESSAGE_LIMIT];
+    static char message[LOG_MESSAGE_LIMIT]; /* child: scratch */
     struct text_buffer text;
     text_init(&text, message, sizeof message);
     bool trouble = log_trouble(&text);
@@ -311,11 +328,14 @@ struct told tell_blocked(const struct story *story)
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
     told.site = summary_blocked(&summary, story);
+    if (have_page())
+        status_page_blocked(story, now);
     if (!is_held_back(story, now)) {
         write_start();
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
         begin_record(&text, &head, "blocked", story->tid, story->thread);
         told.seq = head.seq;
+        told.still_ns = STILL_AFTER_THRESHOLDS * story->threshold_ns;
         if (is_json())
             event_json_blocked(&text, &head, story, with_stack);
         else
@@ -326,6 +346,26 @@ struct told tell_blocked(const struct story *story)
     return told;
 }
 
+bool tell_still(int tid, struct told *told, uint64_t blocked_ns)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    if (!begin_telling())
+        return false;
+    task_name(tid, thread, sizeof thread);
+    struct event_unblocked event = {told->seq, blocked_ns, false};
+    begin_record(&text, &head, "still", tid, thread);
+    if (is_json())
+        event_json_still(&text, &head, &event);
+    else
+        event_text_still(&text, &head, &event);
+    write_record(&text);
+    end_telling();
+    told->still_ns = blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
+    return true;
+}
+
 bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
 {
     struct text_buffer text;
@@ -334,6 +374,8 @@ bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
     if (!begin_telling())
         return false;
     summary_returned(&summary, told->site, blocked_ns);
+    if (have_page())
+        status_page_unblocked(tid, blocked_ns);
     if (told->seq != 0) {
         task_name(tid, thread, sizeof thread);
         struct event_unblocked event = {told->seq, blocked_ns, thread[0] == '\0'};
@@ -356,6 +398,8 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
     uint64_t now = clock_monotonic_ns();
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
+    if (have_page())
+        status_page_lag(true);
     if (!is_held_back(story, now)) {
         write_start();
         summary.reports++;
@@ -379,6 +423,8 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     char thread[COMM_LIMIT + 1];
     if (!begin_telling())
         return false;
+    if (have_page())
+        status_page_lag_end(facts);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "lag_end", tid, thread);
     if (is_json())
@@ -390,15 +436,33 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     return true;
 }
 
-bool tell_finding(const struct wait_finding *finding, const struct member *members,
-                  uint64_t blocked_ns)
+/* The thread of process `pid` that is in the finding; 0: none is. */
+static int own_thread(const struct wait_finding *finding, int pid)
+{
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == pid)
+            return finding->chain[i].tid;
+    return 0;
+}
+
+void tell_finding_over(enum finding_kind kind)
+{
+    if (!begin_telling_within(PATIENCE_MS))
+        return;
+    if (have_page())
+        status_page_finding_over(kind);
+    end_telling();
+}
+
+uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
+                      uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
     if (!begin_telling())
-        return false;
+        return 0;
     task_name(pid, thread, sizeof thread);
     write_start();
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
@@ -408,8 +472,10 @@ bool tell_finding(const struct wait_finding *finding, const struct member *membe
     else
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
+    if (have_page())
+        status_page_finding(finding, own_thread(finding, pid), clock_monotonic_ns());
     end_telling();
-    return true;
+    return head.seq;
 }
 
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
@@ -452,6 +518,8 @@ uint64_t tell_drain(const struct drain_facts *facts)
         summary.reports += facts->ref == 0;
         begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
         seq = head.seq;
+        if (have_page())
+            status_page_draining(facts->ref == 0);
         if (is_json())
             event_json_drain(&text, &head, facts);
         else
@@ -497,12 +565,28 @@ static bool is_worth_a_file(bool has_loops)
     return noticed || watched >= (has_loops ? 1 : 10) * (uint64_t)NS_PER_S;
 }
 
+static void look_at_page(bool has_loops)
+{
+    static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
+    if (!have_page())
+        return;
+    if (counts_begun) {
+        summary.dropped = log_dropped();
+        if (drain_enabled)
+            summary.drain = drain_totals();
+    }
+    status_page_look(counts_begun ? &summary : NULL, summary.watchdog_cpu_ns, clock_monotonic_ns());
+    if (has_loops)
+        status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+}
+
 void tell_periodic(bool has_loops)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     /* Nothing is lost if another thread is at it: there is a next time. */
     if (!rights_hold() || !begin_telling_within(0))
         return;
+    look_at_page(has_loops);
     if (log_keeps() && is_worth_a_file(has_loops))
         log_release(true);
     else

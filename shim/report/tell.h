@@ -50,6 +50,9 @@ bool tell_line(const char *message);
 /* All that follow and return a bool: false, or `untold`, if the log cannot be had now: another
  * thread speaks for too long, or the watchdog must leave. It is to be told later, then. */
 struct told tell_blocked(const struct story *story);
+/* The call that `told` is about has not returned: `still`. Sets when it is to be told next. False
+ * if it could not be told now. */
+bool tell_still(int tid, struct told *told, uint64_t blocked_ns);
 /* The call that `told` is about has returned, or its thread is gone. */
 bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns);
 
@@ -62,8 +65,11 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
  * a stuck write: `finding`. */
 /* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
  * waited; 0: not known. */
-bool tell_finding(const struct wait_finding *finding, const struct member *members,
-                  uint64_t blocked_ns);
+/* Returns its seq; 0: it could not be told now. */
+uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
+                      uint64_t blocked_ns);
+/* The wait that it was about is over, or another one. */
+void tell_finding_over(enum finding_kind kind);
 
 /* A pipe that is about to be full: `filling`. */
 void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast);
@@ -86,4 +92,6 @@ void tell_periodic(bool has_loops);
  * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */
 void tell_finish(uint64_t deadline_ns);
 
+/* Runs on: constructor (read, prepare, start), watchdog, at the exit the thread that ends. AS-safe:
+ * yes but tell_prepare(). Blocks: no; tell_finish() until its deadline. */
 #endif

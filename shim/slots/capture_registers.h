@@ -45,4 +45,5 @@ capture_registers(struct saved_registers *registers)
 #endif
 }
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

@@ -126,4 +126,6 @@ static inline void slot_leave(struct slot *slot)
     atomic_thread_fence(memory_order_release);
 }
 
+/* Runs on: program threads, signal handlers; slot_at(), slot_bound(): watchdog too. AS-safe: yes.
+ * Blocks: no. */
 #endif

@@ -16,4 +16,5 @@ void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
 /* "write" for SYS_write; NULL for one that this table does not know. */
 const char *kernel_call_name(long number);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

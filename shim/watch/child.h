@@ -10,4 +10,5 @@
  * vfork child (the memory is its parent's) and where the library is inert. Async-signal-safe. */
 bool life_begin(void);
 
+/* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

@@ -29,4 +29,5 @@ uint64_t context_lag_threshold_ns(void);
 /* The smallest of them. */
 uint64_t context_smallest_threshold_ns(void);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -30,4 +30,5 @@ bool cpu_events_latest(int tid, struct stack_snapshot *snapshot);
 /* No more samples of `tid`. Cheap; what was set up for it is kept for the next time. */
 void cpu_events_end(int tid);
 
+/* Runs on: watchdog; cpu_events_allowed(): any. AS-safe: yes. Blocks: no. */
 #endif

@@ -32,4 +32,5 @@ bool cpu_stacks_latest(int tid, struct stack_snapshot *snapshot);
 /* No more samples of `tid`. Cheap. */
 void cpu_stacks_end(int tid);
 
+/* Runs on: watchdog; cpu_stacks_source(): any. AS-safe: yes. Blocks: no. */
 #endif

@@ -36,4 +36,5 @@ bool cpu_timer_runs(void);
 /* A forked child: nothing of its parent runs there. */
 void cpu_timer_begin_in_child(void);
 
+/* Runs on: watchdog; cpu_timer_stop_all(), cpu_timer_runs(): any. AS-safe: yes. Blocks: no. */
 #endif

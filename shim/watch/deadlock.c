@@ -35,6 +35,9 @@ static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64
 static uint64_t not_before;       /* what the last looks have cost allows none earlier */
 static uint64_t told[TOLD_LIMIT]; /* the latest, by identity; child: kept, told_count counts */
 static unsigned told_count;
+static int held_tid;        /* the thread of this process in the last one told; child: scratch */
+static uint64_t held_since; /* the wait that it was about; 0: none, it is over */
+static enum finding_kind held_kind; /* child: scratch */
 
 void deadlock_begin(void)
 {
@@ -43,6 +46,7 @@ void deadlock_begin(void)
     confirm_at = UINT64_MAX;
     not_before = 0;
     told_count = 0;
+    held_since = 0;
 }
 
 static bool have_memory(void)
@@ -131,6 +135,26 @@ static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
     return 0;
 }
 
+static void hold(const struct wait_finding *finding)
+{
+    held_since = 0;
+    for (unsigned i = 0; i < finding->count && held_since == 0; i++) {
+        if (finding->chain[i].pid != own_pid())
+            continue;
+        held_tid = finding->chain[i].tid;
+        held_kind = finding->kind;
+        held_since = long_waits_since(held_tid);
+    }
+}
+
+static void see_whether_it_holds(void)
+{
+    if (held_since == 0 || long_waits_since(held_tid) == held_since)
+        return;
+    held_since = 0;
+    tell_finding_over(held_kind);
+}
+
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
 static void look(uint64_t now)
 {
@@ -140,8 +164,10 @@ static void look(uint64_t now)
     if (finding && is_told(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
-    if (confirmed && tell_finding(finding, members_look(finding), own_wait_ns(finding, now)))
+    if (confirmed && tell_finding(finding, members_look(finding), own_wait_ns(finding, now))) {
         told[told_count++ % TOLD_LIMIT] = identity(finding);
+        hold(finding);
+    }
     bool first = finding && !have_before;
     have_before = finding && !confirmed;
     if (have_before)
@@ -183,6 +209,7 @@ static uint64_t look_at_stuck_write(uint64_t now, bool stuck)
 uint64_t deadlock_look(uint64_t now, bool stuck)
 {
     uint64_t due_at = not_before;
+    see_whether_it_holds();
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;

@@ -20,4 +20,5 @@ void deadlock_begin(void);
  * descriptors of all processes, some milliseconds. */
 uint64_t deadlock_look(uint64_t now, bool stuck);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -18,4 +18,5 @@ void drain_watch_end(void);
 /* A forked child: what its parent told is not its to end. */
 void drain_watch_begin_in_child(void);
 
+/* Runs on: watchdog; drain_watch_end(): the thread that ends. AS-safe: yes. Blocks: no. */
 #endif

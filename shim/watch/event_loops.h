@@ -75,4 +75,5 @@ bool event_loops_any(void);
 /* Calls `visit` for each loop known, also those that were left. */
 void event_loops_for_each(void (*visit)(struct event_loop *loop, void *context), void *context);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -17,4 +17,5 @@ void filling_begin(void);
  * five-hundredth of the time. */
 uint64_t filling_look(uint64_t now, bool activity);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -7,4 +7,6 @@
  * returns within a fraction of a second. */
 void life_finish(void);
 
+/* Runs on: the thread that ends. AS-safe: yes. Blocks: 50 ms where something hangs; 2 s while the
+ * watchdog lacks a CPU. */
 #endif

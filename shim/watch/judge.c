@@ -200,6 +200,12 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
     return slept_through(tid, call, run_time) ? report(&story) : open;
 }
 
+void judge_still(int tid, struct told *told, uint64_t since_ns, uint64_t now)
+{
+    if (told->seq != 0 && told->still_ns != 0 && now - since_ns >= told->still_ns)
+        tell_still(tid, told, now - since_ns);
+}
+
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns)
 {
     if (judgement->verdict == VERDICT_REPORTED)

@@ -49,7 +49,12 @@ bool slot_end_report(struct slot *slot);
 /* At exit, when there is no watchdog any more: the ends that it has not come to see. */
 void judge_end_all(void);
 
+/* A reported call has not returned by `now`: tells it again when it is time to. */
+void judge_still(int tid, struct told *told, uint64_t since_ns, uint64_t now);
+
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);
 
+/* Runs on: watchdog; judge_end_all(): the thread that ends. AS-safe: yes. Blocks: as long as the
+ * file systems of symbol files do. */
 #endif

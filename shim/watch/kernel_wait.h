@@ -20,4 +20,5 @@ struct kernel_wait {
 /* `call` has status TASK_IN_CALL. A pure function. */
 struct kernel_wait kernel_wait_of(const struct task_call *call);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

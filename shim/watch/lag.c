@@ -277,6 +277,8 @@ static void follow_unslotted(struct event_loop *loop, const struct sight *sight,
     if (wait->judgement.verdict == VERDICT_OPEN && sight->class != CLASS_PIPE_WRITE &&
         now - wait->since_ns >= context_threshold_ns(sight->class))
         judge_unslotted_wait(loop, sight, wait);
+    else if (wait->judgement.verdict == VERDICT_REPORTED)
+        judge_still(loop->tid, &wait->judgement.told, wait->since_ns, now);
 }
 
 /* True if one call takes a good part of this absence and is still to be judged by itself: two

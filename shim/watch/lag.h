@@ -46,4 +46,6 @@ void lag_end_all(void);
  * watchdog may still write: numbers, no pointers. */
 unsigned lag_statistics(struct loop_statistics *out, unsigned limit);
 
+/* Runs on: watchdog; lag_end_all(), lag_statistics(): the thread that ends. AS-safe: yes. Blocks:
+ * as long as the file systems of symbol files do. */
 #endif

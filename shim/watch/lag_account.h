@@ -42,4 +42,5 @@ void lag_account_facts(const struct absence *absence, int tid, uint64_t now,
 /* An absence of `length` ns in the statistics of its loop. */
 void lag_account_count(struct loop_statistics *statistics, uint64_t length);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -36,4 +36,5 @@ void loop_position_take(struct loop_position *position, const struct story *stor
  * the same thread after the loop was left; false when it is not or cannot be told. */
 bool loop_position_is_left(const struct loop_position *position, const struct story *story);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -37,4 +37,5 @@ bool slot_copy(const struct slot *slot, struct slot_record *record);
 /* Judges `record` by what the kernel says; fills `call` with it. For the watchdog thread. */
 enum proof prove(const struct slot_record *record, struct task_call *call);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

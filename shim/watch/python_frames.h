@@ -25,4 +25,5 @@ void python_frames_add_running(const struct memory_reader *memory, struct story 
 /* A forked child looks for the interpreter anew. */
 void python_frames_begin_in_child(void);
 
+/* Runs on: watchdog; python_frames_begin(): constructor too. AS-safe: yes. Blocks: no. */
 #endif

@@ -47,4 +47,5 @@ bool readiness_set_only_accepts(const struct readiness_set *set);
 /* What a wait inside a callback waits for: sets the story's class, fd and object. */
 void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -144,6 +144,8 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
         uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
         entry->judgement = judge_sampled(tid, call, entry->since_ns, behind);
         explaining_ns += clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+    } else if (entry->judgement.verdict == VERDICT_REPORTED) {
+        judge_still(tid, &entry->judgement.told, entry->since_ns, now);
     }
     if (!behind && entry->judgement.verdict == VERDICT_REPORTED)
         reported_writes = true;

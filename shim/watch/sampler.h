@@ -19,4 +19,5 @@ void sampler_begin(void);
  * `activity`: the slots moved. For the watchdog thread. */
 uint64_t sampler_look(uint64_t now, bool activity);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -56,4 +56,6 @@ void watchdog_thread_tell(void);
 /* Wakes the watchdog if it sleeps. Async-signal-safe. */
 void watchdog_thread_wake(void);
 
+/* Runs on: any but the watchdog itself; watchdog_thread_prepare(): constructor. AS-safe: yes.
+ * Blocks: stop and hold 2 s at most. */
 #endif

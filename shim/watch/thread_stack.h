@@ -34,4 +34,5 @@ unsigned thread_stack_own_frames(void);
  * tables, and the perf map of a runtime that compiles its code. */
 void thread_stack_name(const struct memory_reader *memory, struct story *story);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

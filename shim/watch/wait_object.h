@@ -21,4 +21,5 @@ void wait_object_look(const struct memory_reader *memory, const struct task_call
 /* The processes at the other end: a scan of all, for what is reported only. */
 void wait_object_find_peers(unsigned look, struct story *story);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

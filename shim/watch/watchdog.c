@@ -120,6 +120,7 @@ static void wait_for_end(struct slot *slot, struct look *look)
         return;
     }
     look->stuck = true;
+    judge_still(slot->tid, &watch->told, watch->since_ns, look->now);
     look_again_at(look, look->now + interval_by_age(slot, look));
 }
 

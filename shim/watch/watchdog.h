@@ -17,4 +17,5 @@
  * thread, with its own fd table. */
 void watchdog_run(void);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

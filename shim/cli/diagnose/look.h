@@ -59,4 +59,5 @@ bool diagnose_once(struct diagnosis *diagnosis);
 /* STATUS_… of what was found. */
 int diagnosis_status(const struct diagnosis *diagnosis);
 
+/* Runs on: tool. AS-safe: no. Blocks: between its looks. */
 #endif

@@ -29,4 +29,5 @@ void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_s
 /* One JSON object in one line on stdout. */
 void diagnosis_print_json(const struct diagnosis *diagnosis);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

@@ -87,6 +87,7 @@ static _Noreturn void become(const struct probe *probe, const char *const *words
         unsetenv(cleared[i]);
     setenv("PIPESHIM_PIPE_THRESHOLD", "100ms", 1);
     setenv("PIPESHIM_FORMAT", "json", 1);
+    setenv("PIPESHIM_SUMMARY", "always", 1); /* the start is the proof, and at once */
     setenv("PIPESHIM_LOG", probe->log, 1);
     setenv("LD_PRELOAD", probe->library, 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

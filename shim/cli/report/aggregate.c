@@ -67,19 +67,11 @@ static const struct {
     const char *name;
     bool (*function)(struct model *model, const struct event *event);
 } handlers[] = {
-    {"blocked", on_blocked},
-    {"unblocked", on_unblocked},
-    {"lag", on_lag},
-    {"lag_end", on_lag_end},
-    {"filling", on_filling},
-    {"deadlock", on_deadlock},
-    {"drain_start", on_drain_start},
-    {"drain_end", on_drain_end},
-    {"drain_drop", on_drain_drop},
-    {"drain_handoff", on_drain_handoff},
-    {"start", on_start},
-    {"summary", on_summary},
-    {"action", on_action},
+    {"blocked", on_blocked},     {"unblocked", on_unblocked},   {"lag", on_lag},
+    {"lag_end", on_lag_end},     {"filling", on_filling},       {"deadlock", on_deadlock},
+    {"finding", on_deadlock},    {"still", on_action},          {"drain_start", on_drain_start},
+    {"drain_end", on_drain_end}, {"drain_drop", on_drain_drop}, {"drain_handoff", on_drain_handoff},
+    {"start", on_start},         {"summary", on_summary},       {"action", on_action},
     {"warning", on_warning},
 };
 

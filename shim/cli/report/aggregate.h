@@ -17,4 +17,5 @@ void aggregate_event(struct model *model, const json_t *json, int file);
  * their process), and the timeline is sorted. */
 void aggregate_finish(struct model *model);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

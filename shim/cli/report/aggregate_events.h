@@ -54,4 +54,5 @@ bool on_drain_end(struct model *model, const struct event *event);
 bool on_drain_drop(struct model *model, const struct event *event);
 bool on_drain_handoff(struct model *model, const struct event *event);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

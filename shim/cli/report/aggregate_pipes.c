@@ -2,6 +2,8 @@
 /* Pipes that fill, deadlocks, and the drainer's work. */
 #include "cli/report/aggregate_events.h"
 
+#include <string.h>
+
 void fill_from_pipe(struct model *model, const struct event *event, struct slice *slice)
 {
     const json_t *pipe = json_object_get(event->json, "pipe");
@@ -25,9 +27,11 @@ bool on_filling(struct model *model, const struct event *event)
     return true;
 }
 
-static uint32_t chain_key(const struct deadlock *deadlock)
+static uint32_t chain_key(const struct deadlock *deadlock, const char *id)
 {
-    uint32_t key = 0; /* a sum: each member may begin the chain with itself */
+    if (*id)
+        return hash_bytes(0, id, strlen(id));
+    uint32_t key = deadlock->kind; /* a sum: each member may begin the chain with itself */
     for (uint32_t i = 0; i < deadlock->member_count; i++)
         key += hash_bytes(0, &deadlock->members[i].pid, sizeof deadlock->members[i].pid);
     return key;
@@ -42,15 +46,26 @@ bool on_deadlock(struct model *model, const struct event *event)
         return false;
     for (size_t i = 0; i < size && i < CHAIN_MEMBERS_LIMIT; i++) {
         const json_t *member = json_array_get(chain, i);
-        found.members[found.member_count++] =
-            (struct chain_member){.pid = field_small(member, "pid"),
-                                  .for_pid = field_small(member, "for_pid"),
-                                  .comm = intern_field(model, member, "comm"),
-                                  .waits_in = intern_field(model, member, "waits_in"),
-                                  .object = intern_field(model, member, "object")};
+        found.members[found.member_count++] = (struct chain_member){
+            .name = intern_field(model, member, "name"),
+            .where = intern_field(model, member, "where"),
+            .source = intern_field(model, member, "source"),
+            .used = field_integer(json_object_get(member, "pipe"), "used", NONE),
+            .capacity = field_integer(json_object_get(member, "pipe"), "capacity", NONE),
+            .slots = field_integer(json_object_get(member, "pipe"), "slots", NONE),
+            .pid = field_small(member, "pid"),
+            .for_pid = field_small(member, "for_pid"),
+            .comm = intern_field(model, member, "comm"),
+            .waits_in = intern_field(model, member, "waits_in"),
+            .object = intern_field(model, member, "object")};
     }
+    if (strcmp(field_string(event->json, "event"), "finding") == 0)
+        found.kind = intern_field(model, event->json,
+                                  *field_string(event->json, "kind") ? "kind" : "finding");
+    found.words = intern_field(model, event->json, "words");
+    found.rescue = intern_field(model, event->json, "rescue");
     found.advice = intern_field(model, event->json, "advice");
-    found.key = chain_key(&found);
+    found.key = chain_key(&found, field_string(event->json, "id"));
     for (uint32_t i = 0; i < model->deadlock_count; i++) {
         if (model->deadlocks[i].key == found.key) {
             model->deadlocks[i].count++;

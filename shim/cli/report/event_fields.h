@@ -32,4 +32,5 @@ const char *time_text(int64_t microseconds, char *text);
 /* "1.23 s", "250 ms", "2 h 03 min": for people, to at least 32 bytes. */
 const char *duration_text(int64_t microseconds, char *text);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -17,4 +17,5 @@ enum { PEER_TEXT_LIMIT = 256 };
  * from run to run. */
 void peer_text(const json_t *event, bool generic, char *text, size_t size, int32_t *pid);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -17,4 +17,5 @@ uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
 /* A frame of libpipeshim.so itself. */
 bool event_frame_is_own(const json_t *frame);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -12,4 +12,5 @@
  * the log's strings are replaced. */
 void event_text_write(const json_t *event, FILE *out);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

@@ -74,9 +74,14 @@ void format_summary(const struct model *model, uint32_t limit, FILE *out)
     if (model->lags > 0)
         fprintf(out, "; event loops were away %" PRIu64 " time%s, %s in all", model->lags,
                 model->lags == 1 ? "" : "s", duration_text(model->lag_total, blocked));
-    if (model->deadlock_count > 0)
-        fprintf(out, "; %u DEADLOCK%s", model->deadlock_count,
-                model->deadlock_count == 1 ? "" : "S");
+    uint32_t deadlocks = 0;
+    for (uint32_t i = 0; i < model->deadlock_count; i++)
+        deadlocks += model->deadlocks[i].kind == 0;
+    if (deadlocks > 0)
+        fprintf(out, "; %u DEADLOCK%s", deadlocks, deadlocks == 1 ? "" : "S");
+    if (model->deadlock_count > deadlocks)
+        fprintf(out, "; %u finding%s", model->deadlock_count - deadlocks,
+                model->deadlock_count - deadlocks == 1 ? "" : "s");
     if (model->dropped_bytes > 0)
         fprintf(out, "; %" PRIu64 " bytes dropped", model->dropped_bytes);
     fputs("\n", out);

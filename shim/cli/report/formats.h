@@ -23,7 +23,14 @@ void format_perfetto(const struct model *model, FILE *out);
 /* One page that needs no network. */
 void format_html(const struct model *model, FILE *out);
 
+/* For an issue or a pull request: deadlocks and findings with their lines, then `limit` call sites.
+ */
+void format_markdown(const struct model *model, uint32_t limit, FILE *out);
+/* For a CI server: a failed test case for each deadlock and finding. */
+void format_junit(const struct model *model, FILE *out);
+
 /* What found no room in the model's tables, a line each that starts with `before`. */
 void format_limits(const struct model *model, const char *before, FILE *out);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

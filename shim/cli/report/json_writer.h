@@ -16,4 +16,5 @@ void json_write_string(FILE *out, const char *text);
  * `also` are further characters to replace, may be "". */
 void write_clean(FILE *out, const char *text, const char *also);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

@@ -46,4 +46,5 @@ json_t *log_reader_last(struct log_reader *reader);
 /* Parses one line; NULL if it is no object. */
 json_t *log_line_parse(const char *line, size_t length);
 
+/* Runs on: tool. AS-safe: no. Blocks: on its file. */
 #endif

@@ -135,16 +135,19 @@ struct fill_sample {
 
 struct chain_member {
     int32_t pid, for_pid;
-    string_id comm, waits_in, object;
+    string_id comm, name, waits_in, object, where, source;
+    int64_t used, capacity, slots; /* of a full pipe; NONE */
 };
 
+/* A deadlock, or a finding: both have a chain. */
 struct deadlock {
+    string_id kind; /* of a finding; 0: a deadlock */
     int64_t time;
     uint32_t process;
-    uint32_t key; /* of its members: each of them may report it */
+    uint32_t key; /* of its id or its members: each of them reports it */
     uint64_t count;
     uint32_t member_count;
-    string_id advice;
+    string_id words, advice, rescue;
     struct chain_member members[CHAIN_MEMBERS_LIMIT];
 };
 
@@ -260,4 +263,5 @@ static inline uint64_t process_missing(const struct process *process)
     return process->events > 0 && span > process->events ? span - process->events : 0;
 }
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

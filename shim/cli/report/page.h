@@ -6,4 +6,5 @@
 extern const char report_page[];
 extern const char report_page_end[]; /* the byte after the last */
 
+/* Runs on: any. Plain data. */
 #endif

@@ -18,9 +18,18 @@
 #include "cli/report/log_reader.h"
 #include "cli/report/source_lines.h"
 
-enum report_format { FORMAT_TEXT, FORMAT_FOLDED, FORMAT_SPEEDSCOPE, FORMAT_PERFETTO, FORMAT_HTML };
+enum report_format {
+    FORMAT_TEXT,
+    FORMAT_FOLDED,
+    FORMAT_SPEEDSCOPE,
+    FORMAT_PERFETTO,
+    FORMAT_HTML,
+    FORMAT_MARKDOWN,
+    FORMAT_JUNIT
+};
 
-static const char *const format_names[] = {"text", "folded", "speedscope", "perfetto", "html"};
+static const char *const format_names[] = {"text", "folded",   "speedscope", "perfetto",
+                                           "html", "markdown", "junit"};
 
 enum { DEFAULT_LIMIT = 20 };
 
@@ -48,6 +57,7 @@ static const char help[] =
     "                          speedscope: for https://www.speedscope.app\n"
     "                          perfetto: Chrome trace JSON, for https://ui.perfetto.dev\n"
     "                          html: one page with timeline, table and flame graph\n"
+    "                          markdown: for an issue; junit: for a CI server\n"
     "  -o, --output FILE       write there, not to stdout\n"
     "  -n, --limit N           call sites in text (default 20)\n"
     "      --no-lines          do not look for file:line\n"
@@ -105,7 +115,7 @@ static bool parse_options(int argc, char **argv, struct settings *settings, int 
             if (!valid)
                 *status = usage_error("report",
                                       "'%s' is not a format: text, folded, speedscope, perfetto, "
-                                      "html",
+                                      "html, markdown, junit",
                                       optarg);
             break;
         case 'n':
@@ -204,6 +214,12 @@ static void write_format(const struct model *model, const struct settings *setti
         break;
     case FORMAT_HTML:
         format_html(model, out);
+        break;
+    case FORMAT_MARKDOWN:
+        format_markdown(model, settings->limit, out);
+        break;
+    case FORMAT_JUNIT:
+        format_junit(model, out);
         break;
     }
 }

@@ -26,4 +26,5 @@ struct source_lines_count {
 struct source_lines_count source_lines_resolve(struct model *model,
                                                const struct source_lines_options *given);
 
+/* Runs on: tool. AS-safe: no. Blocks: on files; with debuginfod on the network. */
 #endif

@@ -27,4 +27,5 @@ const char *site_where(const struct model *model, const struct call_site *site, 
 /* The last part of a path. */
 const char *base_name(const char *path);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -44,4 +44,5 @@ static inline const char *string_text(const struct string_table *table, string_i
 /* FNV-1a, for all tables of the report. Start with 0. */
 uint32_t hash_bytes(uint32_t hash, const void *bytes, size_t length);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -19,4 +19,5 @@ struct wait_edge {
  * must be sorted (aggregate_finish). */
 struct wait_edge *wait_edges_find(const struct model *model, uint32_t *count);
 
+/* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

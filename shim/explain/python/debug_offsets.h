@@ -27,4 +27,5 @@ struct debug_offsets {
 bool debug_offsets_read(const struct memory_reader *reader, uintptr_t runtime,
                         struct debug_offsets *debug);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -14,4 +14,5 @@
 int python_line_find(const struct python_offsets *offsets, const struct memory_reader *reader,
                      uintptr_t table, int first_line, int64_t instruction);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -72,4 +72,5 @@ struct python_offsets {
     uint16_t bytes_data;
 };
 
+/* Runs on: any. Plain data. */
 #endif

@@ -180,4 +180,5 @@ static const struct python_offsets python_offsets_table[] = {
     },
 };
 
+/* Runs on: any. Plain data. */
 #endif

@@ -49,4 +49,5 @@ bool python_runtime_choose_offsets(const struct memory_reader *reader,
  * only"; an empty text when there is no Python. */
 void python_runtime_describe(const struct python_runtime *runtime, char *to, size_t capacity);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -45,4 +45,5 @@ bool python_snapshot_take(const struct walker *walker, const struct thread_posit
 bool python_snapshot_unproven(const struct walker *walker, const struct snapshot *snapshot,
                               bool repeated, struct python_frame *frames, unsigned *unproven);
 
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -46,4 +46,5 @@ unsigned python_read_stack_running(const struct python_runtime *runtime,
                                    struct python_frame *out, unsigned limit,
                                    struct python_stack_facts *facts);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

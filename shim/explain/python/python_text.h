@@ -21,4 +21,5 @@ enum python_text_keep {
 bool python_text_read(const struct python_offsets *offsets, const struct memory_reader *reader,
                       uintptr_t address, enum python_text_keep keep, char *to, size_t capacity);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -117,4 +117,5 @@ void python_name_frame(const struct walker *walker, const struct frame_cursor *c
 void python_read_function_name(const struct walker *walker, const struct object_bytes *code,
                                char *to);
 
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -183,8 +183,9 @@ class Clear(DiagnoseTest):
         reads, writes = os.pipe()
         self.addCleanup(os.close, writes)
         with tempfile.NamedTemporaryFile("r") as pids:
-            self.spawn(["sh", "-c", '"$0" -c "$1" "$2" <&3 & exit 0', PYTHON, code, pids.name],
-                       pass_fds=[reads], preexec_fn=lambda: os.dup2(reads, 3)).wait()
+            # A background job's stdin is /dev/null, but for another descriptor.
+            self.spawn(["sh", "-c", 'exec 3<&0; "$0" -c "$1" "$2" <&3 & exit 0', PYTHON, code,
+                        pids.name], stdin=reads).wait()
             os.close(reads)
             cat = int(self.until(lambda: open_read(pids.name), "the reader"))
             self.addCleanup(os.kill, cat, signal.SIGKILL)

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/* Deadlocks and findings for others than a terminal: an issue's text, a CI server's table. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/report/event_fields.h"
+#include "cli/report/formats.h"
+
+static const char *text_of(const struct model *model, string_id id)
+{
+    return id != 0 ? string_text(&model->strings, id) : "";
+}
+
+static const char *verdict_of(const struct model *model, const struct deadlock *deadlock)
+{
+    return deadlock->kind != 0 ? text_of(model, deadlock->kind) : "deadlock";
+}
+
+static const char *name_of(const struct model *model, const struct chain_member *member)
+{
+    return text_of(model, member->name != 0 ? member->name : member->comm);
+}
+
+/* In a table a bar ends the cell, and names may hold anything. */
+static void markdown(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        if (strchr("|`<>*_[]\\", *text))
+            fputc('\\', out);
+        fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
+    }
+}
+
+static void markdown_sites(const struct model *model, uint32_t limit, FILE *out)
+{
+    fputs("## Calls by time blocked\n\n| blocked | calls | longest | call | program |\n"
+          "|---:|---:|---:|---|---|\n",
+          out);
+    for (uint32_t i = 0; i < model->site_count && i < limit; i++) {
+        const struct call_site *site = &model->sites[i];
+        char total[32], longest[32];
+        if (site->count == 0)
+            continue;
+        fprintf(out, "| %s | %" PRIu64 " | %s | ", duration_text(site->total, total), site->count,
+                duration_text(site->longest, longest));
+        markdown(text_of(model, site->call), out);
+        fputs(" | ", out);
+        markdown(text_of(model, site->exe), out);
+        fputs(" |\n", out);
+    }
+}
+
+void format_markdown(const struct model *model, uint32_t limit, FILE *out)
+{
+    char when[32];
+    fputs("# pipeshim report\n\n", out);
+    for (uint32_t i = 0; i < model->deadlock_count; i++) {
+        const struct deadlock *deadlock = &model->deadlocks[i];
+        fprintf(out, "## %s, %s UTC\n\n", verdict_of(model, deadlock),
+                time_text(deadlock->time, when));
+        markdown(text_of(model, deadlock->words), out);
+        fputs("\n\n| process | waits in | on | line |\n|---|---|---|---|\n", out);
+        for (uint32_t k = 0; k < deadlock->member_count; k++) {
+            const struct chain_member *member = &deadlock->members[k];
+            fputs("| ", out);
+            markdown(name_of(model, member), out);
+            fprintf(out, " (%d) | ", member->pid);
+            markdown(text_of(model, member->waits_in), out);
+            fputs(" | ", out);
+            markdown(text_of(model, member->object), out);
+            fputs(" | ", out);
+            markdown(text_of(model, member->where), out);
+            fputs(" |\n", out);
+        }
+        fputs("\n**fix:** ", out);
+        markdown(text_of(model, deadlock->advice), out);
+        fputs("\n\n", out);
+    }
+    if (model->deadlock_count == 0)
+        fputs("No deadlock and no finding.\n\n", out);
+    markdown_sites(model, limit, out);
+}
+
+static void xml(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '&':
+            fputs("&amp;", out);
+            break;
+        case '<':
+            fputs("&lt;", out);
+            break;
+        case '>':
+            fputs("&gt;", out);
+            break;
+        case '"':
+            fputs("&quot;", out);
+            break;
+        default: /* XML 1.0 has no other control characters, not even escaped ones */
+            fputc((unsigned char)*text < ' ' && *text != '\n' && *text != '\t' ? '?' : *text, out);
+        }
+    }
+}
+
+void format_junit(const struct model *model, FILE *out)
+{
+    uint32_t failures = model->deadlock_count;
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+            "<testsuite name=\"pipeshim\" tests=\"%u\" failures=\"%u\">\n",
+            failures > 0 ? failures : 1, failures);
+    if (failures == 0)
+        fputs("<testcase classname=\"pipeshim\" name=\"no deadlock, no finding\"/>\n", out);
+    for (uint32_t i = 0; i < failures; i++) {
+        const struct deadlock *deadlock = &model->deadlocks[i];
+        fputs("<testcase classname=\"pipeshim\" name=\"", out);
+        xml(verdict_of(model, deadlock), out);
+        for (uint32_t k = 0; k < deadlock->member_count; k++) {
+            fputs(k > 0 ? ", " : " of ", out);
+            xml(name_of(model, &deadlock->members[k]), out);
+        }
+        fputs("\"><failure message=\"", out);
+        xml(text_of(model, deadlock->words), out);
+        fputs("\">", out);
+        for (uint32_t k = 0; k < deadlock->member_count; k++) {
+            xml(text_of(model, deadlock->members[k].where), out);
+            fputs("\n", out);
+        }
+        fputs("fix: ", out);
+        xml(text_of(model, deadlock->advice), out);
+        fputs("</failure></testcase>\n", out);
+    }
+    fputs("</testsuite>\n", out);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "cli/status/page_reader.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explain/elf_symbols.h"
+#include "graph/finding.h"
+#include "kernel/memory_reader.h"
+#include "kernel/proc_reader.h"
+#include "kernel/status.h"
+
+/* The first mapping of the file that is called libpipeshim….so; 0: there is none. */
+static long find_library(int pid, uintptr_t *base)
+{
+    static const char name[] = "/libpipeshim";
+    char path[PROC_PATH_LIMIT];
+    struct line_reader lines;
+    proc_path(path, pid, 0, "maps");
+    long error = lines_open(&lines, path);
+    *base = 0;
+    if (error != 0)
+        return error;
+    for (const char *line; *base == 0 && (line = lines_next(&lines)) != NULL;) {
+        const char *slash = strrchr(line, '/');
+        if (slash && strncmp(slash, name, sizeof name - 1) == 0)
+            *base = strtoull(line, NULL, 16);
+    }
+    lines_close(&lines);
+    return 0;
+}
+
+enum page_state page_find(int pid, uintptr_t *address)
+{
+    uintptr_t base;
+    struct elf_symbols symbols;
+    unsigned char first;
+    long error = find_library(pid, &base);
+    if (error != 0)
+        return error == -EACCES || error == -EPERM ? PAGE_NOT_PERMITTED : PAGE_GONE;
+    if (base == 0)
+        return PAGE_NO_LIBRARY;
+    struct memory_reader memory = memory_reader_process(pid);
+    if (!memory_read(&memory, base, &first, 1))
+        return PAGE_NOT_PERMITTED;
+    if (!elf_symbols_open(&memory, base, &symbols))
+        return PAGE_NO_LIBRARY;
+    *address = elf_symbols_find(&memory, &symbols, "pipeshim_status");
+    return *address ? PAGE_READ : PAGE_NO_LIBRARY;
+}
+
+static void end_text(char *text, size_t capacity)
+{
+    text[capacity - 1] = '\0';
+}
+
+void page_tame(struct status_page *page)
+{
+    if (page->call_count > STATUS_CALLS)
+        page->call_count = STATUS_CALLS;
+    if (page->loop_count > STATUS_LOOPS)
+        page->loop_count = STATUS_LOOPS;
+    if (page->found_kind < 0 || page->found_kind > FINDING_EOF_NEVER)
+        page->found_kind = 0;
+    end_text(page->words, sizeof page->words);
+    for (unsigned i = 0; i < STATUS_LOOPS; i++)
+        end_text(page->loops[i].thread, sizeof page->loops[i].thread);
+    for (unsigned i = 0; i < STATUS_CALLS; i++) {
+        struct status_call *call = &page->calls[i];
+        if (call->class >= CLASS_COUNT)
+            call->class = CLASS_OTHER;
+        end_text(call->thread, sizeof call->thread);
+        end_text(call->peer, sizeof call->peer);
+        end_text(call->call, sizeof call->call);
+        end_text(call->object, sizeof call->object);
+        end_text(call->where, sizeof call->where);
+    }
+}
+
+/* A forked child that has not begun its own page has a copy of its parent's. */
+static bool is_own(int pid, const struct status_page *page)
+{
+    struct status_field field = {.name = "NSpid", .base = 10};
+    return !status_read(pid, 0, &field, 1) || field.value == (uint64_t)page->pid;
+}
+
+enum page_state page_read(int pid, uintptr_t address, struct status_page *page)
+{
+    enum { TRIES = 3 };
+    static const char zeroes[sizeof page->magic];
+    struct memory_reader memory = memory_reader_process(pid);
+    for (unsigned i = 0; i < TRIES; i++) {
+        uint64_t after;
+        if (!memory_read(&memory, address, page, sizeof *page) ||
+            !memory_read(&memory, address + offsetof(struct status_page, sequence), &after,
+                         sizeof after))
+            return PAGE_GONE;
+        if (memcmp(page->magic, zeroes, sizeof zeroes) == 0)
+            return PAGE_NOT_BEGUN;
+        if (memcmp(page->magic, STATUS_MAGIC, sizeof page->magic) != 0 ||
+            page->version != STATUS_VERSION || page->size < sizeof *page)
+            return PAGE_OTHER_VERSION;
+        if (page->sequence != after || (after & 1))
+            continue;
+        page_tame(page);
+        return is_own(pid, page) ? PAGE_READ : PAGE_NOT_BEGUN;
+    }
+    return PAGE_GONE;
+}

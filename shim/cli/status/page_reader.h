@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reads the page of another process (facts/status_page.h) out of its memory. Nothing in that memory
+ * is trusted: what comes back has its counts inside their bounds and its texts ended.
+ */
+#ifndef PIPESHIM_CLI_STATUS_PAGE_READER_H
+#define PIPESHIM_CLI_STATUS_PAGE_READER_H
+
+#include <stdint.h>
+
+#include "facts/status_page.h"
+
+enum page_state {
+    PAGE_READ,
+    PAGE_NO_LIBRARY,    /* the process does not run the library, or one without a page */
+    PAGE_NOT_BEGUN,     /* it does, and has made no call yet that could block, or is left out */
+    PAGE_NOT_PERMITTED, /* the rules of ptrace forbid to read it */
+    PAGE_OTHER_VERSION, /* the library is of another version, whose page is not known here */
+    PAGE_GONE,          /* the process has ended, or writes without a pause */
+};
+
+/* Where the page of process `pid` is. PAGE_READ: *address is set. */
+enum page_state page_find(int pid, uintptr_t *address);
+
+/* Copies the page at `address`. */
+enum page_state page_read(int pid, uintptr_t address, struct status_page *page);
+
+/* Makes of any bytes a page that can be shown. */
+void page_tame(struct status_page *page);
+
+/* Runs on: the tool. AS-safe: yes. Blocks: no. */
+#endif

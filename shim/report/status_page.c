@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+#include "report/status_page.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/text_buffer.h"
+#include "explain/user_frame.h"
+
+/* Larger than a page of memory and touched first by the watchdog: a program that makes no call that
+ * could block pays nothing for it. */
+/* child: kept, the page names the process that it is of */
+__attribute__((visibility("default"))) struct status_page pipeshim_status;
+static struct status_page *const page = &pipeshim_status;
+
+_Static_assert((int)FINDING_EOF_NEVER < (int)STATUS_KINDS, "a place for each kind");
+
+static void write_begin(void)
+{
+    __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELAXED);
+    atomic_thread_fence(memory_order_release);
+}
+
+static void write_end(void)
+{
+    __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELEASE);
+}
+
+static void copy_text(char *to, size_t capacity, const char *from)
+{
+    struct text_buffer text;
+    text_init(&text, to, capacity);
+    text_string(&text, from);
+}
+
+void status_page_begin(int pid, uint64_t now_ns)
+{
+    uint64_t sequence = (page->sequence | 1) + 1; /* a child's copy may be half written */
+    __atomic_store_n(&page->sequence, sequence + 1, __ATOMIC_RELAXED);
+    atomic_thread_fence(memory_order_release);
+    memset(page, 0, offsetof(struct status_page, sequence));
+    size_t from = offsetof(struct status_page, pid);
+    memset((char *)page + from, 0, sizeof *page - from);
+    page->version = STATUS_VERSION;
+    page->size = sizeof *page;
+    page->pid = pid;
+    page->begun_ns = page->looked_ns = now_ns;
+    memcpy(page->magic, STATUS_MAGIC, sizeof page->magic);
+    write_end();
+}
+
+int status_page_pid(void)
+{
+    return page->pid;
+}
+
+static struct status_call *call_of(int tid)
+{
+    for (uint32_t i = 0; i < page->call_count; i++)
+        if (page->calls[i].tid == tid)
+            return &page->calls[i];
+    return NULL;
+}
+
+static void fill_call(struct status_call *call, const struct story *story, uint64_t now_ns)
+{
+    const struct pipe_facts *pipe = &story->object.pipe;
+    struct text_buffer where;
+    bool piped = story->object.kind == OBJECT_PIPE || story->object.kind == OBJECT_FIFO ||
+                 story->object.kind == OBJECT_SOCKETPAIR;
+    *call = (struct status_call){.tid = story->tid,
+                                 .fd = story->fd,
+                                 .class = story->class,
+                                 .since_ns = now_ns - story->blocked_ns,
+                                 .used = piped ? pipe->used : -1,
+                                 .capacity = piped ? pipe->capacity : -1};
+    if (piped && pipe->peer_count > 0) {
+        call->peer_pid = pipe->peers[0].pid;
+        copy_text(call->peer, sizeof call->peer, pipe->peers[0].comm);
+    } else if (story->object.child.pid != 0) {
+        call->peer_pid = story->object.child.pid;
+        copy_text(call->peer, sizeof call->peer, story->object.child.comm);
+    }
+    copy_text(call->thread, sizeof call->thread, story->thread);
+    copy_text(call->call, sizeof call->call,
+              story->call[0]       ? story->call
+              : story->kernel_call ? story->kernel_call
+                                   : "");
+    copy_text(call->object, sizeof call->object, story->object.name);
+    text_init(&where, call->where, sizeof call->where);
+    user_frame_words(&where, story->python, story->python_count, story->javascript,
+                     story->javascript_count, story->frames, story->frame_count);
+}
+
+void status_page_blocked(const struct story *story, uint64_t now_ns)
+{
+    write_begin();
+    if (story->class < CLASS_COUNT)
+        page->classes[story->class].blocked++;
+    struct status_call *call = call_of(story->tid);
+    if (!call && page->call_count < STATUS_CALLS)
+        call = &page->calls[page->call_count++];
+    if (call)
+        fill_call(call, story, now_ns);
+    else
+        page->calls_lost++;
+    write_end();
+}
+
+static unsigned bucket_of(uint64_t ns)
+{
+    static const unsigned ends_ms[STATUS_BUCKETS] = STATUS_BUCKET_MS;
+    unsigned bucket = 0;
+    while (bucket < STATUS_BUCKETS && ns > ends_ms[bucket] * (uint64_t)1000000)
+        bucket++;
+    return bucket;
+}
+
+void status_page_unblocked(int tid, uint64_t blocked_ns)
+{
+    struct status_call *call = call_of(tid);
+    write_begin();
+    if (call) {
+        struct status_class *class = &page->classes[call->class];
+        class->returned++;
+        class->returned_ns += blocked_ns;
+        class->bucket[bucket_of(blocked_ns)]++;
+        *call = page->calls[--page->call_count];
+    } else if (page->calls_lost > 0) {
+        page->calls_lost--;
+    }
+    if (page->found_tid == tid)
+        page->active[page->found_kind] = 0;
+    write_end();
+}
+
+void status_page_lag(bool lagging)
+{
+    write_begin();
+    page->lagging = lagging;
+    write_end();
+}
+
+void status_page_lag_end(const struct lag_facts *facts)
+{
+    write_begin();
+    page->lagging = 0;
+    for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
+        page->lag_cause_ns[cause] += facts->share_ns[cause];
+    write_end();
+}
+
+void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
+{
+    write_begin();
+    page->found[finding->kind]++;
+    page->active[finding->kind] = 1;
+    page->found_tid = tid;
+    page->found_kind = (int32_t)finding->kind;
+    page->found_ns = now_ns;
+    copy_text(page->words, sizeof page->words, finding->words);
+    write_end();
+}
+
+void status_page_finding_over(enum finding_kind kind)
+{
+    write_begin();
+    page->active[kind] = 0;
+    write_end();
+}
+
+static void fill_loop(struct status_loop *to, const struct loop_statistics *from)
+{
+    to->tid = from->tid;
+    memcpy(to->thread, from->thread, sizeof to->thread);
+    to->turns = from->turns;
+    to->lags = from->lags;
+    to->lag_max_ns = from->lag_max_ns;
+    memcpy(to->absences, from->absences, sizeof to->absences);
+}
+
+void status_page_draining(bool begins)
+{
+    write_begin();
+    if (begins)
+        page->draining++;
+    else if (page->draining > 0)
+        page->draining--;
+    write_end();
+}
+
+void status_page_look(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns)
+{
+    write_begin();
+    page->looked_ns = now_ns;
+    page->watchdog_cpu_ns = watchdog_cpu_ns;
+    if (summary) {
+        page->held_back = summary->held_back;
+        page->suppressed = summary->suppressed;
+        page->dropped = summary->dropped;
+        page->drained_bytes = summary->drain.queued_bytes;
+        page->drain_peak_bytes = summary->drain.peak_bytes;
+        page->drain_dropped_bytes = summary->drain.dropped_bytes;
+        page->drain_dropped_writes = summary->drain.dropped_writes;
+    }
+    write_end();
+}
+
+void status_page_loops(const struct loop_statistics *loops, unsigned count)
+{
+    write_begin();
+    page->loop_count = count < STATUS_LOOPS ? count : STATUS_LOOPS;
+    for (unsigned i = 0; i < page->loop_count; i++)
+        fill_loop(&page->loops[i], &loops[i]);
+    write_end();
+}

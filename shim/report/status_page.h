@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Keeps the page `pipeshim_status` (facts/status_page.h). Stores into memory and nothing else: no
+ * system call, no clock. Under the lock of report/, which makes it the one writer.
+ */
+#ifndef PIPESHIM_REPORT_STATUS_PAGE_H
+#define PIPESHIM_REPORT_STATUS_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "facts/drain_facts.h"
+#include "facts/lag_facts.h"
+#include "facts/status_page.h"
+#include "facts/story.h"
+#include "graph/finding.h"
+#include "report/summary.h"
+
+/* This process begins a page of its own. */
+void status_page_begin(int pid, uint64_t now_ns);
+/* Whose page it is: 0 nobody's; a forked child's is its parent's at first. */
+int status_page_pid(void);
+
+void status_page_blocked(const struct story *story, uint64_t now_ns);
+void status_page_unblocked(int tid, uint64_t blocked_ns);
+void status_page_lag(bool lagging);
+void status_page_lag_end(const struct lag_facts *facts);
+/* `tid`: the thread of this process that is in it; 0: not known. */
+void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns);
+/* The wait that the finding is about is over. */
+void status_page_finding_over(enum finding_kind kind);
+/* One pipe more, or less, is drained. */
+void status_page_draining(bool begins);
+/* At each look: what changes all the time. `summary`: NULL before the first report. */
+void status_page_look(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns);
+void status_page_loops(const struct loop_statistics *loops, unsigned count);
+
+/* Runs on: watchdog; the exit. AS-safe: yes. Blocks: no. */
+#endif

@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Deadlocks and findings in each format that is for people, from logs of several members."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import BUILD  # noqa: E402
+
+PIPESHIM = os.path.join(BUILD, "pipeshim")
+CHAIN = [
+    {"pid": 2, "comm": "python3", "name": "server.py", "tid": 2, "waits_in": "write fd 2",
+     "object": "pipe:[7]", "for_pid": 1, "where": "/s/server.py:5 handle", "source": "log.debug(x)",
+     "pipe": {"used": 48000, "capacity": 65536, "slots": 16, "slots_used": 16, "full": True}},
+    {"pid": 1, "comm": "python3", "name": "a|<b>\x1b.py", "tid": 1, "waits_in": "read fd 5",
+     "object": "pipe:[8]", "for_pid": 2, "where": "/s/parent.py:6 ask"}]
+
+
+def event(name, pid, seq, **fields):
+    return {"event": name, "v": 1, "seq": seq, "time": "2026-11-25T20:00:00.000000Z", "pid": pid,
+            "tid": pid, "exe": "/usr/bin/python3", "thread": "x", **fields}
+
+
+class Findings(unittest.TestCase):
+    def report(self, kind, events):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as log:
+            for one in events:
+                log.write(json.dumps(one) + "\n")
+            log.flush()
+            done = subprocess.run([PIPESHIM, "report", "--format", kind, "--no-lines", log.name],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def setUp(self):
+        told = {"words": "server.py waits <for> it", "advice": "drain it", "chain": CHAIN}
+        self.events = [event("deadlock", 2, 1, id="0xabc", **told),
+                       event("deadlock", 1, 1, id="0xabc", **told),
+                       event("finding", 1, 2, kind="reader_away", **told),
+                       event("still", 1, 3, ref=9, blocked_ms=5000.0)]
+        self.quiet = [event("start", 1, 1, version="1")]
+
+    def test_text(self):
+        out = self.report("text", self.events)
+        self.assertEqual(out.count("DEADLOCK of 2 processes"), 1, "two members, one deadlock")
+        self.assertIn("reported 2 times", out)
+        self.assertEqual(out.count("STUCK reader_away"), 1)
+        self.assertIn("  server.py waits <for> it\n", out)
+        self.assertIn("48000 of 65536 bytes, 16 of 16 slots", out)
+        self.assertIn("> /s/server.py:5 handle    log.debug(x)", out)
+        self.assertNotIn("\x1b", out)
+        self.assertNotIn("does not know", out)
+        self.assertNotIn("DEADLOCK", self.report("text", self.quiet))
+
+    def test_markdown(self):
+        out = self.report("markdown", self.events)
+        self.assertIn("server.py waits \\<for\\> it", out)
+        rows = [line for line in out.splitlines() if line.startswith("| a")]
+        self.assertEqual(rows[0], "| a\\|\\<b\\> .py (1) | read fd 5 | pipe:\\[8\\] | /s/parent.py:6 ask |")
+        self.assertIn("No deadlock and no finding", self.report("markdown", self.quiet))
+
+    def test_junit(self):
+        suite = xml.etree.ElementTree.fromstring(self.report("junit", self.events))
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("2", "2"))
+        case = suite.find("testcase")
+        self.assertIn("server.py", case.get("name"))
+        self.assertEqual(case.find("failure").get("message"), "server.py waits <for> it")
+        self.assertIn("/s/parent.py:6 ask", case.find("failure").text)
+        suite = xml.etree.ElementTree.fromstring(self.report("junit", self.quiet))
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("1", "0"))
+
+    def test_html(self):
+        out = self.report("html", self.events)
+        self.assertIn("log.debug(x)", out)
+        self.assertIn("reader_away", out)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
