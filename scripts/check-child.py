@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Every mutable static of the library is either reset in a forked child or says why it need not be.
 
-Reset: its name stands in a function that life_begin() of watch/child.c calls, directly or through
+Reset: its name stands in a function that watch/child.c calls, directly or through
 others that take no argument. Else a comment on its line, or one alone above its paragraph, says
     child: constant       set before the program runs, and not changed after
     child: scratch        written before it is read, each time
@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 MUTABLE = (".bss", ".data", ".data.rel", ".data.rel.local", ".tbss", ".tdata", "*COM*")
-FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(void\)\n\{\n(.*?)^\}", re.M | re.S)  # without arguments
+FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(void(?: \*\w+)?\)\n\{\n(.*?)^\}", re.M | re.S)  # without arguments
 
 
 def sources():
@@ -41,7 +41,7 @@ def reached(functions):
     for path, bodies in functions.items():
         for name in bodies:
             homes.setdefault(name, []).append(path)
-    found, queue = set(), [("shim/watch/child.c", "life_begin")]
+    found, queue = set(), [("shim/watch/child.c", name) for name in functions["shim/watch/child.c"]]
     while queue:
         path, name = queue.pop()
         if (path, name) in found or name not in functions[path]:

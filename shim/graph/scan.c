@@ -84,6 +84,20 @@ void wait_graph_sort_holders(struct wait_graph *graph)
     sort_holders(graph->holders, graph->holder_count);
 }
 
+/* Nothing is under way in an io_uring: no thread of the kernel's submits for it, and each request
+ * that was taken has been answered (one that is answered twice, or never, makes the numbers
+ * differ). libuv keeps such rings for its changes to an epoll set, from Node 22 on. */
+static bool uring_is_idle(int pid, int fd)
+{
+    char path[PROC_PATH_LIMIT], text[1024];
+    int64_t taken, answered, waiting, submitted;
+    proc_path_number(path, pid, "fdinfo", fd);
+    return proc_read(path, text, sizeof text) > 0 && strstr(text, "SqThread:\t-1\n") &&
+           parse_field(text, "SqHead:", &submitted) && parse_field(text, "SqTail:", &waiting) &&
+           parse_field(text, "CachedSqHead:", &taken) && parse_field(text, "CqTail:", &answered) &&
+           submitted == waiting && taken == submitted && answered == taken;
+}
+
 static void scan_fds(struct wait_graph *graph, uint32_t index)
 {
     struct wait_process *process = &graph->processes[index];
@@ -95,7 +109,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
         return;
     process->readable = true;
     while (fd_next(&fds)) {
-        if (fds.description.kind == LINK_URING)
+        if (fds.description.kind == LINK_URING && !uring_is_idle(process->pid, fds.fd))
             process->opaque = true;
         if (!fd_is_channel(&fds.description))
             continue;

@@ -107,6 +107,7 @@ bool rights_cover(const struct rights *upper, const struct rights *lower)
 }
 
 /* Of the watchdog that runs; it is one at a time. */
+/* child: kept, its own watchdog begins it anew (rights_begin) */
 static struct {
     int own_tid;  /* as /proc names it: a process may see the /proc of another pid namespace */
     int covering; /* the thread that had as many rights at the last proof; 0: the first that comes

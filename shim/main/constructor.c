@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
 #include "doors/drain_doors.h"
@@ -107,11 +108,14 @@ static void begin_with_unknown_libc(void)
     bool log_given = false;
     for (char **variable = &environ ? environ : NULL; variable && *variable; variable++)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
+    enum { PATIENCE_NS = 50 * NS_PER_MS };
     char *nameless[] = {NULL};
     if (log_given && tell_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings) &&
-        inherited_filter_permits(environ) && tell_prepare(nameless, environ, &sources))
+        inherited_filter_permits(environ) && tell_prepare(nameless, environ, &sources)) {
         tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
                   "process is not watched");
+        tell_finish(clock_monotonic_ns() + PATIENCE_NS); /* no destructor of ours speaks there */
+    }
 }
 
 /* glibc passes main's arguments to constructors; the environment is taken from there because a

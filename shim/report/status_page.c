@@ -10,6 +10,7 @@
 
 /* Larger than a page of memory and touched first by the watchdog: a program that makes no call that
  * could block pays nothing for it. */
+/* child: kept, the page names the process that it is of */
 __attribute__((visibility("default"))) struct status_page pipeshim_status;
 static struct status_page *const page = &pipeshim_status;
 

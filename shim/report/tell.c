@@ -29,18 +29,18 @@ enum { STILL_AFTER_THRESHOLDS = 10 };
 #define LONGEST_STILL_NS ((uint64_t)3600 * NS_PER_S)
 
 static struct settings *config;
-static bool name_is_open; /* tell_prepare() must ask for the executable's name */
-static const struct tell_sources *sources;
-static struct event_start start; /* but for cpu_stacks, which is asked each time */
+static bool name_is_open; /* tell_prepare() must ask for the name; child: constant */
+static const struct tell_sources *sources; /* child: constant */
+static struct event_start start;           /* child: kept, cpu_stacks is asked each time */
 static bool start_told;
 
 /* All below is used under the lock of report/ only. */
 static char record[RECORD_LIMIT]; /* child: scratch */
-static uint64_t last_seq;
-static uint64_t told_dropped;  /* drops that a record has told of */
-static uint64_t held_back_now; /* reports held back since the last record */
-static struct rate_limit limit;
-static struct summary summary;
+static uint64_t last_seq;         /* child: kept, counts_begun says that it counts */
+static uint64_t told_dropped;     /* drops that a record has told of; child: kept, likewise */
+static uint64_t held_back_now;  /* reports held back since the last record; child: kept, likewise */
+static struct rate_limit limit; /* child: kept, counts_begun says that it counts */
+static struct summary summary;  /* child: kept, counts_begun says that it counts */
 static uint64_t begun_ns;
 static bool noticed;      /* see tell_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
@@ -130,7 +130,7 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
 
 /* Signals stay away while the lock is held: a handler that jumps out, or a cancellation, would
  * leave it taken for ever. */
-static uint64_t signals_before;
+static uint64_t signals_before; /* child: scratch */
 
 static bool begin_telling_within(unsigned patience_ms)
 {
@@ -227,7 +227,7 @@ static bool write_warning(const char *message)
 /* True if the log's target turned out to be none. */
 static bool tell_trouble(void)
 {
-    static char message[LOG_MESSAGE_LIMIT];
+    static char message[LOG_MESSAGE_LIMIT]; /* child: scratch */
     struct text_buffer text;
     text_init(&text, message, sizeof message);
     bool trouble = log_trouble(&text);

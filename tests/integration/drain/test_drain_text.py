@@ -127,7 +127,7 @@ class Text(PipeshimCase):
         self.assertEqual(self.summary_line(run)["lost"], BEYOND)
 
     def test_nothing_to_tell(self):
-        run = self.drained("import os; os.write(2, b'x' * 60000)")
+        run = self.drained("import os; os.write(2, b'x' * 60000)", SUMMARY="on")
         out, err, status = run.drain()
         self.assertEqual((err, status), (b"x" * 60000, 0))
         self.assertEqual(self.log(run), "")

@@ -103,7 +103,8 @@ class LeftOut(unittest.TestCase):
         if os.path.exists(self.log):
             os.unlink(self.log)
         run = subprocess.run(command, env=environment(LD_PRELOAD=LIBRARY, PIPESHIM_LOG=self.log,
-                                                      PIPESHIM_FORMAT="json", **settings),
+                                                      PIPESHIM_FORMAT="json",
+                                                      PIPESHIM_SUMMARY="always", **settings),
                              check=True, capture_output=True, timeout=60, cwd=self.folder)
         self.assertEqual(run.stderr, b"")
         return os.path.exists(self.log)

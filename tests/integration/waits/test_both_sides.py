@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 """A deadlock is told by each of its members that runs the library: by the one whose write is stuck,
 and by the one that only waits."""
+import glob
 import os
 import shutil
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import BUILD  # noqa: E402
 from waits_case import PRELUDE, PYTHON, SIDES, WaitsCase  # noqa: E402
 
 # The child fills its stdout, which nobody reads before it has ended.
@@ -56,6 +58,11 @@ async def main():
 asyncio.run(main())
 """
 FILL_NODE = "process.stdout.write('x'.repeat(900000), () => process.exit(0))"
+STDERR_OF_NODE = """
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env=environment())
+child.stdout.readline()
+"""
 # The lock's holder waits for a child that needs it.
 LOCK = """
 import fcntl
@@ -129,6 +136,17 @@ class BothSides(WaitsCase):
         for event in self.each_side(ASYNCIO_WAIT, shutil.which("node") or "", "-e", FILL_NODE):
             self.assertRegex(event["words"], r"waits in epoll_wait for room in \w+ \d+")
             self.assertNotIn("likely", event["words"])
+
+    def test_each_node(self):
+        """From Node 22 on libuv keeps rings (io_uring): idle ones are no way on."""
+        nodes = sorted(glob.glob(os.path.join(BUILD, "nodes/*/node_modules/node/bin/node")))
+        if not nodes:
+            self.skipTest("no Node from npm: test_javascript_frames installs them")
+        code = "for (let i = 0; i < 1000; i++) require('fs').writeSync(2, 'x'.repeat(1000))"
+        for node in nodes:
+            with self.subTest(node=node):
+                run = self.begin("parent", STDERR_OF_NODE, node, "-e", code)
+                self.assert_told_by_each(run, "parent")
 
     def test_a_writer_that_polls_with_a_timeout_again_and_again(self):
         """Bun polls for 999 ms at a time: what comes round to the same full pipe is one wait."""
