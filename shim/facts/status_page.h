@@ -90,4 +90,5 @@ struct status_page {
 
 _Static_assert(sizeof(struct status_page) <= 16384, "the page's bound");
 
+/* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif
