@@ -21,7 +21,8 @@ install -m 644 "$documents/libpipeshim.7" "$folder/share/man/man7/"
 install -m 644 "$documents/pipeshim.bash" "$folder/share/bash-completion/completions/pipeshim"
 install -m 644 "$documents/_pipeshim" "$folder/share/zsh/site-functions/"
 install -m 644 "$documents/pipeshim.fish" "$folder/share/fish/vendor_completions.d/"
-install -m 644 README.md LICENSE "$folder/"
+install -m 644 ./*.md LICENSE "$folder/"
+cp -R docs "$folder/docs"
 cp -R contrib "$folder/contrib"
 if grep -q "$PWD" "$folder/bin/pipeshim" "$folder/lib/libpipeshim.so"; then
     echo "make-dist.sh: the path of this build, $PWD, is in the binaries" >&2

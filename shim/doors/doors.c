@@ -83,17 +83,32 @@
     }
 
 /* The outermost wait is the one made from the highest stack pointer; a wait made deeper, inside a
- * callback, is not the loop's own. */
-static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind, int epoll_fd)
+ * callback, is not the loop's own. A question (timeout 0) is no wait: it counts as a turn where the
+ * thread waits, or on the epoll that it waits on, but makes no loop by itself. Rust's start asks
+ * poll() for fds 0 to 2; trio's guest mode asks its epoll, and waits for it in another thread. */
+static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind, int epoll_fd,
+                                       bool may_sleep)
 {
     struct readiness_waits *waits = &slot->waits[kind];
     uint64_t sp = slot->registers.sp;
     if (sp < waits->sp)
         return;
-    waits->returns = sp == waits->sp ? waits->returns + 1 : 0;
-    waits->sp = sp;
+    if (sp == waits->sp) {
+        waits->returns++;
+    } else {
+        if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd))
+            return;
+        waits->returns = 0;
+        waits->sp = sp;
+    }
     waits->epoll_fd = epoll_fd;
 }
+
+/* Of those whose timeout is a number; behind a pointer that may be a wrong one it stays unread. */
+#define NO_WAIT(call, timeout)                                                                     \
+    (((call) == CALL_poll || (call) == CALL___poll_chk || (call) == CALL_epoll_wait ||             \
+      (call) == CALL_epoll_pwait) &&                                                               \
+     (timeout) == 0)
 
 /* Known when compiled: the epoll rows are the last of the table's readiness waits. */
 #define READINESS_KIND(call) ((call) < CALL_epoll_wait ? READINESS_POLL : READINESS_EPOLL)
@@ -109,7 +124,8 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
         if (__builtin_expect(!slot, 0))                                                            \
             return real_##name arguments;                                                          \
         slot_enter(slot, CALL_##name, -1, 0);                                                      \
-        note_readiness_wait(slot, READINESS_KIND(CALL_##name), EPOLL_FD(CALL_##name, arguments));  \
+        note_readiness_wait(slot, READINESS_KIND(CALL_##name), EPOLL_FD(CALL_##name, arguments),   \
+                            !NO_WAIT(CALL_##name, timeout));                                       \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
         if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))        \

@@ -60,7 +60,7 @@ struct status_call {
 struct status_loop {
     int32_t tid, unused;
     char thread[STATUS_NAME];
-    uint64_t turns, lags, lag_max_ns;
+    uint64_t turns, lags, lag_max_ns, absent_ns;
     uint64_t absences[LAG_BUCKETS]; /* by length, as in struct loop_statistics */
 };
 
@@ -90,5 +90,5 @@ struct status_page {
 
 _Static_assert(sizeof(struct status_page) <= 16384, "the page's bound");
 
-/* Runs on: any. AS-safe: yes. Blocks: no. */
+/* Runs on: any. Plain data. */
 #endif

@@ -19,13 +19,22 @@ bool fill_forecast(const struct fill_sample *before, const struct fill_sample *n
     return true;
 }
 
+void fill_history_forget(struct fill_history *history)
+{
+    history->looks = 0;
+    history->warned = false;
+}
+
 bool fill_history_add(struct fill_history *history, const struct fill_sample *now,
                       unsigned warn_percent, struct fill_forecast *forecast)
 {
+    if (now->used == 0) {
+        fill_history_forget(history);
+        return false;
+    }
     if (history->looks == 0 || now->used < history->last.used) {
+        fill_history_forget(history);
         history->first = *now;
-        history->looks = 0;
-        history->warned = false;
     }
     history->looks++;
     history->last = *now;
@@ -83,8 +92,9 @@ long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, u
             continue; /* the same pipe under two numbers is one pipe */
         history->seen = true;
         struct fill_sample now = {fill.used, fill.capacity, now_ns};
-        if (fill_history_add(history, &now, warn_percent, &forecast))
-            report(context, history, &forecast);
+        if (fill_history_add(history, &now, warn_percent, &forecast) &&
+            !report(context, history, &forecast))
+            fill_history_forget(history);
     }
     fd_iterate_end(&fds);
     forget_closed(watch);

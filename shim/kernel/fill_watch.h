@@ -4,7 +4,7 @@
  *
  * The program's own threads pay nothing: the looks are made by another thread, through /proc and
  * borrowed descriptors. A look sees only how much is in a pipe; that its reader makes no progress
- * is concluded from several looks in a row in which the content never shrank.
+ * is concluded from several looks in a row in which it was not empty and its content never shrank.
  */
 #ifndef PIPESHIM_KERNEL_FILL_WATCH_H
 #define PIPESHIM_KERNEL_FILL_WATCH_H
@@ -45,16 +45,23 @@ struct fill_history {
 };
 
 /* Adds a sample. True when it is to be reported now: at or beyond `warn_percent` of the capacity
- * and growing, with no reader progress in FILL_LOOKS looks, and not reported yet. Pure. */
+ * and growing, with no reader progress in FILL_LOOKS looks, and not reported yet. An empty pipe is
+ * one that was read: a writer that puts in much at once (bzip2) fills no pipe that is emptied each
+ * time. Pure. */
 bool fill_history_add(struct fill_history *history, const struct fill_sample *now,
                       unsigned warn_percent, struct fill_forecast *forecast);
+
+/* The reader was seen to make progress, or to wait for more: what was seen before counts no more.
+ */
+void fill_history_forget(struct fill_history *history);
 
 struct fill_watch {
     struct fill_history pipes[FILL_WATCH_LIMIT];
     unsigned count;
 };
 
-typedef void (*fill_report)(void *context, const struct fill_history *pipe,
+/* False: the reader is at it after all, start anew. */
+typedef bool (*fill_report)(void *context, const struct fill_history *pipe,
                             const struct fill_forecast *forecast);
 
 /* One look at all pipes and FIFOs that the process can write to; calls `report` for each that is to

@@ -96,8 +96,9 @@ static struct event_loop *recognise_poll(struct slot *slot, const struct memory_
     if (slot->waits[READINESS_POLL].returns < RETURNS_OF_A_LOOP ||
         now < slot->watch.loop_retry_ns || !asleep_in_wait(slot, READINESS_POLL, &record, &call))
         return NULL;
-    int wait_fd = loop_wait_fd(memory, &call);
-    if (wait_fd >= 0)
+    struct readiness_set set = readiness_set_read(memory, &call);
+    int wait_fd = readiness_set_wake_up(&set);
+    if (wait_fd >= 0 && !readiness_set_only_accepts(&set))
         return make(slot, READINESS_POLL, wait_fd);
     /* A client's wait. A loop that is begun later may wait deeper in the stack: start anew. */
     slot->waits[READINESS_POLL].sp = 0;
@@ -158,21 +159,39 @@ static void take_position(struct event_loop *loop, const struct memory_reader *m
         loop_position_take(&loop->position, &story);
 }
 
+/* True if `fd` is what the wait is made on, or in what it is made for. */
+static bool waits_on(const struct memory_reader *memory, const struct task_call *call, int fd)
+{
+    struct readiness_set set = readiness_set_read(memory, call);
+    if (set.epoll_fd >= 0)
+        return set.epoll_fd == fd;
+    for (unsigned i = 0; i < set.count; i++)
+        if (set.entry[i].fd == fd)
+            return true;
+    return false;
+}
+
 /* The outermost wait was one of a loop that is gone (run_until_complete, then run_forever from
- * further in): the one that is made now is learnt instead. */
-static void relearn_outermost(struct slot *slot, const struct event_loop *loop, uint64_t now)
+ * further in), or of no loop (main asked for a descriptor, then called what polls): the one that is
+ * made now is learnt instead. */
+static void relearn_outermost(struct slot *slot, const struct event_loop *loop,
+                              const struct memory_reader *memory, uint64_t now)
 {
     struct slot_record record;
-    if (slot->registers.sp >= slot->waits[READINESS_EPOLL].sp || slot->call < CALL_epoll_wait ||
-        slot->call > CALL_epoll_pwait2 || now < slot->watch.loop_retry_ns ||
-        !slot_copy(slot, &record) || record.registers.sp >= record.waits[READINESS_EPOLL].sp)
+    if (call_describe(slot->call)->class != CLASS_POLL)
+        return;
+    enum readiness_kind kind = is_epoll(slot->call) ? READINESS_EPOLL : READINESS_POLL;
+    if (slot->registers.sp >= slot->waits[kind].sp || now < slot->watch.loop_retry_ns ||
+        !slot_copy(slot, &record) || record.call != slot->call ||
+        record.registers.sp >= record.waits[kind].sp)
         return;
     struct task_call call;
-    if (loop && (prove(&record, &call) != PROOF_HOLDS || call.status != TASK_IN_CALL ||
-                 (int)call.arguments[0] != loop->wait_fd))
+    bool known = loop && loop->wait_sp != 0;
+    if (known && (kind != loop->kind || prove(&record, &call) != PROOF_HOLDS ||
+                  call.status != TASK_IN_CALL || !waits_on(memory, &call, loop->wait_fd)))
         return;
     /* A loop's thread may stay in this wait for ever: it is the loop's own from now on. */
-    slot->waits[READINESS_EPOLL].sp = loop ? record.registers.sp : 0;
+    slot->waits[kind].sp = known ? record.registers.sp : 0;
     slot->watch.loop_retry_ns = now + NS_PER_S;
 }
 
@@ -237,7 +256,7 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
                                  uint64_t now)
 {
     struct event_loop *loop = slot->watch.is_loop ? find(slot) : NULL;
-    relearn_outermost(slot, loop, now);
+    relearn_outermost(slot, loop, memory, now);
     if (!loop && settings.loop == LOOP_AUTO && !slot_may_be_loop(slot))
         return NULL;
     if (!loop)
@@ -277,15 +296,8 @@ bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record
         record->registers.sp >= loop->wait_sp)
         return true;
     /* Deeper: the loop itself, run from inside a callback, or another one. */
-    if (loop->wait_fd < 0 || call->status != TASK_IN_CALL)
-        return false;
-    struct readiness_set set = readiness_set_read(memory, call);
-    if (set.epoll_fd >= 0)
-        return set.epoll_fd == loop->wait_fd;
-    for (unsigned i = 0; i < set.count; i++)
-        if (set.entry[i].fd == loop->wait_fd)
-            return true;
-    return false;
+    return loop->wait_fd >= 0 && call->status == TASK_IN_CALL &&
+           waits_on(memory, call, loop->wait_fd);
 }
 
 unsigned event_loop_index(const struct event_loop *loop)

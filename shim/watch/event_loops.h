@@ -5,7 +5,8 @@
  * `auto` takes a thread that keeps coming back to the same readiness wait, the outermost one it has
  * made. Three things must not be taken for a loop:
  *   - a synchronous client's poll for its one socket (requests, urllib3, httpx; curl), a wait for a
- *     child's output (subprocess.communicate) or a line of input (readline): a poll or select
+ *     child's output (subprocess.communicate) or a line of input (readline), a server that accepts
+ *     one connection and serves it before it looks again (gunicorn's sync worker): a poll or select
  * counts only if its set holds something that wakes a loop (watch/readiness_set.h). epoll always
  * counts;
  *   - a loop that was left: asyncio.run() has returned and the script goes on, sleeps, waits for

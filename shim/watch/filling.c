@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "kernel/fill_watch.h"
 #include "kernel/object_look.h"
+#include "kernel/reader_waits.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "watch/context.h"
@@ -23,16 +24,30 @@ void filling_begin(void)
     next_look = 0;
 }
 
+static bool is_waited_for(const struct object_facts *facts)
+{
+    const struct object_key key = {facts->pipe.inode, facts->pipe.device};
+    bool memory_allowed = (context_permitted_look() & LOOK_MEMORY) != 0;
+    for (unsigned i = 0; i < facts->pipe.peer_count && i < PEER_LIMIT; i++)
+        if (reader_waits(facts->pipe.peers[i].pid, key, memory_allowed))
+            return true;
+    return false;
+}
+
 /* A pipe that is full already is left to the report of the write that blocks on it. */
-static void report(void *context, const struct fill_history *pipe,
+static bool report(void *context, const struct fill_history *pipe,
                    const struct fill_forecast *forecast)
 {
     static struct object_facts facts; /* child: scratch */
     (void)context;
     if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
-                           context_permitted_look() | LOOK_PEERS, &facts) == 0 &&
-        facts.pipe.full != 1)
-        tell_filling(pipe->fd, &facts, forecast);
+                           context_permitted_look() | LOOK_PEERS, &facts) < 0 ||
+        facts.pipe.full == 1)
+        return true;
+    if (is_waited_for(&facts))
+        return false;
+    tell_filling(pipe->fd, &facts, forecast);
+    return true;
 }
 
 uint64_t filling_look(uint64_t now, bool activity)

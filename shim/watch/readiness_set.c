@@ -141,6 +141,21 @@ static bool wakes_up(int fd)
     }
 }
 
+bool readiness_set_only_accepts(const struct readiness_set *set)
+{
+    struct fd_description fd;
+    unsigned listening = 0;
+    for (unsigned i = 0; i < set->count; i++) {
+        if (fd_describe(atomic_load(&life->pid), set->entry[i].fd, &fd) < 0)
+            return false;
+        bool listens = fd.kind == LINK_SOCKET && is_listening(&fd);
+        if (!listens && (fd.kind != LINK_PIPE || !holds_both_ends(&fd)))
+            return false;
+        listening += listens;
+    }
+    return listening != 0;
+}
+
 int readiness_set_wake_up(const struct readiness_set *set)
 {
     struct fd_description only;

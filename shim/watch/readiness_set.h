@@ -38,6 +38,12 @@ struct readiness_set readiness_set_read(const struct memory_reader *memory,
  * has none. -1: none; nor is a pipe that is waited for alone, make's jobserver. */
 int readiness_set_wake_up(const struct readiness_set *set);
 
+/* True if nothing is waited for but connections to accept and the process's own pipes: a server
+ * that serves one connection after the other in this thread (gunicorn's sync worker, Python's
+ * HTTPServer) keeps nobody waiting whom it could serve meanwhile. A loop has its connections in the
+ * set as well, or a wake-up that is no pipe. */
+bool readiness_set_only_accepts(const struct readiness_set *set);
+
 /* What a wait inside a callback waits for: sets the story's class, fd and object. */
 void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story);
 

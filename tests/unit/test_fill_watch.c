@@ -70,19 +70,55 @@ static void reader_progress_starts_anew(void **state)
     assert_true(add(&history, 53000, 33, &forecast));
 }
 
+/* bzip2 | wc: nothing for seconds, then much at once, which is read at once. */
+static void an_empty_pipe_was_read(void **state)
+{
+    (void)state;
+    struct fill_history history = {0};
+    struct fill_forecast forecast;
+    uint64_t time = 1;
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < 6; i++)
+            assert_false(add(&history, 0, time++, &forecast));
+        assert_false(add(&history, 50000, time++, &forecast));
+        assert_false(add(&history, 57344, time++, &forecast));
+    }
+    assert_false(add(&history, 58000, time++, &forecast));
+    assert_true(add(&history, 59000, time++, &forecast)); /* now it is not */
+}
+
 struct reports {
+    bool reader_waits;
     unsigned count;
     int fd;
     struct fill_forecast last;
 };
 
-static void take(void *context, const struct fill_history *pipe,
+static bool take(void *context, const struct fill_history *pipe,
                  const struct fill_forecast *forecast)
 {
     struct reports *reports = context;
     reports->count++;
     reports->fd = pipe->fd;
     reports->last = *forecast;
+    return !reports->reader_waits;
+}
+
+static void reader_that_waits_starts_anew(void **state)
+{
+    (void)state;
+    static struct fill_watch watch;
+    static char bytes[4096];
+    struct reports reports = {.reader_waits = true};
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    for (unsigned i = 1; i <= 12; i++) {
+        assert_int_equal(write(fds[1], bytes, sizeof bytes), sizeof bytes);
+        fill_watch_look(&watch, getpid(), 10, i * second, take, &reports);
+        assert_int_equal(reports.count, i / FILL_LOOKS);
+    }
+    close(fds[0]);
+    close(fds[1]);
 }
 
 static void a_real_pipe(void **state)
@@ -118,6 +154,8 @@ int main(void)
         cmocka_unit_test(no_growth_is_no_forecast),
         cmocka_unit_test(warns_once_past_the_mark),
         cmocka_unit_test(reader_progress_starts_anew),
+        cmocka_unit_test(an_empty_pipe_was_read),
+        cmocka_unit_test(reader_that_waits_starts_anew),
         cmocka_unit_test(a_real_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,31 @@ class Findings(PipeshimCase):
         self.assertEqual(run.drain()[2], 0)
         self.assertEqual(run.events("filling"), [])
 
+    def test_a_reader_that_waits_for_it(self):
+        """It sleeps in an epoll that has the pipe (edge-triggered here, so that it is seen to): it
+        is about to be woken, and the pipe is no forgotten one."""
+        reader = ("import array, fcntl, os, select, termios\n"
+                  "epoll, unread = select.epoll(), array.array('i', [0])\n"
+                  "epoll.register(0, select.EPOLLIN | select.EPOLLET)\n"
+                  "while unread[0] < 59000: epoll.poll(); fcntl.ioctl(0, termios.FIONREAD, unread)\n"
+                  "while os.read(0, 1 << 16): pass\n")
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 1000 0.03 60 | \"$0\" -c \"$2\"",
+                         PYTHON, DRIBBLE, reader, settings={"PIPESHIM_RATE": "1000/s"})
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("filling"), [])
+
+    def test_a_pipe_that_is_emptied_each_time(self):
+        """bzip2 | wc: nothing for a while, then nearly a pipe full, which is read soon."""
+        reader = ("import os, select, time\n"
+                  "while True:\n"
+                  "    select.select([0], [], [])\n"
+                  "    time.sleep(0.25)\n"
+                  "    if not os.read(0, 1 << 16): break\n")
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 58000 0.8 6 | \"$0\" -c \"$2\"",
+                         PYTHON, DRIBBLE, reader, settings={"PIPESHIM_RATE": "1000/s"})
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("filling"), [])
+
     def test_from_where_on(self):
         early = self.dribble(100, 0.02, 400, PIPESHIM_FILL_WARN="10%")
         late = self.dribble(1000, 0.02, 55, PIPESHIM_FILL_WARN="95%")

@@ -51,7 +51,8 @@ class Archive(Case):
     def test_files(self):
         files = files_under(self.top)
         for name in ("lib/libpipeshim.so", "bin/pipeshim", "share/man/man1/pipeshim.1",
-                     "share/man/man7/libpipeshim.7", "README.md", "LICENSE",
+                     "share/man/man7/libpipeshim.7", "README.md", "LICENSE", "EVENTS.md",
+                     "SECURITY.md", "docs/drain.md",
                      "share/bash-completion/completions/pipeshim",
                      "share/zsh/site-functions/_pipeshim",
                      "share/fish/vendor_completions.d/pipeshim.fish",
