@@ -50,8 +50,9 @@ static const struct variable {
     {"fill-warn", "PIPESHIM_FILL_WARN", NULL, "P%", "warn of a pipe this full (75%)"},
     {"action", "PIPESHIM_ACTION", NULL, "A", "on a long stall: log, abort, term, exec:COMMAND"},
     {"action-after", "PIPESHIM_ACTION_AFTER", NULL, "D", "what a long stall is (30s)"},
-    {"metrics", "PIPESHIM_METRICS", NULL, "PATH", "write OpenMetrics there"},
+    {"metrics", "PIPESHIM_METRICS", NULL, "PATH", "write metrics there (.prom or OpenMetrics)"},
     {"metrics-every", "PIPESHIM_METRICS_EVERY", NULL, "D", "how often (15s)"},
+    {"metrics-labels", "PIPESHIM_METRICS_LABELS", NULL, "LIST", "labels to add: service=api,pod=x"},
     {"summary", "PIPESHIM_SUMMARY", NULL, "on|off|always", "the summary at the end"},
 };
 

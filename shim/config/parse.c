@@ -148,6 +148,47 @@ bool parse_fds(const char *text)
     }
 }
 
+static bool is_label_letter(char c, bool first)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (!first && c >= '0' && c <= '9');
+}
+
+/* What the metrics use themselves, and what Prometheus keeps for itself. */
+static bool is_reserved(const char *name, size_t size)
+{
+    static const char ours[] = "exe|pid|class|finding|loop|cause|reason|version|le|quantile";
+    char copy[16];
+    uint64_t position;
+    if (size >= sizeof copy)
+        return false;
+    memcpy(copy, name, size);
+    copy[size] = '\0';
+    return (size >= 2 && copy[0] == '_' && copy[1] == '_') || parse_choice(copy, ours, &position);
+}
+
+bool parse_labels(const char *text)
+{
+    enum { LABELS_LIMIT = 4, VALUE_LIMIT = 64, NAME_LIMIT = 32 };
+    for (unsigned count = 0;; count++) {
+        size_t name = 0, value = 0;
+        while (is_label_letter(text[name], name == 0))
+            name++;
+        const char *at = text + name + 1;
+        if (count == LABELS_LIMIT || name == 0 || name > NAME_LIMIT || text[name] != '=' ||
+            is_reserved(text, name))
+            return false;
+        for (; at[value] && at[value] != ','; value++)
+            if (at[value] <= ' ' || at[value] > '~' || at[value] == '"' || at[value] == '\\')
+                return false;
+        if (value == 0 || value > VALUE_LIMIT)
+            return false;
+        if (!at[value])
+            return true;
+        text = at + value + 1;
+    }
+}
+
 bool parse_log(const char *text)
 {
     uint64_t fd;

@@ -23,6 +23,9 @@ bool parse_rate(const char *text, uint64_t *value);
 bool parse_choice(const char *text, const char *choices, uint64_t *value);
 /* off, stderr, stdout, stdio, all, or 2,7. */
 bool parse_fds(const char *text);
+/* NAME=VALUE,NAME=VALUE as labels of metrics: at most 4, none that is one of ours, values without
+ * quotes, backslashes, commas and control characters. */
+bool parse_labels(const char *text);
 /* stderr, fd:N, syslog or a path. */
 bool parse_log(const char *text);
 

@@ -73,6 +73,8 @@ static bool parse_value(const struct setting *setting, const char *text, uint64_
     case TYPE_ACTION:
         return parse_choice(text, "log|abort|term", value) ||
                (strncmp(text, "exec:", 5) == 0 && text[5]);
+    case TYPE_LABELS:
+        return parse_labels(text);
     case TYPE_TEXT:
         return true;
     case TYPE_DURATION_OR_WAIT:

@@ -40,6 +40,7 @@ struct loop_statistics {
     uint64_t turns;                 /* how often it came back to its wait */
     uint64_t lags;                  /* absences beyond the threshold */
     uint64_t lag_max_ns;            /* the longest absence */
+    uint64_t absent_ns;             /* all absences together */
     uint64_t absences[LAG_BUCKETS]; /* by length; those that fell between two looks are not seen */
 };
 

@@ -60,7 +60,7 @@ struct status_call {
 struct status_loop {
     int32_t tid, unused;
     char thread[STATUS_NAME];
-    uint64_t turns, lags, lag_max_ns;
+    uint64_t turns, lags, lag_max_ns, absent_ns;
     uint64_t absences[LAG_BUCKETS]; /* by length, as in struct loop_statistics */
 };
 

@@ -8,10 +8,10 @@
 
 /* What became of a report. */
 struct told {
-    uint64_t seq;  /* of its `blocked` event; 0: held back by a rule or a limit */
-    uint32_t site; /* the summary's call site */
+    uint64_t seq;      /* of its `blocked` event; 0: held back by a rule or a limit */
+    uint32_t site;     /* the summary's call site */
     uint64_t still_ns; /* how long the call has lasted when it is to be told again; 0: never */
-    bool untold;   /* the log could not be had now: nothing was counted, it is to be told later */
+    bool untold; /* the log could not be had now: nothing was counted, it is to be told later */
 };
 
 /* Runs on: any. Plain data. */

@@ -9,10 +9,10 @@
  * deadlock: no member has a thread that could break it.
  *
  * Doubt always counts as "can act": a thread that may not be read, a set that is too long, a
- * process that holds an io_uring in which something is under way. A verdict is therefore a proof of the look it was made from; it
- * takes two looks without progress between them (graph/finding.h) to be told. Two kinds of thread
- * that can act do not help whoever waits, as far as can be seen from outside: what is stuck once
- * they are left out is `likely`, not proven, and said so (enum acting).
+ * process that holds an io_uring in which something is under way. A verdict is therefore a proof of
+ * the look it was made from; it takes two looks without progress between them (graph/finding.h) to
+ * be told. Two kinds of thread that can act do not help whoever waits, as far as can be seen from
+ * outside: what is stuck once they are left out is `likely`, not proven, and said so (enum acting).
  *
  * All functions are async-signal-safe: memory of the caller, raw system calls, no signal, no
  * ptrace, no open of a pipe end; about 40 KiB of stack.

@@ -21,6 +21,7 @@
 #include "watch/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
+#include "watch/metrics.h"
 #include "watch/python_frames.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
@@ -92,6 +93,7 @@ static void begin_here(char **arguments, char **environment)
         modules_init();
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    metrics_prepare();
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     const char *argv0 = arguments[0] ? arguments[0] : "";

@@ -29,15 +29,17 @@ void log_path_set(const char *where, const char *(*executable_name)(void),
         directory[0] = '\0';
 }
 
-bool log_path_of(int pid, char path[LOG_PATH_LIMIT])
+bool log_path_expand(const char *where, const char *before_relative,
+                     const char *(*executable_name)(void), const char *(*host_name)(void), int pid,
+                     char path[LOG_PATH_LIMIT])
 {
     struct text_buffer text;
     text_init(&text, path, LOG_PATH_LIMIT);
-    if (*pattern != '/') {
-        text_string(&text, directory);
+    if (*where != '/') {
+        text_string(&text, before_relative);
         text_char(&text, '/');
     }
-    for (const char *p = pattern; *p; p++) {
+    for (const char *p = where; *p; p++) {
         if (p[0] != '%' || !p[1]) {
             text_char(&text, *p);
             continue;
@@ -47,10 +49,10 @@ bool log_path_of(int pid, char path[LOG_PATH_LIMIT])
             text_signed(&text, pid);
             break;
         case 'e':
-            text_string(&text, executable());
+            text_string(&text, executable_name());
             break;
         case 'h':
-            text_string(&text, host());
+            text_string(&text, host_name());
             break;
         default:
             text_char(&text, '%');
@@ -60,6 +62,11 @@ bool log_path_of(int pid, char path[LOG_PATH_LIMIT])
         }
     }
     return !text.truncated;
+}
+
+bool log_path_of(int pid, char path[LOG_PATH_LIMIT])
+{
+    return log_path_expand(pattern, directory, executable, host, pid, path);
 }
 
 /* The way that is left, and where it goes on from. */

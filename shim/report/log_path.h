@@ -27,10 +27,17 @@ enum log_refusal {
 
 /* Takes the pattern (%p pid, %e executable, %h host, which are asked for when they are needed; it
  * must stay valid) and, if it is relative, the working directory. For the constructor. */
-void log_path_set(const char *pattern, const char *(*executable)(void), const char *(*host)(void));
+void log_path_set(const char *where, const char *(*executable_name)(void),
+                  const char *(*host_name)(void));
 
 /* Writes the path of process `pid` to `path`; false: it is too long. */
 bool log_path_of(int pid, char path[LOG_PATH_LIMIT]);
+
+/* Writes `where` with %p, %e and %h replaced, behind `before_relative` and a slash if it is
+ * relative; false: it is too long. */
+bool log_path_expand(const char *where, const char *before_relative,
+                     const char *(*executable_name)(void), const char *(*host_name)(void), int pid,
+                     char path[LOG_PATH_LIMIT]);
 
 /* Opens the file at an absolute path for appending, made with mode 0600 if it is missing. May wait
  * for the file system: never on a thread of the program. Returns the fd, -errno, or minus a

@@ -16,6 +16,11 @@ static struct status_page *const page = &pipeshim_status;
 
 _Static_assert((int)FINDING_EOF_NEVER < (int)STATUS_KINDS, "a place for each kind");
 
+const struct status_page *status_page(void)
+{
+    return page;
+}
+
 static void write_begin(void)
 {
     __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELAXED);
@@ -177,6 +182,7 @@ static void fill_loop(struct status_loop *to, const struct loop_statistics *from
     to->turns = from->turns;
     to->lags = from->lags;
     to->lag_max_ns = from->lag_max_ns;
+    to->absent_ns = from->absent_ns;
     memcpy(to->absences, from->absences, sizeof to->absences);
 }
 

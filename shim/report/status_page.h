@@ -16,6 +16,9 @@
 #include "graph/finding.h"
 #include "report/summary.h"
 
+/* The page: valid for ever, and written by the one that holds the lock. */
+const struct status_page *status_page(void);
+
 /* This process begins a page of its own. */
 void status_page_begin(int pid, uint64_t now_ns);
 /* Whose page it is: 0 nobody's; a forked child's is its parent's at first. */

@@ -97,13 +97,13 @@ bool tell_read_settings(char *const *arguments, char *const *environment, bool s
                         struct settings *into)
 {
     struct program_names names = {NULL, NULL, NULL};
-    bool asked = settings_ask_for_names(environment);
+    bool asked = !secure && settings_ask_for_names(environment);
     config = into;
     if (asked)
         names = names_of(arguments, executable_name_at_start(arguments));
     settings_read(into, environment, &names, secure, keep_complaint, NULL);
     name_is_open = asked && !names.executable;
-    return settings_are_active(into) || (name_is_open && !secure);
+    return settings_are_active(into) || name_is_open;
 }
 
 bool tell_prepare(char *const *arguments, char *const *environment, const struct tell_sources *from)

@@ -10,6 +10,7 @@
 #include "report/tell.h"
 #include "watch/judge.h"
 #include "watch/lag.h"
+#include "watch/metrics.h"
 #include "watch/thread.h"
 
 static void speak(void *unused)
@@ -20,6 +21,7 @@ static void speak(void *unused)
     watchdog_thread_hold_at_exit(deadline);
     judge_end_all();
     lag_end_all();
+    metrics_finish(deadline);
     tell_finish(deadline);
     /* What still runs may hang: libc empties its streams behind the destructors. */
     watchdog_thread_release();

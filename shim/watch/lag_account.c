@@ -121,6 +121,7 @@ void lag_account_count(struct loop_statistics *statistics, uint64_t length)
     uint64_t ms = length / NS_PER_MS;
     unsigned bucket = ms == 0 ? 0 : 64 - (unsigned)__builtin_clzll(ms);
     statistics->absences[bucket < LAG_BUCKETS ? bucket : LAG_BUCKETS - 1]++;
+    statistics->absent_ns += length;
     if (length >= context_lag_threshold_ns())
         statistics->lags++;
     if (length > statistics->lag_max_ns)

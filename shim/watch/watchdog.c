@@ -19,6 +19,7 @@
 #include "watch/judge.h"
 #include "watch/lag.h"
 #include "watch/long_waits.h"
+#include "watch/metrics.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
 
@@ -204,6 +205,7 @@ void watchdog_run(void)
         look_again_at(&look, filling_look(look.now, look.activity));
         look_again_at(&look, drain_watch_look(look.now));
         tell_periodic(event_loops_any());
+        look_again_at(&look, metrics_look(look.now));
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)
             slots_disarm();

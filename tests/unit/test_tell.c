@@ -8,9 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/seccomp.h>
 
 #include <cmocka.h>
 
@@ -115,11 +120,37 @@ static void test_a_signal_does_not_leave_the_log_taken(void **state)
     written();
 }
 
+/* True if a program of that kind reads its settings without any system call. */
+static bool reads_in_silence(bool secure)
+{
+    static char *arguments[] = {(char *)"engine", NULL};
+    static char *environment[] = {(char *)"PIPESHIM_ONLY=engine", NULL};
+    static struct settings read;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+        bool active = tell_read_settings(arguments, environment, secure, &read);
+        syscall(SYS_exit, active);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A setuid program (AT_SECURE) opens nothing, whatever its environment asks for. */
+static void test_secure_execution_makes_no_call(void **state)
+{
+    (void)state;
+    assert_true(reads_in_silence(true));
+    assert_false(reads_in_silence(false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_report_that_cannot_be_told_now),
         cmocka_unit_test(test_a_signal_does_not_leave_the_log_taken),
+        cmocka_unit_test(test_secure_execution_makes_no_call),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

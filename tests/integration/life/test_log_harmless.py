@@ -16,7 +16,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from frozen_disk import frozen_disk
 from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write,
-                           wait_until)
+                           victim, wait_until)
 
 NOBODY = 65534
 ROOT = os.geteuid() == 0

@@ -208,7 +208,7 @@ class PassThrough(RunTest):
         with open(os.path.join(os.path.dirname(__file__), "../../../shim/config/settings.def")) as file:
             known = re.findall(r'^SETTING\(\w+, "(\w+)", (\w+), +"([^"]*)"', file.read(), re.M)
         self.assertEqual({name for _, _, name in rows}, {name for name, _, _ in known})
-        samples = {"DURATION": "2s", "TEXT": "text", "FDS": "2", "NAMES": "worker"}
+        samples = {"DURATION": "2s", "TEXT": "text", "FDS": "2", "NAMES": "worker", "LABELS": "service=api"}
         samples["CHOICE"] = "dev"  # PIPESHIM_PRESET, the only one without a default
         values = {name: default or samples[kind] for name, kind, default in known}
         for option, value, name in rows:

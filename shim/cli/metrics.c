@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/* pipeshim metrics: one exporter for all processes of the machine that run the library. Sums by
+ * executable; what those that have ended had counted stays in them. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "cli/status/watched.h"
+#include "config/parse.h"
+#include "report/metrics_text.h"
+
+enum {
+    EXECUTABLES = 64,   /* the series have a bound: what comes later is `other` */
+    CLIENT_WAITS_S = 5, /* for one that asks and does not read */
+};
+
+struct sum {
+    char executable[PROCESS_NAME_LIMIT];
+    char labels[METRICS_LABELS_LIMIT];
+    struct status_page of_the_dead; /* what they had counted */
+    struct status_page page;        /* of all, made anew at each look */
+    unsigned order;
+};
+
+struct exporter {
+    const char *textfile;
+    const char *listen;
+    uint64_t every_ns;
+    struct watched_list list;
+    struct sum *sums[EXECUTABLES];
+    unsigned count;
+    struct metrics_group groups[EXECUTABLES];
+    char *text;
+    size_t length, capacity;
+    bool was_told; /* that the file cannot be written */
+};
+
+static volatile sig_atomic_t stopped;
+
+static int print_help(void)
+{
+    puts("usage: pipeshim metrics [--textfile PATH | --listen ADDR:PORT] [--every D]\n"
+         "\n"
+         "Metrics of all processes of this machine that run the library, summed by executable.\n"
+         "Without an option they are printed once.\n"
+         "\n"
+         "  --textfile PATH          write them there, replaced as a whole: for node_exporter's\n"
+         "                           textfile collector (PATH ends with .prom), else OpenMetrics\n"
+         "  --listen ADDR:PORT       serve them at /metrics, for Prometheus: 127.0.0.1:9879\n"
+         "  --every D                how often the file is written, and processes are looked at, "
+         "so\n"
+         "                           that what those that end had counted is kept (15s)\n"
+         "  --help, --version\n"
+         "\n"
+         "Exit status: 0; 1 it cannot be written or listened to; 64 wrong use.");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static struct sum *sum_of(struct exporter *exporter, const char *executable)
+{
+    for (unsigned i = 0; i < exporter->count; i++)
+        if (strcmp(exporter->sums[i]->executable, executable) == 0)
+            return exporter->sums[i];
+    if (exporter->count == EXECUTABLES)
+        return exporter->sums[EXECUTABLES - 1];
+    struct sum *sum = calloc(1, sizeof *sum);
+    if (!sum)
+        return NULL;
+    struct text_buffer labels;
+    const char *name = exporter->count == EXECUTABLES - 1 ? "other" : executable;
+    snprintf(sum->executable, sizeof sum->executable, "%s", name);
+    text_init(&labels, sum->labels, sizeof sum->labels);
+    metrics_label(&labels, "exe", name);
+    sum->order = exporter->count;
+    exporter->sums[exporter->count++] = sum;
+    return sum;
+}
+
+static void keep_the_dead(const struct watched *process, void *context)
+{
+    struct sum *sum = sum_of(context, process->executable);
+    if (sum)
+        metrics_add(&sum->of_the_dead, &process->page, false);
+}
+
+static bool make_text(struct exporter *exporter, bool open_metrics)
+{
+    watched_look(&exporter->list, keep_the_dead, exporter);
+    for (size_t i = 0; i < exporter->list.count; i++)
+        if (exporter->list.processes[i]->page.pid != 0)
+            sum_of(exporter, exporter->list.processes[i]->executable);
+    for (unsigned i = 0; i < exporter->count; i++) {
+        exporter->sums[i]->page = exporter->sums[i]->of_the_dead;
+        exporter->groups[i] = (struct metrics_group){.labels = exporter->sums[i]->labels,
+                                                     .page = &exporter->sums[i]->page};
+    }
+    for (size_t i = 0; i < exporter->list.count; i++) {
+        const struct watched *process = exporter->list.processes[i];
+        struct sum *sum = process->page.pid != 0 ? sum_of(exporter, process->executable) : NULL;
+        if (!sum)
+            continue;
+        metrics_add(&sum->page, &process->page, true);
+        metrics_see(&exporter->groups[sum->order], &process->page);
+    }
+    size_t wanted = (size_t)METRICS_GROUP_ROOM * (exporter->count + 1);
+    if (wanted > exporter->capacity) {
+        free(exporter->text);
+        exporter->text = malloc(wanted);
+        exporter->capacity = exporter->text ? wanted : 0;
+    }
+    if (!exporter->text) {
+        fputs("pipeshim metrics: out of memory\n", stderr);
+        return false;
+    }
+    struct text_buffer text;
+    text_init(&text, exporter->text, exporter->capacity);
+    metrics_render(&text, exporter->groups, exporter->count, exporter->list.now_ns, open_metrics);
+    exporter->length = text.length;
+    return true;
+}
+
+static bool write_whole(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR && !stopped)
+            continue;
+        if (written <= 0)
+            return false;
+        text += written;
+        length -= (size_t)written;
+    }
+    return true;
+}
+
+static bool replace_file(const struct exporter *exporter)
+{
+    char temporary[4096];
+    int size = snprintf(temporary, sizeof temporary, "%s.%d.tmp", exporter->textfile, getpid());
+    if (size < 0 || (size_t)size >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    bool whole = write_whole(fd, exporter->text, exporter->length) && fchmod(fd, 0644) == 0;
+    whole = close(fd) == 0 && whole && rename(temporary, exporter->textfile) == 0;
+    int error = errno;
+    if (!whole)
+        unlink(temporary);
+    errno = error;
+    return whole;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text);
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
+}
+
+/* A disk that is full has room again some day: told once, tried each time. */
+static int run_textfile(struct exporter *exporter)
+{
+    bool first = true;
+    while (!stopped) {
+        if (!make_text(exporter, !ends_with(exporter->textfile, ".prom")))
+            return 1;
+        if (replace_file(exporter)) {
+            exporter->was_told = false;
+        } else if (!exporter->was_told) {
+            fprintf(stderr, "pipeshim metrics: %s cannot be written: %s\n", exporter->textfile,
+                    strerror(errno));
+            exporter->was_told = true;
+            if (first)
+                return 1;
+        }
+        first = false;
+        struct timespec rest = {(time_t)(exporter->every_ns / NS_PER_S),
+                                (long)(exporter->every_ns % NS_PER_S)};
+        if (!stopped)
+            nanosleep(&rest, NULL);
+    }
+    unlink(exporter->textfile);
+    return 0;
+}
+
+static bool parse_address(const char *text, struct sockaddr_storage *address, socklen_t *size)
+{
+    char host[64];
+    uint64_t port;
+    const char *colon = strrchr(text, ':');
+    if (!colon || !parse_number(colon + 1, &port) || port > 65535 ||
+        (size_t)(colon - text) >= sizeof host)
+        return false;
+    bool bracketed = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text) - 2 * bracketed, text + bracketed);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    memset(address, 0, sizeof *address);
+    if (bracketed && inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)port);
+        *size = sizeof *v6;
+        return true;
+    }
+    if (host[0] == '\0')
+        strcpy(host, "0.0.0.0");
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons((uint16_t)port);
+    *size = sizeof *v4;
+    return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
+}
+
+static void answer(struct exporter *exporter, int client)
+{
+    static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+                                    "Connection: close\r\n\r\n";
+    struct timeval patience = {.tv_sec = CLIENT_WAITS_S};
+    char request[8192], head[256];
+    size_t size = 0;
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    request[0] = '\0';
+    while (size < sizeof request - 1 && !strstr(request, "\r\n\r\n")) {
+        ssize_t got = read(client, request + size, sizeof request - 1 - size);
+        if (got <= 0)
+            return;
+        size += (size_t)got;
+        request[size] = '\0';
+    }
+    if (strncmp(request, "GET /metrics ", 13) != 0 && strncmp(request, "GET / ", 6) != 0) {
+        write_whole(client, not_found, sizeof not_found - 1);
+        return;
+    }
+    bool open_metrics = strstr(request, "application/openmetrics-text") != NULL;
+    if (!make_text(exporter, open_metrics))
+        return;
+    int length =
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                 "Connection: close\r\n\r\n",
+                 open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                              : "text/plain; version=0.0.4; charset=utf-8",
+                 exporter->length);
+    if (write_whole(client, head, (size_t)length))
+        write_whole(client, exporter->text, exporter->length);
+}
+
+static int run_listen(struct exporter *exporter)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    int yes = 1;
+    if (!parse_address(exporter->listen, &address, &size))
+        return usage_error("metrics", "--listen %s: expected ADDR:PORT such as 127.0.0.1:9879",
+                           exporter->listen);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, 16) != 0) {
+        fprintf(stderr, "pipeshim metrics: cannot listen on %s: %s\n", exporter->listen,
+                strerror(errno));
+        return 1;
+    }
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    while (!stopped) {
+        int ready = poll(&waiting, 1, (int)(exporter->every_ns / NS_PER_MS));
+        int client = ready > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (client >= 0) {
+            answer(exporter, client);
+            close(client);
+        } else if (ready == 0 && !make_text(exporter, false)) {
+            break;
+        }
+    }
+    close(fd);
+    return stopped ? 0 : 1;
+}
+
+static int run_once(struct exporter *exporter)
+{
+    if (!make_text(exporter, false))
+        return 1;
+    return write_whole(STDOUT_FILENO, exporter->text, exporter->length) ? 0 : 1;
+}
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    stopped = 1;
+}
+
+int command_metrics(int argc, char **argv)
+{
+    enum { OPTION_TEXTFILE = 1000, OPTION_LISTEN, OPTION_EVERY, OPTION_VERSION };
+    static const struct option options[] = {{"textfile", required_argument, NULL, OPTION_TEXTFILE},
+                                            {"listen", required_argument, NULL, OPTION_LISTEN},
+                                            {"every", required_argument, NULL, OPTION_EVERY},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, OPTION_VERSION},
+                                            {0}};
+    static struct exporter exporter = {.every_ns = 15 * (uint64_t)NS_PER_S};
+    struct sigaction action = {.sa_handler = stop};
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        if (c == OPTION_TEXTFILE)
+            exporter.textfile = optarg;
+        else if (c == OPTION_LISTEN)
+            exporter.listen = optarg;
+        else if (c == OPTION_EVERY && parse_duration(optarg, &exporter.every_ns) &&
+                 exporter.every_ns >= 100 * (uint64_t)NS_PER_MS)
+            continue;
+        else
+            return c == 'h'              ? print_help()
+                   : c == OPTION_VERSION ? print_version()
+                   : c == OPTION_EVERY
+                       ? usage_error("metrics", "--every %s: expected a duration from 100ms",
+                                     optarg)
+                       : option_error("metrics", c, argv);
+    }
+    if (optind < argc)
+        return usage_error("metrics", "unexpected argument '%s'", argv[optind]);
+    if (exporter.textfile && exporter.listen)
+        return usage_error("metrics", "--textfile and --listen exclude each other");
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int status = exporter.textfile ? run_textfile(&exporter)
+                 : exporter.listen ? run_listen(&exporter)
+                                   : run_once(&exporter);
+    for (unsigned i = 0; i < exporter.count; i++)
+        free(exporter.sums[i]);
+    free(exporter.text);
+    watched_free(&exporter.list);
+    return status;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+#include "watch/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/clone_on_stack.h"
+#include "kernel/task.h"
+#include "process/executable.h"
+#include "process/filters.h"
+#include "process/life.h"
+#include "report/log.h"
+#include "report/log_path.h"
+#include "report/log_writer.h"
+#include "report/metrics_text.h"
+#include "report/status_page.h"
+#include "report/tell.h"
+
+enum {
+    STACK_SIZE = 64 * 1024,
+    ABOVE_TOP = 64,
+    FIRST_AFTER_NS = NS_PER_S, /* a short-lived command leaves no file, not even for a moment */
+};
+
+/* The writer's stack, the text and the names, mapped at the first file. child: a copy of its own */
+static struct memory {
+    char stack[STACK_SIZE] __attribute__((aligned(64)));
+    char text[METRICS_GROUP_ROOM];
+    char path[LOG_PATH_LIMIT];
+    char temporary[LOG_PATH_LIMIT];
+} * memory;
+
+static char directory[LOG_PATH_LIMIT]; /* before a relative path; child: constant */
+static int owner;                      /* whose the rest is: a forked child begins anew */
+static uint64_t next_write;
+static size_t length; /* of the text; 0: the file is to be removed */
+static bool was_told; /* that it cannot be */
+static bool is_off;
+static _Atomic int32_t writer_tid; /* cleared by the kernel when it is gone */
+static int32_t to_reap;
+static _Atomic long write_error;
+
+static const char *pattern(void)
+{
+    return settings.text[SETTING_METRICS];
+}
+
+void metrics_prepare(void)
+{
+    if (*pattern() && *pattern() != '/' &&
+        (raw_syscall(SYS_getcwd, directory, sizeof directory) < 0 || directory[0] != '/'))
+        directory[0] = '\0';
+}
+
+static void leave_fd_table(void)
+{
+    if (raw_syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
+        return;
+    if (raw_syscall(SYS_unshare, CLONE_FILES) == 0)
+        for (int fd = 0; fd < 65536; fd++)
+            raw_syscall(SYS_close, fd);
+}
+
+static long write_all(long fd)
+{
+    for (size_t at = 0; at < length;) {
+        long written = raw_syscall(SYS_write, fd, memory->text + at, length - at);
+        if (written <= 0)
+            return written < 0 ? written : -ENOSPC;
+        at += (size_t)written;
+    }
+    /* The collector is another user as a rule. */
+    return raw_syscall(SYS_fchmod, fd, 0644);
+}
+
+/* A name of our own that nobody else can have made into something else: O_EXCL follows no link. */
+static long replace_file(void)
+{
+    enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC };
+    raw_syscall(SYS_unlinkat, AT_FDCWD, memory->temporary, 0);
+    long fd = raw_syscall(SYS_openat, AT_FDCWD, memory->temporary, FLAGS, 0600);
+    if (fd < 0)
+        return fd;
+    long error = write_all(fd);
+    raw_syscall(SYS_close, fd);
+    if (error >= 0)
+        error = raw_syscall(SYS_renameat, AT_FDCWD, memory->temporary, AT_FDCWD, memory->path);
+    if (error < 0)
+        raw_syscall(SYS_unlinkat, AT_FDCWD, memory->temporary, 0);
+    return error;
+}
+
+static int writer_main(void)
+{
+    leave_fd_table();
+    raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-metric", 0, 0, 0);
+    if (length > 0)
+        atomic_store(&write_error, replace_file());
+    else
+        raw_syscall(SYS_unlinkat, AT_FDCWD, memory->path, 0);
+    return 0;
+}
+
+/* True when the last writer is no more. */
+static bool is_gone(void)
+{
+    if (atomic_load(&writer_tid) != 0)
+        return false;
+    if (to_reap != 0 && raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
+        return false;
+    to_reap = 0;
+    return true;
+}
+
+static bool start_writer(void)
+{
+    uint64_t all = ~0ULL;
+    uint64_t before = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
+                               &writer_tid, 0, writer_main);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+    to_reap = made > 0 ? (int32_t)made : 0;
+    return made > 0;
+}
+
+static bool make_paths(void)
+{
+    int pid = atomic_load(&life->pid);
+    struct text_buffer text;
+    if (!log_path_expand(pattern(), directory, executable_name, log_host, pid, memory->path))
+        return false;
+    text_init(&text, memory->temporary, sizeof memory->temporary);
+    text_format(&text, "%s.%d.tmp", memory->path, pid);
+    return !text.truncated;
+}
+
+static bool begin(uint64_t now)
+{
+    owner = atomic_load(&life->pid);
+    next_write = now + FIRST_AFTER_NS;
+    was_told = is_off = false;
+    to_reap = 0;
+    atomic_store(&writer_tid, 0);
+    atomic_store(&write_error, 0);
+    if (memory)
+        return make_paths();
+    long made = raw_syscall(SYS_mmap, 0, sizeof *memory, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (made < 0 && made > -4096)
+        return false;
+    memory = (struct memory *)made;
+    return make_paths();
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text);
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
+}
+
+static void render(uint64_t now)
+{
+    char labels[METRICS_LABELS_LIMIT], value[METRICS_LABELS_LIMIT];
+    struct text_buffer text;
+    text_init(&text, labels, sizeof labels);
+    metrics_label(&text, "exe", executable_name());
+    if (strstr(pattern(), "%p")) {
+        struct text_buffer pid;
+        text_init(&pid, value, sizeof value);
+        text_signed(&pid, owner);
+        metrics_label(&text, "pid", value);
+    }
+    if (settings.text[SETTING_METRICS_LABELS][0])
+        text_char(&text, ',');
+    for (const char *p = settings.text[SETTING_METRICS_LABELS]; *p; p++)
+        /* name=value,name=value: checked when it was read */
+        if (*p == '=')
+            text_string(&text, "=\"");
+        else if (*p == ',')
+            text_string(&text, "\",");
+        else
+            text_char(&text, *p);
+    if (settings.text[SETTING_METRICS_LABELS][0])
+        text_char(&text, '"');
+    struct metrics_group group = {.labels = labels, .page = status_page()};
+    metrics_see(&group, group.page);
+    text_init(&text, memory->text, sizeof memory->text);
+    metrics_render(&text, &group, 1, now, !ends_with(memory->path, ".prom"));
+    length = text.truncated ? 0 : text.length;
+}
+
+static void complain(long error)
+{
+    char line[LOG_PATH_LIMIT + 256];
+    struct text_buffer text;
+    was_told = true;
+    text_init(&text, line, sizeof line);
+    text_format(&text, "PIPESHIM_METRICS=%s: cannot be written: ", memory->path);
+    log_path_explain(error, &text);
+    text_string(&text, "; it is tried again each time, and not told again");
+    tell_line(line);
+}
+
+uint64_t metrics_look(uint64_t now)
+{
+    if (!*pattern() || is_off)
+        return UINT64_MAX;
+    if (owner != atomic_load(&life->pid) && !begin(now)) {
+        tell_line("PIPESHIM_METRICS: no memory, or the path is too long; nothing is written");
+        is_off = true;
+        return UINT64_MAX;
+    }
+    if (filters_forbid() & FORBIDS_METRICS) {
+        tell_line("PIPESHIM_METRICS: this program's seccomp filter forbids to write it; no more "
+                  "is written");
+        is_off = true;
+        return UINT64_MAX;
+    }
+    if (!is_gone())
+        return now + NS_PER_S;
+    long error = atomic_exchange(&write_error, 0);
+    if (error < 0 && !was_told)
+        complain(error);
+    if (now < next_write)
+        return next_write;
+    next_write = now + settings.number[SETTING_METRICS_EVERY];
+    render(now);
+    if (length > 0 && !start_writer() && !was_told) {
+        was_told = true;
+        tell_line("PIPESHIM_METRICS: no process can be made to write it (memory or RLIMIT_NPROC?)");
+    }
+    /* Soon, to see what came of it. */
+    return now + NS_PER_S < next_write ? now + NS_PER_S : next_write;
+}
+
+/* False: it hangs, on a disk. On a busy machine it may only want a CPU. */
+static bool wait_until_gone(uint64_t deadline)
+{
+    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, LOOK_NS = 20 * NS_PER_MS };
+    struct timespec moment = {0, 100L * NS_PER_US};
+    uint64_t last = clock_monotonic_ns() + STARVED_FOR_NS;
+    while (!is_gone()) {
+        int32_t tid = atomic_load(&writer_tid);
+        uint64_t now = clock_monotonic_ns();
+        if (now >= deadline && tid != 0) {
+            if (!task_wants_cpu(tid) || now >= last)
+                return false;
+            deadline = now + LOOK_NS;
+        }
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
+    return true;
+}
+
+void metrics_finish(uint64_t deadline_ns)
+{
+    if (!*pattern() || is_off || !memory || owner != atomic_load(&life->pid) ||
+        (filters_forbid() & FORBIDS_METRICS) || !wait_until_gone(deadline_ns) || length == 0)
+        return;
+    length = 0; /* remove it */
+    if (start_writer())
+        wait_until_gone(clock_monotonic_ns() + 20 * (uint64_t)NS_PER_MS);
+}
