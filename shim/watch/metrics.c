@@ -32,7 +32,8 @@ enum {
     FIRST_AFTER_NS = NS_PER_S, /* a short-lived command leaves no file, not even for a moment */
 };
 
-/* The writer's stack, the text and the names, mapped at the first file. child: a copy of its own */
+/* The writer's stack, the text and the names, mapped at the first file.
+ * child: kept, a copy of its own */
 static struct memory {
     char stack[STACK_SIZE] __attribute__((aligned(64)));
     char text[METRICS_GROUP_ROOM];
