@@ -159,6 +159,7 @@ static void read_log(struct model *model, const char *path, int file, struct rea
     bool standard = strcmp(path, "-") == 0;
     int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct log_reader reader = {0};
+    uint64_t events = model->events;
     if (fd < 0 || !log_reader_open(&reader, fd)) {
         fprintf(stderr, "pipeshim report: %s: %s\n", path, strerror(fd < 0 ? errno : ENOMEM));
         reading->failed++;
@@ -174,6 +175,14 @@ static void read_log(struct model *model, const char *path, int file, struct rea
     json_decref(last);
     if (reader.error) {
         fprintf(stderr, "pipeshim report: %s: %s\n", path, strerror(reader.error));
+        reading->failed++;
+    }
+    if (!reader.error && reader.damaged > 0 && model->events == events) {
+        fprintf(
+            stderr,
+            "pipeshim report: %s: not a log; expected JSON Lines as PIPESHIM_FORMAT=json writes "
+            "them\n",
+            path);
         reading->failed++;
     }
     reading->lines += reader.lines;
