@@ -120,6 +120,8 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
         if (peer->waits_in[0]) {
             text_string(text, ", which waits in ");
             text_printable(text, peer->waits_in);
+        } else if (writes && peer_runs(peer)) {
+            text_string(text, ", which runs: if it reads, then more slowly than this writes");
         }
         text_char(text, '\n');
     }
