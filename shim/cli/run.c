@@ -29,6 +29,7 @@ enum {
     SUMMARY_SITES = 8,
     TEXT_SUMMARY_LINES = 60,
     FOLLOW_EVERY_MS = 100, /* only where inotify(7) is not to be had */
+    LONGEST_POLL_MS = 1000000,
     DEADLOCKS_TOLD = 64,
     KILL_AFTER_S = 5,          /* --timeout: between SIGTERM and SIGKILL */
     EXIT_TIMED_OUT = 124,      /* as timeout(1) has it */
@@ -154,7 +155,7 @@ static int milliseconds_left(const struct session *session)
     if (next == 0 || next == UINT64_MAX)
         return -1;
     uint64_t left = next > now ? (next - now) / NS_PER_MS + 1 : 0;
-    return left > 1000 * 1000 ? 1000 * 1000 : (int)left;
+    return left > LONGEST_POLL_MS ? LONGEST_POLL_MS : (int)left;
 }
 
 static void wait_for_news(struct session *session)

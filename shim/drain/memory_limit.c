@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "base/text_buffer.h"
 
 enum { PATH_LIMIT = 512, FILE_LIMIT = 2048 };
 
@@ -26,9 +27,12 @@ static uint64_t number_in(const char *folder, const char *name)
 {
     char path[PATH_LIMIT];
     char text[32];
-    if (strlen(folder) + strlen(name) >= sizeof path)
+    struct text_buffer whole;
+    text_init(&whole, path, sizeof path);
+    text_string(&whole, folder);
+    text_string(&whole, name);
+    if (whole.truncated)
         return UINT64_MAX;
-    strcpy(stpcpy(path, folder), name);
     if (!read_file(path, text, sizeof text) || text[0] < '0' || text[0] > '9')
         return UINT64_MAX;
     uint64_t value = 0;

@@ -15,6 +15,7 @@ enum {
     PEER_LIMIT = 8,      /* peers printed by name; more are counted */
     COMM_LIMIT = 16,     /* TASK_COMM_LEN of the kernel */
     WAITS_IN_LIMIT = 64, /* "write fd 2", "wait4 4250" */
+    PEER_NAME_LIMIT = 64,
     ADDRESS_LIMIT = 128, /* "127.0.0.1:6379", "[::1]:80", "unix:/run/x" */
     UNKNOWN_NUMBER = -1,
 };
@@ -41,6 +42,12 @@ struct peer_facts {
         waits_in[WAITS_IN_LIMIT]; /* what its relevant thread waits in; empty: unknown or running */
 };
 
+/* It computes, or waits for a CPU: it is in no call that could be named. */
+static inline bool peer_runs(const struct peer_facts *peer)
+{
+    return peer->state == 'R' && peer->waits_in[0] == '\0';
+}
+
 struct pipe_facts {
     uint64_t inode;
     uint64_t device;     /* of a FIFO, whose inode is unique only there; else 0; not reported */
@@ -60,7 +67,8 @@ struct socket_facts {
     const char *family; /* "inet", "inet6", "unix", … */
     char local[ADDRESS_LIMIT];
     char remote[ADDRESS_LIMIT];
-    int peer_pid; /* UNKNOWN_NUMBER */
+    int peer_pid;                    /* UNKNOWN_NUMBER */
+    char peer_name[PEER_NAME_LIMIT]; /* its name as the user knows it, "" when not known */
 };
 
 struct object_facts {

@@ -25,6 +25,8 @@ struct story {
     uint64_t threshold_ns;
     uint64_t begun_ns; /* CLOCK_MONOTONIC: when the explanation began */
     bool loop;         /* an event-loop thread */
+    bool running;      /* it runs: the stack is a sample */
+    bool starting;     /* its event loop is less than a second old */
     struct object_facts object;
     unsigned frame_count;
     bool stack_complete;

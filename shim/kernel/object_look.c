@@ -10,8 +10,11 @@
 #include "kernel/fd_scan.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
+#include "kernel/process_name.h"
 #include "kernel/socket_peers.h"
 #include "kernel/thread_wait.h"
+
+_Static_assert((int)PEER_NAME_LIMIT == (int)PROCESS_NAME_LIMIT, "a peer's name is a process's");
 
 /* How much a thread tells about why its process does not use an object. */
 static int relevance(const struct thread_wait *wait, int fd, bool leader)
@@ -230,8 +233,12 @@ static void look_at_socket(int pid, uint64_t inode, enum object_role role, unsig
     }
     int holder;
     if (facts->kind == OBJECT_SOCKET && peer != 0 && (look & LOOK_PEERS) &&
-        first_holder(peer, &holder))
+        first_holder(peer, &holder)) {
+        struct peer_facts process;
         facts->socket.peer_pid = holder;
+        process_name(holder, peer_facts_of_process(holder, &process) ? process.comm : "",
+                     facts->socket.peer_name);
+    }
 }
 
 static enum object_role role_of_access(unsigned access)

@@ -62,5 +62,5 @@ long lines_open(struct line_reader *lines, const char *path);
 const char *lines_next(struct line_reader *lines);
 void lines_close(struct line_reader *lines);
 
-/* Runs on: any. AS-safe: yes. Blocks: as long as the file's file system does: of /proc not. */
+/* Runs on: any. AS-safe: yes. Blocks: as long as the file's file system does; /proc does not. */
 #endif

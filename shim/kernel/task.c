@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/raw_syscall.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 
@@ -67,10 +69,20 @@ void task_name(int tid, char *name, size_t capacity)
 
 int task_first_exit_status(void)
 {
+    enum { PATIENCE = 1000 };
     char stat[1024];
+    struct stat_line line;
     uint64_t code = 0; /* field 52, as wait(2) gives it */
-    if (proc_read("/proc/self/stat", stat, sizeof stat) > 0)
+    struct timespec moment = {0, 1000 * 1000};
+    /* On its way out a thread can be unreadable before it is a zombie and its status stands. */
+    for (int tries = 0; tries < PATIENCE; tries++) {
+        if (proc_read("/proc/self/stat", stat, sizeof stat) <= 0)
+            return 0;
         parse_last_number(stat, &code);
+        if (code != 0 || !parse_stat(stat, &line) || line.state == 'Z' || line.state == 'X')
+            break;
+        raw_syscall(SYS_nanosleep, &moment, 0);
+    }
     return (int)(code >> 8 & 0xff);
 }
 

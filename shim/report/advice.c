@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "report/event.h"
 
+#include <string.h>
+
 static const char *const class_names[CLASS_COUNT] = {
     [CLASS_PIPE_WRITE] = "pipe_write",
     [CLASS_PIPE_READ] = "pipe_read",
@@ -28,10 +30,26 @@ const char *event_cause_name(unsigned cause)
     return cause == CAUSE_STARVED ? "starved" : event_class_name((enum call_class)cause);
 }
 
-/* What an event loop does instead of blocking. */
-static const char *advice_for_loop(enum call_class class)
+bool event_waits_for_condition(const struct story *story)
 {
-    switch (class) {
+    static const char jvm[] = "/libjvm.so";
+    if (story->class != CLASS_LOCK || story->behind_tid)
+        return false;
+    if (strncmp(story->call, "pthread_cond", strlen("pthread_cond")) == 0)
+        return true;
+    for (unsigned i = 0; i < story->frame_count; i++) {
+        const char *module = story->frames[i].module;
+        size_t length = strlen(module);
+        if (length >= strlen(jvm) && strcmp(module + length - strlen(jvm), jvm) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What an event loop does instead of blocking. */
+static const char *advice_for_loop(const struct story *story)
+{
+    switch (story->class) {
     case CLASS_PIPE_READ:
         return "do not read a pipe on the event loop: give it to a reader task or a thread";
     case CLASS_SOCKET_READ:
@@ -47,6 +65,9 @@ static const char *advice_for_loop(enum call_class class)
     case CLASS_SLEEP:
         return "do not sleep on the event loop: use its timers (await asyncio.sleep, setTimeout)";
     case CLASS_LOCK:
+        if (event_waits_for_condition(story))
+            return "do not wait for a condition on the event loop (in Java: sleep, wait, waitFor): "
+                   "be called when it holds, or wait for it in a thread";
         return "do not wait for a lock on the event loop: another thread or process holds it; take "
                "it in a thread, or use an asynchronous lock";
     case CLASS_FILE:
@@ -61,7 +82,7 @@ const char *event_advice(const struct story *story)
     if (story->class == CLASS_LOCK && story->behind_tid)
         return "free the thread that holds the FILE: it is stuck in a write to a full pipe";
     if (story->class != CLASS_PIPE_WRITE)
-        return story->loop ? advice_for_loop(story->class) : NULL;
+        return story->loop ? advice_for_loop(story) : NULL;
     if (story->fd == 2)
         return "whoever started this program must read its stderr while it runs (a reader task or "
                "thread), or send it to a file or /dev/null";

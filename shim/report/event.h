@@ -54,6 +54,9 @@ const char *event_class_name(enum call_class class);
 const char *event_cause_name(unsigned cause);
 /* One fix for what the story shows; NULL: none is known. */
 const char *event_advice(const struct story *story);
+/* True if what looks like a lock to the kernel is a condition that somebody brings about: in Java
+ * a sleep and the wait for a child, too. From the call and the stack. Pure. */
+bool event_waits_for_condition(const struct story *story);
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "report/event_text_parts.h"
-#include "report/javascript_frames.h"
 
 #include <string.h>
 
@@ -121,6 +120,8 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
         if (peer->waits_in[0]) {
             text_string(text, ", which waits in ");
             text_printable(text, peer->waits_in);
+        } else if (writes && peer_runs(peer)) {
+            text_string(text, ", which runs: if it reads, then more slowly than this writes");
         }
         text_char(text, '\n');
     }
@@ -128,93 +129,6 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
         text_string(text, "  and ");
         text_unsigned(text, pipe->peer_count - PEER_LIMIT);
         text_string(text, " more\n");
-    }
-}
-
-static void frames(struct text_buffer *text, const struct story *story)
-{
-    enum { ROOM_FOR_FRAME = 600 };
-    text_string(text, "  stack, taken while blocked, innermost first:\n");
-    unsigned i = 0;
-    for (; i < story->frame_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
-        const struct stack_frame_name *frame = &story->frames[i];
-        text_string(text, "    #");
-        text_unsigned(text, i);
-        text_char(text, ' ');
-        if (frame->symbol[0]) {
-            text_printable(text, frame->symbol);
-            text_char(text, '+');
-            text_hex(text, frame->symbol_offset);
-        } else {
-            text_string(text, "??");
-        }
-        text_string(text, "  ");
-        if (frame->module[0]) {
-            text_printable(text, base_name(frame->module));
-            text_char(text, '+');
-            text_hex(text, frame->offset);
-        } else {
-            text_hex(text, frame->pc);
-        }
-        text_char(text, '\n');
-    }
-    if (i < story->frame_count || !story->stack_complete)
-        text_string(text, "    (the stack goes on)\n");
-}
-
-static void python_frames(struct text_buffer *text, const struct story *story)
-{
-    enum { ROOM_FOR_FRAME = 900 };
-    text_string(text, "  Python, innermost first:\n");
-    for (unsigned i = 0; i < story->python_count && text->capacity - text->length > ROOM_FOR_FRAME;
-         i++) {
-        const struct python_frame *frame = &story->python[i];
-        text_string(text, "    ");
-        text_printable(text, frame->function);
-        text_string(text, "  ");
-        text_printable(text, frame->file);
-        if (frame->line > 0) {
-            text_char(text, ':');
-            text_signed(text, frame->line);
-        }
-        text_char(text, '\n');
-    }
-    if (story->python_omitted) {
-        text_string(text, "    and ");
-        text_unsigned(text, story->python_omitted);
-        text_string(text, " outer frames\n");
-    }
-}
-
-static void javascript_frames(struct text_buffer *text, const struct story *story)
-{
-    enum { ROOM_FOR_FRAME = 1000 };
-    text_string(text, "  JavaScript, innermost first:\n");
-    for (unsigned i = 0;
-         i < story->javascript_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
-        text_string(text, "    ");
-        javascript_frame_text(text, &story->javascript[i]);
-        text_char(text, '\n');
-    }
-    if (story->javascript_omitted) {
-        text_string(text, "    and ");
-        text_unsigned(text, story->javascript_omitted);
-        text_string(text, " outer frames\n");
-    }
-}
-
-void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack)
-{
-    if (with_stack && story->python_count > 0)
-        python_frames(text, story);
-    if (with_stack && story->javascript_count > 0)
-        javascript_frames(text, story);
-    if (with_stack && story->frame_count > 0)
-        frames(text, story);
-    else if (story->frame_count > 0) {
-        text_string(text, "  stack: shown before, id ");
-        text_hex(text, story->stack_hash);
-        text_char(text, '\n');
     }
 }
 
@@ -238,8 +152,11 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
         text_string(text, "  connected to ");
         text_printable(text, object->socket.remote);
         if (object->socket.peer_pid != UNKNOWN_NUMBER) {
-            text_string(text, ", process ");
+            text_string(text, ", which is ");
+            text_printable(text, object->socket.peer_name);
+            text_char(text, '[');
             text_signed(text, object->socket.peer_pid);
+            text_char(text, ']');
         }
         text_char(text, '\n');
     }
@@ -269,8 +186,11 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
             text_string(text, " bytes");
         }
         text_string(text, ") on ");
-        text_printable(text,
-                       story->object.name[0] ? story->object.name : event_class_name(story->class));
+        if (story->object.name[0])
+            text_printable(text, story->object.name);
+        else
+            text_string(text, event_waits_for_condition(story) ? "a condition"
+                                                               : event_class_name(story->class));
         if (is_pipe(story))
             fill(text, &story->object.pipe);
     }

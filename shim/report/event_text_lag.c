@@ -35,7 +35,7 @@ static void calls(struct text_buffer *text, const struct lag_facts *facts)
         text_char(text, '\n');
 }
 
-static const char *advice(unsigned cause)
+static const char *advice(unsigned cause, const struct story *story)
 {
     switch (cause) {
     case CLASS_CPU:
@@ -44,9 +44,35 @@ static const char *advice(unsigned cause)
         return "the thread is ready and gets no CPU: too many runnable threads, or the cgroup's "
                "cpu.max throttles it";
     case CLASS_LOCK:
+        if (event_waits_for_condition(story))
+            return "the loop waits for a condition (in Java: sleep, wait, waitFor): wait for it in "
+                   "a thread";
         return "another thread holds what the loop waits for (in Python also the GIL)";
     default:
         return "do not block on the event loop: await it, or give it to a thread";
+    }
+}
+
+/* One for each cause that takes a good part of it: a thread that computes on a busy machine is both
+ * slow and starved. */
+static void fixes(struct text_buffer *text, const struct lag_facts *facts,
+                  const struct story *story)
+{
+    enum { GOOD_PART = 4 };
+    const char *last = NULL;
+    for (unsigned i = 0; i <= CAUSE_COUNT; i++) {
+        unsigned cause = i == 0 ? facts->cause : i - 1;
+        if (i != 0 &&
+            (cause == facts->cause || facts->share_ns[cause] < facts->lag_ns / GOOD_PART ||
+             facts->share_ns[cause] == 0))
+            continue;
+        const char *fix = advice(cause, story);
+        if (fix == last)
+            continue;
+        last = fix;
+        text_string(text, "  fix: ");
+        text_string(text, fix);
+        text_char(text, '\n');
     }
 }
 
@@ -68,9 +94,7 @@ void event_text_lag(struct text_buffer *text, const struct event_head *head,
         text_printable(text, story->note);
         text_char(text, '\n');
     }
-    text_string(text, "  fix: ");
-    text_string(text, advice(facts->cause));
-    text_char(text, '\n');
+    fixes(text, facts, story);
     event_text_stacks(text, story, with_stack);
 }
 

@@ -27,7 +27,8 @@ enum log_refusal {
 
 /* Takes the pattern (%p pid, %e executable, %h host, which are asked for when they are needed; it
  * must stay valid) and, if it is relative, the working directory. For the constructor. */
-void log_path_set(const char *pattern, const char *(*executable)(void), const char *(*host)(void));
+void log_path_set(const char *where, const char *(*executable_name)(void),
+                  const char *(*host_name)(void));
 
 /* Writes the path of process `pid` to `path`; false: it is too long. */
 bool log_path_of(int pid, char path[LOG_PATH_LIMIT]);

@@ -30,7 +30,8 @@ static struct event_loop *find(const struct slot *slot)
     return NULL;
 }
 
-static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int wait_fd)
+static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int wait_fd,
+                               uint64_t now)
 {
     for (unsigned i = 0; i < LOOP_LIMIT; i++) {
         struct event_loop *loop = &loops[i];
@@ -42,6 +43,7 @@ static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int 
         if (i >= atomic_load(&loops_bound))
             atomic_store(&loops_bound, i + 1);
         loop->tid = slot->tid;
+        loop->since_ns = now;
         loop->slot = slot;
         slot->watch.is_loop = true;
         loop->kind = kind;
@@ -99,7 +101,7 @@ static struct event_loop *recognise_poll(struct slot *slot, const struct memory_
     struct readiness_set set = readiness_set_read(memory, &call);
     int wait_fd = readiness_set_wake_up(&set);
     if (wait_fd >= 0 && !readiness_set_only_accepts(&set))
-        return make(slot, READINESS_POLL, wait_fd);
+        return make(slot, READINESS_POLL, wait_fd, now);
     /* A client's wait. A loop that is begun later may wait deeper in the stack: start anew. */
     slot->waits[READINESS_POLL].sp = 0;
     slot->watch.loop_retry_ns = now + NS_PER_S;
@@ -113,10 +115,10 @@ static struct event_loop *recognise(struct slot *slot, const struct memory_reade
         return NULL;
     if (slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP &&
         (settings.loop == LOOP_AUTO || is_designated(slot)))
-        return make(slot, READINESS_EPOLL, slot->waits[READINESS_EPOLL].epoll_fd);
+        return make(slot, READINESS_EPOLL, slot->waits[READINESS_EPOLL].epoll_fd, now);
     if (settings.loop == LOOP_AUTO)
         return recognise_poll(slot, memory, now);
-    return is_designated(slot) ? make(slot, READINESS_POLL, -1) : NULL;
+    return is_designated(slot) ? make(slot, READINESS_POLL, -1, now) : NULL;
 }
 
 /* A designated thread is a loop before it makes its own wait. */

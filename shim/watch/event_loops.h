@@ -42,6 +42,7 @@ struct event_loop {
     int wait_fd;              /* its epoll descriptor, or what wakes it; -1: not seen yet */
     uint32_t left_at;         /* how often it had come back when it was left */
     struct loop_position position;
+    uint64_t since_ns;   /* CLOCK_MONOTONIC: known as a loop */
     uint32_t generation; /* one more each time that the place is given to another loop, */
     uint32_t runs;       /* that a loop which was left is run again, */
     uint32_t waits_seen; /* and that its own wait turns out to be another one */

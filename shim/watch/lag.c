@@ -334,6 +334,8 @@ static void tell(struct event_loop *loop, const struct memory_reader *memory,
     story.class = facts.cause == CAUSE_STARVED ? CLASS_CPU : (enum call_class)facts.cause;
     story.fd = -1;
     story.loop = true;
+    story.running = runs;
+    story.starting = now - loop->since_ns < NS_PER_S;
     story.blocked_ns = facts.lag_ns;
     story.threshold_ns = facts.threshold_ns;
     story.begun_ns = now;

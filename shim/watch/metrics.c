@@ -41,14 +41,16 @@ static struct memory {
 } * memory;
 
 static char directory[LOG_PATH_LIMIT]; /* before a relative path; child: constant */
-static int owner;                      /* whose the rest is: a forked child begins anew */
-static uint64_t next_write;
-static size_t length; /* of the text; 0: the file is to be removed */
-static bool was_told; /* that it cannot be */
-static bool is_off;
-static _Atomic int32_t writer_tid; /* cleared by the kernel when it is gone */
-static int32_t to_reap;
-static _Atomic long write_error;
+/* A forked child is not `owner`: metrics_look() begins anew there, from begin(). */
+static int owner;           /* whose the rest is; child: kept, it is compared */
+static uint64_t next_write; /* child: kept, begin() sets it anew */
+static size_t length;       /* of the text; 0: the file is to be removed; child: kept, as above */
+static bool was_told;       /* that it cannot be; child: kept, as above */
+static bool is_off;         /* child: kept, what was wrong stays wrong */
+/* Cleared by the kernel when it is gone; child: kept, begin() sets it anew */
+static _Atomic int32_t writer_tid;
+static int32_t to_reap;          /* child: kept, as above */
+static _Atomic long write_error; /* child: kept, as above */
 
 static const char *pattern(void)
 {

@@ -23,6 +23,7 @@
 #include "watch/metrics.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
+#include "watch/slow_reader.h"
 
 enum {
     LOOKS_PER_THRESHOLD = 10,
@@ -196,6 +197,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
+    slow_reader_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};

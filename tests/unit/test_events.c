@@ -238,6 +238,125 @@ static void test_first_line_of_text(void **state)
 
 #define HOSTILE "x\n\x1b[2J\xc2\x9b\xe2\x80\xae\xff"
 
+static void add_frame(const char *symbol, const char *module)
+{
+    struct stack_frame_name *frame = &frames[story.frame_count++];
+    memset(frame, 0, sizeof *frame);
+    strcpy(frame->symbol, symbol);
+    strcpy(frame->module, module);
+}
+
+static bool lag_says(struct lag_facts *lag, const char *words)
+{
+    text_init(&text, data, sizeof data);
+    event_text_lag(&text, &head, &story, lag, true);
+    data[text.length] = '\0';
+    return strstr(data, words) != NULL;
+}
+
+static bool blocked_says(const char *words)
+{
+    text_init(&text, data, sizeof data);
+    event_text_blocked(&text, &head, &story, true);
+    data[text.length] = '\0';
+    return strstr(data, words) != NULL;
+}
+
+static void test_interpreters_frames_are_left_out(void **state)
+{
+    static const struct python_frame python[] = {{.function = "tick", .file = "app.py", .line = 3}};
+    (void)state;
+    add_frame("write", "/lib/libc.so.6");
+    add_frame("_PyEval_EvalFrameDefault", "/usr/bin/python3.11");
+    add_frame("PyObject_Call", "/usr/bin/python3.11");
+    add_frame("called_back", "/srv/extension.so");
+    add_frame("main", "/usr/bin/python3.11");
+    add_frame("__libc_start_main", "/lib/libc.so.6");
+    assert_true(blocked_says("PyObject_Call")); /* no Python frames were read: it is all there is */
+    story.python = python;
+    story.python_count = 1;
+    assert_false(blocked_says("PyObject_Call"));
+    assert_true(blocked_says("#0 write") && blocked_says("#1 _PyEval_EvalFrameDefault"));
+    assert_true(blocked_says("#3 called_back"));
+    assert_true(blocked_says("(3 of the interpreter left out)"));
+}
+
+static void test_the_stack_of_a_lag_says_whose_it_is(void **state)
+{
+    struct lag_facts lag = {.lag_ns = 120000000, .cause = CLASS_CPU};
+    (void)state;
+    add_frame("compute", "/srv/app");
+    story.class = CLASS_CPU;
+    story.loop = story.running = true;
+    assert_true(lag_says(&lag, "stack, where it runs, innermost first:"));
+    assert_true(lag_says(&lag, "#0 compute"));
+    story.running = false;
+    assert_true(lag_says(&lag, "stack, of the call that it is in now,"));
+    story.running = story.starting = true;
+    assert_true(lag_says(&lag, "while it starts"));
+    assert_false(lag_says(&lag, "#0 compute"));
+    story.class = CLASS_PIPE_WRITE;
+    story.running = false; /* a call is reported as ever */
+    assert_true(blocked_says("#0 compute"));
+    assert_true(blocked_says("stack, taken while blocked"));
+}
+
+static void test_both_causes_have_their_advice(void **state)
+{
+    struct lag_facts lag = {.lag_ns = 120000000, .cause = CAUSE_STARVED};
+    (void)state;
+    lag.share_ns[CAUSE_STARVED] = 74000000;
+    lag.share_ns[CLASS_CPU] = 46000000;
+    assert_true(lag_says(&lag, "gets no CPU"));
+    assert_true(lag_says(&lag, "long computations"));
+    lag.share_ns[CLASS_CPU] = 1000000;
+    assert_true(lag_says(&lag, "gets no CPU"));
+    assert_false(lag_says(&lag, "long computations"));
+}
+
+static void test_a_condition_is_no_lock(void **state)
+{
+    (void)state;
+    story.class = CLASS_LOCK;
+    story.loop = true;
+    story.fd = -1;
+    memset(&story.object, 0, sizeof story.object);
+    strcpy(story.call, "pthread_mutex_lock");
+    assert_true(blocked_says("on lock [event loop]"));
+    assert_true(blocked_says("another thread or process holds it"));
+    add_frame("JavaThread::sleep", "/usr/lib/jvm/lib/server/libjvm.so");
+    assert_true(blocked_says("on a condition [event loop]"));
+    assert_false(blocked_says("holds it"));
+    story.frame_count = 0;
+    strcpy(story.call, "pthread_cond_timedwait");
+    assert_true(blocked_says("do not wait for a condition"));
+}
+
+static void test_a_reader_that_runs(void **state)
+{
+    struct pipe_facts *pipe = &story.object.pipe;
+    (void)state;
+    pipe->peers_known = true;
+    pipe->peer_count = 1;
+    pipe->peers[0] = (struct peer_facts){.pid = 7, .fd = 0, .state = 'R', .comm = "bzip2"};
+    assert_true(
+        blocked_says("its reader: bzip2[7] fd 0, which runs: if it reads, then more slowly"));
+    pipe->peers[0].state = 'S';
+    assert_false(blocked_says("which runs"));
+}
+
+static void test_the_process_behind_a_socket_has_a_name(void **state)
+{
+    (void)state;
+    story.object.kind = OBJECT_SOCKET;
+    strcpy(story.object.socket.remote, "127.0.0.1:11434");
+    story.object.socket.peer_pid = 20276;
+    strcpy(story.object.socket.peer_name, "ollama");
+    assert_true(blocked_says("connected to 127.0.0.1:11434, which is ollama[20276]"));
+    story.object.socket.peer_pid = UNKNOWN_NUMBER;
+    assert_true(blocked_says("connected to 127.0.0.1:11434\n"));
+}
+
 static void set_hostile_names(void)
 {
     static struct python_frame python = {.line = 1, .file = HOSTILE, .function = HOSTILE};
@@ -351,6 +470,12 @@ int main(void)
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
+        cmocka_unit_test_setup(test_a_reader_that_runs, set_up),
+        cmocka_unit_test_setup(test_interpreters_frames_are_left_out, set_up),
+        cmocka_unit_test_setup(test_the_stack_of_a_lag_says_whose_it_is, set_up),
+        cmocka_unit_test_setup(test_both_causes_have_their_advice, set_up),
+        cmocka_unit_test_setup(test_a_condition_is_no_lock, set_up),
+        cmocka_unit_test_setup(test_the_process_behind_a_socket_has_a_name, set_up),
         cmocka_unit_test_setup(test_hostile_names_in_text, set_up),
         cmocka_unit_test_setup(test_hostile_names_in_json, set_up),
     };

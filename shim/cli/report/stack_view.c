@@ -67,12 +67,11 @@ const char *frame_function(const struct model *model, const struct frame *frame,
 const char *frame_place(const struct model *model, const struct frame *frame, char *text)
 {
     text[0] = '\0';
-    if (frame->interpreted && frame->module != 0 && frame->offset == 0)
-        snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));
-    else if (frame->interpreted && frame->module != 0)
+    bool has_line = frame->interpreted && frame->offset != 0;
+    if (has_line && frame->module != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64, model_text(model, frame->module),
                  frame->offset);
-    else if (frame->source != 0)
+    else if (!frame->interpreted && frame->source != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s:%u", model_text(model, frame->source), frame->line);
     else if (frame->module != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s", model_text(model, frame->module));

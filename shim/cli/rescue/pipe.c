@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -14,19 +15,18 @@
 #include "cli/diagnose/look.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
 
+enum { DEFAULT_PIPE_MAX = 1 << 20 }; /* the kernel's */
 enum { LOOK_EVERY_MS = 20, LOOKS_A_SCAN = 10, DEFAULT_SOCKET_BYTES = 1 << 20 };
 
 static int64_t largest_pipe(void)
 {
-    FILE *file = fopen("/proc/sys/fs/pipe-max-size", "re");
-    long long size = 1 << 20; /* the kernel's default */
-    if (file) {
-        if (fscanf(file, "%lld", &size) != 1)
-            size = 1 << 20;
-        fclose(file);
-    }
-    return size;
+    char text[32];
+    int64_t size = 0;
+    if (proc_read("/proc/sys/fs/pipe-max-size", text, sizeof text) > 0)
+        size = strtoll(text, NULL, 10);
+    return size > 0 ? size : DEFAULT_PIPE_MAX;
 }
 
 /* A sender of an AF_UNIX stream waits for its own buffer; raising that wakes it (socket(7)). */
@@ -137,7 +137,7 @@ int rescue_take(const struct rescue_target *target, int to, uint64_t for_ns,
                 struct rescue_taken *taken)
 {
     struct diagnosis diagnosis;
-    struct timespec pause = {0, LOOK_EVERY_MS * NS_PER_MS};
+    struct timespec pause = {0, (long)LOOK_EVERY_MS * NS_PER_MS};
     uint64_t end = for_ns ? now_ns() + for_ns : UINT64_MAX;
     int result = 0, from = open_reading_end(target);
     memset(taken, 0, sizeof *taken);

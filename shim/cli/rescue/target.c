@@ -53,11 +53,10 @@ enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *targ
     enum rescue_found found = RESCUE_NOT_STUCK;
     if (!diagnosis_start(&diagnosis, &pid, 1))
         return RESCUE_NOT_READABLE;
-    if (!diagnose_once(&diagnosis))
-        found = RESCUE_NOT_READABLE;
-    else if (choose(&diagnosis, pid, fd, target))
+    bool looked = diagnose_once(&diagnosis);
+    if (looked && choose(&diagnosis, pid, fd, target))
         found = RESCUE_FOUND;
-    else if (diagnosis.unread > 0)
+    else if (!looked || diagnosis.unread > 0)
         found = RESCUE_NOT_READABLE;
     else if (diagnosis.found == 0)
         found = RESCUE_NO_PROCESS;

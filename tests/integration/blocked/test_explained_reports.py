@@ -208,7 +208,7 @@ class ExplainedReports(unittest.TestCase):
     def test_python_suppression_counts_and_says_nothing(self):
         rules = self.write_script("rules", "python:write_mem*  # known\n")
         for patience in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
-            _, victim = self.python_victim(PIPESHIM_SUPPRESS=rules)
+            _, victim = self.python_victim(PIPESHIM_SUPPRESS=rules, PIPESHIM_SUMMARY="always")
             # Nothing is written before the summary: was it stuck for long enough to be judged?
             time.sleep(patience)
             self.assertEqual(victim.drain(), (100000, 0))

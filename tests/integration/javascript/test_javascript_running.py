@@ -40,18 +40,22 @@ class Running(JavascriptCase):
         return [event["javascript"] for event in self.events(log)
                 if event["event"] == "lag" and event.get("javascript")]
 
-    def check_spinning(self, node, tiers, *flags):
+    def check_spinning(self, node, tiers, *flags, optimized=False):
         process, log = self.run_program(node, "spin.js", *flags, PIPESHIM_THRESHOLD="50ms")
 
         def enough():
             self.assertIsNone(process.poll())
             found = [stack for stack in self.stacks(log)
-                     if stack[0].get("function") == "spin" and "line" in stack[0]]
+                     if (stack[0].get("function") == "spin" and "line" in stack[0]) or
+                     (optimized and stack[0].get("unreadable"))]
             return found if len(found) >= 4 else None
         for stack in wait_until(enough, "samples of spin()"):
-            self.assertIn(stack[0]["line"], SPIN_LINES)
             self.assertEqual(stack[1]["function"], "handler")
             self.assertEqual(stack[1]["line"], HANDLER_LINE)
+            # What cannot be proven of a sample that is older than the memory is left out.
+            if stack[0].get("unreadable"):
+                continue
+            self.assertIn(stack[0]["line"], SPIN_LINES)
             self.assertIn(stack[0]["tier"], tiers)
             # The optimizing compilers keep the positions of calls only.
             if stack[0]["tier"] == "interpreted":
@@ -71,7 +75,8 @@ class Running(JavascriptCase):
     def test_optimized(self):
         for node in NODES:
             with self.subTest(str(node)):
-                self.check_spinning(node, {"interpreted", "baseline", "maglev", "turbofan"})
+                self.check_spinning(node, {"interpreted", "baseline", "maglev", "turbofan"},
+                                    optimized=True)
 
     def check_order(self, inner, outer):
         """Whether `inner` can have been called by `outer`, the next frame."""

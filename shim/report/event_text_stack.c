@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/* The stacks of an event, for a person: the program's own language first. */
+#include "report/event_text_parts.h"
+#include "report/javascript_frames.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool is_in(const struct stack_frame_name *frame, const char *module)
+{
+    return strncmp(base_name(frame->module), module, strlen(module)) == 0;
+}
+
+static bool is_interpreter(const struct stack_frame_name *frame)
+{
+    return is_in(frame, "python") || is_in(frame, "libpython");
+}
+
+/* Where the thread is, in the words of the call or of the sample. */
+static const char *heading(const struct story *story)
+{
+    if (story->running)
+        return "  stack, where it runs, innermost first:\n";
+    return story->class == CLASS_CPU ? "  stack, of the call that it is in now, innermost first:\n"
+                                     : "  stack, taken while blocked, innermost first:\n";
+}
+
+/* Below Python's own frames the interpreter's say nothing, but the first: where it was left. */
+static void frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 600 };
+    text_string(text, heading(story));
+    bool inside = false;
+    unsigned i = 0, left_out = 0;
+    for (; i < story->frame_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
+        const struct stack_frame_name *frame = &story->frames[i];
+        bool interpreter = story->python_count > 0 && is_interpreter(frame);
+        if (inside && (interpreter || is_in(frame, "libc.so"))) {
+            left_out++;
+            continue;
+        }
+        inside |= interpreter;
+        text_string(text, "    #");
+        text_unsigned(text, i);
+        text_char(text, ' ');
+        if (frame->symbol[0]) {
+            text_printable(text, frame->symbol);
+            text_char(text, '+');
+            text_hex(text, frame->symbol_offset);
+        } else {
+            text_string(text, "??");
+        }
+        text_string(text, "  ");
+        if (frame->module[0]) {
+            text_printable(text, base_name(frame->module));
+            text_char(text, '+');
+            text_hex(text, frame->offset);
+        } else {
+            text_hex(text, frame->pc);
+        }
+        text_char(text, '\n');
+    }
+    if (left_out) {
+        text_string(text, "    (");
+        text_unsigned(text, left_out);
+        text_string(text, " of the interpreter left out)\n");
+    }
+    if (i < story->frame_count || !story->stack_complete)
+        text_string(text, "    (the stack goes on)\n");
+}
+
+static void python_frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 900 };
+    text_string(text, "  Python, innermost first:\n");
+    for (unsigned i = 0; i < story->python_count && text->capacity - text->length > ROOM_FOR_FRAME;
+         i++) {
+        const struct python_frame *frame = &story->python[i];
+        text_string(text, "    ");
+        text_printable(text, frame->function);
+        text_string(text, "  ");
+        text_printable(text, frame->file);
+        if (frame->line > 0) {
+            text_char(text, ':');
+            text_signed(text, frame->line);
+        }
+        text_char(text, '\n');
+    }
+    if (story->python_omitted) {
+        text_string(text, "    and ");
+        text_unsigned(text, story->python_omitted);
+        text_string(text, " outer frames\n");
+    }
+}
+
+static void javascript_frames(struct text_buffer *text, const struct story *story)
+{
+    enum { ROOM_FOR_FRAME = 1000 };
+    text_string(text, "  JavaScript, innermost first:\n");
+    for (unsigned i = 0;
+         i < story->javascript_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
+        text_string(text, "    ");
+        javascript_frame_text(text, &story->javascript[i]);
+        text_char(text, '\n');
+    }
+    if (story->javascript_omitted) {
+        text_string(text, "    and ");
+        text_unsigned(text, story->javascript_omitted);
+        text_string(text, " outer frames\n");
+    }
+}
+
+void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack)
+{
+    if (with_stack && story->python_count > 0)
+        python_frames(text, story);
+    if (with_stack && story->javascript_count > 0)
+        javascript_frames(text, story);
+    if (story->starting && story->running && story->frame_count > 0)
+        text_string(text, "  (while it starts, in its loop's first second: the stack is left out "
+                          "here)\n");
+    else if (with_stack && story->frame_count > 0)
+        frames(text, story);
+    else if (story->frame_count > 0) {
+        text_string(text, "  stack: shown before, id ");
+        text_hex(text, story->stack_hash);
+        text_char(text, '\n');
+    }
+}
