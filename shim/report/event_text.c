@@ -238,6 +238,17 @@ void event_text_unblocked(struct text_buffer *text, const struct event_head *hea
     event_text_lost(text, head);
 }
 
+void event_text_action(struct text_buffer *text, const struct event_head *head, const char *action,
+                       uint64_t ref, const char *result)
+{
+    event_text_begin(text, head, "ACTION");
+    text_format(text, "%s: %s", action, result);
+    if (ref != 0)
+        text_format(text, " (report %llu)", (unsigned long long)ref);
+    text_char(text, '\n');
+    event_text_lost(text, head);
+}
+
 void event_text_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

@@ -10,6 +10,7 @@
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
+#include "watch/action.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
@@ -208,6 +209,7 @@ void watchdog_run(void)
         look_again_at(&look, drain_watch_look(look.now));
         tell_periodic(event_loops_any());
         look_again_at(&look, metrics_look(look.now));
+        look_again_at(&look, action_look(look.now));
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)
             slots_disarm();
