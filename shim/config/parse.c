@@ -148,6 +148,38 @@ bool parse_fds(const char *text)
     }
 }
 
+bool parse_list_has(const char *list, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = list;; at++) {
+        size_t length = strcspn(at, ",");
+        if (length == size && strncmp(at, word, size) == 0)
+            return true;
+        at += length;
+        if (!*at)
+            return false;
+    }
+}
+
+bool parse_events(const char *text)
+{
+    static const char known[] = "deadlock,blocked,lag,self_reader,no_reader,reader_stopped,"
+                                "reader_away,eof_never";
+    char word[32];
+    for (;; text++) {
+        size_t length = strcspn(text, ",");
+        if (length == 0 || length >= sizeof word)
+            return false;
+        memcpy(word, text, length);
+        word[length] = '\0';
+        if (!parse_list_has(known, word))
+            return false;
+        text += length;
+        if (!*text)
+            return true;
+    }
+}
+
 static bool is_label_letter(char c, bool first)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||

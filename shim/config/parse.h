@@ -23,6 +23,10 @@ bool parse_rate(const char *text, uint64_t *value);
 bool parse_choice(const char *text, const char *choices, uint64_t *value);
 /* off, stderr, stdout, stdio, all, or 2,7. */
 bool parse_fds(const char *text);
+/* A comma list of events that may lead to an action. */
+bool parse_events(const char *text);
+/* True if `word` is one of a comma list. */
+bool parse_list_has(const char *list, const char *word);
 /* NAME=VALUE,NAME=VALUE as labels of metrics: at most 4, none that is one of ours, values without
  * quotes, backslashes, commas and control characters. */
 bool parse_labels(const char *text);

@@ -20,6 +20,7 @@ enum setting_type {
     TYPE_LOG,
     TYPE_NAMES,
     TYPE_ACTION,
+    TYPE_EVENTS,
     TYPE_LABELS,
     TYPE_TEXT,
 };

@@ -71,8 +71,11 @@ static bool parse_value(const struct setting *setting, const char *text, uint64_
     case TYPE_NAMES:
         return text[strspn(text, ",")] != '\0';
     case TYPE_ACTION:
-        return parse_choice(text, "log|abort|term", value) ||
+        *value = ACTION_EXEC;
+        return parse_choice(text, "log|abort|term|stop", value) ||
                (strncmp(text, "exec:", 5) == 0 && text[5]);
+    case TYPE_EVENTS:
+        return parse_events(text);
     case TYPE_LABELS:
         return parse_labels(text);
     case TYPE_TEXT:

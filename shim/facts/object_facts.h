@@ -42,6 +42,12 @@ struct peer_facts {
         waits_in[WAITS_IN_LIMIT]; /* what its relevant thread waits in; empty: unknown or running */
 };
 
+/* It computes, or waits for a CPU: it is in no call that could be named. */
+static inline bool peer_runs(const struct peer_facts *peer)
+{
+    return peer->state == 'R' && peer->waits_in[0] == '\0';
+}
+
 struct pipe_facts {
     uint64_t inode;
     uint64_t device;     /* of a FIFO, whose inode is unique only there; else 0; not reported */

@@ -51,6 +51,7 @@ struct status_call {
     uint32_t class;         /* enum call_class */
     int32_t peer_pid;       /* 0: not known */
     uint64_t since_ns;      /* CLOCK_MONOTONIC */
+    uint64_t seq;           /* of its `blocked` event; 0: held back */
     int64_t used, capacity; /* of a pipe, bytes; -1: not known */
     char thread[STATUS_NAME], peer[STATUS_NAME];
     char call[STATUS_TEXT], object[STATUS_TEXT];
@@ -80,6 +81,8 @@ struct status_page {
     int32_t found_tid, found_kind; /* the last one, and the thread of this process in it */
     uint64_t found_ns;             /* CLOCK_MONOTONIC: when it was told */
     char words[STATUS_WORDS];
+    int32_t lag_tid, unused;
+    uint64_t lag_since_ns, lag_seq; /* of the last that began: CLOCK_MONOTONIC; its event */
     uint64_t lag_cause_ns[CAUSE_COUNT];
     uint64_t drained_bytes, drain_peak_bytes, drain_dropped_bytes, drain_dropped_writes;
     uint64_t draining; /* pipes with something queued now */

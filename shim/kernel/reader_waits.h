@@ -14,6 +14,5 @@
  * process_vm_readv may be used. From /proc, at most LOOK_THREAD_LIMIT threads. */
 bool reader_waits(int pid, struct object_key pipe, bool memory_allowed);
 
-#endif
-
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
+#endif

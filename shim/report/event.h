@@ -81,6 +81,8 @@ void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
 void event_json_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
 void event_json_drain_loss(struct text_buffer *, const struct event_head *, uint64_t bytes,
                            uint64_t writes);
+void event_json_action(struct text_buffer *, const struct event_head *, const char *action,
+                       uint64_t ref, const char *result);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
@@ -103,6 +105,8 @@ void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
 void event_text_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
 void event_text_drain_loss(struct text_buffer *, const struct event_head *, bool handed_over,
                            uint64_t bytes, uint64_t writes);
+void event_text_action(struct text_buffer *, const struct event_head *, const char *action,
+                       uint64_t ref, const char *result);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 

@@ -352,6 +352,18 @@ void event_json_unblocked(struct text_buffer *text, const struct event_head *hea
     event_json_end(&json);
 }
 
+void event_json_action(struct text_buffer *text, const struct event_head *head, const char *action,
+                       uint64_t ref, const char *result)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_string(&json, "action", action);
+    if (ref != 0)
+        json_put_unsigned(&json, "ref", ref);
+    json_put_string(&json, "result", result);
+    event_json_end(&json);
+}
+
 void event_json_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

@@ -120,6 +120,8 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
         if (peer->waits_in[0]) {
             text_string(text, ", which waits in ");
             text_printable(text, peer->waits_in);
+        } else if (writes && peer_runs(peer)) {
+            text_string(text, ", which runs: if it reads, then more slowly than this writes");
         }
         text_char(text, '\n');
     }
@@ -233,6 +235,17 @@ void event_text_unblocked(struct text_buffer *text, const struct event_head *hea
     text_string(text, " ms (report ");
     text_unsigned(text, event->ref);
     text_string(text, ")\n");
+    event_text_lost(text, head);
+}
+
+void event_text_action(struct text_buffer *text, const struct event_head *head, const char *action,
+                       uint64_t ref, const char *result)
+{
+    event_text_begin(text, head, "ACTION");
+    text_format(text, "%s: %s", action, result);
+    if (ref != 0)
+        text_format(text, " (report %llu)", (unsigned long long)ref);
+    text_char(text, '\n');
     event_text_lost(text, head);
 }
 

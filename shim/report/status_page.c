@@ -98,7 +98,7 @@ static void fill_call(struct status_call *call, const struct story *story, uint6
                      story->javascript_count, story->frames, story->frame_count);
 }
 
-void status_page_blocked(const struct story *story, uint64_t now_ns)
+void status_page_blocked(const struct story *story, uint64_t seq, uint64_t now_ns)
 {
     write_begin();
     if (story->class < CLASS_COUNT)
@@ -106,10 +106,12 @@ void status_page_blocked(const struct story *story, uint64_t now_ns)
     struct status_call *call = call_of(story->tid);
     if (!call && page->call_count < STATUS_CALLS)
         call = &page->calls[page->call_count++];
-    if (call)
+    if (call) {
         fill_call(call, story, now_ns);
-    else
+        call->seq = seq;
+    } else {
         page->calls_lost++;
+    }
     write_end();
 }
 
@@ -140,10 +142,13 @@ void status_page_unblocked(int tid, uint64_t blocked_ns)
     write_end();
 }
 
-void status_page_lag(bool lagging)
+void status_page_lag(int tid, uint64_t seq, uint64_t since_ns)
 {
     write_begin();
-    page->lagging = lagging;
+    page->lagging = 1;
+    page->lag_tid = tid;
+    page->lag_seq = seq;
+    page->lag_since_ns = since_ns;
     write_end();
 }
 

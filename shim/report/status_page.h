@@ -24,9 +24,10 @@ void status_page_begin(int pid, uint64_t now_ns);
 /* Whose page it is: 0 nobody's; a forked child's is its parent's at first. */
 int status_page_pid(void);
 
-void status_page_blocked(const struct story *story, uint64_t now_ns);
+/* `seq`: of the event; 0: it was held back. */
+void status_page_blocked(const struct story *story, uint64_t seq, uint64_t now_ns);
 void status_page_unblocked(int tid, uint64_t blocked_ns);
-void status_page_lag(bool lagging);
+void status_page_lag(int tid, uint64_t seq, uint64_t since_ns);
 void status_page_lag_end(const struct lag_facts *facts);
 /* `tid`: the thread of this process that is in it; 0: not known. */
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns);

@@ -13,6 +13,7 @@
 #include "process/executable.h"
 #include "process/life.h"
 #include "report/event.h"
+#include "report/event_json_parts.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/status_page.h"
@@ -169,6 +170,21 @@ static bool have_page(void)
     if (status_page_pid() != pid)
         status_page_begin(pid, clock_monotonic_ns());
     return true;
+}
+
+/* Of an event for somebody else than the log. */
+static void head_of(struct event_head *head, const char *event, uint64_t seq, int tid,
+                    const char *thread)
+{
+    *head = (struct event_head){
+        .event = event,
+        .seq = seq,
+        .time_ns = clock_realtime_ns(),
+        .pid = (int)raw_syscall(SYS_getpid),
+        .tid = tid,
+        .executable = executable_path(),
+        .thread = thread,
+    };
 }
 
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
@@ -328,8 +344,6 @@ struct told tell_blocked(const struct story *story)
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
     told.site = summary_blocked(&summary, story);
-    if (have_page())
-        status_page_blocked(story, now);
     if (!is_held_back(story, now)) {
         write_start();
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
@@ -342,6 +356,8 @@ struct told tell_blocked(const struct story *story)
             event_text_blocked(&text, &head, story, with_stack);
         write_record(&text);
     }
+    if (have_page())
+        status_page_blocked(story, told.seq, now);
     end_telling();
     return told;
 }
@@ -398,8 +414,6 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
     uint64_t now = clock_monotonic_ns();
     if (!begin_telling())
         return (struct told){.site = SITE_NONE, .untold = true};
-    if (have_page())
-        status_page_lag(true);
     if (!is_held_back(story, now)) {
         write_start();
         summary.reports++;
@@ -412,6 +426,8 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
             event_text_lag(&text, &head, story, facts, with_stack);
         write_record(&text);
     }
+    if (have_page())
+        status_page_lag(story->tid, told.seq, now - facts->lag_ns);
     end_telling();
     return told;
 }
@@ -443,6 +459,62 @@ static int own_thread(const struct wait_finding *finding, int pid)
         if (finding->chain[i].pid == pid)
             return finding->chain[i].tid;
     return 0;
+}
+
+void tell_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
+                       char *line, size_t size)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    task_name(pid, thread, sizeof thread);
+    head_of(&head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", seq, pid, thread);
+    text_init(&text, line, size);
+    event_json_finding(&text, &head, finding, NULL, blocked_ns);
+}
+
+void tell_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns, char *line,
+                    size_t size)
+{
+    struct text_buffer text;
+    struct event_head head;
+    struct json_writer json;
+    char thread[COMM_LIMIT + 1];
+    task_name(tid, thread, sizeof thread);
+    head_of(&head, call ? "blocked" : "lag", seq, tid, thread);
+    text_init(&text, line, size);
+    event_json_begin(&json, &text, &head);
+    if (call) {
+        json_put_string(&json, "call", call->call);
+        json_put_string(&json, "class", event_class_name((enum call_class)call->class));
+        if (call->fd >= 0)
+            json_put_signed(&json, "fd", call->fd);
+        json_put_string(&json, "object", call->object);
+        if (call->where[0])
+            json_put_string(&json, "where", call->where);
+    }
+    json_put_milliseconds(&json, call ? "blocked_ms" : "lag_ms", ns);
+    event_json_end(&json);
+}
+
+void tell_action(const char *action, uint64_t ref, const char *result, int tid)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    if (!begin_telling())
+        return;
+    task_name(tid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "action", tid, thread);
+    if (is_json())
+        event_json_action(&text, &head, action, ref, result);
+    else
+        event_text_action(&text, &head, action, ref, result);
+    write_record(&text);
+    end_telling();
 }
 
 void tell_finding_over(enum finding_kind kind)

@@ -13,6 +13,7 @@
 #include "facts/drain_facts.h"
 #include "facts/lag_facts.h"
 #include "facts/member.h"
+#include "facts/status_page.h"
 #include "facts/story.h"
 #include "facts/told.h"
 #include "graph/finding.h"
@@ -68,6 +69,14 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
 /* Returns its seq; 0: it could not be told now. */
 uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
                       uint64_t blocked_ns);
+/* The same event as one line of JSON, for PIPESHIM_ACTION=exec:…; `seq` as it was told. */
+void tell_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
+                       char *line, size_t size);
+/* That of a call that is blocked now, or with `call` NULL of a loop that is away. */
+void tell_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns, char *line,
+                    size_t size);
+/* An action was taken because of event `ref`: `action`. */
+void tell_action(const char *action, uint64_t ref, const char *result, int tid);
 /* The wait that it was about is over, or another one. */
 void tell_finding_over(enum finding_kind kind);
 

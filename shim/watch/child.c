@@ -17,6 +17,7 @@
 #include "watch/long_waits.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
+#include "watch/slow_reader.h"
 
 static void tell_there(void *unused)
 {
@@ -35,6 +36,7 @@ static void begin_in_child(void)
     sampler_begin();
     long_waits_begin();
     filling_begin();
+    slow_reader_begin();
     deadlock_begin();
     cpu_stacks_begin_in_child();
     drain_watch_begin_in_child();

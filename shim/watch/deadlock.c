@@ -10,6 +10,7 @@
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/tell.h"
+#include "watch/action.h"
 #include "watch/context.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
@@ -38,6 +39,8 @@ static unsigned told_count;
 static int held_tid;        /* the thread of this process in the last one told; child: scratch */
 static uint64_t held_since; /* the wait that it was about; 0: none, it is over */
 static enum finding_kind held_kind; /* child: scratch */
+static uint64_t held_id, held_seq;  /* child: scratch */
+static bool to_act;                 /* it is looked at once more, and acted on */
 
 void deadlock_begin(void)
 {
@@ -135,9 +138,11 @@ static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
     return 0;
 }
 
-static void hold(const struct wait_finding *finding)
+static void hold(const struct wait_finding *finding, uint64_t seq)
 {
     held_since = 0;
+    held_id = identity(finding);
+    held_seq = seq;
     for (unsigned i = 0; i < finding->count && held_since == 0; i++) {
         if (finding->chain[i].pid != own_pid())
             continue;
@@ -145,6 +150,7 @@ static void hold(const struct wait_finding *finding)
         held_kind = finding->kind;
         held_since = long_waits_since(held_tid);
     }
+    to_act = held_since != 0 && action_wanted(finding->kind);
 }
 
 static void see_whether_it_holds(void)
@@ -153,6 +159,23 @@ static void see_whether_it_holds(void)
         return;
     held_since = 0;
     tell_finding_over(held_kind);
+}
+
+/* The third look at a wait that was told. Returns when it is due. */
+static uint64_t act_when_due(uint64_t now)
+{
+    if (held_since == 0 || !to_act)
+        return UINT64_MAX;
+    uint64_t due = action_due(held_since, now);
+    if (now < due || !have_memory())
+        return due;
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    unsigned count = wait_graph_look_at(&graph, own_pid(), found, FINDINGS);
+    to_act = false;
+    for (unsigned i = 0; i < count; i++)
+        if (identity(&found[i]) == held_id && found[i].kind == held_kind)
+            to_act = !action_on_finding(&found[i], held_seq, held_tid, now - held_since);
+    return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
@@ -164,9 +187,11 @@ static void look(uint64_t now)
     if (finding && is_told(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
-    if (confirmed && tell_finding(finding, members_look(finding), own_wait_ns(finding, now))) {
+    uint64_t seq =
+        confirmed ? tell_finding(finding, members_look(finding), own_wait_ns(finding, now)) : 0;
+    if (seq != 0) {
         told[told_count++ % TOLD_LIMIT] = identity(finding);
-        hold(finding);
+        hold(finding, seq);
     }
     bool first = finding && !have_before;
     have_before = finding && !confirmed;
@@ -206,10 +231,9 @@ static uint64_t look_at_stuck_write(uint64_t now, bool stuck)
     return next_look;
 }
 
-uint64_t deadlock_look(uint64_t now, bool stuck)
+static uint64_t look_if_due(uint64_t now, bool stuck)
 {
     uint64_t due_at = not_before;
-    see_whether_it_holds();
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
@@ -222,4 +246,12 @@ uint64_t deadlock_look(uint64_t now, bool stuck)
         look_at_waits(now);
     next = due_at < next ? due_at : next;
     return confirm_at < next ? confirm_at : next;
+}
+
+uint64_t deadlock_look(uint64_t now, bool stuck)
+{
+    see_whether_it_holds();
+    uint64_t act_at = act_when_due(now);
+    uint64_t next = look_if_due(now, stuck);
+    return act_at < next ? act_at : next;
 }

@@ -16,6 +16,7 @@
 #include "watch/kernel_wait.h"
 #include "watch/proof.h"
 #include "watch/python_frames.h"
+#include "watch/slow_reader.h"
 #include "watch/thread_stack.h"
 #include "watch/wait_object.h"
 
@@ -80,6 +81,7 @@ static void name_stack(enum call_id id, struct story *story)
 static struct judgement report(const struct story *story)
 {
     struct told told = tell_blocked(story);
+    slow_reader_told(story);
     return (struct judgement){.verdict = told.untold ? VERDICT_OPEN : VERDICT_REPORTED,
                               .told = told,
                               .moving = told.untold};
@@ -119,6 +121,10 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
         return still_there(slot, &record) ? peaceful : open;
     story.threshold_ns = context_threshold_ns(story.class);
     if (story.blocked_ns < story.threshold_ns && description->class == CLASS_POLL) {
+        open.moving = true;
+        return open;
+    }
+    if (slow_reader_at_work(&story)) {
         open.moving = true;
         return open;
     }

@@ -10,6 +10,7 @@
 #include "process/life.h"
 #include "report/tell.h"
 #include "slots/slot.h"
+#include "watch/action.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
@@ -22,6 +23,7 @@
 #include "watch/metrics.h"
 #include "watch/proof.h"
 #include "watch/sampler.h"
+#include "watch/slow_reader.h"
 
 enum {
     LOOKS_PER_THRESHOLD = 10,
@@ -195,6 +197,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
+    slow_reader_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
         struct look look = {.now = clock_monotonic_ns()};
@@ -206,6 +209,7 @@ void watchdog_run(void)
         look_again_at(&look, drain_watch_look(look.now));
         tell_periodic(event_loops_any());
         look_again_at(&look, metrics_look(look.now));
+        look_again_at(&look, action_look(look.now));
         quiet = look.activity ? 0 : quiet + 1;
         if (quiet == QUIET_LOOKS)
             slots_disarm();

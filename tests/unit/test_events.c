@@ -332,6 +332,19 @@ static void test_a_condition_is_no_lock(void **state)
     assert_true(blocked_says("do not wait for a condition"));
 }
 
+static void test_a_reader_that_runs(void **state)
+{
+    struct pipe_facts *pipe = &story.object.pipe;
+    (void)state;
+    pipe->peers_known = true;
+    pipe->peer_count = 1;
+    pipe->peers[0] = (struct peer_facts){.pid = 7, .fd = 0, .state = 'R', .comm = "bzip2"};
+    assert_true(
+        blocked_says("its reader: bzip2[7] fd 0, which runs: if it reads, then more slowly"));
+    pipe->peers[0].state = 'S';
+    assert_false(blocked_says("which runs"));
+}
+
 static void test_the_process_behind_a_socket_has_a_name(void **state)
 {
     (void)state;
@@ -457,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
+        cmocka_unit_test_setup(test_a_reader_that_runs, set_up),
         cmocka_unit_test_setup(test_interpreters_frames_are_left_out, set_up),
         cmocka_unit_test_setup(test_the_stack_of_a_lag_says_whose_it_is, set_up),
         cmocka_unit_test_setup(test_both_causes_have_their_advice, set_up),

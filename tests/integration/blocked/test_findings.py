@@ -92,6 +92,28 @@ class Findings(PipeshimCase):
         self.assertEqual(run.drain()[2], 0)
         self.assertEqual(run.events("filling"), [])
 
+    def times_told(self, pause):
+        """Of a writer whose reader makes the pause between its reads, 12 times."""
+        writer = "import os\nfor _ in range(12): os.write(1, bytes(65536))"
+        reader = ("import os, sys, time\n"
+                  "def compute(seconds):\n"
+                  "    end = time.monotonic() + seconds\n"
+                  "    while time.monotonic() < end: pass\n"
+                  "while os.read(0, 65536): %s(0.25)\n" % pause)
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" | \"$0\" -c \"$2\"", PYTHON, writer,
+                         reader, settings={"PIPESHIM_RATE": "1000/s", "PIPESHIM_THRESHOLD": "100ms"})
+        self.assertEqual(run.drain()[2], 0)
+        blocked = run.events("blocked")
+        self.assertEqual({e["class"] for e in blocked}, {"pipe_write"})
+        return len(blocked)
+
+    def test_a_reader_that_computes_is_told_once(self):
+        """head | bzip2 -9. Twice where the first look met it in a call."""
+        self.assertLessEqual(self.times_told("compute"), 3)
+
+    def test_a_reader_that_sleeps_is_told_each_time(self):
+        self.assertGreaterEqual(self.times_told("time.sleep"), 7)
+
     def test_from_where_on(self):
         early = self.dribble(100, 0.02, 400, PIPESHIM_FILL_WARN="10%")
         late = self.dribble(1000, 0.02, 55, PIPESHIM_FILL_WARN="95%")

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "watch/action.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "config/parse.h"
+#include "kernel/status.h"
+#include "process/life.h"
+#include "report/status_page.h"
+#include "report/tell.h"
+#include "watch/action_command.h"
+
+enum {
+    TERM_PATIENCE_S = 10,
+    /* The watchdog sleeps for a second at most: if it has not looked for so long it was stopped. */
+    STOPPED_FOR_S = 3,
+    TRACED_RETRY_S = 1,
+};
+
+static int owner; /* whose the rest is: a forked child begins anew */
+static uint64_t done;
+static uint64_t undisturbed_since, looked, slept;
+static uint64_t kill_at; /* SIGTERM was sent; 0: it was not */
+static uint64_t command_ref;
+static int command_tid;
+
+static enum action action(void)
+{
+    return (enum action)settings.number[SETTING_ACTION];
+}
+
+static int own_pid(void)
+{
+    return atomic_load(&life->pid);
+}
+
+static void begin(void)
+{
+    owner = own_pid();
+    done = 0;
+    kill_at = 0;
+    command_ref = 0;
+    undisturbed_since = looked = 0;
+}
+
+static bool may_act(void)
+{
+    if (owner != own_pid())
+        begin();
+    return action() != ACTION_LOG && done < settings.number[SETTING_ACTION_MAX];
+}
+
+bool action_wanted(enum finding_kind kind)
+{
+    return may_act() && parse_list_has(settings.text[SETTING_ACTION_ON], finding_name(kind));
+}
+
+static bool is_traced(void)
+{
+    struct status_field field = {.name = "TracerPid", .base = 10};
+    return status_read(0, 0, &field, 1) && field.value != 0;
+}
+
+static void act(const char *line, const char *event, uint64_t ref, int tid)
+{
+    static const char *const names[] = {
+        [ACTION_ABORT] = "abort", [ACTION_TERM] = "term", [ACTION_STOP] = "stop"};
+    done++;
+    if (action() == ACTION_EXEC) {
+        command_ref = ref;
+        command_tid = tid;
+        if (!action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event))
+            tell_action("exec", ref, "no process could be made for it", tid);
+        return;
+    }
+    /* Before: it may be the last that this process says. */
+    tell_action(names[action()], ref,
+                action() == ACTION_ABORT  ? "SIGABRT is sent to the stuck thread"
+                : action() == ACTION_TERM ? "SIGTERM is sent, SIGKILL follows after 10 s"
+                                          : "SIGSTOP is sent",
+                tid);
+    if (action() == ACTION_ABORT) {
+        raw_syscall(SYS_tgkill, own_pid(), tid ? tid : own_pid(), SIGABRT);
+    } else if (action() == ACTION_TERM) {
+        kill_at = clock_monotonic_ns() + TERM_PATIENCE_S * (uint64_t)NS_PER_S;
+        raw_syscall(SYS_kill, own_pid(), SIGTERM);
+    } else {
+        raw_syscall(SYS_kill, own_pid(), SIGSTOP);
+    }
+}
+
+static char line[ACTION_LINE_LIMIT]; /* child: scratch */
+
+bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid,
+                       uint64_t blocked_ns)
+{
+    if (!action_wanted(finding->kind))
+        return true;
+    if (is_traced())
+        return false;
+    tell_finding_line(finding, ref, blocked_ns, line, sizeof line);
+    act(line, finding->kind == FINDING_DEADLOCK ? "deadlock" : finding_name(finding->kind), ref,
+        tid);
+    return true;
+}
+
+/* Since the last look the process was stopped, or the machine slept: waits are to be blamed on
+ * that. */
+static void see_disturbances(uint64_t now)
+{
+    uint64_t awake = clock_monotonic_ns(); /* first: the difference must not be negative */
+    uint64_t asleep = clock_read_ns(CLOCK_BOOTTIME) - awake;
+    bool first = looked == 0;
+    bool disturbed = now - looked > STOPPED_FOR_S * (uint64_t)NS_PER_S || asleep > slept + NS_PER_S;
+    if (first)
+        undisturbed_since = 0;
+    else if (disturbed)
+        undisturbed_since = now;
+    looked = now;
+    slept = asleep;
+}
+
+uint64_t action_due(uint64_t since_ns, uint64_t now)
+{
+    see_disturbances(now);
+    uint64_t since = since_ns > undisturbed_since ? since_ns : undisturbed_since;
+    return since + settings.number[SETTING_ACTION_AFTER];
+}
+
+static uint64_t act_on_page(uint64_t now)
+{
+    const struct status_page *page = status_page();
+    const char *on = settings.text[SETTING_ACTION_ON];
+    uint64_t next = UINT64_MAX;
+    const struct status_call *oldest = NULL;
+    for (uint32_t i = 0; parse_list_has(on, "blocked") && i < page->call_count; i++)
+        if (!oldest || page->calls[i].since_ns < oldest->since_ns)
+            oldest = &page->calls[i];
+    bool lag = parse_list_has(on, "lag") && page->lagging;
+    uint64_t since = oldest ? oldest->since_ns : lag ? page->lag_since_ns : 0;
+    if (since == 0)
+        return UINT64_MAX;
+    next = action_due(since, now);
+    if (now < next)
+        return next;
+    if (is_traced())
+        return now + TRACED_RETRY_S * (uint64_t)NS_PER_S;
+    uint64_t ref = oldest ? oldest->seq : page->lag_seq;
+    int tid = oldest ? oldest->tid : page->lag_tid;
+    tell_wait_line(oldest, ref, tid, now - since, line, sizeof line);
+    act(line, oldest ? "blocked" : "lag", ref, tid);
+    return UINT64_MAX;
+}
+
+uint64_t action_look(uint64_t now)
+{
+    if (action() == ACTION_LOG)
+        return UINT64_MAX;
+    bool may = may_act();
+    see_disturbances(now);
+    const char *result = action_command_result();
+    if (result && command_ref != 0)
+        tell_action("exec", command_ref, result, command_tid);
+    if (result)
+        command_ref = 0;
+    if (kill_at != 0 && now >= kill_at)
+        raw_syscall(SYS_kill, own_pid(), SIGKILL);
+    uint64_t next = may ? act_on_page(now) : UINT64_MAX;
+    if (kill_at != 0 && kill_at < next)
+        next = kill_at;
+    return next;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs the command of PIPESHIM_ACTION=exec:COMMAND, without this library, in a session of its own;
+ * a short-lived process beside the program feeds it and waits, for 30 s at most.
+ */
+#ifndef PIPESHIM_WATCH_ACTION_COMMAND_H
+#define PIPESHIM_WATCH_ACTION_COMMAND_H
+
+#include <stdbool.h>
+
+enum { ACTION_LINE_LIMIT = 32 * 1024 };
+
+/* `line`: for its stdin; `event`: PIPESHIM_EVENT. Both must stay valid. False: no process could be
+ * made, or one runs still. */
+bool action_command_start(const char *command, const char *line, const char *event);
+
+/* What became of it, once: "exit 0", "killed after 30 s". NULL: none was started, or it runs. */
+const char *action_command_result(void);
+
+/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
+#endif

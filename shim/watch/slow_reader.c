@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "watch/slow_reader.h"
+
+#include <string.h>
+
+#include "kernel/task.h"
+
+enum { REMEMBERED_PIPES = 8 };
+
+static struct {
+    uint64_t inode, device; /* 0: free */
+    int reader;
+} pipes[REMEMBERED_PIPES];
+static unsigned next;
+
+void slow_reader_begin(void)
+{
+    if (pipes[0].inode != 0)
+        memset(pipes, 0, sizeof pipes);
+    next = 0;
+}
+
+static unsigned find(const struct pipe_facts *pipe)
+{
+    unsigned at = 0;
+    while (at < REMEMBERED_PIPES &&
+           (pipes[at].inode != pipe->inode || pipes[at].device != pipe->device))
+        at++;
+    return at;
+}
+
+void slow_reader_told(const struct story *story)
+{
+    const struct pipe_facts *pipe = &story->object.pipe;
+    if (story->class != CLASS_PIPE_WRITE || story->loop || pipe->inode == 0 ||
+        pipe->peer_count != 1 || !peer_runs(&pipe->peers[0]))
+        return;
+    unsigned at = find(pipe);
+    if (at == REMEMBERED_PIPES)
+        at = next++ % REMEMBERED_PIPES;
+    pipes[at].inode = pipe->inode;
+    pipes[at].device = pipe->device;
+    pipes[at].reader = pipe->peers[0].pid;
+}
+
+bool slow_reader_at_work(const struct story *story)
+{
+    const struct pipe_facts *pipe = &story->object.pipe;
+    if (story->class != CLASS_PIPE_WRITE || story->loop || pipe->inode == 0 ||
+        story->blocked_ns >= SLOW_READER_PATIENCE * story->threshold_ns)
+        return false;
+    unsigned at = find(pipe);
+    return at != REMEMBERED_PIPES && task_wants_cpu(pipes[at].reader);
+}

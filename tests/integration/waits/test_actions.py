@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""PIPESHIM_ACTION: what is done about a wait that cannot end, and what is not."""
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from pipeshim_case import DEADLINE_S, read_text, wait_until  # noqa: E402
+from waits_case import WaitsCase  # noqa: E402
+
+DEADLOCK = """
+child = subprocess.Popen([sys.executable, "-c", "print('x' * 200000)"], stdout=subprocess.PIPE,
+                         env=environment())
+child.wait()
+"""
+# Its write waits for a reader that comes late; and one that waits for its input for ever.
+SLOW = """
+r, w = os.pipe()
+os.write(2, b"x" * 70000)
+sys.stdin.read()
+"""
+
+
+class Actions(WaitsCase):
+    def begin_deadlock(self, action, script=DEADLOCK, **settings):
+        return self.begin("parent", script, PIPESHIM_ACTION=action,
+                          **{"PIPESHIM_ACTION_AFTER": "1s", **settings})
+
+    def assert_action(self, run, action):
+        deadlock = run.wait_for("deadlock")[0]
+        event = run.wait_for("action")[0]
+        self.assertEqual((event["action"], event["ref"], event["pid"]),
+                         (action, deadlock["seq"], run.process.pid))
+        return event
+
+    def test_term(self):
+        run = self.begin_deadlock("term")
+        self.assert_action(run, "term")
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_term_is_followed_by_kill(self):
+        run = self.begin_deadlock("term", "import signal\nsignal.signal(15, signal.SIG_IGN)\n" +
+                                  DEADLOCK)
+        began = time.monotonic()
+        self.assert_action(run, "term")
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGKILL)
+        self.assertGreater(time.monotonic() - began, 9)
+
+    def test_abort(self):
+        run = self.begin_deadlock("abort")
+        event = self.assert_action(run, "abort")
+        self.assertEqual(event["tid"], run.process.pid)
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGABRT)
+
+    def test_stop(self):
+        run = self.begin_deadlock("stop")
+        self.assert_action(run, "stop")
+        wait_until(lambda: "State:\tT" in read_text("/proc/%d/status" % run.process.pid), "a stop")
+
+    def test_exec(self):
+        """The event on stdin, a session and an environment of its own, without the library."""
+        folder = self.temporary_folder()
+        out = os.path.join(folder, "out")
+        run = self.begin_deadlock(
+            "exec:cat > %s.json; env > %s.env; pwd > %s.pwd; readlink /proc/self/fd/* > %s.fds; "
+            "exit 7" % (out, out, out, out))
+        event = self.assert_action(run, "exec")
+        self.assertEqual(event["result"], "exit 7")
+        told = json.loads(read_text(out + ".json"))
+        deadlock = run.events("deadlock")[0]
+        self.assertEqual([told[k] for k in ("event", "pid", "seq", "id", "words")],
+                         [deadlock[k] for k in ("event", "pid", "seq", "id", "words")])
+        variables = dict(line.split("=", 1) for line in read_text(out + ".env").splitlines()
+                         if "=" in line)
+        self.assertEqual(variables["PIPESHIM_EVENT"], "deadlock")
+        self.assertEqual(variables["PIPESHIM_PID"], str(run.process.pid))
+        self.assertEqual(variables["PIPESHIM_EXE"], os.path.realpath("/usr/bin/python3"))
+        self.assertNotIn("LD_PRELOAD", variables)
+        self.assertNotIn("PIPESHIM_LOG", variables)
+        self.assertEqual(read_text(out + ".pwd"), "/\n")
+        pipes = [line for line in read_text(out + ".fds").splitlines() if line.startswith("pipe:")]
+        self.assertEqual(len(pipes), 1, "the program's pipes are held: %s" % pipes)
+        self.assertIsNone(run.process.poll())
+
+    def test_at_most_so_many(self):
+        out = os.path.join(self.temporary_folder(), "out")
+        run = self.begin_deadlock("exec:echo >> " + out, PIPESHIM_ACTION_ON="blocked", script="""
+for i in range(2):
+    os.write(2, b"x" * 70000)
+""")
+        run.wait_for("action")
+        left = 70000
+        while left > 0:
+            left -= len(os.read(run.readers[1], left))
+        run.wait_for("blocked", 2)
+        time.sleep(3)  # the second would come after 1 s
+        self.assertEqual(read_text(out), "\n")
+        self.assertEqual(len(run.events("action")), 1)
+
+    def test_not_of_what_is_not_named(self):
+        """The twin: the same deadlock, of which only the log tells."""
+        for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "1h"}):
+            run = self.begin_deadlock("term", **settings)
+            run.wait_for("deadlock")
+            time.sleep(3)
+            self.assertIsNone(run.process.poll())
+            self.assertEqual(run.events("action"), [])
+
+    def test_blocked_when_it_is_asked_for(self):
+        run = self.begin_deadlock("term", script=SLOW, PIPESHIM_ACTION_ON="blocked")
+        blocked = run.wait_for("blocked")[0]
+        event = run.wait_for("action")[0]
+        self.assertEqual((event["action"], event["ref"]), ("term", blocked["seq"]))
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_a_process_that_was_stopped(self):
+        """SIGSTOP for longer than the time is no reason: it begins anew."""
+        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="6s")
+        run.wait_for("deadlock")
+        os.kill(run.process.pid, signal.SIGSTOP)
+        time.sleep(7)
+        os.kill(run.process.pid, signal.SIGCONT)
+        continued = time.monotonic()
+        self.assert_action(run, "term")
+        self.assertGreater(time.monotonic() - continued, 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
