@@ -63,7 +63,7 @@ static bool is_wanted(const struct top *top, const struct watched *process)
 {
     for (int i = 0; i < top->wanted_count; i++) {
         const char *wanted = top->wanted[i];
-        if (is_pid(wanted) ? atoi(wanted) == process->pid
+        if (is_pid(wanted) ? (int)strtol(wanted, NULL, 10) == process->pid
                            : fnmatch(wanted, process->name, 0) == 0 ||
                                  fnmatch(wanted, process->executable, 0) == 0)
             return true;
@@ -112,7 +112,7 @@ static int complain_of_missing(const struct top *top)
     };
     int status = 0;
     for (int i = 0; i < top->wanted_count; i++) {
-        int pid = is_pid(top->wanted[i]) ? atoi(top->wanted[i]) : 0;
+        int pid = is_pid(top->wanted[i]) ? (int)strtol(top->wanted[i], NULL, 10) : 0;
         uintptr_t address;
         if (pid == 0 || is_shown(top, pid))
             continue;

@@ -81,7 +81,8 @@ void view_sort(struct watched **processes, size_t count, uint64_t now_ns)
 {
     (void)now_ns;
     if (count > 0)
-        qsort(processes, count, sizeof *processes, compare);
+        qsort(processes, count, sizeof(struct watched *), /* NOLINT(bugprone-sizeof-expression) */
+              compare);
 }
 
 static void duration_cell(char cell[CELL], uint64_t ns)
@@ -205,7 +206,7 @@ static void set(json_t *object, const char *key, json_t *value)
 
 static json_t *ms_json(uint64_t ns)
 {
-    return json_real((double)(ns / 1000) / 1000);
+    return json_real((double)ns / NS_PER_MS);
 }
 
 static json_t *call_json(const struct status_call *call, uint64_t now)
