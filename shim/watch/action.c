@@ -20,7 +20,7 @@ enum {
     TRACED_RETRY_S = 1,
 };
 
-static int owner; /* whose the rest is: a forked child begins anew */
+static int owner; /* whose the rest is */
 static uint64_t done;
 static uint64_t undisturbed_since, looked, slept;
 static uint64_t kill_at; /* SIGTERM was sent; 0: it was not */
@@ -37,19 +37,21 @@ static int own_pid(void)
     return atomic_load(&life->pid);
 }
 
-static void begin(void)
+void action_begin(void)
 {
     owner = own_pid();
     done = 0;
     kill_at = 0;
     command_ref = 0;
-    undisturbed_since = looked = 0;
+    command_tid = 0;
+    undisturbed_since = looked = slept = 0;
+    action_command_begin();
 }
 
 static bool may_act(void)
 {
     if (owner != own_pid())
-        begin();
+        action_begin();
     return action() != ACTION_LOG && done < settings.number[SETTING_ACTION_MAX];
 }
 

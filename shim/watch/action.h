@@ -14,6 +14,9 @@
 
 #include "graph/finding.h"
 
+/* Nothing was done yet: of a new process, or a forked child. */
+void action_begin(void);
+
 /* True if PIPESHIM_ACTION_ON names findings of this kind, and one may still be acted on. */
 bool action_wanted(enum finding_kind kind);
 

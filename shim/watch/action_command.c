@@ -26,7 +26,8 @@ enum {
     ENVIRONMENT_LIMIT = 1024,
 };
 
-/* Of the process that feeds and waits, and of the one that becomes the shell. */
+/* Of the process that feeds and waits, and of the one that becomes the shell.
+ * child: kept, a copy of its own */
 static struct memory {
     char stack[STACK_SIZE] __attribute__((aligned(64)));
     char shell_stack[STACK_SIZE] __attribute__((aligned(64)));
@@ -42,6 +43,16 @@ static _Atomic int32_t keeper_tid; /* cleared by the kernel when it is gone */
 static int32_t to_reap;
 static _Atomic int status; /* of the shell; -1: it was killed, -2: it could not be started */
 static bool is_started;
+
+void action_command_begin(void)
+{
+    job.command = job.line = NULL;
+    job.input[0] = job.input[1] = 0;
+    atomic_store(&keeper_tid, 0);
+    atomic_store(&status, 0);
+    to_reap = 0;
+    is_started = false;
+}
 
 extern char **environ __attribute__((weak));
 
@@ -107,7 +118,7 @@ static void wait_for(long shell)
 
 static int keeper_main(void)
 {
-    static _Atomic int32_t unused;
+    static _Atomic int32_t unused; /* child: scratch */
     leave_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-action", 0, 0, 0);
     /* Three that the pipe must not be, so that the shell can have them. */

@@ -10,6 +10,9 @@
 
 enum { ACTION_LINE_LIMIT = 32 * 1024 };
 
+/* None was started: a forked child has no part in its parent's. */
+void action_command_begin(void);
+
 /* `line`: for its stdin; `event`: PIPESHIM_EVENT. Both must stay valid. False: no process could be
  * made, or one runs still. */
 bool action_command_start(const char *command, const char *line, const char *event);

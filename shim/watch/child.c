@@ -8,6 +8,7 @@
 #include "drain/drain.h"
 #include "process/life.h"
 #include "report/tell.h"
+#include "watch/action.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/drain_watch.h"
@@ -38,6 +39,7 @@ static void begin_in_child(void)
     filling_begin();
     slow_reader_begin();
     deadlock_begin();
+    action_begin();
     cpu_stacks_begin_in_child();
     drain_watch_begin_in_child();
     python_frames_begin_in_child();

@@ -49,6 +49,7 @@ void deadlock_begin(void)
     confirm_at = UINT64_MAX;
     not_before = 0;
     told_count = 0;
+    to_act = false;
     held_since = 0;
 }
 

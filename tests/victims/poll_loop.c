@@ -28,8 +28,7 @@ static int check(int result, const char *what)
 
 static void make_set(const char *name)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int ends[2];
     set[0].events = set[1].events = POLLIN;
