@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
@@ -73,7 +74,7 @@ int task_first_exit_status(void)
     char stat[1024];
     struct stat_line line;
     uint64_t code = 0; /* field 52, as wait(2) gives it */
-    struct timespec moment = {0, 1000 * 1000};
+    struct timespec moment = {0, NS_PER_MS};
     /* On its way out a thread can be unreadable before it is a zombie and its status stands. */
     for (int tries = 0; tries < PATIENCE; tries++) {
         if (proc_read("/proc/self/stat", stat, sizeof stat) <= 0)
