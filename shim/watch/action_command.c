@@ -15,6 +15,7 @@
 #include "base/clone_on_stack.h"
 #include "base/text_buffer.h"
 #include "process/executable.h"
+#include "process/filters.h"
 #include "process/life.h"
 #include "report/log_writer.h"
 
@@ -177,6 +178,8 @@ static void make_environment(const char *event)
 
 bool action_command_start(const char *command, const char *line, const char *event)
 {
+    if (filters_forbid() & FORBIDS_METRICS) /* the calls that make such a process */
+        return false;
     uint64_t all = ~0ULL;
     uint64_t before = 0;
     if (is_started)
