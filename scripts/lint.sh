@@ -27,7 +27,7 @@ fi
 tidy() {
     # shellcheck disable=SC2016 # $1 is for the inner shell
     printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 sh -c '
-        found=$(clang-tidy --quiet "$1" -- -Ishim -Itests/support -D_GNU_SOURCE -std=gnu11 \
+        found=$(clang-tidy --quiet "$1" -- -Ishim -Itests/support -Itests/reference -D_GNU_SOURCE -std=gnu11 \
             -DPIPESHIM_VERSION=\"x\" 2>/dev/null) || {
             printf "%s\n" "${found:-$1: clang-tidy failed}"
             exit 1

@@ -102,7 +102,7 @@ static void leave_fd_table(void)
 static void wait_for(long shell)
 {
     uint64_t deadline = clock_monotonic_ns() + LONGEST_S * (uint64_t)NS_PER_S;
-    struct timespec moment = {0, 20 * NS_PER_MS};
+    struct timespec moment = {0, 20L * NS_PER_MS};
     int how = 0;
     while (raw_syscall(SYS_wait4, shell, &how, WNOHANG | __WALL, 0) == 0) {
         if (clock_monotonic_ns() >= deadline) {
