@@ -23,7 +23,7 @@ make_root() {
     command -v debootstrap >/dev/null 2>&1 || { echo "left out: $1: no debootstrap"; return 1; }
     rm -rf "${roots:?}/$1"
     mkdir -p "$roots"
-    if ! timeout 300 debootstrap --variant=minbase --include=python3-minimal "$1" "$roots/$1" \
+    if ! timeout 300 debootstrap --variant=minbase --include=python3 "$1" "$roots/$1" \
         "$mirror" >"$roots/$1.log" 2>&1; then
         echo "left out: $1: debootstrap failed: $(tail -n 1 "$roots/$1.log")"
         return 1

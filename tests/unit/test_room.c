@@ -35,12 +35,14 @@ static void step(void)
 #undef atomic_store
 #undef atomic_fetch_and
 #undef atomic_compare_exchange_weak
-#define atomic_load(place)             (step(), __atomic_load_n(place, __ATOMIC_SEQ_CST))
-#define atomic_store(place, value)     (step(), __atomic_store_n(place, value, __ATOMIC_SEQ_CST))
-#define atomic_fetch_and(place, value) (step(), __atomic_fetch_and(place, value, __ATOMIC_SEQ_CST))
+#define PLAIN(place)               ((uint32_t *)(place)) /* clang's builtins take no _Atomic */
+#define atomic_load(place)         (step(), __atomic_load_n(PLAIN(place), __ATOMIC_SEQ_CST))
+#define atomic_store(place, value) (step(), __atomic_store_n(PLAIN(place), value, __ATOMIC_SEQ_CST))
+#define atomic_fetch_and(place, value)                                                             \
+    (step(), __atomic_fetch_and(PLAIN(place), value, __ATOMIC_SEQ_CST))
 #define atomic_compare_exchange_weak(place, expected, value)                                       \
-    (step(),                                                                                       \
-     __atomic_compare_exchange_n(place, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    (step(), __atomic_compare_exchange_n(PLAIN(place), expected, value, 0, __ATOMIC_SEQ_CST,       \
+                                         __ATOMIC_SEQ_CST))
 #undef raw_syscall
 #define raw_syscall(...) model_syscall(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
@@ -59,7 +61,7 @@ static long model_syscall(long number, ...)
         asleep = false;
         return 0;
     }
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) !=
+    if (__atomic_load_n(PLAIN(word), __ATOMIC_SEQ_CST) !=
         value) /* as the kernel: one step with the sleep */
         return -EAGAIN;
     asleep = true;
