@@ -10,11 +10,11 @@ static bool is_pipe(const struct object_facts *object)
            object->kind == OBJECT_SOCKETPAIR;
 }
 
-void event_json_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_json_drain(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_facts *facts = event->drain;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     if (facts->ref)
         json_put_unsigned(&json, "ref", facts->ref);
     json_put_signed(&json, "fd", facts->fd);
@@ -27,13 +27,12 @@ void event_json_drain(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
-void event_json_drain_loss(struct text_buffer *text, const struct event_head *head, uint64_t bytes,
-                           uint64_t writes)
+void event_json_drain_loss(struct text_buffer *text, const struct event *event)
 {
     struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_put_unsigned(&json, "bytes", bytes);
-    json_put_unsigned(&json, "writes", writes);
+    event_json_begin(&json, text, event);
+    json_put_unsigned(&json, "bytes", event->loss.bytes);
+    json_put_unsigned(&json, "writes", event->loss.writes);
     event_json_end(&json);
 }
 
@@ -56,10 +55,10 @@ static void number(struct text_buffer *text, uint64_t value, const char *unit)
     text_string(text, unit);
 }
 
-void event_text_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_text_drain(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, facts->ref ? "DRAINED" : "DRAIN");
+    const struct drain_facts *facts = event->drain;
+    event_text_begin(text, event, facts->ref ? "DRAINED" : "DRAIN");
     text_printable(text, facts->object.name);
     text_string(text, " (fd ");
     text_signed(text, facts->fd);
@@ -74,20 +73,20 @@ void event_text_drain(struct text_buffer *text, const struct event_head *head,
         text_string(text, ") is not read fast enough: ");
         number(text, facts->queued_bytes, " bytes queued, the program goes on\n");
     }
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (!facts->ref && is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           bool handed_over, uint64_t bytes, uint64_t writes)
+void event_text_drain_loss(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, handed_over ? "HANDOFF" : "DROPPED");
-    number(text, bytes, " bytes of ");
-    number(text, writes,
+    bool handed_over = event->loss.handed_over;
+    event_text_begin(text, event, handed_over ? "HANDOFF" : "DROPPED");
+    number(text, event->loss.bytes, " bytes of ");
+    number(text, event->loss.writes,
            handed_over ? " writes are still queued: a helper process goes on sending them\n"
                        : " writes dropped: the queue is full\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
 void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals)

@@ -27,11 +27,15 @@ CHILD = "import sys\\nfor i in range(100000): sys.stdout.write('line %d\\\\n' % 
 async def main():
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD,
                                                  stdout=asyncio.subprocess.PIPE)
+    seen = 0
     async def read():
+        nonlocal seen
         while await child.stdout.readline():
+            seen += 1
             await asyncio.sleep(0)
     task = asyncio.create_task(read())
-    await asyncio.sleep(0.05)
+    while seen < 500:  # a loop that has turned for a while, however slowly the child starts
+        await asyncio.sleep(0.01)
     try:
         urllib.request.urlopen(sys.argv[1], timeout=60)
     except OSError:
@@ -131,7 +135,8 @@ class Findings(PipeshimCase):
                              [finding["pid"], parent.process.pid])
             self.assertRegex(finding["words"], r"its stdout\): full.*, and does not: it waits in poll")
             self.assertIn("asynchronous client", finding["advice"])
-            away = [e for e in parent.events("blocked") if e["pid"] == parent.process.pid][0]
+            away = wait_until(lambda: [e for e in parent.events("blocked")
+                                       if e["pid"] == parent.process.pid], "parent's report")[0]
             self.assertEqual((away["class"], away["loop"]), ("socket_read", True))
             self.assertEqual(parent.events("deadlock"), [])
             server.accept()[0].close()
