@@ -12,11 +12,9 @@
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
 enum {
-    ROOM_FOR_END = 512,
     ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
     ROOM_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
     ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
-    ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
 
 void event_json_begin(struct json_writer *json, struct text_buffer *text,
@@ -154,11 +152,11 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
 }
 
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
-                      unsigned count, bool complete)
+                      unsigned count, bool complete, size_t keep)
 {
     unsigned shown = 0;
     json_open(json, "stack", '[');
-    while (shown < count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
+    while (shown < count && json_room(json) > ROOM_FOR_FRAME + keep)
         frame(json, &frames[shown++]);
     json_close(json, ']');
     if (shown < count || !complete)
@@ -166,12 +164,12 @@ void event_json_stack(struct json_writer *json, const struct stack_frame_name *f
 }
 
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
-                       unsigned omitted)
+                       unsigned omitted, size_t keep)
 {
     json_open(json, "python", '[');
     for (unsigned i = 0; i < count; i++) {
         const struct python_frame *frame = &frames[i];
-        if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_room(json) < ROOM_FOR_PYTHON_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -225,11 +223,11 @@ static void javascript_frame(struct json_writer *json, const struct javascript_f
 }
 
 void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
-                           unsigned count, unsigned omitted)
+                           unsigned count, unsigned omitted, size_t keep)
 {
     json_open(json, "javascript", '[');
     for (unsigned i = 0; i < count; i++) {
-        if (json_room(json) < ROOM_FOR_JAVASCRIPT_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_room(json) < ROOM_FOR_JAVASCRIPT_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -255,14 +253,16 @@ void event_json_stacks(struct json_writer *json, const struct story *story, bool
 {
     json_put_hex(json, "stack_id", story->stack_hash);
     json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
+    const size_t end = EVENT_ROOM_FOR_END, stack = EVENT_ROOM_FOR_STACK;
     event_json_where(json, story);
     if (with_stack && story->python_count)
-        event_json_python(json, story->python, story->python_count, story->python_omitted);
+        event_json_python(json, story->python, story->python_count, story->python_omitted,
+                          end + stack);
     if (with_stack && story->javascript_count)
         event_json_javascript(json, story->javascript, story->javascript_count,
-                              story->javascript_omitted);
+                              story->javascript_omitted, end + stack);
     if (with_stack)
-        event_json_stack(json, story->frames, story->frame_count, story->stack_complete);
+        event_json_stack(json, story->frames, story->frame_count, story->stack_complete, end);
 }
 
 static void named_object(struct json_writer *json, const char *kind, const char *key,

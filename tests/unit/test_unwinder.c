@@ -96,8 +96,8 @@ static void stop(struct sleeper *sleeper)
 static void unwind(const struct sleeper *sleeper)
 {
     assert_true(stack_snapshot_take(&reader, &sleeper->registers, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
-    assert_int_equal(symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT), trace.count);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
+    assert_int_equal(symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT), trace.count);
 }
 
 /* The functions from the innermost on, up to a NULL. */
@@ -228,7 +228,7 @@ static void test_recursion(void **state)
         assert_string_equal(names[i].symbol, "recurse");
     assert_string_equal(names[201].symbol, "recurse_body");
 
-    unwind_snapshot(&snapshot, &reader, 7, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, 7, &trace);
     assert_int_equal(trace.end, STACK_END_DEPTH);
     assert_int_equal(trace.count, 7);
     stop(&sleeper);
@@ -400,8 +400,8 @@ static void unwind_blocked_writer(void (*body)(struct sleeper *))
     uint64_t pc = 0, sp = 0;
     wait_for_write(sleeper.tid, &pc, &sp);
     assert_true(stack_snapshot_take_pc_sp(&reader, pc, sp, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
-    symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
+    symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     static char drained[65536];
     assert_int_equal(read(full_pipe[0], drained, sizeof(drained)), sizeof(drained));
     assert_int_equal(pthread_join(sleeper.thread, NULL), 0);
@@ -453,12 +453,12 @@ static void test_stack_unmapped(void **state)
     pthread_attr_destroy(&attributes);
 
     /* The copy outlives the stack … */
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     assert_int_equal(trace.end, STACK_END_COMPLETE);
     assert_same_as_backtrace(&sleeper);
     /* … and of what is gone nothing is copied. */
     assert_false(stack_snapshot_take(&reader, &sleeper.registers, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     assert_int_equal(trace.count, 1);
     assert_int_equal(trace.end, STACK_END_LOST);
 }
@@ -514,12 +514,12 @@ static void test_garbage(void **state)
         for (unsigned i = 0; snapshot.size > 8 && i < round % 4; i++)
             snapshot.bytes[next_random() % (snapshot.size < 1024 ? snapshot.size : 1024)] =
                 (unsigned char)next_random();
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
         assert_in_range(trace.count, 1, STACK_DEPTH_LIMIT);
         longest = trace.count > longest ? trace.count : longest;
         most_reads = snapshot.reads > most_reads ? snapshot.reads : most_reads;
         if (round % 100 == 0)
-            symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+            symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     }
     stop(&sleeper);
     assert_true(longest > 20); /* some of it got far */
@@ -558,10 +558,10 @@ static void test_nothing_grows(void **state)
     size_t heap = mallinfo2().uordblks;
     for (unsigned i = 0; i < 100000; i++) {
         stack_snapshot_take(&reader, &sleeper.registers, &snapshot);
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     }
     for (unsigned i = 0; i < 1000; i++)
-        symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+        symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     assert_int_equal(mallinfo2().uordblks, heap);
     assert_int_equal(open_fds(), fds);
     assert_in_range(mappings(), 1, maps + 2);
@@ -581,7 +581,7 @@ static void test_after_fork(void **state)
     if (child == 0) {
         alarm(20);
         reader = memory_reader_process(getpid());
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
         _exit(trace.end == STACK_END_COMPLETE ? 0 : 1);
     }
     int status = -1;
