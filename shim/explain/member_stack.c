@@ -68,7 +68,8 @@ static void read_python(struct reading *reading, int tid)
 {
     if (!reading->wish->python || process_runtime(reading->pid) != RUNTIME_PYTHON)
         return;
-    member_read_python(&reading->memory, reading->pid, inner_tid(reading->pid, tid), reading->wish->depth, reading->member);
+    member_read_python(&reading->memory, reading->pid, inner_tid(reading->pid, tid),
+                       reading->wish->depth, reading->member);
 }
 
 /* Copies the stack and follows its frames: the part for which the thread has to sleep. */
@@ -209,10 +210,9 @@ static void name_frames(struct reading *reading)
     struct member *member = reading->member;
     if (trace->count == 0)
         return;
-    unsigned count =
-        (unsigned)symbolize(trace, &reading->modules, &reading->memory, frames,
-                            reading->wish->depth < MEMBER_FRAME_LIMIT ? reading->wish->depth
-                                                                      : MEMBER_FRAME_LIMIT);
+    unsigned count = (unsigned)symbolize(
+        trace, &reading->modules, &reading->memory, frames,
+        reading->wish->depth < MEMBER_FRAME_LIMIT ? reading->wish->depth : MEMBER_FRAME_LIMIT);
     member->stack_complete = trace->end == STACK_END_COMPLETE && count == trace->count;
     member->frames = frames;
     for (unsigned i = 0; i < count; i++)
@@ -259,8 +259,7 @@ static void read_source(int pid, struct member *member)
 {
     int user = user_frame_python(member->python, member->python_count);
     if (user >= 0) {
-        source_line_read(pid, member->python[user].file, member->python[user].line,
-                         member->source);
+        source_line_read(pid, member->python[user].file, member->python[user].line, member->source);
         return;
     }
     user = user_frame_javascript(member->javascript, member->javascript_count);

@@ -159,8 +159,8 @@ bool module_find(const struct modules *modules, const struct memory_reader *read
     if (find_object == NULL ? !find_in_own_maps(reader, address, module)
                             : !find_by_loader(reader, address, module))
         return false;
-    module->is_vdso = vdso_address != 0 && vdso_address >= module->map_start &&
-                      vdso_address < module->map_end;
+    module->is_vdso =
+        vdso_address != 0 && vdso_address >= module->map_start && vdso_address < module->map_end;
     return true;
 }
 

@@ -22,7 +22,7 @@ struct unwind {
     unsigned steps;
     struct cfi_registers registers; /* of the trace's last frame */
     bool reached_entry; /* the last walk ended at code that the tables say nobody called */
-    int missing;                    /* the register for whose lack the last step failed; -1: none */
+    int missing;        /* the register for whose lack the last step failed; -1: none */
 };
 
 void unwind_add_frame(struct unwind *unwind, uint64_t pc, bool exact);

@@ -4,8 +4,7 @@
 #include "explain/unwind_walk.h"
 
 void unwind_snapshot(struct stack_snapshot *snapshot, const struct modules *modules,
-                     const struct memory_reader *reader, unsigned depth,
-                     struct stack_trace *trace)
+                     const struct memory_reader *reader, unsigned depth, struct stack_trace *trace)
 {
     struct unwind unwind;
     unwind.memory = (struct unwind_memory){

@@ -28,8 +28,7 @@
  * it keeps from one unwind to the next are hints that are checked before they count.
  */
 void unwind_snapshot(struct stack_snapshot *snapshot, const struct modules *modules,
-                     const struct memory_reader *reader, unsigned depth,
-                     struct stack_trace *trace);
+                     const struct memory_reader *reader, unsigned depth, struct stack_trace *trace);
 
 #endif
 /* Runs on: watchdog, tests. AS-safe: yes. Blocks: no. */

@@ -12,7 +12,7 @@ static void known(struct json_writer *json, const char *key, int64_t number)
 static const char *reason_name(enum wait_reason reason)
 {
     static const char *const names[] = {
-        [REASON_ROOM] = "room",     [REASON_INPUT] = "input", [REASON_CHILD] = "child",
+        [REASON_SPACE] = "room",    [REASON_INPUT] = "input", [REASON_CHILD] = "child",
         [REASON_SIGNAL] = "signal", [REASON_LOCK] = "lock",   [REASON_FUTEX] = "thread",
     };
     return names[reason];
@@ -20,7 +20,7 @@ static const char *reason_name(enum wait_reason reason)
 
 static void link_pipe(struct json_writer *json, const struct chain_link *link)
 {
-    if (link->reason != REASON_ROOM || link->used == UNKNOWN_NUMBER)
+    if (link->reason != REASON_SPACE || link->used == UNKNOWN_NUMBER)
         return;
     json_open(json, "pipe", '{');
     json_put_unsigned(json, "inode", link->key.inode);
@@ -43,7 +43,7 @@ static void member_fields(struct json_writer *json, const struct member *member,
     if (member->note)
         json_put_string(json, "note", member->note);
     /* Of its share of the record at least a half is for the C stack. */
-    size_t room = json_room(json), half = share < room ? room - share / 2 : 0,
+    size_t room = json_space(json), half = share < room ? room - share / 2 : 0,
            rest = share < room ? room - share : 0;
     if (member->python_count)
         event_json_python(json, member->python, member->python_count, member->python_omitted, half);
@@ -59,7 +59,7 @@ static void member_fields(struct json_writer *json, const struct member *member,
 static size_t share_of_record(const struct json_writer *json, unsigned members)
 {
     enum { LINK_ROOM = 2048 }; /* what is said of a link besides */
-    size_t room = json_room(json), kept = EVENT_ROOM_FOR_END + members * (size_t)LINK_ROOM;
+    size_t room = json_space(json), kept = EVENT_SPACE_FOR_END + members * (size_t)LINK_ROOM;
     return room > kept ? (room - kept) / members : 0;
 }
 

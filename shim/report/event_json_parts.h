@@ -12,12 +12,12 @@ void event_json_begin(struct json_writer *json, struct text_buffer *text,
 void event_json_end(struct json_writer *json);
 
 /* stack_id, explained_us, and with `with_stack` the Python frames and the C stack: the last fields,
- * of which the outermost frames are left out when the room ends. */
-void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack);
+ * of which the outermost frames are left out when the space ends. */
+void event_json_stacks(struct json_writer *json, const struct incident *incident, bool with_stack);
 
 enum {
-    EVENT_ROOM_FOR_END = 512,
-    EVENT_ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many other frames */
+    EVENT_SPACE_FOR_END = 512,
+    EVENT_SPACE_FOR_STACK = 24 * 1024, /* the C stack's share when there are many other frames */
 };
 
 /* The same fields of any stack. Outer frames are left out where less than `keep` bytes would be

@@ -42,8 +42,8 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
         text_milliseconds(text, report->blocked_ns / 1000);
         text_string(text, " s");
     }
-    if (report->looks > 0)
-        text_string(text, report->looks == 1 ? "  seen once" : "  seen twice without progress");
+    if (report->scans > 0)
+        text_string(text, report->scans == 1 ? "  seen once" : "  seen twice without progress");
     if (finding->likely)
         text_string(text, "  likely");
     text_char(text, '\n');
@@ -85,7 +85,7 @@ static void labelled(struct text_buffer *text, const char *label, const char *wo
 
 static void fill(struct text_buffer *text, const struct chain_link *link)
 {
-    if (link->reason != REASON_ROOM || link->full == 0)
+    if (link->reason != REASON_SPACE || link->full == 0)
         return;
     text_string(text, "  FULL");
     if (link->used >= 0) {
@@ -147,8 +147,7 @@ static void omitted(struct text_buffer *text, const char *indent, unsigned count
 }
 
 /* Below an interpreter's own frames its C stack says nothing, but where it was left. */
-static void native_frames(struct text_buffer *text, const struct member *member,
-                          const char *indent)
+static void native_frames(struct text_buffer *text, const struct member *member, const char *indent)
 {
     bool interpreted = member->python_count + member->javascript_count > 0;
     unsigned shown = 0;

@@ -9,7 +9,7 @@
 #include "explain/member_stack.h"
 #include "explain/python/member_python.h"
 #include "explain/user_frame.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/thread_moment.h"
 #include "process/life.h"
 #include "watch/context.h"
@@ -24,15 +24,15 @@ static struct {
     struct member member[CHAIN_LIMIT];
     struct member_stack_room room[CHAIN_LIMIT];
     unsigned char work[] __attribute__((aligned(16)));
-} *members;
+} * members;
 
 static bool have_memory(void)
 {
     if (members)
         return true;
-    long made = raw_syscall(SYS_mmap, 0, sizeof *members + member_stack_workspace_size(),
-                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                            -1, 0);
+    long made =
+        raw_syscall(SYS_mmap, 0, sizeof *members + member_stack_workspace_size(),
+                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (made < 0 && made > -4096)
         return false;
     members = (void *)made;
@@ -47,7 +47,7 @@ static void read_stack(const struct chain_link *link, uint64_t deadline,
                                            .python = settings.number[SETTING_PYTHON],
                                            .javascript = settings.number[SETTING_JAVASCRIPT],
                                            .deadline_ns = deadline};
-    if (context_permitted_look() & LOOK_MEMORY)
+    if (context_permitted_access() & ACCESS_MEMORY)
         member_stack_read((struct member_stack_workspace *)members->work, link->pid, link->tid,
                           &wish, room, member);
     else
@@ -68,21 +68,22 @@ static void read_own_python(const struct chain_link *link, struct member *member
 /* The C and JavaScript stacks of a thread of this process. */
 static void read_own_frames(const struct thread_moment *moment, struct member *member)
 {
-    static struct story story; /* only for its frames; child: scratch */
-    memset(&story, 0, sizeof story);
+    static struct incident incident; /* only for its frames; child: scratch */
+    memset(&incident, 0, sizeof incident);
     thread_stack_clear();
     if (!stack_snapshot_take_pc_sp(context_memory(), moment->pc, moment->sp,
                                    thread_stack_snapshot()))
         return;
     thread_stack_unwind(context_memory());
-    thread_stack_name(context_memory(), &story);
-    member->frames = story.frames;
-    member->frame_count = story.frame_count;
-    member->stack_complete = story.stack_complete;
-    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), &story);
-    member->javascript = story.javascript;
-    member->javascript_count = story.javascript_count;
-    member->javascript_omitted = story.javascript_omitted;
+    thread_stack_name(context_memory(), &incident);
+    member->frames = incident.frames;
+    member->frame_count = incident.frame_count;
+    member->stack_complete = incident.stack_complete;
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(),
+                          &incident);
+    member->javascript = incident.javascript;
+    member->javascript_count = incident.javascript_count;
+    member->javascript_omitted = incident.javascript_omitted;
 }
 
 /* Of a thread of this process, as far as it slept all the time. */
@@ -100,7 +101,7 @@ static void read_own_stack(const struct chain_link *link, struct member *member)
     member->note = "it ran on while its stack was read: nothing of that is certain";
 }
 
-const struct member *members_look(const struct wait_finding *finding)
+const struct member *members_read(const struct wait_finding *finding)
 {
     if (!have_memory())
         return NULL;

@@ -97,7 +97,8 @@ static void unwind(const struct sleeper *sleeper)
 {
     assert_true(stack_snapshot_take(&reader, &sleeper->registers, &snapshot));
     unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
-    assert_int_equal(symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT), trace.count);
+    assert_int_equal(symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT),
+                     trace.count);
 }
 
 /* The functions from the innermost on, up to a NULL. */

@@ -33,7 +33,7 @@ static const void *kept(const void *frames, unsigned *count, size_t size)
     return copy;
 }
 
-void diagnosis_look_at_thread(int pid, int tid, struct member *member)
+void diagnosis_read_thread(int pid, int tid, struct member *member)
 {
     const struct member_stack_wish wish = {.depth = MEMBER_FRAME_LIMIT,
                                            .python = true,
@@ -57,8 +57,8 @@ void diagnosis_forget_thread(struct member *member)
     memset(member, 0, sizeof *member);
 }
 
-void diagnosis_look_at_members(const struct wait_finding *finding, struct member *members)
+void diagnosis_read_members(const struct wait_finding *finding, struct member *members)
 {
     for (unsigned i = 0; i < finding->count; i++)
-        diagnosis_look_at_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
+        diagnosis_read_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
 }
