@@ -19,8 +19,9 @@ void thread_moment_read(int pid, int tid, struct thread_moment *moment)
                                       {.name = "nonvoluntary_ctxt_switches", .base = 10}};
     memset(moment, 0, sizeof *moment);
     long size = proc_read_piece_of(pid, tid, "syscall", text, sizeof text);
-    if (size < 0) {
-        moment->status = size == -EACCES || size == -EPERM ? MOMENT_FORBIDDEN : MOMENT_GONE;
+    if (size <= 0) { /* empty: something was mounted over it */
+        bool forbidden = size == 0 || size == -EACCES || size == -EPERM;
+        moment->status = forbidden ? MOMENT_FORBIDDEN : MOMENT_GONE;
         return;
     }
     moment->status = MOMENT_RUNNING;

@@ -393,6 +393,37 @@ static NOINLINE void call_not_optimized(struct sleeper *sleeper)
     KEEP_FRAME();
 }
 
+#define WITH_FRAME_POINTER __attribute__((optimize("no-omit-frame-pointer")))
+
+/* The frame record lies farther away than one is searched, and before it what looks like one. */
+static NOINLINE WITH_FRAME_POINTER void write_below_large_buffer(struct sleeper *sleeper)
+{
+    volatile uintptr_t buffer[4096];
+    char byte = 0;
+    for (unsigned i = 0; i < 4096; i += 8) {
+        buffer[i] = (uintptr_t)&buffer[i + 4];
+        buffer[i + 1] = (uintptr_t)__builtin_return_address(0);
+    }
+    if (write(sleeper->ready[1], &byte, 1) != 1 || write(full_pipe[1], &byte, 1) != 1)
+        abort();
+    KEEP_FRAME();
+}
+
+/* Where its frame begins no instruction tells, and a record of an earlier call leads to a word that
+ * happens to be 0, as if the stack ended there. */
+static NOINLINE WITH_FRAME_POINTER void write_above_false_end(struct sleeper *sleeper)
+{
+    volatile uintptr_t *remnant = __builtin_alloca((sleeper->ready[1] % 2 + 8) * 128UL);
+    char byte = 0;
+    for (unsigned i = 0; i < 128; i++)
+        remnant[i] = 0;
+    remnant[4] = (uintptr_t)&remnant[12];
+    remnant[5] = (uintptr_t)__builtin_return_address(0);
+    if (write(sleeper->ready[1], &byte, 1) != 1 || write(full_pipe[1], &byte, 1) != 1)
+        abort();
+    KEEP_FRAME();
+}
+
 static void unwind_blocked_writer(void (*body)(struct sleeper *))
 {
     fill_pipe();
@@ -432,6 +463,30 @@ static void test_only_pc_and_sp_frame_pointer_searched(void **state)
     assert_string_equal(names[1].symbol, "write_through_frame_pointer");
     assert_string_equal(names[2].symbol, "call_not_optimized");
     assert_string_equal(names[3].symbol, "run_sleeper");
+}
+
+static void test_only_pc_and_sp_below_large_buffer(void **state)
+{
+    (void)state;
+    if (UNDER_ASAN || UNDER_TSAN)
+        LEAVE_OUT("the sanitizer's write() is a frame more, with another shape");
+    unwind_blocked_writer(write_below_large_buffer);
+    assert_int_equal(trace.end, STACK_END_COMPLETE);
+    assert_string_equal(names[1].symbol, "write_below_large_buffer");
+    assert_string_equal(names[2].symbol, "run_sleeper");
+    assert_int_equal(trace.count, 5);
+}
+
+static void test_only_pc_and_sp_above_false_end(void **state)
+{
+    (void)state;
+    if (UNDER_ASAN || UNDER_TSAN)
+        LEAVE_OUT("the sanitizer's write() is a frame more, with another shape");
+    unwind_blocked_writer(write_above_false_end);
+    assert_int_equal(trace.end, STACK_END_COMPLETE);
+    assert_string_equal(names[1].symbol, "write_above_false_end");
+    assert_string_equal(names[2].symbol, "run_sleeper");
+    assert_int_equal(trace.count, 5); /* and those of the thread's start */
 }
 
 /* --- What vanishes, and garbage
@@ -612,6 +667,8 @@ int main(void)
         cmocka_unit_test(test_signal_handler_on_other_stack),
         cmocka_unit_test(test_only_pc_and_sp),
         cmocka_unit_test(test_only_pc_and_sp_frame_pointer_searched),
+        cmocka_unit_test(test_only_pc_and_sp_below_large_buffer),
+        cmocka_unit_test(test_only_pc_and_sp_above_false_end),
         cmocka_unit_test(test_stack_unmapped),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_nothing_grows),
