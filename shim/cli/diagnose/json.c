@@ -166,7 +166,7 @@ static json_t *stack_json(const struct member *member)
         if (frame->module[0])
             set_hex(object, "offset", frame->offset);
         for (unsigned k = 0; k < frame->build_id_size; k++)
-            snprintf(build_id + 2 * k, 3, "%02x", frame->build_id[k]);
+            snprintf(build_id + (size_t)2 * k, 3, "%02x", frame->build_id[k]);
         set_text(object, "build_id", build_id);
         set_text(object, "symbol", frame->symbol);
         if (frame->symbol[0])

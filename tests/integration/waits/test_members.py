@@ -157,7 +157,8 @@ class Members(WaitsCase):
         run = self.begin("parent", "while True:\n    pass\n", LD_PRELOAD="")
 
         def running():
-            process = json.loads(self.diagnose(run.process.pid, "--json")[1])["processes"][0]
+            processes = json.loads(self.diagnose(run.process.pid, "--json")[1])["processes"]
+            process = [p for p in processes if p["pid"] == run.process.pid][0]
             return process["threads"][0]["waits_in"] == "running" and process
         thread = wait_until(running, "running thread")["threads"][0]
         self.assertNotIn("stack", thread)
