@@ -14,12 +14,19 @@
 #include "process/life.h"
 #include "report/event.h"
 #include "report/event_json_parts.h"
+#include "report/journal_record.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/status_page.h"
 #include "report/suppress.h"
 
-enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
+/* JSON_SHARE: of a record that has the text behind it. */
+enum {
+    RECORD_LIMIT = 64 * 1024,
+    JSON_SHARE = 44 * 1024,
+    COMPLAINTS_LIMIT = 8192,
+    PATIENCE_MS = 50
+};
 /* A path in which every byte is shown as one, and what is said of it. */
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
@@ -42,6 +49,9 @@ static uint64_t told_dropped;     /* drops that a record has told of; child: kep
 static uint64_t held_back_now;  /* reports held back since the last record; child: kept, likewise */
 static struct rate_limit limit; /* child: kept, counts_begun says that it counts */
 static struct summary summary;  /* child: kept, counts_begun says that it counts */
+static enum log_form form;      /* of the record; child: scratch */
+static struct journal_facts facts_told; /* what the journal gets of it as fields; child: scratch */
+static const char *event_told;          /* its name; child: scratch */
 static uint64_t begun_ns;
 static bool noticed;      /* see tell_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
@@ -53,6 +63,24 @@ static size_t complaints_used;
 static bool is_json(void)
 {
     return config->number[SETTING_FORMAT] == FORMAT_JSON;
+}
+
+/* The journal gets both: the line of JSON as a field, and behind it the text. */
+static bool writes_json(void)
+{
+    return form == LOG_FIELDS || is_json();
+}
+
+static bool writes_text(struct text_buffer *text)
+{
+    if (form == LOG_FIELDS)
+        text->capacity = sizeof record;
+    return form == LOG_FIELDS || !is_json();
+}
+
+static bool is_for_journal(void)
+{
+    return strcmp(config->text[SETTING_LOG], "journal") == 0;
 }
 
 static void keep_complaint(const char *line, void *context)
@@ -120,7 +148,7 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
         return false;
     start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
-    log_prepare(into->text[SETTING_LOG], executable_name);
+    log_prepare(into->text[SETTING_LOG], executable_name, environment);
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
@@ -190,7 +218,10 @@ static void head_of(struct event_head *head, const char *event, uint64_t seq, in
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
                          int tid, const char *thread)
 {
-    text_init(text, record, sizeof record);
+    form = log_form();
+    event_told = event;
+    memset(&facts_told, 0, sizeof facts_told);
+    text_init(text, record, form == LOG_FIELDS ? JSON_SHARE : sizeof record);
     *head = (struct event_head){
         .event = event,
         .seq = ++last_seq,
@@ -212,8 +243,16 @@ static bool is_watchdog(void)
 static bool write_record_by(bool (*write)(const char *, size_t, bool),
                             const struct text_buffer *text)
 {
+    static char fields[RECORD_LIMIT + 4096]; /* child: scratch */
+    struct text_buffer whole = *text;
     uint64_t dropped = log_dropped();
-    if (!write(text->data, text->length, is_watchdog()))
+    if (form == LOG_FIELDS) {
+        text_init(&whole, fields, sizeof fields);
+        journal_record(&whole, event_told, last_seq, &facts_told, text->data, text->length);
+    } else if (form == LOG_PRIORITIES) {
+        journal_prefix_lines(&whole, journal_priority(event_told));
+    }
+    if (!write(whole.data, whole.length, is_watchdog()))
         return false;
     told_dropped = dropped;
     held_back_now = 0;
@@ -233,9 +272,9 @@ static bool write_warning(const char *message)
     int tid = (int)raw_syscall(SYS_gettid);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_warning(&text, &head, message);
-    else
+    if (writes_text(&text))
         event_text_warning(&text, &head, message);
     return write_record(&text);
 }
@@ -273,9 +312,9 @@ static void write_start_by(bool (*write)(const char *, size_t, bool))
     start.cpu_stacks = sources->cpu_stacks();
     task_name(pid, thread, sizeof thread);
     begin_record(&text, &head, "start", pid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_start(&text, &head, &start);
-    else
+    if (writes_text(&text))
         event_text_start(&text, &head, &start);
     write_record_by(write, &text);
 }
@@ -288,7 +327,7 @@ static void write_start(void)
 /* A process with nothing to tell leaves no file. */
 static void announce(void)
 {
-    if (!is_json() || !begin_telling())
+    if (!is_json() || is_for_journal() || !begin_telling())
         return;
     write_start_by(config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ? log_record : log_keep);
     end_telling();
@@ -348,11 +387,12 @@ struct told tell_blocked(const struct story *story)
         write_start();
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
         begin_record(&text, &head, "blocked", story->tid, story->thread);
+        journal_facts_of(story, &facts_told);
         told.seq = head.seq;
         told.still_ns = STILL_AFTER_THRESHOLDS * story->threshold_ns;
-        if (is_json())
+        if (writes_json())
             event_json_blocked(&text, &head, story, with_stack);
-        else
+        if (writes_text(&text))
             event_text_blocked(&text, &head, story, with_stack);
         write_record(&text);
     }
@@ -372,9 +412,9 @@ bool tell_still(int tid, struct told *told, uint64_t blocked_ns)
     task_name(tid, thread, sizeof thread);
     struct event_unblocked event = {told->seq, blocked_ns, false};
     begin_record(&text, &head, "still", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_still(&text, &head, &event);
-    else
+    if (writes_text(&text))
         event_text_still(&text, &head, &event);
     write_record(&text);
     end_telling();
@@ -396,9 +436,9 @@ bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
         task_name(tid, thread, sizeof thread);
         struct event_unblocked event = {told->seq, blocked_ns, thread[0] == '\0'};
         begin_record(&text, &head, "unblocked", tid, thread);
-        if (is_json())
+        if (writes_json())
             event_json_unblocked(&text, &head, &event);
-        else
+        if (writes_text(&text))
             event_text_unblocked(&text, &head, &event);
         write_record(&text);
     }
@@ -419,10 +459,11 @@ struct told tell_lag(const struct story *story, const struct lag_facts *facts)
         summary.reports++;
         bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
         begin_record(&text, &head, "lag", story->tid, story->thread);
+        journal_facts_of(story, &facts_told);
         told.seq = head.seq;
-        if (is_json())
+        if (writes_json())
             event_json_lag(&text, &head, story, facts, with_stack);
-        else
+        if (writes_text(&text))
             event_text_lag(&text, &head, story, facts, with_stack);
         write_record(&text);
     }
@@ -443,9 +484,9 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
         status_page_lag_end(facts);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "lag_end", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_lag_end(&text, &head, ref, facts);
-    else
+    if (writes_text(&text))
         event_text_lag_end(&text, &head, ref, facts);
     write_record(&text);
     end_telling();
@@ -509,9 +550,9 @@ void tell_action(const char *action, uint64_t ref, const char *result, int tid)
     write_start();
     summary.reports++;
     begin_record(&text, &head, "action", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_action(&text, &head, action, ref, result);
-    else
+    if (writes_text(&text))
         event_text_action(&text, &head, action, ref, result);
     write_record(&text);
     end_telling();
@@ -524,6 +565,22 @@ void tell_finding_over(enum finding_kind kind)
     if (have_page())
         status_page_finding_over(kind);
     end_telling();
+}
+
+static void note_own_member(const struct wait_finding *finding, const struct member *members,
+                            int pid, uint64_t blocked_ns)
+{
+    facts_told.blocked_ns = blocked_ns;
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid != pid)
+            continue;
+        facts_told.peer_pid = finding->chain[i].for_pid;
+        if (members)
+            user_frame_place(&facts_told.place, members[i].python, members[i].python_count,
+                             members[i].javascript, members[i].javascript_count, members[i].frames,
+                             members[i].frame_count);
+        return;
+    }
 }
 
 uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
@@ -539,9 +596,10 @@ uint64_t tell_finding(const struct wait_finding *finding, const struct member *m
     write_start();
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
-    if (is_json())
+    note_own_member(finding, members, pid, blocked_ns);
+    if (writes_json())
         event_json_finding(&text, &head, finding, members, blocked_ns);
-    else
+    if (writes_text(&text))
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     if (have_page())
@@ -563,9 +621,9 @@ void tell_filling(int fd, const struct object_facts *object, const struct fill_f
         write_start();
         summary.reports++;
         begin_record(&text, &head, "filling", pid, thread);
-        if (is_json())
+        if (writes_json())
             event_json_filling(&text, &head, fd, object, forecast);
-        else
+        if (writes_text(&text))
             event_text_filling(&text, &head, fd, object, forecast);
         write_record(&text);
     } else {
@@ -592,9 +650,9 @@ uint64_t tell_drain(const struct drain_facts *facts)
         seq = head.seq;
         if (have_page())
             status_page_draining(facts->ref == 0);
-        if (is_json())
+        if (writes_json())
             event_json_drain(&text, &head, facts);
-        else
+        if (writes_text(&text))
             event_text_drain(&text, &head, facts);
         write_record(&text);
     } else {
@@ -617,9 +675,9 @@ void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
     write_start();
     summary.reports++;
     begin_record(&text, &head, handed_over ? "drain_handoff" : "drain_drop", pid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_drain_loss(&text, &head, bytes, writes);
-    else
+    if (writes_text(&text))
         event_text_drain_loss(&text, &head, handed_over, bytes, writes);
     write_record(&text);
     end_telling();
@@ -674,7 +732,7 @@ static bool summary_is_wanted(void)
     case SUMMARY_ALWAYS:
         return true;
     default:
-        return is_json() ? noticed || !log_keeps() : summary.reports > 0;
+        return is_json() && !is_for_journal() ? noticed || !log_keeps() : summary.reports > 0;
     }
 }
 
@@ -691,9 +749,9 @@ static void write_summary(void)
     summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_summary(&text, &head, &summary);
-    else
+    if (writes_text(&text))
         event_text_summary(&text, &head, &summary);
     write_record(&text);
 }
