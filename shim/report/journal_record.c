@@ -47,16 +47,16 @@ unsigned journal_priority(const char *event)
     return kind_of(event)->priority;
 }
 
-void journal_facts_of(const struct story *story, struct journal_facts *facts)
+void journal_facts_of(const struct incident *incident, struct journal_facts *facts)
 {
-    const struct pipe_facts *pipe = &story->object.pipe;
-    facts->class = event_class_name(story->class);
-    facts->blocked_ns = story->blocked_ns;
-    facts->stack_hash = story->stack_hash;
+    const struct pipe_facts *pipe = &incident->object.pipe;
+    facts->class = event_class_name(incident->class);
+    facts->blocked_ns = incident->blocked_ns;
+    facts->stack_hash = incident->stack_hash;
     facts->peer_pid =
-        pipe->peers_known && pipe->peer_count > 0 ? pipe->peers[0].pid : story->object.child.pid;
-    user_frame_place(&facts->place, story->python, story->python_count, story->javascript,
-                     story->javascript_count, story->frames, story->frame_count);
+        pipe->peers_known && pipe->peer_count > 0 ? pipe->peers[0].pid : incident->object.child.pid;
+    user_frame_place(&facts->place, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
 }
 
 /* A value of any bytes: its length goes before it, little-endian. */

@@ -12,7 +12,7 @@
 
 #include "base/text_buffer.h"
 #include "explain/user_frame.h"
-#include "facts/story.h"
+#include "facts/incident.h"
 
 /* What an event says of one call; all zero: nothing. */
 struct journal_facts {
@@ -23,8 +23,8 @@ struct journal_facts {
     struct code_place place; /* in the user's code */
 };
 
-/* Takes from a story what is known. */
-void journal_facts_of(const struct story *story, struct journal_facts *facts);
+/* Takes from an incident what is known. */
+void journal_facts_of(const struct incident *incident, struct journal_facts *facts);
 
 /* The priority of syslog(3) of an event: 3 a deadlock, 4 what needs somebody to look, 5, 6. */
 unsigned journal_priority(const char *event);
@@ -35,7 +35,7 @@ void journal_record(struct text_buffer *record, const char *event, uint64_t seq,
                     const struct journal_facts *facts, const char *lines, size_t size);
 
 /* Puts "<N>" before each line, N being `priority`, as a service's stderr has it (sd-daemon(3)). A
- * line for which there is no room any more is left out. */
+ * line for which there is no space any more is left out. */
 void journal_prefix_lines(struct text_buffer *text, unsigned priority);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */

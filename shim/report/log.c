@@ -189,7 +189,7 @@ static bool send_queue(void)
 static bool queue_for_journal(const char *record, size_t size)
 {
     uint32_t header = (uint32_t)size;
-    return log_queue_room() >= sizeof header + size &&
+    return log_queue_space() >= sizeof header + size &&
            log_queue_add((const char *)&header, sizeof header) && log_queue_add(record, size);
 }
 
@@ -259,7 +259,7 @@ void log_flush(bool own_fd_table)
     flush(own_fd_table, false);
 }
 
-/* A pipe may take a part: the rest waits, and so does a record for which there is no room now. */
+/* A pipe may take a part: the rest waits, and so does a record for which there is no space now. */
 static bool record_now(const char *record, size_t size, bool own_fd_table)
 {
     long written = 0;

@@ -23,7 +23,7 @@ bool log_queue_add(const char *data, size_t size)
     return true;
 }
 
-size_t log_queue_room(void)
+size_t log_queue_space(void)
 {
     return CAPACITY - log_queue_size();
 }

@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-/* Adds all `size` bytes, or nothing (false: no room). */
+/* Adds all `size` bytes, or nothing (false: no space). */
 bool log_queue_add(const char *data, size_t size);
 
 /* Bytes that could be added. */
-size_t log_queue_room(void);
+size_t log_queue_space(void);
 
 /* Bytes that wait. */
 size_t log_queue_size(void);
