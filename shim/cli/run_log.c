@@ -138,6 +138,7 @@ static void read_lines(struct log_reader *reader, run_log_function *function, vo
     size_t length;
     for (const char *line; (line = log_reader_line(reader, &length)) != NULL;) {
         json_t *event = log_line_parse(line, length);
+        compact_frames_expand(&reader->modules, event);
         if (event)
             function(context, line, length, event);
         else if (length > 0)

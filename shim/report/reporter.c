@@ -13,6 +13,7 @@
 #include "process/executable.h"
 #include "process/life.h"
 #include "report/event.h"
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 #include "report/journal_record.h"
 #include "report/log.h"
@@ -75,7 +76,7 @@ static bool writes_json(void)
 static bool writes_text(struct text_buffer *text)
 {
     if (form == LOG_FIELDS)
-        text->capacity = sizeof record;
+        text->capacity = event_compact() ? text->length + COMPACT_LIMIT : sizeof record;
     return form == LOG_FIELDS || !is_json();
 }
 
@@ -150,6 +151,7 @@ bool report_prepare(char *const *arguments, char *const *environment,
         return false;
     start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
+    event_compact_begin(into->number[SETTING_STACK_FORMAT] == STACK_COMPACT);
     log_prepare(into->text[SETTING_LOG], executable_name, environment);
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
@@ -217,13 +219,18 @@ static void head_of(struct event_head *head, const char *event, uint64_t seq, in
     };
 }
 
+static size_t json_limit(void)
+{
+    return event_compact() ? COMPACT_LIMIT + 1 : form == LOG_FIELDS ? JSON_SHARE : sizeof record;
+}
+
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
                          int tid, const char *thread)
 {
     form = log_form();
     reported_event = event;
     memset(&reported_facts, 0, sizeof reported_facts);
-    text_init(text, record, form == LOG_FIELDS ? JSON_SHARE : sizeof record);
+    text_init(text, record, json_limit());
     *head = (struct event_head){
         .event = event,
         .seq = ++last_seq,
@@ -242,6 +249,22 @@ static bool is_watchdog(void)
     return raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
 }
 
+/* A text that was cut ends with its last whole line. */
+static void end_line(struct text_buffer *text)
+{
+    size_t length = text->length;
+    while (length > 0 && text->data[length - 1] != '\n')
+        length--;
+    if (form == LOG_FIELDS)
+        return; /* its last field has its size before it */
+    if (length == 0) {
+        text->data[text->length - 1] = '\n';
+        return;
+    }
+    text->length = length;
+    text->data[length] = '\0';
+}
+
 static bool write_record_by(bool (*write)(const char *, size_t, bool),
                             const struct text_buffer *text)
 {
@@ -254,7 +277,11 @@ static bool write_record_by(bool (*write)(const char *, size_t, bool),
     } else if (form == LOG_PRIORITIES) {
         journal_prefix_lines(&whole, journal_priority(reported_event));
     }
-    if (!write(whole.data, whole.length, is_watchdog()))
+    if (whole.truncated)
+        end_line(&whole);
+    bool written = write(whole.data, whole.length, is_watchdog());
+    event_compact_written(written);
+    if (!written)
         return false;
     reported_dropped = dropped;
     held_back_now = 0;
@@ -347,6 +374,7 @@ void report_begin_in_child(void)
 {
     start_reported = false;
     log_begin_in_child();
+    event_compact_begin(event_compact());
     begun_ns = clock_monotonic_ns();
     counts_begun = false;
     noticed = false;
