@@ -19,6 +19,7 @@
 #ifndef PIPESHIM_DRAIN_TURN_H
 #define PIPESHIM_DRAIN_TURN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,8 +36,9 @@ bool turn_is_wanted(int fd, int64_t ticket);
  * by closing any descriptor of the pipe. For the helper. */
 int64_t turn_draw(int fd);
 
-/* Waits until all that have drawn before are gone. For the helper. */
-void turn_wait(int fd, int64_t ticket);
+/* Waits until all that have drawn before are gone; false: `stop` is not 0 any more, which is looked
+ * at when a signal comes. For the helper. */
+bool turn_wait(int fd, int64_t ticket, const _Atomic uint32_t *stop);
 
 /* Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: turn_wait() only. */
 #endif
