@@ -16,7 +16,7 @@ enum {
     CHUNK_WORDS = (CHUNK_LIMIT + 63) / 64,
 };
 
-/* Who has the pipe's other end, as the watchdog saw it in two looks; drain/finish.h. */
+/* Who has the pipe's other end, as the watchdog saw it in two scans; drain/finish.h. */
 enum exit_reader {
     EXIT_READER_UNKNOWN,
     EXIT_READER_READS,     /* takes something, or waits for it */
@@ -67,7 +67,7 @@ struct drain_state {
     _Atomic uint32_t table_lock;         /* of the streams' keys */
     _Atomic uint32_t known;              /* streams that ever were some pipe's: those below */
     _Atomic uint32_t active;             /* streams that run */
-    _Atomic uint32_t waiting;            /* threads that wait for room */
+    _Atomic uint32_t waiting;            /* threads that wait for space */
     _Atomic uint64_t queued;             /* bytes in all queues, or more: drain/queue.h */
     _Atomic uint64_t resident;           /* bytes of the chunks that have pages */
     _Atomic uint64_t lost;               /* payload, of episodes that are over */

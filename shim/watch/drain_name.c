@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/text_buffer.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "process/life.h"
 #include "watch/context.h"
 
 static bool is_its_pipe(struct stream *stream, int pid, int fd, struct object_facts *object)
 {
-    return object_facts_of_fd(pid, fd, ROLE_WRITER, context_permitted_look() | LOOK_PEERS,
+    return object_facts_of_fd(pid, fd, ROLE_WRITER, context_permitted_access() | ACCESS_PEERS,
                               object) == 0 &&
            object->pipe.inode == atomic_load(&stream->inode);
 }

@@ -14,7 +14,7 @@
 #include "process/life.h"
 #include "report/log.h"
 #include "report/log_path.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/drain_name.h"
 
 enum { SUFFIX = 16, COMPLAINT = LOG_PATH_LIMIT + 512 };
@@ -84,7 +84,7 @@ static void complain(long error)
     else
         log_path_explain(error, &text);
     text_string(&text, "; what is queued is handed over to a helper process instead");
-    tell_line(complaint);
+    report_line(complaint);
 }
 
 static void spool(struct stream *stream)
@@ -97,7 +97,7 @@ static void spool(struct stream *stream)
         raw_syscall(SYS_close, file);
     if (result < 0) {
         complain(result);
-        episode_look(stream, atomic_load(&stream->fd)); /* should the helper be gone after all */
+        episode_check(stream, atomic_load(&stream->fd)); /* should the helper be gone after all */
         return;
     }
     if (taken.bytes == 0)
@@ -107,7 +107,7 @@ static void spool(struct stream *stream)
     facts.offset = taken.offset;
     facts.bytes = taken.bytes;
     facts.writes = taken.writes;
-    tell_drain_spool(&facts);
+    report_drain_spool(&facts);
 }
 
 void drain_spool_all(void)

@@ -13,7 +13,7 @@
 #include "watch/context.h"
 
 enum {
-    /* The first two looks come soon after each other, the others are for one that comes back. */
+    /* The first two scans come soon after each other, the others are for one that comes back. */
     QUICKLY_NS = 20 * NS_PER_MS,
     LATER_NS = 250 * NS_PER_MS,
     /* subprocess.Popen.wait(timeout=5) asks by waitpid() each 50 ms, in which it is never seen. It
@@ -22,7 +22,7 @@ enum {
     DEPTH = 8,
 };
 
-/* What the looks before saw of a stream. */
+/* What the scans before saw of a stream. */
 struct sighting {
     uint64_t sent;
     enum exit_reader reader;
@@ -35,7 +35,7 @@ static void *memory;                            /* the graph's; child: kept, it 
 static struct wait_graph graph;                 /* child: scratch */
 static struct sighting sightings[STREAM_LIMIT]; /* child: scratch */
 static uint64_t wait_seen;                      /* finish_wait.since_ns; child: scratch */
-static uint64_t next_look;                      /* child: scratch */
+static uint64_t next_scan;                      /* child: scratch */
 
 static bool have_memory(void)
 {
@@ -85,8 +85,8 @@ static bool naps_for_us(uint32_t process, uint32_t us, struct sighting *sighting
     return found && at->switches > before_it;
 }
 
-static enum exit_reader look_at_holder(const struct wait_holder *holder, uint32_t us,
-                                       struct sighting *sighting)
+static enum exit_reader scan_holder(const struct wait_holder *holder, uint32_t us,
+                                    struct sighting *sighting)
 {
     int away_epoll;
     uint32_t reader = wait_graph_load(&graph, graph.processes[holder->process].pid);
@@ -114,15 +114,14 @@ static bool describe(struct stream *stream, struct fd_description *fd, int *pid)
     return fd_describe(*pid, 0, fd) == 0 && fd->key.inode == inode;
 }
 
-static enum exit_reader look_at_readers(struct stream *stream, uint32_t us,
-                                        struct sighting *sighting)
+static enum exit_reader scan_readers(struct stream *stream, uint32_t us, struct sighting *sighting)
 {
     struct fd_description fd;
     struct wait_holder end;
     int64_t unread;
     int pid;
     if (us == NO_INDEX || !describe(stream, &fd, &pid) ||
-        !wait_graph_other_end(&graph, pid, &fd, WAIT_FOR_ROOM, &end, &unread))
+        !wait_graph_other_end(&graph, pid, &fd, WAIT_FOR_SPACE, &end, &unread))
         return EXIT_READER_UNKNOWN;
     uint32_t count;
     uint32_t first = wait_graph_holders(&graph, end.key, &count);
@@ -131,7 +130,7 @@ static enum exit_reader look_at_readers(struct stream *stream, uint32_t us,
         struct wait_holder holder = graph.holders[i];
         if (!(holder.access & end.access) || holder.process == us)
             continue;
-        enum exit_reader reader = look_at_holder(&holder, us, sighting);
+        enum exit_reader reader = scan_holder(&holder, us, sighting);
         if (reader == EXIT_READER_READS)
             return reader;
         if (found != EXIT_READER_AWAY)
@@ -140,14 +139,13 @@ static enum exit_reader look_at_readers(struct stream *stream, uint32_t us,
     return found;
 }
 
-/* Two looks that agree, without any progress between them. */
-static void look_at_stream(struct stream *stream, struct sighting *sighting, uint32_t us,
-                           bool first)
+/* Two scans that agree, without any progress between them. */
+static void scan_stream(struct stream *stream, struct sighting *sighting, uint32_t us, bool first)
 {
     uint64_t now = clock_monotonic_ns();
     naps = false;
     uint64_t sent = atomic_load(&atomic_load(&stream->channel)->sent);
-    enum exit_reader reader = look_at_readers(stream, us, sighting);
+    enum exit_reader reader = scan_readers(stream, us, sighting);
     if (!first && sent != sighting->sent)
         reader = EXIT_READER_READS;
     bool same = !first && reader == sighting->reader;
@@ -158,30 +156,30 @@ static void look_at_stream(struct stream *stream, struct sighting *sighting, uin
     *sighting = (struct sighting){sent, reader, since, sighting->switches};
 }
 
-static void look(bool first)
+static void scan(bool first)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
     if (wait_graph_scan(&graph) != 0 || graph.incomplete)
         return;
     uint32_t us = wait_graph_load(&graph, atomic_load(&life->pid));
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
         if (!stream_is_sent(&drain_state->streams[i]))
-            look_at_stream(&drain_state->streams[i], &sightings[i], us, first);
+            scan_stream(&drain_state->streams[i], &sightings[i], us, first);
 }
 
-uint64_t exit_readers_look(uint64_t now)
+uint64_t exit_readers_scan(uint64_t now)
 {
     uint64_t since = atomic_load(&finish_wait.since_ns);
     if (since == 0)
         return UINT64_MAX;
     bool first = since != wait_seen;
-    if (!first && now < next_look)
-        return next_look;
+    if (!first && now < next_scan)
+        return next_scan;
     if (!have_memory())
         return UINT64_MAX;
-    look(first);
+    scan(first);
     wait_seen = since;
-    next_look = clock_monotonic_ns() + (first ? QUICKLY_NS : LATER_NS);
-    return next_look;
+    next_scan = clock_monotonic_ns() + (first ? QUICKLY_NS : LATER_NS);
+    return next_scan;
 }

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 /* While finish_wait.since_ns is not 0: sets stream->reader for each stream that is not sent, once
- * two looks agree. Returns when to call again (CLOCK_MONOTONIC, ns), UINT64_MAX when nobody waits.
+ * two scans agree. Returns when to call again (CLOCK_MONOTONIC, ns), UINT64_MAX when nobody waits.
  * Reads the descriptors of all processes, some milliseconds. One caller at a time. */
-uint64_t exit_readers_look(uint64_t now);
+uint64_t exit_readers_scan(uint64_t now);
 
 /* Runs on: watchdog; the thread that exits, where there is none. AS-safe: yes, with 64 KiB of
  * stack. Blocks: no. */

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/object_reader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "base/text_buffer.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/fd_scan.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
+#include "kernel/process_name.h"
+#include "kernel/socket_peers.h"
+#include "kernel/thread_wait.h"
+
+_Static_assert((int)PEER_NAME_LIMIT == (int)PROCESS_NAME_LIMIT, "a peer's name is a process's");
+
+/* How much a thread tells about why its process does not use an object. */
+static int relevance(const struct thread_wait *wait, int fd, bool leader)
+{
+    static const int weights[] = {
+        [WAIT_WRITE] = 40, [WAIT_CHILD] = 40,   [WAIT_LOCK] = 40,   [WAIT_STOPPED] = 40,
+        [WAIT_READ] = 30,  [WAIT_CONNECT] = 30, [WAIT_OPEN] = 30,   [WAIT_NONE] = 25,
+        [WAIT_POLL] = 20,  [WAIT_SELECT] = 20,  [WAIT_EPOLL] = 20,  [WAIT_SLEEP] = 20,
+        [WAIT_OTHER] = 15, [WAIT_FUTEX] = 5,    [WAIT_UNKNOWN] = 0,
+    };
+    if (fd >= 0 && wait->fd == fd && (wait->kind == WAIT_READ || wait->kind == WAIT_WRITE))
+        return 100;
+    int weight = (unsigned)wait->kind < sizeof weights / sizeof *weights ? weights[wait->kind] : 0;
+    return weight + (leader ? 25 : 0);
+}
+
+static void take_wait(struct peer_facts *peer, const struct thread_wait *wait)
+{
+    struct text_buffer text;
+    text_init(&text, peer->waits_in, sizeof peer->waits_in);
+    if (wait->kind != WAIT_NONE && wait->kind != WAIT_ZOMBIE)
+        thread_wait_words(wait, &text);
+}
+
+bool peer_facts_of_holder(int pid, int fd, struct peer_facts *peer)
+{
+    char path[PROC_PATH_LIMIT];
+    struct directory threads;
+    struct thread_wait wait;
+    int best = -1, tid;
+    memset(peer, 0, sizeof *peer);
+    peer->pid = pid;
+    peer->fd = fd >= 0 ? fd : UNKNOWN_NUMBER;
+    proc_path(path, pid, 0, "task");
+    if (directory_open(&threads, path) < 0)
+        return false;
+    for (int count = 0; count < ACCESS_THREAD_LIMIT && directory_next_number(&threads, &tid, NULL);
+         count++) {
+        if (!thread_wait_read(pid, tid, &wait))
+            continue;
+        bool leader = tid == pid;
+        if (leader) {
+            peer->state = wait.state;
+            memcpy(peer->comm, wait.comm, sizeof peer->comm);
+        }
+        if (!leader && strncmp(wait.comm, LIBRARY_THREAD_NAME, strlen(LIBRARY_THREAD_NAME)) == 0)
+            continue;
+        int rank = relevance(&wait, fd, leader);
+        if (rank > best) {
+            best = rank;
+            take_wait(peer, &wait);
+        }
+    }
+    directory_close(&threads);
+    return best >= 0;
+}
+
+bool peer_facts_of_process(int pid, struct peer_facts *peer)
+{
+    return peer_facts_of_holder(pid, -1, peer);
+}
+
+/* The end that the peers hold: of a pipe the same object in the other direction, of a socket
+ * another object. */
+struct wanted_end {
+    struct object_key key;
+    unsigned access;
+};
+
+static void add_peer(struct pipe_facts *pipe, int pid, int fd)
+{
+    bool has_space = pipe->peer_count < PEER_LIMIT;
+    if (!has_space || peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
+        pipe->peer_count++;
+}
+
+/* The first descriptor of a process that is the wanted end; -1 none, -errno of a process that may
+ * not be read. */
+static long find_end(int pid, const struct wanted_end *wanted)
+{
+    struct fd_iterator fds;
+    long found = fd_iterate(&fds, pid);
+    if (found < 0)
+        return found == -EACCES ? found : -1;
+    found = -1;
+    while (found < 0 && fd_next(&fds)) {
+        if (object_key_equal(fds.description.key, wanted->key) &&
+            (fds.description.access & wanted->access) && fd_is_channel(&fds.description))
+            found = fds.fd;
+    }
+    fd_iterate_end(&fds);
+    return found;
+}
+
+static void scan_peers(const struct wanted_end *wanted, struct pipe_facts *pipe)
+{
+    struct directory processes;
+    int pid;
+    if (directory_open(&processes, "/proc") < 0)
+        return;
+    pipe->peers_known = true;
+    for (unsigned count = 0; directory_next_number(&processes, &pid, NULL); count++) {
+        long fd = count < ACCESS_PROCESS_LIMIT ? find_end(pid, wanted) : -EACCES;
+        if (fd == -EACCES)
+            pipe->peers_unreadable++;
+        else if (fd >= 0)
+            add_peer(pipe, pid, (int)fd);
+    }
+    directory_close(&processes);
+}
+
+static bool first_holder(uint64_t inode, int *pid)
+{
+    struct wanted_end wanted = {.key = {.inode = inode}, .access = FD_READS | FD_WRITES};
+    struct directory processes;
+    bool found = false;
+    if (directory_open(&processes, "/proc") < 0)
+        return false;
+    for (unsigned count = 0;
+         !found && count < ACCESS_PROCESS_LIMIT && directory_next_number(&processes, pid, NULL);
+         count++)
+        found = find_end(*pid, &wanted) >= 0;
+    directory_close(&processes);
+    return found;
+}
+
+void find_peers(enum object_role role, unsigned access, struct object_facts *facts)
+{
+    struct unix_socket socket;
+    struct wanted_end wanted = {.access = FD_READS | FD_WRITES};
+    facts->pipe.peer_count = 0;
+    facts->pipe.peers_unreadable = 0;
+    facts->pipe.peers_known = false;
+    if (facts->kind == OBJECT_SOCKETPAIR) {
+        if (!(access & ACCESS_SOCKET) || unix_socket_read(facts->pipe.inode, &socket) < 0 ||
+            socket.peer == 0)
+            return;
+        wanted.key.inode = socket.peer;
+    } else if (facts->kind == OBJECT_PIPE || facts->kind == OBJECT_FIFO) {
+        wanted.key = (struct object_key){facts->pipe.inode, facts->pipe.device};
+        if (role == ROLE_WRITER)
+            wanted.access = FD_READS;
+        else if (role == ROLE_READER)
+            wanted.access = FD_WRITES;
+    } else {
+        return;
+    }
+    scan_peers(&wanted, &facts->pipe);
+}
+
+static void clear_pipe(struct pipe_facts *pipe)
+{
+    pipe->used = pipe->capacity = UNKNOWN_NUMBER;
+    pipe->slots = pipe->slots_used = pipe->full = UNKNOWN_NUMBER;
+}
+
+static void read_pipe_facts(int pid, int fd, struct pipe_facts *pipe)
+{
+    struct pipe_fill fill;
+    if (borrowed_pipe_fill(pid, fd, true, &fill) < 0)
+        return;
+    unsigned long page = getauxval(AT_PAGESZ);
+    pipe->used = fill.used;
+    pipe->capacity = fill.capacity;
+    pipe->full = fill.full;
+    if (fill.capacity > 0 && page > 0)
+        pipe->slots = (int)((unsigned long)fill.capacity / page);
+    if (fill.full == 1)
+        pipe->slots_used = pipe->slots;
+    else if (fill.used == 0)
+        pipe->slots_used = 0;
+}
+
+static void fill_of_socketpair(const struct unix_socket *own, const struct unix_socket *peer,
+                               enum object_role role, struct pipe_facts *pipe)
+{
+    if (role == ROLE_READER) {
+        pipe->used = own->unread;
+        return;
+    }
+    pipe->used = peer->unread;
+    pipe->full = unix_socket_full(own);
+}
+
+static void read_unix_facts(const struct unix_socket *own, enum object_role role,
+                            struct object_facts *facts)
+{
+    struct unix_socket peer = {.unread = UNKNOWN_NUMBER};
+    facts->kind = OBJECT_SOCKET;
+    facts->socket.family = "unix";
+    memcpy(facts->socket.local, own->name, sizeof facts->socket.local);
+    if (own->peer != 0 && unix_socket_read(own->peer, &peer) == 0)
+        memcpy(facts->socket.remote, peer.name, sizeof facts->socket.remote);
+    /* An address means a service behind it; a pair that nobody can find by name is a pipe. */
+    if (own->stream && !own->listening && own->name[0] == '\0' && peer.name[0] == '\0') {
+        facts->kind = OBJECT_SOCKETPAIR;
+        fill_of_socketpair(own, &peer, role, &facts->pipe);
+    }
+}
+
+static void read_socket_facts(int pid, uint64_t inode, enum object_role role, unsigned access,
+                              struct object_facts *facts)
+{
+    struct unix_socket own;
+    struct inet_socket inet;
+    facts->kind = OBJECT_SOCKET;
+    uint64_t peer = 0;
+    if ((access & ACCESS_SOCKET) && unix_socket_read(inode, &own) == 0) {
+        read_unix_facts(&own, role, facts);
+        peer = own.peer;
+    } else if (inet_socket_read(pid, inode, &inet) == 0) {
+        facts->socket.family = inet.family;
+        memcpy(facts->socket.local, inet.local, sizeof facts->socket.local);
+        memcpy(facts->socket.remote, inet.remote, sizeof facts->socket.remote);
+        peer = inet.peer;
+    }
+    int holder;
+    if (facts->kind == OBJECT_SOCKET && peer != 0 && (access & ACCESS_PEERS) &&
+        first_holder(peer, &holder)) {
+        struct peer_facts process;
+        facts->socket.peer_pid = holder;
+        process_name(holder, peer_facts_of_process(holder, &process) ? process.comm : "",
+                     facts->socket.peer_name);
+    }
+}
+
+static enum object_role role_of_access(unsigned access)
+{
+    if (access == FD_WRITES)
+        return ROLE_WRITER;
+    return access == FD_READS ? ROLE_READER : ROLE_UNKNOWN;
+}
+
+static enum object_kind kind_of_link(const struct fd_description *fd)
+{
+    switch (fd->kind) {
+    case LINK_PIPE:
+        return OBJECT_PIPE;
+    case LINK_SOCKET:
+        return OBJECT_SOCKET;
+    case LINK_TTY:
+    case LINK_PTY_MASTER:
+        return OBJECT_TTY;
+    case LINK_PATH:
+        return fd->fifo ? OBJECT_FIFO : OBJECT_FILE;
+    default:
+        return OBJECT_OTHER;
+    }
+}
+
+long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
+                        struct object_facts *facts)
+{
+    struct fd_description description;
+    memset(facts, 0, sizeof *facts);
+    clear_pipe(&facts->pipe);
+    facts->socket.peer_pid = UNKNOWN_NUMBER;
+    long error = fd_describe(pid, fd, &description);
+    if (error < 0)
+        return error;
+    facts->kind = kind_of_link(&description);
+    memcpy(facts->name, description.link, sizeof facts->name);
+    if (role == ROLE_UNKNOWN && facts->kind != OBJECT_SOCKET)
+        role = role_of_access(description.access);
+    facts->pipe.inode = description.key.inode;
+    facts->pipe.device = description.key.device;
+    if (facts->kind == OBJECT_SOCKET)
+        read_socket_facts(pid, description.key.inode, role, access, facts);
+    else if ((access & ACCESS_BORROW) && fd_is_channel(&description))
+        read_pipe_facts(pid, fd, &facts->pipe);
+    facts->pipe.role = role == ROLE_WRITER ? "writer" : role == ROLE_READER ? "reader" : NULL;
+    if (access & ACCESS_PEERS)
+        find_peers(role, access, facts);
+    return 0;
+}
