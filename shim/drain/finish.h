@@ -25,9 +25,9 @@ struct finish_hooks {
     void (*after_late_write)(void); /* of what an exit's last flush has queued, some is not sent */
 };
 
-/* Before threads. `spools`: what nobody reads goes to a file, so who reads is to be known also
+/* Before threads. `to_file`: what nobody reads goes to a file, so who reads is to be known also
  * where nobody is waited for. */
-void finish_prepare(const struct finish_hooks *hooks, bool spools);
+void finish_prepare(const struct finish_hooks *wanted, bool to_file);
 
 /* See drain_finish(). */
 bool finish(uint64_t patience_ns, bool exits);
