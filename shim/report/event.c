@@ -14,6 +14,8 @@ static const char *const names[EVENT_KIND_COUNT][2] = {
     [EVENT_FILLING] = {"filling"},
     [EVENT_DRAIN] = {"drain_start", "drain_end"},
     [EVENT_DRAIN_LOSS] = {"drain_drop", "drain_handoff"},
+    [EVENT_DRAIN_WAIT] = {"drain_wait"},
+    [EVENT_DRAIN_SPOOL] = {"drain_spool"},
     [EVENT_ACTION] = {"action"},
     [EVENT_WARNING] = {"warning"},
     [EVENT_SUMMARY] = {"summary"},
@@ -23,7 +25,7 @@ const char *event_name(const struct event *event)
 {
     bool other = (event->kind == EVENT_FINDING && event->graph.finding->kind == FINDING_DEADLOCK) ||
                  (event->kind == EVENT_DRAIN && event->drain->ref != 0) ||
-                 (event->kind == EVENT_DRAIN_LOSS && event->loss.handed_over);
+                 (event->kind == EVENT_DRAIN_LOSS && event->loss.what == DRAIN_HANDED_OVER);
     return names[event->kind][other];
 }
 
@@ -44,6 +46,8 @@ void event_render(const struct event_format *format, struct text_buffer *text,
         [EVENT_ACTION] = format->action,
         [EVENT_WARNING] = format->warning,
         [EVENT_SUMMARY] = format->summary,
+        [EVENT_DRAIN_WAIT] = format->drain_wait,
+        [EVENT_DRAIN_SPOOL] = format->drain_spool,
     };
     by_kind[event->kind](text, event);
 }

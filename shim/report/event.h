@@ -50,6 +50,8 @@ enum event_kind {
     EVENT_FILLING,
     EVENT_DRAIN,      /* `drain_start`, or with drain->ref `drain_end` */
     EVENT_DRAIN_LOSS, /* `drain_handoff` or `drain_drop` */
+    EVENT_DRAIN_WAIT,
+    EVENT_DRAIN_SPOOL,
     EVENT_ACTION,
     EVENT_WARNING,
     EVENT_SUMMARY,
@@ -87,9 +89,11 @@ struct event {
         } filling;
         const struct drain_facts *drain;
         struct {
-            bool handed_over;
+            enum drain_loss what;
             uint64_t bytes, writes;
         } loss; /* EVENT_DRAIN_LOSS */
+        const struct drain_wait_facts *drain_wait;
+        const struct drain_spool_facts *drain_spool;
         struct {
             const char *name, *result;
             uint64_t ref; /* 0: none */
@@ -130,6 +134,8 @@ struct event_format {
     void (*filling)(struct text_buffer *, const struct event *);
     void (*drain)(struct text_buffer *, const struct event *);
     void (*drain_loss)(struct text_buffer *, const struct event *);
+    void (*drain_wait)(struct text_buffer *, const struct event *);
+    void (*drain_spool)(struct text_buffer *, const struct event *);
     void (*action)(struct text_buffer *, const struct event *);
     void (*warning)(struct text_buffer *, const struct event *);
     void (*summary)(struct text_buffer *, const struct event *);

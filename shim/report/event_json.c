@@ -2,7 +2,10 @@
 #include "report/event.h"
 
 #include "base/timestamp.h"
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
+
+enum { COMPACT_SITE = 1200 }; /* two, so that a loop finds space behind it */
 
 void event_json_begin(struct json_writer *json, struct text_buffer *text, const struct event *event)
 {
@@ -10,6 +13,8 @@ void event_json_begin(struct json_writer *json, struct text_buffer *text, const 
     char time[TIMESTAMP_SIZE];
     timestamp_rfc3339(head->time_ns, time);
     json_begin(json, text);
+    if (event_compact())
+        json_cut_strings(json, COMPACT_STRING, COMPACT_RESERVE);
     json_open(json, NULL, '{');
     json_put_string(json, "event", event_name(event));
     json_put_unsigned(json, "v", 1);
@@ -27,6 +32,8 @@ void event_json_begin(struct json_writer *json, struct text_buffer *text, const 
 
 void event_json_end(struct json_writer *json)
 {
+    if (event_compact())
+        event_json_modules(json);
     json_close(json, '}');
     text_char(json->text, '\n');
 }
@@ -42,7 +49,8 @@ static void start(struct text_buffer *text, const struct event *event)
     json_put_string(&json, "argv0", start->argv0);
     json_open(&json, "config", '{');
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (start->settings->given[id] && json_space(&json) > SPACE_FOR_FRAME)
+        if (start->settings->given[id] &&
+            event_json_has_space(&json, SPACE_FOR_FRAME, COMPACT_RESERVE + 80))
             json_put_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
     json_close(&json, '}');
     json_open(&json, "features", '{');
@@ -144,10 +152,12 @@ static void summary(struct text_buffer *text, const struct event *event)
     json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
     if (summary->drain_on)
         event_json_drain_totals(&json, &summary->drain);
+    if (event_compact())
+        json_cut_strings(&json, COMPACT_STRING / 4, COMPACT_SITE / 2);
     json_open(&json, "sites", '[');
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];
-        if (json_space(&json) < SPACE_FOR_FRAME + SPACE_FOR_END)
+        if (!event_json_has_space(&json, SPACE_FOR_FRAME + EVENT_SPACE_FOR_END, COMPACT_SITE))
             break;
         json_open(&json, NULL, '{');
         json_put_string(&json, "call", site->call);
@@ -179,6 +189,8 @@ const struct event_format event_format_json = {
     .filling = event_json_filling,
     .drain = event_json_drain,
     .drain_loss = event_json_drain_loss,
+    .drain_wait = event_json_drain_wait,
+    .drain_spool = event_json_drain_spool,
     .action = action,
     .warning = warning,
     .summary = summary,

@@ -2,13 +2,13 @@
 /* The stacks of an event: the C stack, Python's and JavaScript's frames. */
 #include "base/clock.h"
 #include "explain/user_frame.h"
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 #include "report/javascript_frames.h"
 
 enum {
     SPACE_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
     SPACE_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
-    SPACE_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
 
 static void frame(struct json_writer *json, const struct stack_frame_name *name)
@@ -36,11 +36,15 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
 }
 
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
-                      unsigned count, bool complete)
+                      unsigned count, bool complete, size_t keep)
 {
     unsigned shown = 0;
+    if (event_compact()) {
+        event_compact_stack(json, frames, count, complete);
+        return;
+    }
     json_open(json, "stack", '[');
-    while (shown < count && json_space(json) > SPACE_FOR_FRAME + SPACE_FOR_END)
+    while (shown < count && json_space(json) > SPACE_FOR_FRAME + keep)
         frame(json, &frames[shown++]);
     json_close(json, ']');
     if (shown < count || !complete)
@@ -48,12 +52,16 @@ void event_json_stack(struct json_writer *json, const struct stack_frame_name *f
 }
 
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
-                       unsigned omitted)
+                       unsigned omitted, size_t keep)
 {
+    if (event_compact()) {
+        event_compact_python(json, frames, count, omitted);
+        return;
+    }
     json_open(json, "python", '[');
     for (unsigned i = 0; i < count; i++) {
         const struct python_frame *frame = &frames[i];
-        if (json_space(json) < SPACE_FOR_PYTHON_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_PYTHON_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -107,11 +115,15 @@ static void javascript_frame(struct json_writer *json, const struct javascript_f
 }
 
 void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
-                           unsigned count, unsigned omitted)
+                           unsigned count, unsigned omitted, size_t keep)
 {
+    if (event_compact()) {
+        event_compact_javascript(json, frames, count, omitted);
+        return;
+    }
     json_open(json, "javascript", '[');
     for (unsigned i = 0; i < count; i++) {
-        if (json_space(json) < SPACE_FOR_JAVASCRIPT_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_JAVASCRIPT_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -138,12 +150,15 @@ void event_json_stacks(struct json_writer *json, const struct incident *incident
     json_put_hex(json, "stack_id", incident->stack_hash);
     json_put_unsigned(json, "explained_us",
                       (clock_monotonic_ns() - incident->begun_ns) / NS_PER_US);
+    const size_t end = EVENT_SPACE_FOR_END, stack = EVENT_SPACE_FOR_STACK;
     event_json_where(json, incident);
     if (with_stack && incident->python_count)
-        event_json_python(json, incident->python, incident->python_count, incident->python_omitted);
+        event_json_python(json, incident->python, incident->python_count, incident->python_omitted,
+                          end + stack);
     if (with_stack && incident->javascript_count)
         event_json_javascript(json, incident->javascript, incident->javascript_count,
-                              incident->javascript_omitted);
+                              incident->javascript_omitted, end + stack);
     if (with_stack)
-        event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete);
+        event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete,
+                         end);
 }

@@ -25,6 +25,8 @@ void event_text_finding(struct text_buffer *text, const struct event *event);
 void event_text_filling(struct text_buffer *text, const struct event *event);
 void event_text_drain(struct text_buffer *text, const struct event *event);
 void event_text_drain_loss(struct text_buffer *text, const struct event *event);
+void event_text_drain_wait(struct text_buffer *text, const struct event *event);
+void event_text_drain_spool(struct text_buffer *text, const struct event *event);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

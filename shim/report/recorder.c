@@ -2,6 +2,7 @@
 #include "report/recorder.h"
 
 #include <signal.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
@@ -9,18 +10,20 @@
 #include "kernel/task.h"
 #include "process/executable.h"
 #include "process/life.h"
+#include "report/event_json_compact.h"
+#include "report/journal_record.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/status_page.h"
 #include "report/suppress.h"
 
-enum { RECORD_LIMIT = 64 * 1024, PATIENCE_MS = 50 };
+/* JSON_SHARE: of a record that has the text behind it. */
+enum { RECORD_LIMIT = 64 * 1024, JSON_SHARE = 44 * 1024, PATIENCE_MS = 50 };
 /* A path in which every byte is shown as one, and what is said of it. */
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
 /* child: constant */
 static const struct settings *config;
-static const struct event_format *format;
 static const char *(*cpu_stacks_source)(void);
 
 static struct event_start start; /* child: kept, cpu_stacks is asked each time */
@@ -43,7 +46,7 @@ void recorder_prepare(const struct settings *chosen, const char *argv0,
 {
     config = chosen;
     cpu_stacks_source = cpu_stacks;
-    format = recorder_is_json() ? &event_format_json : &event_format_text;
+    event_compact_begin(chosen->number[SETTING_STACK_FORMAT] == STACK_COMPACT);
     start.argv0 = argv0;
     start.settings = chosen;
 }
@@ -59,11 +62,17 @@ void recorder_begin_in_child(void)
 {
     introduced = false;
     counts_begun = false;
+    event_compact_begin(event_compact());
 }
 
 bool recorder_is_json(void)
 {
     return config->number[SETTING_FORMAT] == FORMAT_JSON;
+}
+
+bool recorder_is_for_journal(void)
+{
+    return strcmp(config->text[SETTING_LOG], "journal") == 0;
 }
 
 struct summary *recorder_counts(void)
@@ -145,18 +154,71 @@ static bool is_watchdog(void)
     return raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
 }
 
+static size_t json_limit(enum log_form form)
+{
+    return event_compact() ? COMPACT_LIMIT + 1 : form == LOG_FIELDS ? JSON_SHARE : sizeof record;
+}
+
+/* The journal gets both: the line of JSON as a field, and behind it the text. */
+static void render(struct event *event, enum log_form form, struct text_buffer *text)
+{
+    text_init(text, record, json_limit(form));
+    if (form == LOG_FIELDS) {
+        event_render(&event_format_json, text, event);
+        text->capacity = event_compact() ? text->length + COMPACT_LIMIT : sizeof record;
+        event_render(&event_format_text, text, event);
+    } else {
+        event_render(recorder_is_json() ? &event_format_json : &event_format_text, text, event);
+    }
+}
+
+/* A text that was cut ends with its last whole line. */
+static void end_line(struct text_buffer *text)
+{
+    size_t length = text->length;
+    while (length > 0 && text->data[length - 1] != '\n')
+        length--;
+    if (length == 0) {
+        text->data[text->length - 1] = '\n';
+        return;
+    }
+    text->length = length;
+    text->data[length] = '\0';
+}
+
+/* As the log's target wants it. */
+static void wrap(const struct event *event, enum log_form form, struct text_buffer *text)
+{
+    static char fields[RECORD_LIMIT + 4096]; /* child: scratch */
+    static struct journal_facts facts;       /* child: scratch */
+    struct text_buffer lines = *text;
+    if (form == LOG_FIELDS) { /* the last of them has its size before it */
+        text_init(text, fields, sizeof fields);
+        journal_facts_of(event, &facts);
+        journal_record(text, event_name(event), event->head.seq, &facts, lines.data, lines.length);
+        return;
+    }
+    if (form == LOG_PRIORITIES)
+        journal_prefix_lines(text, journal_priority(event_name(event)));
+    if (text->truncated)
+        end_line(text);
+}
+
 bool recorder_write_by(recorder_writer *write, struct event *event)
 {
     struct text_buffer text;
     char thread[COMM_LIMIT + 1];
-    text_init(&text, record, sizeof record);
+    enum log_form form = log_form();
     recorder_fill_head(event, ++last_seq, thread);
     event->head.dropped = log_dropped() - reported_dropped;
     event->head.suppressed = held_back_now;
-    event_render(format, &text, event);
+    render(event, form, &text);
+    wrap(event, form, &text);
     event->head.thread = NULL;
     uint64_t dropped = log_dropped();
-    if (!write(text.data, text.length, is_watchdog()))
+    bool written = write(text.data, text.length, is_watchdog());
+    event_compact_written(written);
+    if (!written)
         return false;
     reported_dropped = dropped;
     held_back_now = 0;

@@ -59,6 +59,7 @@ bool recorder_holds_back(const struct incident *incident, uint64_t now);
 bool recorder_shows_stack(const struct incident *incident, uint64_t now);
 
 bool recorder_is_json(void);
+bool recorder_is_for_journal(void);
 /* NULL: nothing was counted yet. */
 struct summary *recorder_counts(void);
 /* True if the page of report/status_page.h is this process's; the watchdog's first scan begins it,

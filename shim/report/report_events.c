@@ -185,10 +185,28 @@ uint64_t report_drain(const struct drain_facts *facts)
     return event.head.seq;
 }
 
-void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
+void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes)
 {
     struct event event = {.kind = EVENT_DRAIN_LOSS,
-                          .loss = {.handed_over = handed_over, .bytes = bytes, .writes = writes}};
+                          .loss = {.what = what, .bytes = bytes, .writes = writes}};
+    if (!recorder_lock())
+        return;
+    report(&event);
+    recorder_unlock();
+}
+
+void report_drain_wait(const struct drain_wait_facts *facts)
+{
+    struct event event = {.kind = EVENT_DRAIN_WAIT, .drain_wait = facts};
+    if (!recorder_lock())
+        return;
+    report(&event);
+    recorder_unlock();
+}
+
+void report_drain_spool(const struct drain_spool_facts *facts)
+{
+    struct event event = {.kind = EVENT_DRAIN_SPOOL, .drain_spool = facts};
     if (!recorder_lock())
         return;
     report(&event);

@@ -81,7 +81,7 @@ bool report_prepare(char *const *arguments, char *const *environment,
     if (!settings_are_active(into))
         return false;
     recorder_prepare(into, arguments[0] ? arguments[0] : "", from->cpu_stacks);
-    log_prepare(into->text[SETTING_LOG], executable_name);
+    log_prepare(into->text[SETTING_LOG], executable_name, environment);
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
@@ -93,7 +93,7 @@ bool report_prepare(char *const *arguments, char *const *environment,
 /* A process with nothing to tell leaves no file. */
 static void announce(void)
 {
-    if (!recorder_is_json() || !recorder_lock())
+    if (!recorder_is_json() || recorder_is_for_journal() || !recorder_lock())
         return;
     recorder_introduce_by(config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ? log_record
                                                                             : log_keep);
@@ -175,7 +175,8 @@ static bool summary_is_wanted(void)
     case SUMMARY_ALWAYS:
         return true;
     default:
-        return recorder_is_json() ? noticed || !log_keeps() : recorder_counts()->reports > 0;
+        return recorder_is_json() && !recorder_is_for_journal() ? noticed || !log_keeps()
+                                                                : recorder_counts()->reports > 0;
     }
 }
 

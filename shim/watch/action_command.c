@@ -117,7 +117,7 @@ static void wait_for(long shell)
     atomic_store(&status, WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how));
 }
 
-static int keeper_main(void)
+static int watcher_main(void)
 {
     static _Atomic int32_t unused; /* child: scratch */
     leave_fd_table();
@@ -196,7 +196,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     job.line = line;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
-                               &holder_tid, 0, keeper_main);
+                               &holder_tid, 0, watcher_main);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     to_reap = (int32_t)made;
     is_started = made > 0;

@@ -210,9 +210,44 @@ static void on_drain(const json_t *json, struct read_event *to)
 static void on_loss(const json_t *json, struct read_event *to)
 {
     to->event.kind = EVENT_DRAIN_LOSS;
-    to->event.loss.handed_over = strcmp(field_string(json, "event"), "drain_handoff") == 0;
+    if (strcmp(field_string(json, "event"), "drain_handoff") == 0)
+        to->event.loss.what = DRAIN_HANDED_OVER;
+    else if (strcmp(field_string(json, "reason"), "pid_namespace_ends") == 0)
+        to->event.loss.what = DRAIN_LOST_WITH_INIT;
+    else
+        to->event.loss.what = DRAIN_DROPPED;
     to->event.loss.bytes = count(json, "bytes");
     to->event.loss.writes = count(json, "writes");
+}
+
+static void on_drain_wait(const json_t *json, struct read_event *to)
+{
+    struct drain_wait_facts *facts = &to->drain_wait;
+    const char *then = field_string(json, "then");
+    to->event.kind = EVENT_DRAIN_WAIT;
+    facts->fd = number(json, "fd");
+    read_object(json, &facts->object);
+    facts->bytes = count(json, "bytes");
+    facts->waited_ns = nanoseconds(json, "waited_ms");
+    facts->limit_ns =
+        json_object_get(json, "limit_ms") ? nanoseconds(json, "limit_ms") : UINT64_MAX;
+    facts->exits = strcmp(field_string(json, "waits"), "exit") == 0;
+    facts->is_first = strcmp(then, "lost") == 0;
+    facts->spools = strcmp(then, "spool") == 0;
+    to->event.drain_wait = facts;
+}
+
+static void on_drain_spool(const json_t *json, struct read_event *to)
+{
+    struct drain_spool_facts *facts = &to->drain_spool;
+    to->event.kind = EVENT_DRAIN_SPOOL;
+    facts->fd = number(json, "fd");
+    read_object(json, &facts->object);
+    facts->path = field_string(json, "path");
+    facts->offset = count(json, "offset");
+    facts->bytes = count(json, "bytes");
+    facts->writes = count(json, "writes");
+    to->event.drain_spool = facts;
 }
 
 static void on_action(const json_t *json, struct read_event *to)
@@ -233,11 +268,14 @@ static const struct {
     const char *name;
     void (*read)(const json_t *json, struct read_event *to);
 } kinds[] = {
-    {"blocked", on_blocked}, {"unblocked", on_unblocked}, {"still", on_still},
-    {"lag", on_lag},         {"lag_end", on_lag_end},     {"deadlock", on_finding},
-    {"finding", on_finding}, {"filling", on_filling},     {"drain_start", on_drain},
-    {"drain_end", on_drain}, {"drain_drop", on_loss},     {"drain_handoff", on_loss},
-    {"action", on_action},   {"warning", on_warning},
+    {"blocked", on_blocked},       {"unblocked", on_unblocked},
+    {"still", on_still},           {"lag", on_lag},
+    {"lag_end", on_lag_end},       {"deadlock", on_finding},
+    {"finding", on_finding},       {"filling", on_filling},
+    {"drain_start", on_drain},     {"drain_end", on_drain},
+    {"drain_drop", on_loss},       {"drain_handoff", on_loss},
+    {"drain_wait", on_drain_wait}, {"drain_spool", on_drain_spool},
+    {"action", on_action},         {"warning", on_warning},
 };
 
 bool event_read(const json_t *json, struct read_event *to)

@@ -19,6 +19,8 @@ struct read_event {
     struct incident incident;
     struct lag_facts lag;
     struct drain_facts drain;
+    struct drain_wait_facts drain_wait;
+    struct drain_spool_facts drain_spool;
     struct event_finding finding;
     struct read_stack stack;
 };
