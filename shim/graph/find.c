@@ -40,7 +40,8 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
         const struct wait_thread *thread = &graph->threads[i];
         if (graph->processes[thread->process].reported)
             continue;
-        if (finding_stuck_write(graph, thread, &findings[count]) ||
+        if (finding_backlog(graph, i, &findings[count]) ||
+            finding_stuck_write(graph, thread, &findings[count]) ||
             finding_endless_read(graph, thread, &findings[count]))
             count++;
     }
@@ -94,6 +95,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 {
     if (before->kind != now->kind || before->fingerprint != now->fingerprint)
         return false;
+    if (now->kind == FINDING_BACKLOG)
+        return finding_backlog_confirms(before, now);
     if (now->kind != FINDING_READER_AWAY)
         return true;
     if (now->keeper_runs || before->keeper_runs)
@@ -108,9 +111,14 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 const char *finding_name(enum finding_kind kind)
 {
     static const char *const names[] = {
-        [FINDING_DEADLOCK] = "deadlock",       [FINDING_SELF_READER] = "self_reader",
-        [FINDING_NO_READER] = "no_reader",     [FINDING_READER_STOPPED] = "reader_stopped",
-        [FINDING_READER_AWAY] = "reader_away", [FINDING_EOF_NEVER] = "eof_never",
+        [FINDING_DEADLOCK] = "deadlock",
+        [FINDING_SELF_READER] = "self_reader",
+        [FINDING_NO_READER] = "no_reader",
+        [FINDING_READER_STOPPED] = "reader_stopped",
+        [FINDING_READER_AWAY] = "reader_away",
+        [FINDING_EOF_NEVER] = "eof_never",
+        [FINDING_NONBLOCKING_SHARED] = "nonblocking_shared",
+        [FINDING_BACKLOG] = "backlog",
     };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
 }

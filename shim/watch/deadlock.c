@@ -2,16 +2,14 @@
 #include "watch/deadlock.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/raw_syscall.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/tell.h"
 #include "watch/action.h"
-#include "watch/context.h"
+#include "watch/graph_memory.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
 
@@ -23,10 +21,10 @@ enum {
 #define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
+#define GROWING_NS            ((uint64_t)5 * NS_PER_S)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
-static struct wait_graph graph;             /* child: scratch */
+static struct wait_graph *graph;            /* child: scratch, each look begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
 static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
@@ -53,18 +51,6 @@ void deadlock_begin(void)
     held_since = 0;
 }
 
-static bool have_memory(void)
-{
-    if (memory)
-        return true;
-    long made = raw_syscall(SYS_mmap, 0, WAIT_GRAPH_MEMORY, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
-    memory = (void *)made;
-    return true;
-}
-
 static int own_pid(void)
 {
     return atomic_load(&life->pid);
@@ -83,9 +69,9 @@ static bool is_member(const struct wait_finding *finding, int pid)
  * for. */
 static bool waits_in_vain(void)
 {
-    uint32_t own = wait_graph_process(&graph, own_pid());
-    wait_graph_reduce(&graph, ACT_ALL);
-    return own != NO_INDEX && graph.processes[own].loaded && !graph.processes[own].can_act;
+    uint32_t own = wait_graph_process(graph, own_pid());
+    wait_graph_reduce(graph, ACT_ALL);
+    return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
 /* A reader that is away may come back; these do not end as long as nobody interferes. */
@@ -97,9 +83,9 @@ static bool cannot_end(const struct wait_finding *finding)
 
 /* What is to be told here: a cycle that this process is a member of, what is wrong with the other
  * end of its own wait, or what keeps from going on whom it waits for. */
-static const struct wait_finding *choose(unsigned count)
+static struct wait_finding *choose(unsigned count)
 {
-    const struct wait_finding *own = NULL, *awaited = NULL;
+    struct wait_finding *own = NULL, *awaited = NULL;
     for (unsigned i = 0; i < count; i++) {
         if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
             return &found[i];
@@ -168,10 +154,9 @@ static uint64_t act_when_due(uint64_t now)
     if (held_since == 0 || !to_act)
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
-    if (now < due || !have_memory())
+    if (now < due || !(graph = graph_memory_begin()))
         return due;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
-    unsigned count = wait_graph_look_at(&graph, own_pid(), found, FINDINGS);
+    unsigned count = wait_graph_look_at(graph, own_pid(), found, FINDINGS);
     to_act = false;
     for (unsigned i = 0; i < count; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
@@ -179,36 +164,47 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
+/* What is suspected is looked at again soon, once; what grows is given time to. */
+static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
+{
+    bool grows = finding && finding->kind == FINDING_BACKLOG;
+    bool same = grows && have_before && before.kind == FINDING_BACKLOG &&
+                before.fingerprint == finding->fingerprint &&
+                finding->seen_ns - before.seen_ns < GROWING_NS;
+    bool again = finding && !confirmed && (same || !have_before);
+    have_before = finding && !confirmed;
+    if (have_before && !same)
+        before = *finding;
+    confirm_at = !again                     ? UINT64_MAX
+                 : finding->likely || grows ? now + BETWEEN_TWO_ROUNDS_NS
+                                            : now + BETWEEN_TWO_LOOKS_NS;
+}
+
 /* One look at all processes. A suspicion is kept for the look that confirms it. */
 static void look(uint64_t now)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
-    const struct wait_finding *finding =
-        choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
+    graph = graph_memory_begin();
+    struct wait_finding *finding = choose(wait_graph_look_at(graph, own_pid(), found, FINDINGS));
     if (finding && is_told(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
+    if (confirmed && finding->kind == FINDING_BACKLOG)
+        finding_backlog_grew(&before, finding);
     uint64_t seq =
         confirmed ? tell_finding(finding, members_look(finding), own_wait_ns(finding, now)) : 0;
     if (seq != 0) {
         told[told_count++ % TOLD_LIMIT] = identity(finding);
         hold(finding, seq);
     }
-    bool first = finding && !have_before;
-    have_before = finding && !confirmed;
-    if (have_before)
-        before = *finding;
-    confirm_at = !first            ? UINT64_MAX
-                 : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
-                                   : now + BETWEEN_TWO_LOOKS_NS;
+    keep_suspicion(finding, confirmed, now);
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void look_at_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
-    if (wait_graph_may_be_stuck(&graph, own_pid()))
+    graph = graph_memory_begin();
+    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_wants_room(graph, own_pid()))
         look(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
@@ -238,7 +234,7 @@ static uint64_t look_if_due(uint64_t now, bool stuck)
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
-    if (!have_memory())
+    if (!graph_memory_begin())
         return now + LONGEST_PAUSE_NS;
     uint64_t next = look_at_stuck_write(now, stuck);
     if (now >= confirm_at)

@@ -22,6 +22,7 @@
 #include "watch/long_waits.h"
 #include "watch/metrics.h"
 #include "watch/proof.h"
+#include "watch/refused_writes.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
 
@@ -207,6 +208,7 @@ void watchdog_run(void)
         look_again_at(&look, deadlock_look(look.now, look.stuck));
         look_again_at(&look, filling_look(look.now, look.activity));
         look_again_at(&look, drain_watch_look(look.now));
+        refused_writes_look();
         tell_periodic(event_loops_any());
         look_again_at(&look, metrics_look(look.now));
         look_again_at(&look, action_look(look.now));

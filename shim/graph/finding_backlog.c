@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Programs that never block, because their runtime keeps in memory what the full pipe does not
+ * take: Node's process.stdout on a pipe, asyncio's writer without drain(). Their event loop waits,
+ * beside all else, for room in a pipe that nobody reads, and goes on.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text_buffer.h"
+#include "graph/finding_links.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_look.h"
+#include "kernel/proc_reader.h"
+#include "kernel/status.h"
+
+enum {
+    GROWTH_BYTES = 256 * 1024, /* less may be the heap's own ups and downs */
+    /* Without the kernel's word that the reader has read nothing: not listening for so long. */
+    AWAY_FOR_MS = 3000,
+};
+
+/* Looks through what a thread waits for, for a full pipe. */
+struct search {
+    const struct wait_graph *graph;
+    int pid;
+    int fd; /* -1: none yet */
+    struct wait_holder end;
+};
+
+static bool is_full_pipe(void *context, int fd, unsigned waits_for)
+{
+    struct search *search = context;
+    struct fd_description description;
+    struct pipe_fill fill;
+    int64_t unread;
+    if (!(waits_for & WAIT_FOR_ROOM) || fd_describe(search->pid, fd, &description) < 0 ||
+        description.kind == LINK_SOCKET || !fd_is_channel(&description) ||
+        borrowed_pipe_fill(search->pid, fd, true, &fill) < 0 || fill.full != 1 ||
+        !wait_graph_other_end(search->graph, search->pid, &description, WAIT_FOR_ROOM, &search->end,
+                              &unread))
+        return true;
+    search->fd = fd;
+    return false;
+}
+
+static bool wants_room(const struct wait_graph *graph, const struct wait_thread *thread,
+                       struct search *search)
+{
+    enum wait_kind kind = thread->wait.kind;
+    *search = (struct search){graph, graph->processes[thread->process].pid, -1, {{0, 0}, 0, 0, 0}};
+    if ((kind != WAIT_EPOLL && kind != WAIT_POLL && kind != WAIT_SELECT) ||
+        !(thread->free || thread->recurs) || !(graph->look & LOOK_BORROW))
+        return false;
+    wait_set_each(search->pid, &thread->wait, (graph->look & LOOK_MEMORY) != 0, is_full_pipe,
+                  search);
+    return search->fd >= 0;
+}
+
+bool wait_graph_wants_room(const struct wait_graph *graph, int pid)
+{
+    uint32_t own = wait_graph_process(graph, pid);
+    struct search search;
+    for (uint32_t i = 0; own != NO_INDEX && i < graph->processes[own].thread_count; i++) {
+        if (wants_room(graph, &graph->threads[graph->processes[own].first_thread + i], &search))
+            return true;
+    }
+    return false;
+}
+
+static int64_t resident_bytes(int pid)
+{
+    struct status_field resident = {.name = "VmRSS", .base = 10}; /* kB */
+    return status_read(pid, 0, &resident, 1) ? (int64_t)resident.value * 1024 : UNKNOWN_NUMBER;
+}
+
+/* How often a process has read, whatever it was; UNKNOWN_NUMBER where that may not be asked. */
+static int64_t reads_of(int pid)
+{
+    char path[PROC_PATH_LIMIT];
+    struct status_field reads = {.name = "syscr", .base = 10};
+    proc_path(path, pid, 0, "io");
+    return fields_read(path, &reads, 1) ? (int64_t)reads.value : UNKNOWN_NUMBER;
+}
+
+/* True if nobody who holds the other end listens; `*keeper`: one of them. */
+static bool nobody_listens(struct wait_graph *graph, const struct search *search,
+                           const struct wait_holder **keeper)
+{
+    uint32_t count, first = wait_graph_holders(graph, search->end.key, &count);
+    *keeper = NULL;
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct wait_holder *holder = &graph->holders[i];
+        int away_epoll;
+        if (!(holder->access & search->end.access))
+            continue;
+        wait_graph_load(graph, graph->processes[holder->process].pid);
+        if (graph->processes[holder->process].opaque ||
+            wait_graph_listens(graph, holder->process, search->end.key, &away_epoll))
+            return false;
+        if (graph->processes[holder->process].pid != search->pid || !*keeper)
+            *keeper = holder;
+    }
+    return *keeper != NULL;
+}
+
+bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_finding *finding)
+{
+    const struct wait_thread *thread = &graph->threads[index];
+    const struct wait_holder *keeper;
+    struct search search;
+    memset(finding, 0, sizeof *finding);
+    if (!wants_room(graph, thread, &search) || !nobody_listens(graph, &search, &keeper))
+        return false;
+    struct chain_link *writer = &finding->chain[0];
+    struct wait_edge edge = {keeper->process, REASON_ROOM, search.fd, keeper->fd, keeper->key};
+    const struct wait_thread *away = link_keeper_thread(graph, keeper->process);
+    finding->kind = FINDING_BACKLOG;
+    finding->away_epoll = -1;
+    finding->count = 1;
+    link_start(graph, thread, writer);
+    writer->reason = REASON_ROOM;
+    link_name_object(graph, search.fd, writer);
+    link_set_for(graph, &edge, writer);
+    finding->keeper_pid = writer->for_pid;
+    if (away && keeper->process != thread->process) {
+        link_start(graph, away, &finding->chain[1]);
+        link_name_object(graph, away->wait.fd, &finding->chain[1]);
+        finding->count = 2;
+    }
+    finding->fingerprint = link_mix(link_mix(0, (uint64_t)thread->tid), writer->key.inode);
+    finding->keeper_reads = reads_of(finding->keeper_pid);
+    finding->memory_bytes = resident_bytes(writer->pid);
+    finding->seen_ns = clock_monotonic_ns();
+    finding_describe(graph, finding);
+    return true;
+}
+
+bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now)
+{
+    bool unread = now->keeper_reads != UNKNOWN_NUMBER && now->keeper_reads == before->keeper_reads;
+    return before->memory_bytes != UNKNOWN_NUMBER && before->chain[0].used == now->chain[0].used &&
+           now->memory_bytes - before->memory_bytes >= GROWTH_BYTES &&
+           (unread || now->seen_ns - before->seen_ns >= (uint64_t)AWAY_FOR_MS * NS_PER_MS);
+}
+
+void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now)
+{
+    struct text_buffer text;
+    size_t length = strlen(now->words);
+    text_init(&text, now->words + length, sizeof now->words - length);
+    text_format(&text, "; its memory grew by %ld KiB in %lu ms meanwhile",
+                (long)((now->memory_bytes - before->memory_bytes) / 1024),
+                (unsigned long)((now->seen_ns - before->seen_ns) / NS_PER_MS));
+}
