@@ -10,7 +10,7 @@
 #include "base/text_buffer.h"
 #include "graph/finding_links.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
 
@@ -34,10 +34,10 @@ static bool is_full_pipe(void *context, int fd, unsigned waits_for)
     struct fd_description description;
     struct pipe_fill fill;
     int64_t unread;
-    if (!(waits_for & WAIT_FOR_ROOM) || fd_describe(search->pid, fd, &description) < 0 ||
+    if (!(waits_for & WAIT_FOR_SPACE) || fd_describe(search->pid, fd, &description) < 0 ||
         description.kind == LINK_SOCKET || !fd_is_channel(&description) ||
         borrowed_pipe_fill(search->pid, fd, true, &fill) < 0 || fill.full != 1 ||
-        !wait_graph_other_end(search->graph, search->pid, &description, WAIT_FOR_ROOM, &search->end,
+        !wait_graph_other_end(search->graph, search->pid, &description, WAIT_FOR_SPACE, &search->end,
                               &unread))
         return true;
     search->fd = fd;
@@ -50,9 +50,9 @@ static bool wants_room(const struct wait_graph *graph, const struct wait_thread 
     enum wait_kind kind = thread->wait.kind;
     *search = (struct search){graph, graph->processes[thread->process].pid, -1, {{0, 0}, 0, 0, 0}};
     if ((kind != WAIT_EPOLL && kind != WAIT_POLL && kind != WAIT_SELECT) ||
-        !(thread->free || thread->recurs) || !(graph->look & LOOK_BORROW))
+        !(thread->free || thread->recurs) || !(graph->access & ACCESS_BORROW))
         return false;
-    wait_set_each(search->pid, &thread->wait, (graph->look & LOOK_MEMORY) != 0, is_full_pipe,
+    wait_set_each(search->pid, &thread->wait, (graph->access & ACCESS_MEMORY) != 0, is_full_pipe,
                   search);
     return search->fd >= 0;
 }
@@ -83,12 +83,12 @@ static int64_t reads_of(int pid)
     return fields_read(path, &reads, 1) ? (int64_t)reads.value : UNKNOWN_NUMBER;
 }
 
-/* True if nobody who holds the other end listens; `*keeper`: one of them. */
+/* True if nobody who holds the other end listens; `*reader`: one of them. */
 static bool nobody_listens(struct wait_graph *graph, const struct search *search,
-                           const struct wait_holder **keeper)
+                           const struct wait_holder **reader)
 {
     uint32_t count, first = wait_graph_holders(graph, search->end.key, &count);
-    *keeper = NULL;
+    *reader = NULL;
     for (uint32_t i = first; i < first + count; i++) {
         const struct wait_holder *holder = &graph->holders[i];
         int away_epoll;
@@ -98,38 +98,38 @@ static bool nobody_listens(struct wait_graph *graph, const struct search *search
         if (graph->processes[holder->process].opaque ||
             wait_graph_listens(graph, holder->process, search->end.key, &away_epoll))
             return false;
-        if (graph->processes[holder->process].pid != search->pid || !*keeper)
-            *keeper = holder;
+        if (graph->processes[holder->process].pid != search->pid || !*reader)
+            *reader = holder;
     }
-    return *keeper != NULL;
+    return *reader != NULL;
 }
 
 bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_finding *finding)
 {
     const struct wait_thread *thread = &graph->threads[index];
-    const struct wait_holder *keeper;
+    const struct wait_holder *reader;
     struct search search;
     memset(finding, 0, sizeof *finding);
-    if (!wants_room(graph, thread, &search) || !nobody_listens(graph, &search, &keeper))
+    if (!wants_room(graph, thread, &search) || !nobody_listens(graph, &search, &reader))
         return false;
     struct chain_link *writer = &finding->chain[0];
-    struct wait_edge edge = {keeper->process, REASON_ROOM, search.fd, keeper->fd, keeper->key};
-    const struct wait_thread *away = link_keeper_thread(graph, keeper->process);
+    struct wait_edge edge = {reader->process, REASON_SPACE, search.fd, reader->fd, reader->key};
+    const struct wait_thread *away = link_holder_thread(graph, reader->process);
     finding->kind = FINDING_BACKLOG;
     finding->away_epoll = -1;
     finding->count = 1;
     link_start(graph, thread, writer);
-    writer->reason = REASON_ROOM;
+    writer->reason = REASON_SPACE;
     link_name_object(graph, search.fd, writer);
     link_set_for(graph, &edge, writer);
-    finding->keeper_pid = writer->for_pid;
-    if (away && keeper->process != thread->process) {
+    finding->holder_pid = writer->for_pid;
+    if (away && reader->process != thread->process) {
         link_start(graph, away, &finding->chain[1]);
         link_name_object(graph, away->wait.fd, &finding->chain[1]);
         finding->count = 2;
     }
     finding->fingerprint = link_mix(link_mix(0, (uint64_t)thread->tid), writer->key.inode);
-    finding->keeper_reads = reads_of(finding->keeper_pid);
+    finding->holder_reads = reads_of(finding->holder_pid);
     finding->memory_bytes = resident_bytes(writer->pid);
     finding->seen_ns = clock_monotonic_ns();
     finding_describe(graph, finding);
@@ -138,7 +138,7 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
 
 bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now)
 {
-    bool unread = now->keeper_reads != UNKNOWN_NUMBER && now->keeper_reads == before->keeper_reads;
+    bool unread = now->holder_reads != UNKNOWN_NUMBER && now->holder_reads == before->holder_reads;
     return before->memory_bytes != UNKNOWN_NUMBER && before->chain[0].used == now->chain[0].used &&
            now->memory_bytes - before->memory_bytes >= GROWTH_BYTES &&
            (unread || now->seen_ns - before->seen_ns >= (uint64_t)AWAY_FOR_MS * NS_PER_MS);

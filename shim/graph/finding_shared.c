@@ -38,7 +38,7 @@ static const struct wait_holder *find_holder(const struct wait_graph *graph, int
 static void start_link(const struct wait_graph *graph, uint32_t process, struct chain_link *link)
 {
     static const struct wait_thread unread = {.wait.kind = WAIT_NONE};
-    const struct wait_thread *thread = link_keeper_thread(graph, process);
+    const struct wait_thread *thread = link_holder_thread(graph, process);
     struct wait_thread stand_in = unread;
     stand_in.tid = graph->processes[process].pid;
     stand_in.process = process;
@@ -61,13 +61,13 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
     start_link(graph, own, writer);
     writer->wait = WAIT_WRITE;
     strcpy(writer->waits_in, "write");
-    writer->reason = REASON_ROOM;
+    writer->reason = REASON_SPACE;
     link_name_object(graph, fd, writer);
     finding->fingerprint = link_mix(link_mix(0, (uint64_t)pid), description.key.inode);
     finding->likely = true;
     if (holder) {
         uint32_t process = wait_graph_load(graph, graph->processes[holder->process].pid);
-        struct wait_edge edge = {holder->process, REASON_ROOM, fd, holder->fd, holder->key};
+        struct wait_edge edge = {holder->process, REASON_SPACE, fd, holder->fd, holder->key};
         link_set_for(graph, &edge, writer);
         start_link(graph, process, &finding->chain[1]);
         link_name_object(graph, holder->fd, &finding->chain[1]);

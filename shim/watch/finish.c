@@ -7,7 +7,7 @@
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/judge.h"
 #include "watch/lag.h"
 #include "watch/metrics.h"
@@ -24,7 +24,7 @@ static void speak(void *unused)
     lag_end_all();
     refused_writes_finish();
     metrics_finish(deadline);
-    tell_finish(deadline);
+    report_finish(deadline);
     /* What still runs may hang: libc empties its streams behind the destructors. */
     watchdog_thread_release();
 }

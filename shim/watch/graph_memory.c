@@ -18,6 +18,6 @@ struct wait_graph *graph_memory_begin(void)
             return NULL;
         memory = (void *)made;
     }
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
     return &graph;
 }

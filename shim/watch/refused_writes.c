@@ -7,7 +7,7 @@
 
 #include "graph/finding.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/graph_memory.h"
 
 static struct wait_finding finding; /* child: scratch */
@@ -43,10 +43,10 @@ static void judge(int fd, bool at_exit)
     struct wait_graph *graph;
     if (process_runtime(pid) != RUNTIME_NODE && !set_it_itself(pid, fd) &&
         (graph = graph_memory_begin()) && find(graph, pid, fd, at_exit))
-        tell_finding(&finding, NULL, 0);
+        report_finding(&finding, NULL, 0);
 }
 
-static void look(bool at_exit)
+static void scan(bool at_exit)
 {
     uint32_t fresh = atomic_load(&life->refused) & ~atomic_load(&life->refusals_seen);
     for (int fd = 0; fresh >> fd != 0; fd++) {
@@ -57,12 +57,12 @@ static void look(bool at_exit)
     }
 }
 
-void refused_writes_look(void)
+void refused_writes_scan(void)
 {
-    look(false);
+    scan(false);
 }
 
 void refused_writes_finish(void)
 {
-    look(true);
+    scan(true);
 }

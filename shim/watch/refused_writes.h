@@ -10,7 +10,7 @@
 
 /* Tells of each stream once in the life of the process. Costs a load when there is nothing new,
  * else a look at the relatives, and at all of /proc if none of these is it. */
-void refused_writes_look(void);
+void refused_writes_scan(void);
 
 /* The same with the last words of a process, which may have died of it: relatives only. */
 void refused_writes_finish(void);
