@@ -83,6 +83,7 @@ unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_findi
 {
     if (wait_graph_scan(graph) < 0 || wait_graph_load(graph, pid) == NO_INDEX)
         return 0;
+    wait_graph_load_neighbours(graph, pid);
     unsigned count = wait_graph_find(graph, findings, limit);
     for (unsigned i = 1; i < count && !names_process(&findings[0], pid); i++) {
         if (names_process(&findings[i], pid))

@@ -105,9 +105,10 @@ unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_findi
 bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
                                 struct wait_finding *finding);
 
-/* Does a thread of `pid`, which goes on, wait for room in a full pipe beside other things? Then a
- * look at all processes may find FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
-bool wait_graph_wants_room(const struct wait_graph *graph, int pid);
+/* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, or an
+ * event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may
+ * find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
+bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid);
 
 /* Adds to the words of a confirmed FINDING_BACKLOG what its memory has grown by since `before`. */
 void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now);

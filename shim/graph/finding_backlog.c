@@ -5,6 +5,7 @@
  * beside all else, for room in a pipe that nobody reads, and goes on.
  */
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/clock.h"
 #include "base/text_buffer.h"
@@ -12,6 +13,7 @@
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 #include "kernel/status.h"
 
 enum {
@@ -37,8 +39,8 @@ static bool is_full_pipe(void *context, int fd, unsigned waits_for)
     if (!(waits_for & WAIT_FOR_SPACE) || fd_describe(search->pid, fd, &description) < 0 ||
         description.kind == LINK_SOCKET || !fd_is_channel(&description) ||
         borrowed_pipe_fill(search->pid, fd, true, &fill) < 0 || fill.full != 1 ||
-        !wait_graph_other_end(search->graph, search->pid, &description, WAIT_FOR_SPACE, &search->end,
-                              &unread))
+        !wait_graph_other_end(search->graph, search->pid, &description, WAIT_FOR_SPACE,
+                              &search->end, &unread))
         return true;
     search->fd = fd;
     return false;
@@ -57,12 +59,25 @@ static bool wants_room(const struct wait_graph *graph, const struct wait_thread 
     return search->fd >= 0;
 }
 
-bool wait_graph_wants_room(const struct wait_graph *graph, int pid)
+static bool waits_for_reader(const struct wait_graph *graph, const struct wait_thread *thread,
+                             uint32_t reader)
+{
+    for (uint32_t e = 0; thread->process != reader && e < thread->edge_count; e++) {
+        const struct wait_edge *edge = &graph->edges[thread->first_edge + e];
+        if (edge->process == reader && edge->reason == REASON_SPACE)
+            return true;
+    }
+    return false;
+}
+
+bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid)
 {
     uint32_t own = wait_graph_process(graph, pid);
     struct search search;
-    for (uint32_t i = 0; own != NO_INDEX && i < graph->processes[own].thread_count; i++) {
-        if (wants_room(graph, &graph->threads[graph->processes[own].first_thread + i], &search))
+    wait_graph_load_neighbours(graph, pid);
+    for (uint32_t i = 0; own != NO_INDEX && i < graph->thread_count; i++) {
+        if (waits_for_reader(graph, &graph->threads[i], own) ||
+            wants_room(graph, &graph->threads[i], &search))
             return true;
     }
     return false;
@@ -70,17 +85,28 @@ bool wait_graph_wants_room(const struct wait_graph *graph, int pid)
 
 static int64_t resident_bytes(int pid)
 {
-    struct status_field resident = {.name = "VmRSS", .base = 10}; /* kB */
-    return status_read(pid, 0, &resident, 1) ? (int64_t)resident.value * 1024 : UNKNOWN_NUMBER;
+    char text[128];
+    uint64_t size, pages;
+    if (proc_read_of(pid, 0, "statm", text, sizeof text) <= 0 || !parse_statm(text, &size, &pages))
+        return UNKNOWN_NUMBER;
+    return (int64_t)(pages * getauxval(AT_PAGESZ));
 }
 
-/* How often a process has read, whatever it was; UNKNOWN_NUMBER where that may not be asked. */
-static int64_t reads_of(int pid)
+/* How often the threads of a process have read, whatever it was; UNKNOWN_NUMBER where that may not
+ * be asked. Without the watchdog of this library, which reads much. */
+static int64_t reads_of(const struct wait_graph *graph, uint32_t process)
 {
-    char path[PROC_PATH_LIMIT];
-    struct status_field reads = {.name = "syscr", .base = 10};
-    proc_path(path, pid, 0, "io");
-    return fields_read(path, &reads, 1) ? (int64_t)reads.value : UNKNOWN_NUMBER;
+    const struct wait_process *reader = &graph->processes[process];
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < reader->thread_count; i++) {
+        char path[PROC_PATH_LIMIT];
+        struct status_field reads = {.name = "syscr", .base = 10};
+        proc_path(path, reader->pid, graph->threads[reader->first_thread + i].tid, "io");
+        if (!fields_read(path, &reads, 1))
+            return UNKNOWN_NUMBER;
+        sum += (int64_t)reads.value;
+    }
+    return sum;
 }
 
 /* True if nobody who holds the other end listens; `*reader`: one of them. */
@@ -129,7 +155,7 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
         finding->count = 2;
     }
     finding->fingerprint = link_mix(link_mix(0, (uint64_t)thread->tid), writer->key.inode);
-    finding->holder_reads = reads_of(finding->holder_pid);
+    finding->holder_reads = reads_of(graph, reader->process);
     finding->memory_bytes = resident_bytes(writer->pid);
     finding->seen_ns = clock_monotonic_ns();
     finding_describe(graph, finding);

@@ -320,7 +320,6 @@ static void backlog_words(const struct wait_graph *graph, const struct wait_find
     finding_end_words(text, writer->own_fd);
     text_string(text, " does not take: ");
     finding_object_words(text, writer);
-    text_string(text, " is full");
     fill_words(text, writer);
     if (writer->for_pid == writer->pid) {
         text_string(text, "; only it itself can read it, and does not");

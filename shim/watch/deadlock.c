@@ -82,22 +82,32 @@ static bool cannot_end(const struct wait_finding *finding)
            finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the other
- * end of its own wait, or what keeps from going on whom it waits for. */
+/* Is it this process that does not read? */
+static bool is_awaited(const struct wait_finding *finding)
+{
+    return (finding->kind == FINDING_READER_AWAY || finding->kind == FINDING_BACKLOG) &&
+           finding->chain[0].for_pid == own_pid();
+}
+
+/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
+ * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
+ * what somebody writes. */
 static struct wait_finding *choose(unsigned count)
 {
-    struct wait_finding *own = NULL, *awaited = NULL;
+    struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
     for (unsigned i = 0; i < count; i++) {
         if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
             return &found[i];
         if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
-        if (!awaited && cannot_end(&found[i]))
-            awaited = &found[i];
+        if (!unread && is_awaited(&found[i]))
+            unread = &found[i];
+        if (!hopeless && cannot_end(&found[i]))
+            hopeless = &found[i];
     }
-    if (own || !awaited)
+    if (own)
         return own;
-    return waits_in_vain() ? awaited : NULL;
+    return hopeless && waits_in_vain() ? hopeless : unread;
 }
 
 static uint64_t identity(const struct wait_finding *finding)
@@ -165,20 +175,29 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
-/* What is suspected is looked at again soon, once; what grows is given time to. */
+/* A backlog needs time to grow, and its writer may be at work when it is scanned. */
+static bool still_grows(const struct wait_finding *finding, uint64_t now)
+{
+    return have_before && before.kind == FINDING_BACKLOG && now - before.seen_ns < GROWING_NS &&
+           (!finding ||
+            (finding->kind == FINDING_BACKLOG && finding->fingerprint == before.fingerprint));
+}
+
+/* What is suspected is scanned again soon, and once. */
 static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
 {
-    bool grows = finding && finding->kind == FINDING_BACKLOG;
-    bool same = grows && have_before && before.kind == FINDING_BACKLOG &&
-                before.fingerprint == finding->fingerprint &&
-                finding->seen_ns - before.seen_ns < GROWING_NS;
-    bool again = finding && !confirmed && (same || !have_before);
+    confirm_at = UINT64_MAX;
+    if (!confirmed && still_grows(finding, now)) {
+        confirm_at = now + BETWEEN_TWO_ROUNDS_NS;
+        return;
+    }
+    if (finding && !have_before)
+        confirm_at =
+            now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
+                                                                       : BETWEEN_TWO_SCANS_NS);
     have_before = finding && !confirmed;
-    if (have_before && !same)
+    if (have_before)
         before = *finding;
-    confirm_at = !again                     ? UINT64_MAX
-                 : finding->likely || grows ? now + BETWEEN_TWO_ROUNDS_NS
-                                            : now + BETWEEN_TWO_SCANS_NS;
 }
 
 /* One scan of all processes. A suspicion is kept for the scan that confirms it. */
@@ -205,7 +224,7 @@ static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     graph = graph_memory_begin();
-    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_wants_room(graph, own_pid()))
+    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }

@@ -202,6 +202,8 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
             continue;
         certain &= same->kind != FINDING_READER_AWAY;
         diagnosis->findings[diagnosis->finding_count++] = *same;
+        if (last && same->kind == FINDING_BACKLOG)
+            finding_backlog_grew(&first[i], &diagnosis->findings[diagnosis->finding_count - 1]);
     }
     return certain;
 }
