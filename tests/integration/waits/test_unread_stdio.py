@@ -70,6 +70,9 @@ print(child.pid, flush=True)
 if how == "read":
     while child.stdout.read1():
         pass
+elif how == "ask":
+    while child.poll() is None:
+        time.sleep(1)
 elif how == "sleep":
     time.sleep(600)
 elif how == "socket":
@@ -174,7 +177,7 @@ class Backlog(WaitsCase):
         """The pipe is full and nobody reads it, but the program has nothing more to say."""
         code = ("process.stdout.write('x'.repeat(90000)); let n = 0;"
                 "setInterval(() => { if (++n === 900) process.exit(0); }, 5)")
-        run = self.begin("child", UNREAD, "wait", NODE, "-e", code)
+        run = self.begin("child", UNREAD, "ask", NODE, "-e", code)
         self.assertEqual(run.process.wait(60), 0)
         self.assertEqual([e["kind"] for e in run.events("finding") if e["kind"] == "backlog"], [])
 
