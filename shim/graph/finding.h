@@ -76,8 +76,11 @@ struct wait_finding {
     uint64_t holder_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t holder_switches;  /* how often its threads have woken so far */
     int64_t holder_reads;      /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
-    int64_t memory_bytes;      /* and how much memory the writer has */
-    uint64_t seen_ns;          /* then (CLOCK_MONOTONIC) */
+    int64_t memory_bytes;      /* and how much memory the writer has, */
+    uint64_t seen_ns;          /* then (CLOCK_MONOTONIC); */
+    int64_t memory_first;      /* the same two at the first of the scans in a row */
+    uint64_t seen_first_ns;
+    unsigned grown_rounds; /* between each two of which it grew */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */
@@ -110,7 +113,11 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
  * find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
 bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid);
 
-/* Adds to the words of a confirmed FINDING_BACKLOG what its memory has grown by since `before`. */
+/* A heap grows by itself now and then. After so many confirmations in a row it is a backlog that
+ * makes it grow, each time. */
+enum { BACKLOG_ROUNDS = 3 };
+/* After wait_finding_confirms() of a FINDING_BACKLOG: counts the round, and adds to the words by
+ * what its memory has grown since the first. */
 void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now);
 
 /* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A

@@ -17,7 +17,7 @@
 #include "kernel/status.h"
 
 enum {
-    GROWTH_BYTES = 256 * 1024, /* less may be the heap's own ups and downs */
+    GROWTH_BYTES_PER_S = 100 * 1024, /* more than what timers and the like leave behind */
     /* Without the kernel's word that the reader has read nothing: not listening for so long. */
     AWAY_FOR_MS = 3000,
 };
@@ -156,8 +156,8 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     }
     finding->fingerprint = link_mix(link_mix(0, (uint64_t)thread->tid), writer->key.inode);
     finding->holder_reads = reads_of(graph, reader->process);
-    finding->memory_bytes = resident_bytes(writer->pid);
-    finding->seen_ns = clock_monotonic_ns();
+    finding->memory_bytes = finding->memory_first = resident_bytes(writer->pid);
+    finding->seen_ns = finding->seen_first_ns = clock_monotonic_ns();
     finding_describe(graph, finding);
     return true;
 }
@@ -165,17 +165,22 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
 bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now)
 {
     bool unread = now->holder_reads != UNKNOWN_NUMBER && now->holder_reads == before->holder_reads;
+    int64_t growth = now->memory_bytes - before->memory_bytes;
+    uint64_t ms = (now->seen_ns - before->seen_ns) / NS_PER_MS;
     return before->memory_bytes != UNKNOWN_NUMBER && before->chain[0].used == now->chain[0].used &&
-           now->memory_bytes - before->memory_bytes >= GROWTH_BYTES &&
-           (unread || now->seen_ns - before->seen_ns >= (uint64_t)AWAY_FOR_MS * NS_PER_MS);
+           growth > 0 && (uint64_t)growth * 1000 >= ms * GROWTH_BYTES_PER_S &&
+           (unread || now->seen_ns - before->seen_first_ns >= (uint64_t)AWAY_FOR_MS * NS_PER_MS);
 }
 
 void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now)
 {
     struct text_buffer text;
     size_t length = strlen(now->words);
+    now->grown_rounds = before->grown_rounds + 1;
+    now->memory_first = before->memory_first;
+    now->seen_first_ns = before->seen_first_ns;
     text_init(&text, now->words + length, sizeof now->words - length);
     text_format(&text, "; its memory grew by %ld KiB in %lu ms meanwhile",
-                (long)((now->memory_bytes - before->memory_bytes) / 1024),
-                (unsigned long)((now->seen_ns - before->seen_ns) / NS_PER_MS));
+                (long)((now->memory_bytes - now->memory_first) / 1024),
+                (unsigned long)((now->seen_ns - now->seen_first_ns) / NS_PER_MS));
 }

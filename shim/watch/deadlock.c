@@ -175,29 +175,40 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
-/* A backlog needs time to grow, and its writer may be at work when it is scanned. */
-static bool still_grows(const struct wait_finding *finding, uint64_t now)
+/* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */
+static bool is_missed(const struct wait_finding *finding, uint64_t now)
 {
-    return have_before && before.kind == FINDING_BACKLOG && now - before.seen_ns < GROWING_NS &&
-           (!finding ||
-            (finding->kind == FINDING_BACKLOG && finding->fingerprint == before.fingerprint));
+    return !finding && have_before && before.kind == FINDING_BACKLOG &&
+           now - before.seen_ns < GROWING_NS;
 }
 
-/* What is suspected is scanned again soon, and once. */
+/* What is suspected is scanned again soon, and once; a backlog as long as it grows. */
 static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
 {
-    confirm_at = UINT64_MAX;
-    if (!confirmed && still_grows(finding, now)) {
-        confirm_at = now + BETWEEN_TWO_ROUNDS_NS;
+    bool grows = finding && finding->kind == FINDING_BACKLOG && finding->grown_rounds > 0;
+    if (is_missed(finding, now)) {
+        confirm_at = now + BETWEEN_TWO_SCANS_NS;
         return;
     }
-    if (finding && !have_before)
+    confirm_at = UINT64_MAX;
+    if (finding && !confirmed && (!have_before || grows))
         confirm_at =
             now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
                                                                        : BETWEEN_TWO_SCANS_NS);
     have_before = finding && !confirmed;
     if (have_before)
         before = *finding;
+}
+
+/* Does what was suspected hold? Counts the rounds of a backlog. */
+static bool is_confirmed(struct wait_finding *finding)
+{
+    if (!finding || !have_before || !wait_finding_confirms(&before, finding))
+        return false;
+    if (finding->kind != FINDING_BACKLOG)
+        return true;
+    finding_backlog_grew(&before, finding);
+    return finding->grown_rounds >= BACKLOG_ROUNDS;
 }
 
 /* One scan of all processes. A suspicion is kept for the scan that confirms it. */
@@ -207,9 +218,7 @@ static void scan(uint64_t now)
     struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
     if (finding && is_reported(identity(finding)))
         finding = NULL;
-    bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
-    if (confirmed && finding->kind == FINDING_BACKLOG)
-        finding_backlog_grew(&before, finding);
+    bool confirmed = is_confirmed(finding);
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), own_wait_ns(finding, now)) : 0;
     if (seq != 0) {
