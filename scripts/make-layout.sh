@@ -16,17 +16,19 @@ drain_doors_install drain_init modules_init stdio_jumps_install watchdog_thread_
 life_activate drain_doors_finish life_finish judge_end_all lag_end_all event_loops_for_each
 strcmp strncmp strlen strchr strrchr strspn strcspn strnlen memcmp memset memcpy
 judge_wait_for_ends life_reporting_begin life_reporting_end tell_summary rights_hold
-inherited_filter_permits find_variable status_read begin_line end_line take_name take_value take
+metrics_prepare memory_reader_process fields_read inherited_filter_permits find_variable status_read begin_line end_line take_name take_value take
 tell_read_settings settings_stack_depth clock_monotonic_ns proc_path filters_added find_python find_javascript make_life"
 echo "SECTIONS {"
 echo "  .rodata : { *(.rodata .rodata.* .gnu.linkonce.r.*) }"
 echo "  .text.start : {"
+echo "    *(.text.startup .text.startup.* .text.exit .text.exit.*)"
 for name in $start; do
     echo "    *(.text.$name .text.$name.*)"
 done
 echo "  }"
 echo "} INSERT AFTER .rela.plt;"
 echo "SECTIONS { .bss.large (NOLOAD) : {"
+echo "    *(.bss.settings)"
 # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
 readelf -sW "$@" | awk '
 $4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 256) {
