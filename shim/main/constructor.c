@@ -100,8 +100,7 @@ static const struct report_sources sources = {
 /* The jumps are in place before main() writes: stdio is not seen by any other door. */
 static void install_stdio(void)
 {
-    start.no_stdio =
-        settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    start.no_stdio = settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     start.stdio_tried = true;
 }
 

@@ -3,10 +3,10 @@
  * The library's life in one process: when it is active, who watches, and what a child starts with.
  *
  * All mutable state that a forked child must not inherit lives in `struct life`, one mapping with
- * MADV_WIPEONFORK (Linux 4.14), made when the library begins: fork, _Fork and clone without CLONE_VM give the child zeroes,
- * atomically and without a handler that could be forgotten; vfork and posix_spawn children share
- * the parent's memory and are recognised by their pid. `pid` 0 therefore means: this process has
- * not begun yet.
+ * MADV_WIPEONFORK (Linux 4.14), made when the library begins: fork, _Fork and clone without
+ * CLONE_VM give the child zeroes, atomically and without a handler that could be forgotten; vfork
+ * and posix_spawn children share the parent's memory and are recognised by their pid. `pid` 0
+ * therefore means: this process has not begun yet.
  */
 #ifndef PIPESHIM_PROCESS_LIFE_H
 #define PIPESHIM_PROCESS_LIFE_H

@@ -107,7 +107,8 @@ bool report_read_settings(char *const *arguments, char *const *environment, bool
     return settings_are_active(into) || name_is_open;
 }
 
-/* A file of one's own by an absolute name, or (in text) what takes nothing before the first report. */
+/* A file of one's own by an absolute name, or (in text) what takes nothing before the first report.
+ */
 static bool log_can_wait(const char *where)
 {
     if (strcmp(where, "stderr") == 0 || strcmp(where, "syslog") == 0 ||

@@ -87,8 +87,8 @@ struct inherited_filter inherited_filter_read(void)
     if (!fields[MODE].found)
         return filter;
     filter.count = fields[FILTERS].found ? (unsigned)fields[FILTERS].value : 1;
-    if (!said.trusted && (said.forbidden || !fields[FILTERS].found ||
-                          !is_the_containers(fields[FILTERS].value)))
+    if (!said.trusted &&
+        (said.forbidden || !fields[FILTERS].found || !is_the_containers(fields[FILTERS].value)))
         filter.verdict = FILTER_FORBIDS;
     return filter;
 }

@@ -21,8 +21,8 @@
  * life_activate() or life_go_inert(). For the constructor; makes no system call. */
 void late_start_prepare(void (*begin)(void));
 
-/* Begins if that was postponed. True if calls are recorded from now on. Another thread that is at it
- * is waited for, some 50 us. Async-signal-safe. */
+/* Begins if that was postponed. True if calls are recorded from now on. Another thread that is at
+ * it is waited for, some 50 us. Async-signal-safe. */
 bool late_start(void);
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: 50 ms at most. */

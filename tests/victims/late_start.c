@@ -21,7 +21,7 @@
 
 enum { THREADS = 8 };
 static pthread_barrier_t together;
-static char block[65536];
+static char block[131072]; /* more than a pipe holds: the first call gets stuck */
 
 static void write_until_read(int fd)
 {
