@@ -68,7 +68,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@$(if $(filter LINK DOC,$(1)),echo '  $(1) $(2)',\
       $(if $(MAKE_TERMOUT),printf '\r\033[K  %s %s\r' '$(1)' '$(notdir $(2))',:)))
 
-.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop soak-life third-party bench fuzz lint format clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop soak-life third-party corpus bench fuzz lint format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -246,6 +246,12 @@ soak-report: $(BUILD)/pipeshim
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
 
+# Sixty hangs from public issue trackers: what is said of each, by whom, how soon; beside it what strace,
+# lsof and gdb show of it. Minutes. CASES="mcp_* ffmpeg_*" runs only these, OPTIONS=--verbose shows what was said.
+corpus: all
+	sh scripts/install-dependencies.sh corpus
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/corpus/run_corpus.py $(OPTIONS) $(CASES)
+
 # JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
 test-node: all
 	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
@@ -289,7 +295,7 @@ lint:
 	sh scripts/lint.sh $(FILES)
 
 format:
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	clang-format -i $(shell git ls-files '*.c' '*.h' ':!tests/corpus/cases')
 
 include scripts/dist.mk
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|unwind|dist|roots|arm64|deb|bench|lint
+#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|deb|bench|lint
 set -eu
 
 packages="build-essential pkg-config libjansson-dev libdw-dev libelf-dev"
@@ -20,6 +20,14 @@ test)
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"
     done
     ;;
+corpus)
+    packages="$packages python3 strace lsof gdb"
+    # What the programs that hang are written in; a case whose runtime is missing is left out.
+    command -v node >/dev/null 2>&1 || wanted="nodejs"
+    command -v perl >/dev/null 2>&1 || wanted="$wanted perl"
+    command -v javac >/dev/null 2>&1 || wanted="$wanted default-jdk-headless"
+    command -v rustc >/dev/null 2>&1 || wanted="$wanted rustc"
+    ;;
 unwind) packages="$packages libunwind-dev binutils python3 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
 dist) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3" ;;
 roots) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3 debootstrap" ;;
@@ -28,7 +36,7 @@ deb) packages="$packages python3 debhelper dpkg-dev lintian" ;;
 bench) packages="$packages libunwind-dev strace" ;;
 lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, unwind, dist, roots, arm64, deb, bench, lint" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, deb, bench, lint" >&2
     exit 64
     ;;
 esac
