@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@ enum {
     STACK_SIZE = 64 * 1024,
     ABOVE_TOP = 64,
     LONGEST_S = 30,
+    LONGEST_ALONE_S = LONGEST_S + 5,
     VARIABLE_LIMIT = 512,
     ENVIRONMENT_LIMIT = 1024,
 };
@@ -42,7 +44,9 @@ static struct {
 } job;
 static _Atomic int32_t holder_tid; /* cleared by the kernel when it is gone */
 static int32_t to_reap;
-static _Atomic int status; /* of the shell; -1: it was killed, -2: it could not be started */
+/* Of the shell: its exit status, or one of these. */
+enum { KILLED = -1, NOT_STARTED = -2, ALONE = -3 };
+static _Atomic int status;
 static bool is_started;
 
 void action_command_begin(void)
@@ -75,6 +79,7 @@ static void use_default_signals(void)
 static int shell_main(void)
 {
     enum { KEPT = 3 };
+    const struct itimerval alone = {.it_value = {LONGEST_ALONE_S, 0}};
     const char *const arguments[] = {"sh", "-c", job.command, NULL};
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_chdir, "/");
@@ -86,6 +91,8 @@ static int shell_main(void)
     for (int fd = KEPT; fd < 16; fd++)
         raw_syscall(SYS_close, fd);
     use_default_signals();
+    /* For the case that nobody waits for it any more. */
+    raw_syscall(SYS_setitimer, ITIMER_REAL, &alone, 0);
     raw_syscall(SYS_execve, "/bin/sh", arguments, memory->environment);
     return 127;
 }
@@ -109,7 +116,7 @@ static void wait_for(long shell)
             raw_syscall(SYS_kill, -shell, SIGKILL); /* its session */
             raw_syscall(SYS_kill, shell, SIGKILL);
             raw_syscall(SYS_wait4, shell, 0, __WALL, 0);
-            atomic_store(&status, -1);
+            atomic_store(&status, KILLED);
             return;
         }
         raw_syscall(SYS_nanosleep, &moment, 0);
@@ -126,7 +133,7 @@ static int keeper_main(void)
     for (int fd = 0; fd < 3; fd++)
         raw_syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
     if (raw_syscall(SYS_pipe2, job.input, O_NONBLOCK) != 0) {
-        atomic_store(&status, -2);
+        atomic_store(&status, NOT_STARTED);
         return 0;
     }
     raw_syscall(SYS_fcntl, job.input[0], F_SETFL, 0);
@@ -135,7 +142,7 @@ static int keeper_main(void)
                        &unused, 0, shell_main);
     raw_syscall(SYS_close, job.input[0]);
     if (shell <= 0) {
-        atomic_store(&status, -2);
+        atomic_store(&status, NOT_STARTED);
         return 0;
     }
     /* All signals are blocked here: one that does not read it is no reason to die. */
@@ -194,6 +201,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     make_environment(event);
     job.command = command;
     job.line = line;
+    atomic_store(&status, ALONE);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
                                &holder_tid, 0, keeper_main);
@@ -205,18 +213,32 @@ bool action_command_start(const char *command, const char *line, const char *eve
 
 const char *action_command_result(void)
 {
-    static char words[32]; /* child: scratch */
+    static char words[64]; /* child: scratch */
     struct text_buffer text;
     if (!is_started || atomic_load(&holder_tid) != 0 ||
         raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
         return NULL;
     is_started = false;
     int how = atomic_load(&status);
-    if (how == -1)
+    if (how == KILLED)
         return "killed after 30 s";
-    if (how == -2)
+    if (how == NOT_STARTED)
         return "could not be started";
+    if (how == ALONE)
+        return "goes on alone: the program changed its rights";
     text_init(&text, words, sizeof words);
     text_format(&text, "exit %d", how);
     return words;
+}
+
+void action_command_stop(void)
+{
+    enum { PATIENCE_MS = 50 };
+    struct timespec moment = {0, NS_PER_MS / 10};
+    int32_t tid = atomic_load(&holder_tid);
+    if (tid == 0)
+        return;
+    raw_syscall(SYS_kill, tid, SIGKILL);
+    for (int i = 0; i < 10 * PATIENCE_MS && atomic_load(&holder_tid) != 0; i++)
+        raw_syscall(SYS_nanosleep, &moment, 0);
 }

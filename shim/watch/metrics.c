@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/clone_on_stack.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/executable.h"
 #include "process/filters.h"
@@ -239,6 +240,8 @@ uint64_t metrics_poll(uint64_t now)
         return next_write;
     next_write = now + settings.number[SETTING_METRICS_EVERY];
     render(now);
+    if (!rights_hold())
+        return UINT64_MAX;
     if (length > 0 && !start_writer() && !was_reported) {
         was_reported = true;
         report_line(
@@ -275,4 +278,14 @@ void metrics_finish(uint64_t deadline_ns)
     length = 0; /* remove it */
     if (start_writer())
         wait_until_gone(clock_monotonic_ns() + 20 * (uint64_t)NS_PER_MS);
+}
+
+void metrics_stop(void)
+{
+    enum { PATIENCE_NS = 50 * NS_PER_MS };
+    int32_t tid = atomic_load(&writer_tid);
+    if (tid == 0 || owner != atomic_load(&life->pid) ||
+        wait_until_gone(clock_monotonic_ns() + PATIENCE_NS))
+        return;
+    raw_syscall(SYS_kill, tid, SIGKILL);
 }
