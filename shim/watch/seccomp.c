@@ -15,10 +15,10 @@
 
 #include "base/raw_syscall.h"
 #include "kernel/memory_reader.h"
+#include "kernel/short_process.h"
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/log.h"
-#include "report/log_writer.h"
 #include "watch/seccomp_evaluate.h"
 
 #define ANY_ARGUMENTS(number)                                                                      \
@@ -89,12 +89,12 @@ static const struct {
     unsigned forbids;
 } useful_calls[] = {
     {ANY_ARGUMENTS(SYS_process_vm_readv), FORBIDS_MEMORY},
-    {WITH(SYS_clone, 0, LOG_WRITER_CLONE_FLAGS), FORBIDS_WRITER},
+    {WITH(SYS_clone, 0, SHORT_PROCESS_FLAGS), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_wait4), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_kill), FORBIDS_WRITER},
     {WITH(SYS_close_range, 2, 0), FORBIDS_WRITER},
     {WITH(SYS_rt_sigaction, 0, SIGTERM), FORBIDS_WRITER},
-    {WITH(SYS_clone, 0, LOG_WRITER_CLONE_FLAGS), FORBIDS_METRICS},
+    {WITH(SYS_clone, 0, SHORT_PROCESS_FLAGS), FORBIDS_METRICS},
     {ANY_ARGUMENTS(SYS_wait4), FORBIDS_METRICS},
     {WITH(SYS_close_range, 2, CLOSE_RANGE_UNSHARE), FORBIDS_METRICS},
     {ANY_ARGUMENTS(SYS_fchmod), FORBIDS_METRICS},
