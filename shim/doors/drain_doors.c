@@ -14,7 +14,7 @@
 #include "drain/headroom.h"
 #include "process/life.h"
 #include "report/reporter.h"
-#include "watch/drain_watch.h"
+#include "watch/finish.h"
 
 /* The functions that were real before the drainer stood in front of them.
  * child: constant */
@@ -237,6 +237,6 @@ void drain_doors_finish(bool exits)
         return;
     if (atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
         descriptor_child_leaves();
-    else if (drain_finish(exits))
-        drain_watch_end();
+    else if (drain_finish(exits) && !exits)
+        life_report_queue();
 }

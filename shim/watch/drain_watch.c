@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "drain/drain.h"
@@ -22,7 +21,7 @@
 #include "watch/context.h"
 #include "watch/proof.h"
 
-enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
+enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS };
 
 /* Of the last episode that was seen of each stream. */
 struct reported_episode {
@@ -31,28 +30,12 @@ struct reported_episode {
     struct drain_facts facts;
 };
 
-/* Used by the watchdog, and at exit by the thread that exits: under the lock. */
+/* Used by the watchdog, and where it is held by the thread that ends: watch/finish.c. */
 static struct reported_episode reported[STREAM_LIMIT];
 static uint64_t reported_dropped_bytes, reported_dropped_writes;
 static uint32_t reported_known; /* of these something was reported, or may have been */
 static unsigned fallbacks_reported;
 static uint64_t next_drop_scan;
-static _Atomic uint32_t lock;
-
-static bool take_lock(void)
-{
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)PATIENCE_MS * NS_PER_MS;
-    uint32_t self = (uint32_t)atomic_load(&life->pid);
-    for (;;) {
-        uint32_t owner = 0;
-        if (atomic_compare_exchange_strong(&lock, &owner, self))
-            return true;
-        if (clock_monotonic_ns() >= deadline)
-            return false;
-        struct timespec moment = {0, NS_PER_MS / 10};
-        raw_syscall(SYS_nanosleep, &moment, 0);
-    }
-}
 
 void drain_watch_begin_in_child(void)
 {
@@ -62,7 +45,6 @@ void drain_watch_begin_in_child(void)
     reported_dropped_writes = 0;
     fallbacks_reported = 0;
     next_drop_scan = 0;
-    atomic_store(&lock, 0);
 }
 
 static void measure(struct stream *stream, struct drain_facts *facts, uint64_t now)
@@ -253,7 +235,7 @@ static bool scan_streams(uint64_t now, bool with_peers)
 
 uint64_t drain_watch_scan(uint64_t now)
 {
-    if (!drain_enabled || !take_lock())
+    if (!drain_enabled)
         return UINT64_MAX;
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
@@ -270,24 +252,16 @@ uint64_t drain_watch_scan(uint64_t now)
         if (reported_dropped_writes != before)
             next_drop_scan = now + NS_PER_S;
     }
-    atomic_store(&lock, 0);
     return open ? now + BETWEEN_SCANS_NS : UINT64_MAX;
-}
-
-static void end_on_other_stack(void *unused)
-{
-    struct drain_totals totals = drain_totals();
-    (void)unused;
-    if (!take_lock())
-        return;
-    scan_streams(clock_monotonic_ns(), false);
-    report_drops();
-    if (totals.handed_over_writes)
-        report_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
-    atomic_store(&lock, 0);
 }
 
 void drain_watch_end(void)
 {
-    on_other_stack(end_on_other_stack, NULL); /* an exec in a signal handler comes this way */
+    if (!drain_enabled)
+        return;
+    struct drain_totals totals = drain_totals();
+    scan_streams(clock_monotonic_ns(), false);
+    report_drops();
+    if (totals.handed_over_writes)
+        report_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
 }

@@ -12,7 +12,8 @@
  * nothing is drained. */
 uint64_t drain_watch_scan(uint64_t now);
 
-/* After drain_finish(): what was not reported yet, and the hand-over. Async-signal-safe. */
+/* After drain_finish(), while the watchdog is held: what was not reported yet, and the hand-over.
+ * Needs some KiB of stack. */
 void drain_watch_end(void);
 
 /* A forked child: what its parent reported is not its to end. */
