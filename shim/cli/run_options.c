@@ -32,6 +32,7 @@ static const struct variable {
     {"loop", "PIPESHIM_LOOP", NULL, "L", "threads that are event loops: auto, main, none, names"},
     {"stack", "PIPESHIM_STACK", NULL, "on|off", "native stacks"},
     {"stack-depth", "PIPESHIM_STACK_DEPTH", NULL, "N", "frames of a stack (64)"},
+    {"stack-format", "PIPESHIM_STACK_FORMAT", NULL, "F", "full, or compact: records below 4 KiB"},
     {"python", "PIPESHIM_PYTHON", NULL, "on|off", "frames of CPython"},
     {"javascript", "PIPESHIM_JAVASCRIPT", NULL, "on|off", "frames of Node.js"},
     {"stdio", "PIPESHIM_STDIO", NULL, "on|off", "see stdio through libc's FILE tables"},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The events about what goes on between processes: deadlocks, readers that do not read, pipes that
  * fill. */
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 
 static void known(struct json_writer *json, const char *key, int64_t number)
@@ -42,6 +43,8 @@ static void member_fields(struct json_writer *json, const struct member *member)
         json_put_string(json, "source", member->source);
     if (member->note)
         json_put_string(json, "note", member->note);
+    if (event_compact()) /* the line is there; what each has on its stack it tells itself */
+        return;
     if (member->python_count)
         event_json_python(json, member->python, member->python_count, member->python_omitted);
     if (member->javascript_count)
@@ -54,8 +57,13 @@ static void member_fields(struct json_writer *json, const struct member *member)
 static void chain(struct json_writer *json, const struct wait_finding *finding,
                   const struct member *members)
 {
+    enum { COMPACT_LINK = 800 };
+    unsigned shown = 0;
+    if (event_compact())
+        json_cut_strings(json, COMPACT_STRING / 4, COMPACT_LINK / 2);
     json_open(json, "chain", '[');
-    for (unsigned i = 0; i < finding->count; i++) {
+    for (unsigned i = 0; i < finding->count && event_json_has_space(json, 0, COMPACT_LINK);
+         i++, shown++) {
         const struct chain_link *link = &finding->chain[i];
         json_open(json, NULL, '{');
         json_put_signed(json, "pid", link->pid);
@@ -76,6 +84,8 @@ static void chain(struct json_writer *json, const struct wait_finding *finding,
         json_close(json, '}');
     }
     json_close(json, ']');
+    if (shown < finding->count)
+        json_put_unsigned(json, "chain_omitted", finding->count - shown);
 }
 
 /* The line of this process's own member. */
