@@ -108,6 +108,10 @@ static const struct {
     {ANY_ARGUMENTS(SYS_sendto), FORBIDS_SOCKETS},
     {ANY_ARGUMENTS(SYS_recvfrom), FORBIDS_SOCKETS},
     {ANY_ARGUMENTS(SYS_recvmsg), FORBIDS_SOCKETS},
+    {ANY_ARGUMENTS(SYS_sendmsg), FORBIDS_JOURNAL},
+    {ANY_ARGUMENTS(SYS_memfd_create), FORBIDS_JOURNAL},
+    {ANY_ARGUMENTS(SYS_writev), FORBIDS_JOURNAL},
+    {WITH(SYS_fcntl, 1, F_ADD_SEALS), FORBIDS_JOURNAL},
     {ANY_ARGUMENTS(SYS_perf_event_open), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_create), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_settime), FORBIDS_SAMPLING},
@@ -221,7 +225,8 @@ static void judge_filter(const struct sock_fprog *filter, unsigned flags,
     request->forbids = forbidden_by(filter);
     /* Many sandboxes forbid sockets, few logs need them. */
     request->allows_watching = allows_all(filter, needed_calls, COUNT(needed_calls)) &&
-                               !(log_uses_sockets() && (request->forbids & FORBIDS_SOCKETS));
+                               !(log_uses_sockets() && (request->forbids & FORBIDS_SOCKETS)) &&
+                               !(log_uses_journal() && (request->forbids & FORBIDS_JOURNAL));
     request->allows_draining = allows_all(filter, draining_calls, COUNT(draining_calls));
 }
 
