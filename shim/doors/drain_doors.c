@@ -14,7 +14,7 @@
 #include "drain/headroom.h"
 #include "process/life.h"
 #include "report/reporter.h"
-#include "watch/finish.h"
+#include "watch/drain_watch.h"
 
 /* The functions that were real before the drainer stood in front of them.
  * child: constant */
@@ -208,6 +208,7 @@ void drain_doors_install(void)
             report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
         return;
     }
+    drain_watch_prepare();
     INSTALL(write);
     INSTALL(writev);
     INSTALL(pwritev2);
@@ -237,6 +238,6 @@ void drain_doors_finish(bool exits)
         return;
     if (atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
         descriptor_child_leaves();
-    else if (drain_finish(exits) && !exits)
-        life_report_queue();
+    else if (drain_finish(exits))
+        drain_watch_end(exits);
 }

@@ -12,8 +12,7 @@ void drain_doors_install(void);
 /* For stdio's write: as drain_write(), with errno; false: make the real call. */
 _Bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result);
 
-/* At exit (before life_finish(), which reports of it), or before an exec: what this process queued
- * gets out or is handed over. */
+/* At exit, or before an exec: what this process queued gets out or is handed over. */
 void drain_doors_finish(_Bool exits);
 
 /* Runs on: install: constructor; the rest: program threads, signal handlers. AS-safe: yes. Blocks:

@@ -7,10 +7,6 @@
  * returns within a fraction of a second. */
 void life_finish(void);
 
-/* What the drainer did, before an exec or the end of draining: the watchdog is held meanwhile, so
- * that one thread speaks alone. Async-signal-safe. */
-void life_report_queue(void);
-
 /* Runs on: the thread that ends. AS-safe: yes. Blocks: 50 ms where something hangs; 2 s while the
  * watchdog lacks a CPU. */
 #endif
