@@ -23,6 +23,7 @@
 #include "watch/lag.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
+#include "watch/rescues.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
 
@@ -73,6 +74,7 @@ static const char *find_javascript(const char *argv0)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .rescues = rescues_of_summary,
 };
 
 static void begin_here(char **arguments, char **environment)
