@@ -120,6 +120,11 @@ bool log_uses_sockets(void)
            (destination == TO_FD && target_fd.open && S_ISSOCK(target_fd.file.st_mode));
 }
 
+bool log_uses_journal(void)
+{
+    return destination == TO_JOURNAL;
+}
+
 uint64_t log_dropped(void)
 {
     return atomic_load(&dropped);

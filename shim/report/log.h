@@ -70,6 +70,8 @@ void log_finish(uint64_t deadline_ns);
 
 /* True if records go to a socket: syslog, or an fd that was one at the start. */
 bool log_uses_sockets(void);
+/* True if records go by the journal's own protocol. */
+bool log_uses_journal(void);
 
 /* Records dropped so far in this process. */
 uint64_t log_dropped(void);
