@@ -30,7 +30,7 @@ BEYOND = 300000 - 65536
 CHATTER = """
 import os, time
 for _ in range(40):
-    for _ in range(50):
+    for _ in range(500):
         os.write(1, b"x" * 64)
     time.sleep(0.01)
 """
