@@ -40,7 +40,7 @@ void event_json_object(struct json_writer *json, const struct object_facts *fact
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 
 /* The summary's drainer. */
-void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals);
+void event_json_drain_totals(struct json_writer *json, const struct summary *summary);
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 

@@ -301,7 +301,7 @@ static void summary(struct text_buffer *text, const struct event *event)
         }
         text_char(text, '\n');
     }
-    event_text_drain_totals(text, &summary->drain);
+    event_text_drain_totals(text, summary);
     event_text_loops(text, summary);
 }
 
