@@ -5,7 +5,7 @@ not is printed, and the exit status is 1.
 
     check-events.py [ROOT]
 
-The code is read, not run: shim/report/tell.c says which function renders which event, and each
+The code is read, not run: shim/report/reporter.c says which function renders which event, and each
 json_open(), json_put_…() and json_close() that it reaches is one step of a path: `pipe.inode`,
 `chain[].pid`. A name that is made at run time is `*`. In EVENTS.md each row of an event's table that
 begins with a name in back quotes is a path; `→ name` in it stands for the table of that object.
@@ -15,7 +15,7 @@ import os
 import re
 import sys
 
-FUNCTION = re.compile(r"^(?:static )?(?:void|bool|struct told|uint64_t) \*?(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}",
+FUNCTION = re.compile(r"^(?:static )?(?:void|bool|struct report_ref|uint64_t) \*?(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}",
                       re.M | re.S)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"$')
 
@@ -99,7 +99,7 @@ def clean(paths):
 def of_code(root):
     renderers = Renderers(root)
     events = {}
-    for _, _, body in functions_of(os.path.join(root, "shim/report/tell.c")):
+    for _, _, body in functions_of(os.path.join(root, "shim/report/reporter.c")):
         calls = list(calls_of(body))
         for name, arguments in calls:
             for event in re.findall(r'"(\w+)"', arguments[2]) if name == "begin_record" else []:
@@ -137,7 +137,7 @@ def of_document(root):
 def differences(root):
     code, document = of_code(root), of_document(root)
     if not code:
-        yield "shim/report/tell.c: no event found: this check no longer reads it"
+        yield "shim/report/reporter.c: no event found: this check no longer reads it"
     for event in sorted(code.keys() | document.keys()):
         if event not in document:
             yield "EVENTS.md: no section `%s`, which shim/report writes" % event

@@ -7,17 +7,17 @@
 # not exist any more costs nothing.   make-layout.sh OBJECT...
 set -eu
 start="begin begin_here end symbols_are_of_known_libc symbol_next find_from find_in loaded_objects
-symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines tell_prepare
+symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines report_prepare
 names_of next_argument script_argument path_last_part settings_ask_for_names settings_read
 read_variables read_variable find_setting turn_of default_of differs use_default parse_value parse_choice parse_number
 parse_duration parse_size parse_percent parse_rate parse_fds parse_log glob_list_match glob_match
 executable_path executable_name executable_name_at_start settings_are_active log_prepare
-drain_doors_install drain_init modules_init stdio_jumps_install watchdog_thread_prepare tell_start
+drain_doors_install drain_init modules_init stdio_jumps_install watchdog_thread_prepare report_start
 life_activate drain_doors_finish life_finish judge_end_all lag_end_all event_loops_for_each
 strcmp strncmp strlen strchr strrchr strspn strcspn strnlen memcmp memset memcpy
-judge_wait_for_ends life_reporting_begin life_reporting_end tell_summary rights_hold
+judge_wait_for_ends life_reporting_begin life_reporting_end report_summary rights_hold
 inherited_filter_permits find_variable status_read begin_line end_line take_name take_value take
-tell_read_settings settings_stack_depth clock_monotonic_ns proc_path filters_added find_python find_javascript make_life"
+report_read_settings settings_stack_depth clock_monotonic_ns proc_path filters_added find_python find_javascript make_life"
 echo "SECTIONS {"
 echo "  .rodata : { *(.rodata .rodata.* .gnu.linkonce.r.*) }"
 echo "  .text.start : {"

@@ -5,9 +5,9 @@
 
 #include "base/dynamic_symbols.h"
 
-static const char not_told = 0;
-const char *libc_single_threaded = &not_told; /* child: constant */
-static void (*testcancel)(void);              /* child: constant */
+static const char unknown = 0;
+const char *libc_single_threaded = &unknown; /* child: constant */
+static void (*testcancel)(void);             /* child: constant */
 
 void cancellation_point(void)
 {

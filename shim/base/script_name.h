@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 /*
- * What an interpreter was told to run: the path of its script, or the module of `python -m`, as it
- * stands in the arguments; NULL when the program is no interpreter that is known here, or runs text
+ * What an interpreter was told to run: the path of its script, or the module of `python -m`, as
+ * it stands in the arguments; NULL when the program is no interpreter that is known here, or runs
+ * text
  * (`sh -c`, `node -e`) or its standard input. `next` yields argv[0], argv[1], … and NULL at the
  * end; its texts must stay valid.
  */

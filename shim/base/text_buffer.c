@@ -15,9 +15,9 @@ void text_init(struct text_buffer *text, char *data, size_t capacity)
 
 void text_bytes(struct text_buffer *text, const void *bytes, size_t length)
 {
-    size_t room = text->capacity - 1 - text->length;
-    if (length > room) {
-        length = room;
+    size_t space = text->capacity - 1 - text->length;
+    if (length > space) {
+        length = space;
         text->truncated = true;
     }
     memcpy(text->data + text->length, bytes, length);

@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/diagnose/look.h"
 #include "cli/diagnose/output.h"
+#include "cli/diagnose/scan.h"
 #include "cli/diagnose/select.h"
 #include "config/parse.h"
 
@@ -240,7 +240,7 @@ int command_diagnose(int argc, char **argv)
         return STATUS_ERROR;
     }
     status = diagnose(&diagnosis, &options);
-    if (diagnosis.looks > 0 && diagnosis.graph.process_count > 0) {
+    if (diagnosis.scans > 0 && diagnosis.graph.process_count > 0) {
         struct text_style style = style_of(&options);
         if (options.json)
             diagnosis_print_json(&diagnosis);

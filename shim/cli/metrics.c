@@ -30,7 +30,7 @@ struct sum {
     char executable[PROCESS_NAME_LIMIT];
     char labels[METRICS_LABELS_LIMIT];
     struct status_page of_the_dead; /* what they had counted */
-    struct status_page page;        /* of all, made anew at each look */
+    struct status_page page;        /* of all, made anew at each scan */
     unsigned order;
 };
 
@@ -44,7 +44,7 @@ struct exporter {
     struct metrics_group groups[EXECUTABLES];
     char *text;
     size_t length, capacity;
-    bool was_told; /* that the file cannot be written */
+    bool was_reported; /* that the file cannot be written */
 };
 
 static volatile sig_atomic_t stopped;
@@ -97,7 +97,7 @@ static void keep_the_dead(const struct watched *process, void *context)
 
 static bool make_text(struct exporter *exporter, bool open_metrics)
 {
-    watched_look(&exporter->list, keep_the_dead, exporter);
+    watched_refresh(&exporter->list, keep_the_dead, exporter);
     for (size_t i = 0; i < exporter->list.count; i++)
         if (exporter->list.processes[i]->page.pid != 0)
             sum_of(exporter, exporter->list.processes[i]->executable);
@@ -114,7 +114,7 @@ static bool make_text(struct exporter *exporter, bool open_metrics)
         metrics_add(&sum->page, &process->page, true);
         metrics_see(&exporter->groups[sum->order], &process->page);
     }
-    size_t wanted = (size_t)METRICS_GROUP_ROOM * (exporter->count + 1);
+    size_t wanted = (size_t)METRICS_GROUP_SIZE * (exporter->count + 1);
     if (wanted > exporter->capacity) {
         free(exporter->text);
         exporter->text = malloc(wanted);
@@ -172,7 +172,7 @@ static bool ends_with(const char *text, const char *end)
     return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
 }
 
-/* A disk that is full has room again some day: told once, tried each time. */
+/* A disk that is full has space again some day: reported once, tried each time. */
 static int run_textfile(struct exporter *exporter)
 {
     bool first = true;
@@ -180,11 +180,11 @@ static int run_textfile(struct exporter *exporter)
         if (!make_text(exporter, !ends_with(exporter->textfile, ".prom")))
             return 1;
         if (replace_file(exporter)) {
-            exporter->was_told = false;
-        } else if (!exporter->was_told) {
+            exporter->was_reported = false;
+        } else if (!exporter->was_reported) {
             fprintf(stderr, "pipeshim metrics: %s cannot be written: %s\n", exporter->textfile,
                     strerror(errno));
-            exporter->was_told = true;
+            exporter->was_reported = true;
             if (first)
                 return 1;
         }

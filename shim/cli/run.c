@@ -30,7 +30,7 @@ enum {
     TEXT_SUMMARY_LINES = 60,
     FOLLOW_EVERY_MS = 100, /* only where inotify(7) is not to be had */
     LONGEST_POLL_MS = 1000000,
-    DEADLOCKS_TOLD = 64,
+    DEADLOCKS_REPORTED = 64,
     KILL_AFTER_S = 5,          /* --timeout: between SIGTERM and SIGKILL */
     EXIT_TIMED_OUT = 124,      /* as timeout(1) has it */
     LAST_WORDS_WAIT_MS = 2000, /* how long the summary waits for a reader of a full stderr */
@@ -42,9 +42,9 @@ struct session {
     struct run_log log;
     struct run_output output;
     struct model model;
-    bool in_summary;               /* RUN_LOG_TEXT: the line before belonged to a summary */
-    char told[DEADLOCKS_TOLD][24]; /* ids of the latest */
-    unsigned told_count;
+    bool in_summary;                       /* RUN_LOG_TEXT: the line before belonged to a summary */
+    char reported[DEADLOCKS_REPORTED][24]; /* ids of the latest */
+    unsigned reported_count;
     uint64_t end_ns, kill_ns; /* --timeout: when it is over, when SIGKILL is sent; 0: not yet */
     unsigned text_summary;    /* lines of summaries that were shown */
 };
@@ -95,17 +95,17 @@ static void on_text(struct session *session, const char *line, size_t length)
 }
 
 /* The same deadlock, from another of its members. In JSON every line is passed on. */
-static bool is_told(struct session *session, const json_t *event)
+static bool is_reported(struct session *session, const json_t *event)
 {
     const char *id = field_string(event, "id");
     if (session->options.json || strcmp(field_string(event, "event"), "deadlock") != 0 || !*id)
         return false;
-    for (unsigned i = 0; i < DEADLOCKS_TOLD; i++) {
-        if (strcmp(session->told[i], id) == 0)
+    for (unsigned i = 0; i < DEADLOCKS_REPORTED; i++) {
+        if (strcmp(session->reported[i], id) == 0)
             return true;
     }
-    snprintf(session->told[session->told_count++ % DEADLOCKS_TOLD], sizeof session->told[0], "%s",
-             id);
+    snprintf(session->reported[session->reported_count++ % DEADLOCKS_REPORTED],
+             sizeof session->reported[0], "%s", id);
     return false;
 }
 
@@ -121,7 +121,7 @@ static void on_event(void *context, const char *line, size_t length, json_t *eve
     }
     aggregate_event(&session->model, event, 0);
     run_verdict_event(&session->options.verdict, event);
-    if (is_told(session, event))
+    if (is_reported(session, event))
         return; /* each member of a deadlock tells it */
     if (run_annotations_wanted()) {
         run_annotations_summary(event);
@@ -165,13 +165,13 @@ static void wait_for_news(struct session *session)
         {.fd = session->log.inotify_fd, .events = POLLIN},
         {.fd = run_output_pending(&session->output) ? session->output.fd : -1, .events = POLLOUT},
     };
-    bool must_look = session->log.kind == RUN_LOG_PRIVATE && session->log.inotify_fd < 0;
-    int patience = must_look ? FOLLOW_EVERY_MS : milliseconds_left(session);
+    bool must_poll = session->log.kind == RUN_LOG_PRIVATE && session->log.inotify_fd < 0;
+    int patience = must_poll ? FOLLOW_EVERY_MS : milliseconds_left(session);
     while (poll(news, sizeof news / sizeof *news, patience) < 0 && errno == EINTR)
         ;
 }
 
-/* The end of --timeout: what it hangs in is told before it is killed for it. */
+/* The end of --timeout: what it hangs in is reported before it is killed for it. */
 static void on_time_out(struct session *session)
 {
     uint64_t now = now_ns();

@@ -33,7 +33,7 @@ static void escaped(const char *text, bool property, FILE *out)
     }
 }
 
-/* Paths of the checkout are told relative to it: an absolute one finds no place in the diff. */
+/* Paths of the checkout are reported relative to it: an absolute one finds no place in the diff. */
 static const char *relative(const char *path)
 {
     const char *root = getenv("GITHUB_WORKSPACE");

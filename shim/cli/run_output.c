@@ -17,7 +17,7 @@ enum {
     WAY_PLAIN,       /* a regular file, or an own description with O_NONBLOCK: write(2) */
     WAY_SOCKET,      /* send(2) with MSG_DONTWAIT */
     WAY_NOWAIT,      /* pwritev2(2) with RWF_NOWAIT, what pipes know since Linux 5.5 */
-    WAY_POLL,        /* poll(2) first, then a write that a pipe with room takes whole */
+    WAY_POLL,        /* poll(2) first, then a write that a pipe with space takes whole */
     POLL_SAFE = 512, /* POSIX's least PIPE_BUF */
 };
 
@@ -79,8 +79,8 @@ static ssize_t write_some(struct run_output *output)
         output->way = WAY_POLL;
     }
     if (output->way == WAY_POLL) {
-        struct pollfd room = {.fd = output->fd, .events = POLLOUT};
-        if (poll(&room, 1, 0) != 1) {
+        struct pollfd space = {.fd = output->fd, .events = POLLOUT};
+        if (poll(&space, 1, 0) != 1) {
             errno = EAGAIN;
             return -1;
         }
@@ -108,8 +108,8 @@ void run_output_finish(struct run_output *output, int milliseconds)
 {
     run_output_flush(output);
     while (run_output_pending(output)) {
-        struct pollfd room = {.fd = output->fd, .events = POLLOUT};
-        if (poll(&room, 1, milliseconds) <= 0)
+        struct pollfd space = {.fd = output->fd, .events = POLLOUT};
+        if (poll(&space, 1, milliseconds) <= 0)
             return;
         run_output_flush(output);
     }

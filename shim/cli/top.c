@@ -73,7 +73,7 @@ static bool is_wanted(const struct top *top, const struct watched *process)
 
 static bool refresh(struct top *top)
 {
-    if (!watched_look(&top->list, NULL, NULL)) {
+    if (!watched_refresh(&top->list, NULL, NULL)) {
         fprintf(stderr, "pipeshim top: /proc cannot be read: %s\n", strerror(errno));
         return false;
     }
@@ -146,14 +146,14 @@ static void wait_for_next(const struct top *top)
 static int run_batch(struct top *top)
 {
     int status = 0;
-    for (uint64_t turn = 0; !stopped && (top->refreshes == 0 || turn < top->refreshes); turn++) {
-        if (turn > 0)
+    for (uint64_t count = 0; !stopped && (top->refreshes == 0 || count < top->refreshes); count++) {
+        if (count > 0)
             wait_for_next(top);
         if (stopped)
             break;
         if (!refresh(top))
             return 1;
-        if (turn == 0)
+        if (count == 0)
             status = complain_of_missing(top);
         if (top->json)
             print_json(top);
@@ -225,7 +225,7 @@ static int run_screen(struct top *top)
     bool colour = !no_colour || !*no_colour;
     bool paused = false;
     size_t first = 0;
-    uint64_t turn = 0;
+    uint64_t count = 0;
     if (!refresh(top))
         return 1;
     int status = complain_of_missing(top);
@@ -237,7 +237,7 @@ static int run_screen(struct top *top)
             first = 0;
         draw(top, first, paused, colour);
         int key = read_key((int)(top->interval_ns / NS_PER_MS));
-        if (key == 'q' || (!paused && top->refreshes && ++turn >= top->refreshes))
+        if (key == 'q' || (!paused && top->refreshes && ++count >= top->refreshes))
             break;
         paused ^= key == ' ';
         if (key == 'j' && first + 1 < top->shown_count)

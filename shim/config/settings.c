@@ -180,18 +180,18 @@ static bool program_passes(const struct settings *settings, const struct program
 }
 
 /* The order in which variables are read. */
-enum turn {
-    TURN_PROGRAM, /* whether the program is left out: all that such a process reads */
-    TURN_PRESET,
-    TURN_REST,
+enum reading {
+    READ_PROGRAM, /* whether the program is left out: all that such a process reads */
+    READ_PRESET,
+    READ_REST,
 };
 
-static enum turn turn_of(int id)
+static enum reading reading_of(int id)
 {
     if (id == SETTING_PRESET)
-        return TURN_PRESET;
-    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP ? TURN_PROGRAM
-                                                                             : TURN_REST;
+        return READ_PRESET;
+    return id == SETTING_ENABLED || id == SETTING_ONLY || id == SETTING_SKIP ? READ_PROGRAM
+                                                                             : READ_REST;
 }
 
 static bool is_ours(const char *variable)
@@ -210,14 +210,14 @@ bool settings_ask_for_names(char *const *variables)
     return false;
 }
 
-static void read_variables(struct settings *settings, char *const *variables, enum turn turn,
+static void read_variables(struct settings *settings, char *const *variables, enum reading reading,
                            settings_complaint *complain, void *context)
 {
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (turn_of(id) == turn)
+        if (reading_of(id) == reading)
             use_default(settings, (enum setting_id)id);
     for (; variables && *variables; variables++)
-        if (is_ours(*variables) && turn_of(find_setting(*variables)) == turn)
+        if (is_ours(*variables) && reading_of(find_setting(*variables)) == reading)
             read_variable(settings, *variables, complain, context);
 }
 
@@ -228,13 +228,13 @@ void settings_read(struct settings *settings, char *const *variables,
     memset(settings, 0, offsetof(struct settings, texts));
     if (secure)
         variables = NULL;
-    read_variables(settings, variables, TURN_PROGRAM, complain, context);
+    read_variables(settings, variables, READ_PROGRAM, complain, context);
     settings->active =
         !secure && settings->number[SETTING_ENABLED] != 0 && program_passes(settings, names);
     if (!settings->active && !secure)
         return;
-    read_variables(settings, variables, TURN_PRESET, complain, context);
-    read_variables(settings, variables, TURN_REST, complain, context);
+    read_variables(settings, variables, READ_PRESET, complain, context);
+    read_variables(settings, variables, READ_REST, complain, context);
     uint64_t loop;
     bool word = parse_choice(settings->text[SETTING_LOOP], "auto|main|none", &loop);
     settings->loop = word ? (enum loop_choice)loop : LOOP_NAMES;

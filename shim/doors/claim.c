@@ -34,9 +34,9 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
     if (capacity > 0 && raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used >= 0)
         return class == CLASS_PIPE_READ ? used > 0
                                         : used == 0 || used + PIPE_BUF_BYTES <= capacity / 4;
-    struct pollfd look = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
+    struct pollfd ready = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
     struct timespec now = {0, 0};
-    return raw_syscall(SYS_ppoll, &look, 1, &now, 0, 8) == 1;
+    return raw_syscall(SYS_ppoll, &ready, 1, &now, 0, 8) == 1;
 }
 
 /* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, if this process
@@ -104,8 +104,8 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
     if (!life_begin())
         return NULL;
     uint32_t state = atomic_load(&life->thread_state);
-    if (atomic_load(&life->untold))
-        watchdog_thread_tell();
+    if (atomic_load(&life->unreported))
+        watchdog_thread_report();
     if (state == THREAD_FORBIDDEN)
         return NULL;
     int tid = (int)raw_syscall(SYS_gettid);

@@ -24,7 +24,7 @@ enum {
 /* What the assembler below does with a kernel call that comes by syscall(). */
 enum {
     AROUND = 2, /* syscall_around() makes the call, and may act before and after it */
-    BEFORE = 1, /* syscall_before() is told of it */
+    BEFORE = 1, /* syscall_before() is called first */
 };
 
 /* libseccomp installs its filters through syscall(), landlock_restrict_self() has no other name in

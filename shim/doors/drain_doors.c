@@ -13,25 +13,25 @@
 #include "drain/drain.h"
 #include "drain/headroom.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/drain_watch.h"
 
 /* The functions that were real before the drainer stood in front of them.
  * child: constant */
-static ssize_t (*write_behind)(int, const void *, size_t);
-static ssize_t (*writev_behind)(int, const struct iovec *, int);
-static ssize_t (*pwritev2_behind)(int, const struct iovec *, int, off_t, int);
-static ssize_t (*pwritev64v2_behind)(int, const struct iovec *, int, off64_t, int);
-static ssize_t (*send_behind)(int, const void *, size_t, int);
-static ssize_t (*sendto_behind)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
-static ssize_t (*sendmsg_behind)(int, const struct msghdr *, int);
-static int (*sendmmsg_behind)(int, struct mmsghdr *, unsigned, int);
-static ssize_t (*sendfile_behind)(int, int, off_t *, size_t);
-static ssize_t (*sendfile64_behind)(int, int, off64_t *, size_t);
-static ssize_t (*splice_behind)(int, off64_t *, int, off64_t *, size_t, unsigned);
-static ssize_t (*tee_behind)(int, int, size_t, unsigned);
-static ssize_t (*vmsplice_behind)(int, const struct iovec *, size_t, unsigned);
-static int (*pclose_behind)(FILE *);
+static ssize_t (*next_write)(int, const void *, size_t);
+static ssize_t (*next_writev)(int, const struct iovec *, int);
+static ssize_t (*next_pwritev2)(int, const struct iovec *, int, off_t, int);
+static ssize_t (*next_pwritev64v2)(int, const struct iovec *, int, off64_t, int);
+static ssize_t (*next_send)(int, const void *, size_t, int);
+static ssize_t (*next_sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+static ssize_t (*next_sendmsg)(int, const struct msghdr *, int);
+static int (*next_sendmmsg)(int, struct mmsghdr *, unsigned, int);
+static ssize_t (*next_sendfile)(int, int, off_t *, size_t);
+static ssize_t (*next_sendfile64)(int, int, off64_t *, size_t);
+static ssize_t (*next_splice)(int, off64_t *, int, off64_t *, size_t, unsigned);
+static ssize_t (*next_tee)(int, int, size_t, unsigned);
+static ssize_t (*next_vmsplice)(int, const struct iovec *, size_t, unsigned);
+static int (*next_pclose)(FILE *);
 
 static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector, int count,
                                               bool ours, ssize_t *result)
@@ -61,10 +61,10 @@ bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 static ssize_t drained_write(int fd, const void *buffer, size_t size)
 {
     if (__builtin_expect(headroom_take(fd, size), 1))
-        return write_behind(fd, buffer, size);
+        return next_write(fd, buffer, size);
     struct iovec one = {(void *)buffer, size};
     ssize_t result;
-    return drained(fd, &one, 1, true, &result) ? result : write_behind(fd, buffer, size);
+    return drained(fd, &one, 1, true, &result) ? result : next_write(fd, buffer, size);
 }
 
 static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
@@ -72,7 +72,7 @@ static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
     ssize_t result;
     if (count > 0 && drained(fd, vector, count, false, &result))
         return result;
-    return writev_behind(fd, vector, count);
+    return next_writev(fd, vector, count);
 }
 
 /* Calls that are not queued wait until what is queued has gone; those that must not wait fail as
@@ -92,9 +92,8 @@ static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
         return result;
-    return may_pass(fd, !(flags & RWF_NOWAIT))
-               ? pwritev64v2_behind(fd, vector, count, offset, flags)
-               : -1;
+    return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev64v2(fd, vector, count, offset, flags)
+                                               : -1;
 }
 
 static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, off_t offset,
@@ -103,59 +102,59 @@ static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, o
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
         return result;
-    return may_pass(fd, !(flags & RWF_NOWAIT)) ? pwritev2_behind(fd, vector, count, offset, flags)
+    return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev2(fd, vector, count, offset, flags)
                                                : -1;
 }
 
 static ssize_t drained_send(int fd, const void *buffer, size_t size, int flags)
 {
-    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? send_behind(fd, buffer, size, flags) : -1;
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? next_send(fd, buffer, size, flags) : -1;
 }
 
 static ssize_t drained_sendto(int fd, const void *buffer, size_t size, int flags,
                               const struct sockaddr *address, socklen_t length)
 {
     return may_pass(fd, !(flags & MSG_DONTWAIT))
-               ? sendto_behind(fd, buffer, size, flags, address, length)
+               ? next_sendto(fd, buffer, size, flags, address, length)
                : -1;
 }
 
 static ssize_t drained_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? sendmsg_behind(fd, message, flags) : -1;
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? next_sendmsg(fd, message, flags) : -1;
 }
 
 static int drained_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? sendmmsg_behind(fd, messages, count, flags) : -1;
+    return may_pass(fd, !(flags & MSG_DONTWAIT)) ? next_sendmmsg(fd, messages, count, flags) : -1;
 }
 
 static ssize_t drained_sendfile(int out, int in, off_t *offset, size_t size)
 {
-    return may_pass(out, true) ? sendfile_behind(out, in, offset, size) : -1;
+    return may_pass(out, true) ? next_sendfile(out, in, offset, size) : -1;
 }
 
 static ssize_t drained_sendfile64(int out, int in, off64_t *offset, size_t size)
 {
-    return may_pass(out, true) ? sendfile64_behind(out, in, offset, size) : -1;
+    return may_pass(out, true) ? next_sendfile64(out, in, offset, size) : -1;
 }
 
 static ssize_t drained_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size,
                               unsigned flags)
 {
     return may_pass(out, !(flags & SPLICE_F_NONBLOCK))
-               ? splice_behind(in, in_offset, out, out_offset, size, flags)
+               ? next_splice(in, in_offset, out, out_offset, size, flags)
                : -1;
 }
 
 static ssize_t drained_tee(int in, int out, size_t size, unsigned flags)
 {
-    return may_pass(out, !(flags & SPLICE_F_NONBLOCK)) ? tee_behind(in, out, size, flags) : -1;
+    return may_pass(out, !(flags & SPLICE_F_NONBLOCK)) ? next_tee(in, out, size, flags) : -1;
 }
 
 static ssize_t drained_vmsplice(int fd, const struct iovec *vector, size_t count, unsigned flags)
 {
-    return may_pass(fd, !(flags & SPLICE_F_NONBLOCK)) ? vmsplice_behind(fd, vector, count, flags)
+    return may_pass(fd, !(flags & SPLICE_F_NONBLOCK)) ? next_vmsplice(fd, vector, count, flags)
                                                       : -1;
 }
 
@@ -164,7 +163,7 @@ static int drained_pclose(FILE *stream)
 {
     unsigned fd = (unsigned)stream->_fileno;
     descriptor_changes(fd, fd);
-    int result = pclose_behind(stream);
+    int result = next_pclose(stream);
     descriptor_changed(fd, fd);
     descriptor_child_ended();
     return result;
@@ -172,10 +171,10 @@ static int drained_pclose(FILE *stream)
 
 /* Waits for children: one that ended may have left a helper of its own behind. */
 #define REAPING(type, name, parameters, arguments)                                                 \
-    static type(*name##_behind) parameters; /* child: constant */                                  \
+    static type(*next_##name) parameters; /* child: constant */                                    \
     static type drained_##name parameters                                                          \
     {                                                                                              \
-        type result = name##_behind arguments;                                                     \
+        type result = next_##name arguments;                                                       \
         descriptor_child_ended();                                                                  \
         return result;                                                                             \
     }
@@ -190,7 +189,7 @@ REAPING(int, system, (const char *command), (command))
 
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
-        name##_behind = (__typeof__(name##_behind))real_function(#name);                           \
+        next_##name = (__typeof__(next_##name))real_function(#name);                               \
         real_##name = drained_##name;                                                              \
     } while (0)
 
@@ -198,7 +197,7 @@ void drain_doors_install(void)
 {
     struct drain_options options = {
         .fds = settings.text[SETTING_DRAIN],
-        .behind = settings.number[SETTING_DRAIN_MODE] == 1,
+        .write_behind_mode = settings.number[SETTING_DRAIN_MODE] == 1,
         .max = settings.number[SETTING_DRAIN_MAX],
         .overflow = (enum drain_overflow)settings.number[SETTING_DRAIN_OVERFLOW],
         .exit_ns = settings.number[SETTING_DRAIN_EXIT],
@@ -206,7 +205,7 @@ void drain_doors_install(void)
     };
     if (!drain_init(&options)) {
         if (options.fds[0] && strcmp(options.fds, "off") != 0)
-            tell_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
+            report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
         return;
     }
     INSTALL(write);

@@ -15,7 +15,7 @@
 #include "doors/rights_doors.h"
 #include "drain/drain.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/child.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
@@ -24,23 +24,23 @@
 struct change {
     struct filter_request request;
     bool foreign; /* a vfork child: the memory is its parent's, who has nothing to do with it */
-    bool told;
+    bool announced;
     enum watchdog_hold hold;
 };
 
 /* The last that can be said under such a filter. A child that has made no call yet begins with it.
  */
-static void tell_of(void *of)
+static void report_forbidden(void *of)
 {
     const struct filter_request *request = of;
     if (!request->allows_draining && drain_enabled)
-        tell_line("the program installs a seccomp filter that forbids system calls which the "
-                  "drainer needs; expected pwritev2, clone, fstat and fcntl allowed; writes to "
-                  "full pipes block from here on");
+        report_line("the program installs a seccomp filter that forbids system calls which the "
+                    "drainer needs; expected pwritev2, clone, fstat and fcntl allowed; writes to "
+                    "full pipes block from here on");
     if (!request->allows_watching)
-        tell_line("the program installs a seccomp filter that forbids system calls which the "
-                  "watchdog needs; expected openat, read, write, futex and clone allowed; this "
-                  "process is not watched from here on");
+        report_line("the program installs a seccomp filter that forbids system calls which the "
+                    "watchdog needs; expected openat, read, write, futex and clone allowed; this "
+                    "process is not watched from here on");
 }
 
 /* No other thread may be between two system calls of ours when the filter becomes its own. One that
@@ -55,10 +55,10 @@ static void bar_claims(void)
         raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
-static void tell_of_refusal(void *unused)
+static void report_refusal(void *unused)
 {
     (void)unused;
-    tell_line("the kernel did not take that seccomp filter: all goes on as before");
+    report_line("the kernel did not take that seccomp filter: all goes on as before");
 }
 
 static void before(struct change *change)
@@ -75,8 +75,8 @@ static void before(struct change *change)
         drain_doors_finish(false);
     if (!request->allows_watching || draining_ends) {
         life_begin();
-        on_other_stack(tell_of, (void *)request); /* perhaps in a signal handler */
-        change->told = true;
+        on_other_stack(report_forbidden, (void *)request); /* perhaps in a signal handler */
+        change->announced = true;
     }
     change->hold = hold_watchdog();
     if (request->of_all_threads && !request->allows_watching)
@@ -111,8 +111,8 @@ static void after(const struct change *change, bool taken)
         atomic_store(&life->claims_barred, 0);
     if (change->hold == HELD_BACK)
         watchdog_thread_start(); /* somebody may be in a call that it looks at */
-    if (change->told && !taken)
-        on_other_stack(tell_of_refusal, NULL);
+    if (change->announced && !taken)
+        on_other_stack(report_refusal, NULL);
 }
 
 static int set_seccomp(unsigned long mode, unsigned long program, unsigned long c, unsigned long d)

@@ -26,8 +26,8 @@ enum {
     CHUNKS_MORE = 4,         /* the first and the last are not full, and one is being filled */
     CHUNK_LIMIT = CHUNKS_OF_BOUND + CHUNKS_MORE,
     TABLE_SIZE = 2048,
-    CHANNEL_ROOM = 64 * 1024, /* before the chunks; the largest page size of aarch64 */
-    CACHE_LINES = 128,        /* what the two sides write must not share one */
+    CHANNEL_HEADER = 64 * 1024, /* before the chunks; the largest page size of aarch64 */
+    CACHE_LINES = 128,          /* what the two sides write must not share one */
 };
 
 /* In `head`. */
@@ -60,7 +60,7 @@ struct channel {
     _Atomic uint32_t open;    /* the first record is there: the helper may look */
     _Atomic uint32_t let_go;  /* the program exits: the helper must not linger */
     _Atomic uint32_t wake;    /* futex of the helper, which `sleeping` says waits for it */
-    _Atomic uint32_t waiting; /* writers wait for room: futex `keeper` */
+    _Atomic uint32_t waiting; /* writers wait for space: futex `helper_tid` */
     _Atomic uint16_t chunk_of[TABLE_SIZE];
 
     /* Written by the helper; `tail` by a writer as well that drops the oldest. */
@@ -72,16 +72,16 @@ struct channel {
     _Atomic uint64_t peak;      /* of the bytes queued, when it last took some */
 
     /* Written by the helper, seldom: the writers look at these at each write. */
-    _Alignas(CACHE_LINES) _Atomic uint32_t keeper; /* tid of the helper; drain/helper_death.h */
+    _Alignas(CACHE_LINES) _Atomic uint32_t helper_tid; /* tid of the helper; drain/helper_death.h */
     _Atomic uint32_t sleeping;
     _Atomic uint32_t settled;         /* it is out of the program's group, and in the line */
     _Atomic uint32_t reader_is_quick; /* the last 64 KiB left within 8 ms */
     _Atomic uint64_t lost;            /* payload queued for a reader that went away */
     _Atomic uint64_t ended_ns;        /* CLOCK_MONOTONIC, when it left */
-    _Atomic int64_t ticket;           /* its place in the line; drain/turn.h */
+    _Atomic int64_t ticket;           /* its place in the line; drain/send_order.h */
 };
 _Static_assert(sizeof(struct record) % RECORD_ALIGN == 0, "records are aligned as their bytes are");
-_Static_assert(sizeof(struct channel) <= CHANNEL_ROOM, "the chunks begin after it");
+_Static_assert(sizeof(struct channel) <= CHANNEL_HEADER, "the chunks begin after it");
 _Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0 && TABLE_SIZE > CHUNK_LIMIT,
                "two chunks in use never have the same place in the table");
 
@@ -161,10 +161,10 @@ static inline bool channel_is_sent(struct channel *channel)
     return channel_is_empty(channel) && !atomic_load(&channel->in_flight);
 }
 
-/* The kernel itself says so: `keeper` is a robust futex of the helper (set_robust_list(2)). */
+/* The kernel itself says so: `helper_tid` is a robust futex of the helper (set_robust_list(2)). */
 static inline bool helper_was_killed(struct channel *channel)
 {
-    return atomic_load_explicit(&channel->keeper, memory_order_relaxed) & FUTEX_OWNER_DIED;
+    return atomic_load_explicit(&channel->helper_tid, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
 /* Runs on: any. AS-safe: yes. Blocks: no. */

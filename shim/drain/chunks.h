@@ -13,7 +13,7 @@
 
 #include "drain/stream.h"
 
-/* Makes room from the end of the queue to position `to`. False: there is no memory, or no address
+/* Makes space from the end of the queue to position `to`. False: there is no memory, or no address
  * space (RLIMIT_AS), for it. */
 bool chunks_prepare(struct stream *stream, uint64_t to);
 

@@ -10,7 +10,7 @@
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
 #include "drain/headroom_table.h"
-#include "drain/turn.h"
+#include "drain/send_order.h"
 #include "process/filters.h"
 #include "process/life.h"
 
@@ -140,7 +140,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 }
 
 /* Under a seccomp filter no call is made that the program would not make. */
-bool descriptor_turns_are_known(void)
+bool descriptor_send_order_is_known(void)
 {
     return filters_known() == 0;
 }
@@ -151,7 +151,7 @@ bool descriptor_is_free(int fd)
     struct entry *entry = fd >= 0 && fd < DESCRIPTOR_LIMIT ? &entries[fd] : NULL;
     if (entry && atomic_load_explicit(&entry->free_since, memory_order_relaxed) == now)
         return true;
-    bool free = !descriptor_turns_are_known() || !turn_is_taken(fd);
+    bool free = !descriptor_send_order_is_known() || !send_order_is_taken(fd);
     if (entry && free && atomic_load(&entry->asked))
         atomic_store(&entry->free_since, now);
     return free;

@@ -50,7 +50,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 bool descriptor_is_free(int fd);
 
 /* False under a seccomp filter, which may kill for a lock: every turn counts as free. */
-bool descriptor_turns_are_known(void);
+bool descriptor_send_order_is_known(void);
 
 /* A child was waited for: what it wrote comes before what we write now. */
 void descriptor_child_ended(void);

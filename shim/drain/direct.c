@@ -42,15 +42,15 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
 
 /* Waits a moment for room. A poll() makes every later write to the pipe dearer
  * (kernel/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
-static void wait_for_room(int fd, uint64_t size)
+static void wait_for_space(int fd, uint64_t size)
 {
-    enum { LOOK_AGAIN_NS = 20 * NS_PER_US };
-    struct pollfd room = {.fd = fd, .events = POLLOUT};
-    struct timespec moment = {0, size < POLLED_FROM ? LOOK_AGAIN_NS : READER_WAKES_NS};
+    enum { RETRY_NS = 20 * NS_PER_US };
+    struct pollfd space = {.fd = fd, .events = POLLOUT};
+    struct timespec moment = {0, size < POLLED_FROM ? RETRY_NS : READER_WAKES_NS};
     if (size < POLLED_FROM)
         raw_syscall(SYS_nanosleep, &moment, 0);
     else
-        raw_syscall(SYS_ppoll, &room, 1, &moment, 0, 8);
+        raw_syscall(SYS_ppoll, &space, 1, &moment, 0, 8);
 }
 
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
@@ -59,7 +59,7 @@ long direct_write_while_read(int fd, const struct iovec *vector, int count, long
     uint64_t written = done > 0 ? (uint64_t)done : 0;
     uint64_t deadline = clock_monotonic_ns() + READER_WAKES_NS;
     while (written < size && !drain_is_active() && clock_monotonic_ns() < deadline) {
-        wait_for_room(fd, size);
+        wait_for_space(fd, size);
         const struct iovec *first = vector;
         uint64_t skip = written;
         for (; skip >= first->iov_len; first++)

@@ -15,10 +15,10 @@ static inline uint64_t vector_size(const struct iovec *vector, int count)
     return size;
 }
 
-/* Never waits: what there is room for, -EAGAIN if there is none. For pipes, FIFOs and sockets. */
+/* Never waits: what there is space for, -EAGAIN if there is none. For pipes, FIFOs and sockets. */
 long direct_write_now(int fd, const struct iovec *vector, int count);
 
-/* Goes on, after `done` bytes (or -EAGAIN), for as long as the reader makes room within the moment
+/* Goes on, after `done` bytes (or -EAGAIN), for as long as the reader makes space within the moment
  * that a sleeping reader takes to wake up: no helper is started for a reader that keeps up. All
  * bytes written, those before included; -EAGAIN if there are none. */
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done);

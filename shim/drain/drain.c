@@ -15,8 +15,8 @@
 #include "drain/finish.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
-#include "drain/room.h"
 #include "drain/settings.h"
+#include "drain/space.h"
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 
@@ -43,7 +43,7 @@ static struct drain_state *make_state(void)
 
 static void set_limits(void)
 {
-    enum { BEHIND_LINGER_NS = 50 * NS_PER_MS, DISMISSED_NS = NS_PER_S };
+    enum { WRITE_BEHIND_LINGER_NS = 50 * NS_PER_MS, DISMISSED_NS = NS_PER_S };
     const struct drain_options *wanted = &drain_settings;
     unsigned bits = (unsigned)__builtin_ctz(CHUNK_LEAST);
     while ((wanted->max >> bits) > CHUNKS_OF_BOUND)
@@ -54,8 +54,8 @@ static void set_limits(void)
         .chunk_bits = bits,
         .chunks = (unsigned)((wanted->max >> bits) + CHUNKS_MORE),
         .drops_oldest = wanted->overflow == DRAIN_DROP_OLD,
-        .exact = !wanted->behind || wanted->overflow != DRAIN_BLOCK,
-        .linger_ns = wanted->behind ? BEHIND_LINGER_NS : 0,
+        .exact = !wanted->write_behind_mode || wanted->overflow != DRAIN_BLOCK,
+        .linger_ns = wanted->write_behind_mode ? WRITE_BEHIND_LINGER_NS : 0,
         .dismissed_ns = wanted->exit_ns > DISMISSED_NS ? wanted->exit_ns : DISMISSED_NS,
     };
 }
@@ -93,12 +93,12 @@ static long wait_for_streams(int fd, const struct descriptor *descriptor, bool i
         if (!stream_is_of(stream, descriptor->device, descriptor->inode) || stream_is_sent(stream))
             continue;
         struct channel *channel = atomic_load(&stream->channel);
-        episode_look(stream, fd);
-        uint32_t asked = room_ask(channel);
+        episode_check(stream, fd);
+        uint32_t asked = space_request(channel);
         if (stream_is_sent(stream))
             continue;
         long result =
-            interruptible ? room_wait_cancellable(channel, asked) : room_wait(channel, asked);
+            interruptible ? space_wait_cancellable(channel, asked) : space_wait(channel, asked);
         return result == -EINTR && interruptible ? -EINTR : 1;
     }
     return 0;

@@ -25,8 +25,9 @@ static struct channel *take_place(struct stream *stream, struct channel *fresh)
         atomic_store(&stream->channel, fresh);
         return fresh;
     }
-    raw_syscall(SYS_futex, &old->keeper, FUTEX_WAKE, INT_MAX, 0, 0, 0);
-    raw_syscall(SYS_mremap, fresh, CHANNEL_ROOM, CHANNEL_ROOM, MREMAP_MAYMOVE | MREMAP_FIXED, old);
+    raw_syscall(SYS_futex, &old->helper_tid, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+    raw_syscall(SYS_mremap, fresh, CHANNEL_HEADER, CHANNEL_HEADER, MREMAP_MAYMOVE | MREMAP_FIXED,
+                old);
     return old;
 }
 
@@ -142,7 +143,7 @@ static uint64_t first_unsent(struct channel *channel)
     return from <= head ? from : head;
 }
 
-struct left_behind {
+struct left_over {
     struct stream *stream;
     uint64_t from, head;
 };
@@ -150,7 +151,7 @@ struct left_behind {
 /* Before the new helper is there, so that it need not be waited for: see helper_prepare. */
 static bool move_to(void *context, struct helper_memory *memory)
 {
-    struct left_behind *left = context;
+    struct left_over *left = context;
     struct channel *old = atomic_load(&left->stream->channel);
     struct channel *fresh = memory->channel;
     uint64_t to = align_down(left->head + chunk_size() - 1);
@@ -187,13 +188,13 @@ static unsigned touched_chunks(const struct stream *stream)
 /* All signals are blocked. False: no process, or no memory, is to be had. */
 static bool take_over(struct stream *stream, int fd, uint64_t from)
 {
-    struct left_behind left = {stream, from, channel_head(atomic_load(&stream->channel))};
+    struct left_over left = {stream, from, channel_head(atomic_load(&stream->channel))};
     struct helper_memory memory;
     bool there = helper_start(fd, &memory, move_to, &left);
     if (!memory.channel)
         return false;
     if (!there) /* moved, but nobody sends it: as if that helper had been killed as well */
-        atomic_store(&memory.channel->keeper, FUTEX_OWNER_DIED);
+        atomic_store(&memory.channel->helper_tid, FUTEX_OWNER_DIED);
     count_again(stream, from);
     atomic_fetch_sub(&drain_state->resident, touched_chunks(stream) * chunk_size());
     raw_syscall(SYS_munmap, stream->chunks, stream->mapped * chunk_size());
@@ -267,7 +268,7 @@ static bool is_to_be_looked_at(struct stream *stream)
            (channel_has_left(channel) || helper_was_killed(channel));
 }
 
-void episode_look_locked(struct stream *stream, int fd)
+void episode_check_locked(struct stream *stream, int fd)
 {
     if (!is_to_be_looked_at(stream))
         return;
@@ -277,10 +278,10 @@ void episode_look_locked(struct stream *stream, int fd)
         go_on_after_a_killed_one(stream, fd);
 }
 
-void episode_look(struct stream *stream, int fd)
+void episode_check(struct stream *stream, int fd)
 {
     if (!is_to_be_looked_at(stream) || !stream_lock_try(stream))
         return;
-    episode_look_locked(stream, fd);
+    episode_check_locked(stream, fd);
     stream_lock_release(stream);
 }

@@ -19,10 +19,10 @@ bool episode_go_on(struct stream *stream, int fd);
 /* The lock is held: sees whether the helper has left, or was killed; lets another go on if there is
  * something to send, which writes to `fd` if that still leads to the stream's pipe. Costs a few
  * loads while it lives. */
-void episode_look_locked(struct stream *stream, int fd);
+void episode_check_locked(struct stream *stream, int fd);
 
 /* The same where the lock may not be free: then nothing is done. */
-void episode_look(struct stream *stream, int fd);
+void episode_check(struct stream *stream, int fd);
 
 /* Runs on: program threads, watchdog. AS-safe: yes. Blocks: about 0.2 ms. */
 #endif

@@ -28,7 +28,7 @@ static bool all_sent(bool *any)
         struct channel *channel = atomic_load(&stream->channel);
         atomic_store(&channel->let_go, 1);
         helper_wake(channel);
-        episode_look(stream, atomic_load(&stream->fd));
+        episode_check(stream, atomic_load(&stream->fd));
         sent = sent && stream_is_sent(stream);
     }
     return sent;

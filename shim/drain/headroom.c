@@ -14,7 +14,7 @@ struct headroom headrooms[HEADROOM_FDS];
 _Atomic bool headroom_watched;
 
 /* Of an empty pipe: one page always fits. */
-static int32_t room_in(int fd)
+static int32_t space_in(int fd)
 {
     long quarter = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) / 4;
     if (quarter < PIPE_BUF)
@@ -22,19 +22,19 @@ static int32_t room_in(int fd)
     return quarter < MOST ? (int32_t)quarter : MOST;
 }
 
-bool headroom_renew(struct headroom *room, int fd, size_t size, uint64_t now)
+bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now)
 {
     struct slot *slot = thread_slot;
     int used = -1;
     /* A writer that is faster than its reader does not find the pipe empty for a while. */
-    if (now - atomic_load_explicit(&room->asked, memory_order_relaxed) < NOT_AGAIN_FOR_TICKS ||
+    if (now - atomic_load_explicit(&space->asked, memory_order_relaxed) < NOT_AGAIN_FOR_TICKS ||
         !atomic_load_explicit(&headroom_watched, memory_order_relaxed) ||
         !atomic_load_explicit(&slot->armed, memory_order_relaxed))
         return false;
     bool empty = raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used == 0;
-    atomic_store_explicit(&room->asked, now, memory_order_relaxed);
-    int32_t left = empty ? room_in(fd) - (int32_t)size : 0;
-    atomic_store_explicit(&room->left, left, memory_order_relaxed);
+    atomic_store_explicit(&space->asked, now, memory_order_relaxed);
+    int32_t left = empty ? space_in(fd) - (int32_t)size : 0;
+    atomic_store_explicit(&space->left, left, memory_order_relaxed);
     if (empty)
         headroom_note(slot);
     return empty;
@@ -44,11 +44,11 @@ bool headroom_begin(int fd, size_t size)
 {
     if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
         return false;
-    struct headroom *room = &headrooms[fd];
-    if (atomic_load_explicit(&room->asked, memory_order_relaxed) == 0)
-        atomic_store_explicit(&room->asked, TICKS_LONG_AGO, memory_order_relaxed);
-    atomic_store_explicit(&room->free_since, descriptor_children_ended(), memory_order_relaxed);
-    return headroom_renew(room, fd, size, ticks_now());
+    struct headroom *space = &headrooms[fd];
+    if (atomic_load_explicit(&space->asked, memory_order_relaxed) == 0)
+        atomic_store_explicit(&space->asked, TICKS_LONG_AGO, memory_order_relaxed);
+    atomic_store_explicit(&space->free_since, descriptor_children_ended(), memory_order_relaxed);
+    return headroom_renew(space, fd, size, ticks_now());
 }
 
 void headroom_begin_in_child(void)

@@ -4,12 +4,12 @@
  *
  * pwritev2(RWF_NOWAIT), the test of the direct path (drain/direct.h), costs a tenth of a
  * microsecond more than write(): of a small record a quarter. But a pipe that was empty a moment
- * ago has room for a quarter of its capacity in small writes, which share their pages
+ * ago has space for a quarter of its capacity in small writes, which share their pages
  * (anon_pipe_write() merges into the last). So from the moment when the pipe is seen empty that
  * much is written with write(), for 100 us.
  *
  * What can go wrong: other processes fill the rest of the pipe within these 100 us, just when its
- * reader stops. Then write() blocks as it does without the library, headroom_rescue() makes room,
+ * reader stops. Then write() blocks as it does without the library, headroom_rescue() makes space,
  * and there is no headroom in this process any more.
  */
 #ifndef PIPESHIM_DRAIN_HEADROOM_H
@@ -29,7 +29,7 @@
 
 enum { HEADROOM_LIMIT = 512 }; /* bytes of a write; larger ones lose nothing by the test */
 
-/* True while the watchdog could come to the rescue, and never had to; it says so at each look. */
+/* True while the watchdog could come to the rescue, and never had to; it says so at each scan. */
 extern _Atomic bool headroom_watched __attribute__((visibility("hidden")));
 
 /* The call that the thread is in is made untested. */
@@ -40,7 +40,7 @@ static inline void headroom_note(struct slot *slot)
 
 /* Looks at the pipe, not more often than it pays. True: as headroom_take(). One system call;
  * async-signal-safe. */
-bool headroom_renew(struct headroom *room, int fd, size_t size, uint64_t now);
+bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now);
 
 /* `fd` is a pipe that PIPESHIM_DRAIN names, and a direct write to it is in order. True: as
  * headroom_take(). */
@@ -51,19 +51,19 @@ static inline bool headroom_take(int fd, size_t size)
 {
     if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
         return false;
-    struct headroom *room = &headrooms[fd];
-    uint64_t asked = atomic_load_explicit(&room->asked, memory_order_relaxed);
+    struct headroom *space = &headrooms[fd];
+    uint64_t asked = atomic_load_explicit(&space->asked, memory_order_relaxed);
     if (asked == 0 || atomic_load_explicit(&drain_state->active, memory_order_relaxed) != 0 ||
-        atomic_load_explicit(&room->free_since, memory_order_relaxed) !=
+        atomic_load_explicit(&space->free_since, memory_order_relaxed) !=
             descriptor_children_ended())
         return false;
     uint64_t now = ticks_now();
-    int32_t left = atomic_load_explicit(&room->left, memory_order_relaxed);
+    int32_t left = atomic_load_explicit(&space->left, memory_order_relaxed);
     if (left < (int32_t)size || now - asked > TICKS_IN_100_US)
-        return headroom_renew(room, fd, size, now);
+        return headroom_renew(space, fd, size, now);
     if (is_single_threaded())
-        atomic_store_explicit(&room->left, left - (int32_t)size, memory_order_relaxed);
-    else if (atomic_fetch_sub_explicit(&room->left, (int32_t)size, memory_order_relaxed) <
+        atomic_store_explicit(&space->left, left - (int32_t)size, memory_order_relaxed);
+    else if (atomic_fetch_sub_explicit(&space->left, (int32_t)size, memory_order_relaxed) <
              (int32_t)size)
         return false;
     headroom_note(thread_slot);

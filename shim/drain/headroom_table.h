@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is known of the room in the pipes, by descriptor; see drain/headroom.h. */
+/* What is known of the space in the pipes, by descriptor; see drain/headroom.h. */
 #ifndef PIPESHIM_DRAIN_HEADROOM_TABLE_H
 #define PIPESHIM_DRAIN_HEADROOM_TABLE_H
 

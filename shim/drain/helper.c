@@ -13,8 +13,8 @@
 #include "base/ticks.h"
 #include "drain/dismissal.h"
 #include "drain/helper_death.h"
-#include "drain/room.h"
-#include "drain/turn.h"
+#include "drain/send_order.h"
+#include "drain/space.h"
 
 enum {
     PARTS = 512,
@@ -195,7 +195,7 @@ static long send_some(struct iovec *part, unsigned count, uint32_t left)
 }
 
 /* Sends the parts, of `size` bytes. False: the reader is gone. */
-static bool send(uint32_t size)
+static bool send_parts(uint32_t size)
 {
     struct iovec *part = parts;
     uint32_t sent = 0;
@@ -242,16 +242,16 @@ static void measure_reader(uint32_t sent)
 }
 
 /* Writers that wait at the bound are woken not for each batch: that would cost more than it. */
-static void tell_of_room(void)
+static void announce_space(void)
 {
-    static uint64_t told; /* child: scratch */
-    if (!room_is_wanted(channel))
+    static uint64_t announced; /* child: scratch */
+    if (!space_is_wanted(channel))
         return;
     uint64_t now = ticks_now();
-    if (!channel_is_empty(channel) && now - told < TICKS_ABOUT_1_MS / 4)
+    if (!channel_is_empty(channel) && now - announced < TICKS_ABOUT_1_MS / 4)
         return;
-    told = now;
-    room_tell(channel);
+    announced = now;
+    space_announce(channel);
 }
 
 /* False: something was queued at the last moment. */
@@ -289,7 +289,7 @@ static void sleep_until_woken(int64_t ticket)
 {
     struct timespec linger = {0, (long)drain_limits.linger_ns};
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
-        if (has_work() || turn_is_wanted(HELPER_FD, ticket))
+        if (has_work() || send_order_is_wanted(HELPER_FD, ticket))
             return;
         nap();
     }
@@ -303,34 +303,34 @@ static void sleep_until_woken(int64_t ticket)
 /* The first record comes in a moment, unless the program was killed, or jumped out, just now. */
 static void wait_until_open(void)
 {
-    enum { PATIENCE = 2000, LOOK_AGAIN_NS = NS_PER_MS, SHORTLY = 100 };
+    enum { PATIENCE = 2000, RETRY_NS = NS_PER_MS, SHORTLY = 100 };
     for (int i = 0; i < PATIENCE + SHORTLY && !atomic_load(&channel->open); i++) {
-        struct timespec moment = {0, i < SHORTLY ? LOOK_AGAIN_NS / 20 : LOOK_AGAIN_NS};
+        struct timespec moment = {0, i < SHORTLY ? RETRY_NS / 20 : RETRY_NS};
         if (i >= SHORTLY && raw_syscall(SYS_kill, program, 0) == -ESRCH)
             return;
         raw_syscall(SYS_nanosleep, &moment, 0);
     }
 }
 
-void helper_run(struct channel *of, char *behind_it, pid_t who)
+void helper_run(struct channel *of, char *chunks_of, pid_t who)
 {
     channel = of;
-    chunks = behind_it;
+    chunks = chunks_of;
     program = who;
     int64_t ticket = atomic_load(&channel->ticket);
-    turn_wait(HELPER_FD, ticket);
+    send_order_wait(HELPER_FD, ticket);
     wait_until_open();
     for (;;) {
         uint32_t size = take();
         if (size > 0) {
-            if (!send(size)) {
+            if (!send_parts(size)) {
                 atomic_fetch_add(&channel->lost, size);
                 discard_all();
             }
             atomic_store(&channel->begun, 0);
             atomic_store(&channel->sent, atomic_load(&channel->tail));
             atomic_store(&channel->in_flight, 0);
-            tell_of_room();
+            announce_space();
             measure_reader(size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
             if (size < PIPE_BUF / 2 && drain_limits.linger_ns > 0 && !atomic_load(&channel->let_go))

@@ -9,10 +9,10 @@
 
 enum { HELPER_FD = 0 }; /* the pipe's write end */
 
-/* Sends what comes through the channel `of`, whose chunks lie `behind_it` in the helper's memory,
+/* Sends what comes through the channel `of`, whose chunks lie `chunks_of` in the helper's memory,
  * until it is empty, or the reader has gone. When it returns everything of the helper's is closed,
  * and the process ends. `who` queues. */
-void helper_run(struct channel *of, char *behind_it, pid_t who);
+void helper_run(struct channel *of, char *chunks_of, pid_t who);
 
 /* Runs on: helper. AS-safe: no. Blocks: yes. */
 #endif

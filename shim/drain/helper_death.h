@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * How the program learns that its helper is dead, however it died: the channel's `keeper` is a
+ * How the program learns that its helper is dead, however it died: the channel's `helper_tid` is a
  * robust futex (set_robust_list(2)), in which the kernel sets FUTEX_OWNER_DIED. A tid alone would
  * not do: it may be another's by now, or of another PID namespace.
  */

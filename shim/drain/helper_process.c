@@ -17,7 +17,7 @@
 #include "drain/dismissal.h"
 #include "drain/helper.h"
 #include "drain/helper_death.h"
-#include "drain/turn.h"
+#include "drain/send_order.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -28,7 +28,7 @@ enum { CPU_MASK_WORDS = 128, OWN_CHILDREN = 1024 };
 /* What the starter (below) is to do, and what came of it. In memory that it shares. */
 struct request {
     int fd;
-    bool turns_are_known;
+    bool send_order_is_known;
     bool stays_ours; /* the helper is to be this process's child */
     pid_t program;
     helper_prepare *prepare;
@@ -40,7 +40,7 @@ struct request {
 
 static uint64_t object_size(void)
 {
-    return CHANNEL_ROOM + ((uint64_t)drain_limits.chunks << drain_limits.chunk_bits);
+    return CHANNEL_HEADER + ((uint64_t)drain_limits.chunks << drain_limits.chunk_bits);
 }
 
 static bool failed(long result)
@@ -101,7 +101,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct channel *chan
         cpus[i] = ~0ULL;
     raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
     unmap_program((uintptr_t)channel);
-    helper_run(channel, (char *)channel + CHANNEL_ROOM, program);
+    helper_run(channel, (char *)channel + CHANNEL_HEADER, program);
     for (;;)
         raw_syscall(SYS_exit_group, 0);
 }
@@ -128,7 +128,8 @@ static __attribute__((noreturn)) void settle(const struct request *request, int 
     helper_death_begin(channel);
     raw_syscall(SYS_setsid);
     keep_only(request->fd);
-    atomic_store(&channel->ticket, request->turns_are_known ? turn_draw(HELPER_FD) : TURN_NONE);
+    atomic_store(&channel->ticket,
+                 request->send_order_is_known ? send_order_draw(HELPER_FD) : SEND_ORDER_NONE);
     pid_t program = request->program;
     atomic_store(&channel->settled, 1);
     helper_main(channel, program);
@@ -161,8 +162,8 @@ static int make_object(void)
 /* No write is acknowledged before. False: it was killed. */
 static bool wait_until_settled(struct channel *channel, long helper)
 {
-    enum { LOOK_AGAIN_NS = 20 * NS_PER_US };
-    struct timespec moment = {0, LOOK_AGAIN_NS};
+    enum { RETRY_NS = 20 * NS_PER_US };
+    struct timespec moment = {0, RETRY_NS};
     struct pollfd ended = {(int)raw_syscall(SYS_pidfd_open, helper, 0), POLLIN, 0};
     while (!atomic_load(&channel->settled)) {
         if (ended.fd < 0 ? raw_syscall(SYS_wait4, helper, 0, WNOHANG | __WCLONE, 0) != 0
@@ -183,9 +184,9 @@ __attribute__((used, noreturn, visibility("hidden"))) void helper_starter(struct
     int object = make_object();
     struct helper_memory made = {NULL, NULL, 1};
     if (object >= 0)
-        made.channel = map_private_to_us(object, CHANNEL_ROOM, 0);
+        made.channel = map_private_to_us(object, CHANNEL_HEADER, 0);
     if (made.channel)
-        made.chunks = map_private_to_us(object, chunk_size(), CHANNEL_ROOM);
+        made.chunks = map_private_to_us(object, chunk_size(), CHANNEL_HEADER);
     if (made.chunks && request->prepare)
         request->prepared = request->prepare(request->context, &made);
     if (made.chunks && request->prepared == (request->prepare != NULL)) {
@@ -277,7 +278,7 @@ static void remember_own_child(int32_t pid)
 static void unmap(struct helper_memory *memory)
 {
     if (memory->channel)
-        raw_syscall(SYS_munmap, memory->channel, CHANNEL_ROOM);
+        raw_syscall(SYS_munmap, memory->channel, CHANNEL_HEADER);
     if (memory->chunks)
         raw_syscall(SYS_munmap, memory->chunks, memory->mapped * chunk_size());
 }
@@ -285,7 +286,7 @@ static void unmap(struct helper_memory *memory)
 bool helper_start(int fd, struct helper_memory *memory, helper_prepare *prepare, void *context)
 {
     struct request request = {.fd = fd,
-                              .turns_are_known = descriptor_turns_are_known(),
+                              .send_order_is_known = descriptor_send_order_is_known(),
                               .stays_ours = orphans_come_to_us(),
                               .program = (pid_t)raw_syscall(SYS_getpid),
                               .prepare = prepare,

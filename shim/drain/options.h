@@ -10,9 +10,9 @@
 enum drain_overflow { DRAIN_BLOCK, DRAIN_DROP_NEW, DRAIN_DROP_OLD };
 
 struct drain_options {
-    const char *fds; /* PIPESHIM_DRAIN */
-    bool behind;     /* PIPESHIM_DRAIN_MODE */
-    uint64_t max;    /* bytes queued at once, all streams together */
+    const char *fds;        /* PIPESHIM_DRAIN */
+    bool write_behind_mode; /* PIPESHIM_DRAIN_MODE */
+    uint64_t max;           /* bytes queued at once, all streams together */
     enum drain_overflow overflow;
     uint64_t exit_ns; /* PIPESHIM_DRAIN_EXIT */
     uint64_t grow;    /* PIPESHIM_GROW; 0: off */

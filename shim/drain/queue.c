@@ -6,7 +6,7 @@
 #include "drain/episode.h"
 #include "drain/fallback.h"
 #include "drain/helper_process.h"
-#include "drain/room.h"
+#include "drain/space.h"
 #include "drain/totals.h"
 
 static struct channel *channel_of(struct stream *stream)
@@ -33,7 +33,7 @@ static bool drop_oldest(struct stream *stream)
         bytes += record.size;
     }
     if (at == tail || at > head || !atomic_compare_exchange_strong(&channel->tail, &tail, at))
-        return at != tail; /* the helper was faster: room all the same */
+        return at != tail; /* the helper was faster: space all the same */
     chunks_count(stream);
     totals_drop(bytes);
     return true;
@@ -69,7 +69,7 @@ static bool fits(uint64_t space)
 }
 
 /* In the sum of all queues, and in the chunks of this one. */
-static bool has_room(struct stream *stream, uint64_t space)
+static bool has_space(struct stream *stream, uint64_t space)
 {
     uint64_t most = (uint64_t)drain_limits.chunks << drain_limits.chunk_bits;
     bool running = atomic_load(&stream->running);
@@ -110,7 +110,7 @@ static void write_records(struct stream *stream, uint64_t at, const struct queue
     }
 }
 
-/* Appends `size` bytes; there is room for them. QUEUE_DONE, QUEUE_ELSEWHERE or QUEUE_NOT_POSSIBLE.
+/* Appends `size` bytes; there is space for them. QUEUE_DONE, QUEUE_ELSEWHERE or QUEUE_NOT_POSSIBLE.
  */
 static enum queue_outcome append(struct stream *stream, struct queued_write *write, uint64_t size)
 {
@@ -138,27 +138,27 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
     return QUEUE_DONE;
 }
 
-enum room { ROOM_FOR_SOME, ROOM_DROPPED, ROOM_LATER, ROOM_NONE };
+enum admission { ADMIT_SOME, ADMIT_DROPPED, ADMIT_LATER, ADMIT_NEVER };
 
-/* `*size` becomes how much may be queued now. ROOM_LATER: after a wait. */
-static enum room make_room(struct stream *stream, uint64_t *size, bool begun,
-                           enum drain_overflow overflow)
+/* `*size` becomes how much may be queued now. ADMIT_LATER: after a wait. */
+static enum admission admit(struct stream *stream, uint64_t *size, bool begun,
+                            enum drain_overflow overflow)
 {
     enum { PIECE = RECORD_LIMIT / 2 };
     uint64_t space = space_of(*size);
     bool too_large = space > drain_limits.max;
-    while (!has_room(stream, space)) {
-        if (too_large && (begun || overflow == DRAIN_BLOCK) && has_room(stream, space_of(PIECE))) {
+    while (!has_space(stream, space)) {
+        if (too_large && (begun || overflow == DRAIN_BLOCK) && has_space(stream, space_of(PIECE))) {
             *size = PIECE; /* by and by */
-            return ROOM_FOR_SOME;
+            return ADMIT_SOME;
         }
         if (stream_is_sent(stream))
-            return ROOM_NONE;
+            return ADMIT_NEVER;
         if (overflow == DRAIN_DROP_OLD && (begun || !too_large) && drop_oldest(stream))
             continue;
-        return overflow != DRAIN_BLOCK && !begun ? ROOM_DROPPED : ROOM_LATER;
+        return overflow != DRAIN_BLOCK && !begun ? ADMIT_DROPPED : ADMIT_LATER;
     }
-    return ROOM_FOR_SOME;
+    return ADMIT_SOME;
 }
 
 enum queue_outcome queue_write(struct stream *stream, struct queued_write *write,
@@ -166,17 +166,17 @@ enum queue_outcome queue_write(struct stream *stream, struct queued_write *write
 {
     while (write->done < write->size) {
         uint64_t part = write->size - write->done;
-        episode_look_locked(stream, write->fd);
-        enum room room = make_room(stream, &part, write->done > 0, overflow);
-        if (room == ROOM_LATER) {
-            *asked = room_ask(channel_of(stream));
-            room = make_room(stream, &part, write->done > 0, overflow);
+        episode_check_locked(stream, write->fd);
+        enum admission admission = admit(stream, &part, write->done > 0, overflow);
+        if (admission == ADMIT_LATER) {
+            *asked = space_request(channel_of(stream));
+            admission = admit(stream, &part, write->done > 0, overflow);
         }
-        if (room == ROOM_NONE)
-            return QUEUE_NO_ROOM;
-        if (room == ROOM_LATER)
+        if (admission == ADMIT_NEVER)
+            return QUEUE_NO_SPACE;
+        if (admission == ADMIT_LATER)
             return QUEUE_FULL;
-        if (room == ROOM_DROPPED) {
+        if (admission == ADMIT_DROPPED) {
             totals_drop(write->size);
             return QUEUE_DONE;
         }

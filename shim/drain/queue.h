@@ -21,7 +21,7 @@ enum queue_outcome {
     QUEUE_DONE,         /* all of it is queued, or dropped */
     QUEUE_FULL,         /* at the bound: release the lock, wait (see `asked`), and try again */
     QUEUE_ELSEWHERE,    /* the stream takes nothing more: try again with another */
-    QUEUE_NO_ROOM,      /* nothing of this pipe's is queued: other pipes' queues are at the bound */
+    QUEUE_NO_SPACE,     /* nothing of this pipe's is queued: other pipes' queues are at the bound */
     QUEUE_NOT_POSSIBLE, /* no helper, or no memory, is to be had; nothing more of it is queued */
 };
 
@@ -35,7 +35,7 @@ struct queued_write {
 
 /* Queues the rest as one write, and moves `done`; drops whole writes where PIPESHIM_DRAIN_MAX is
  * reached and the policy says so. A write that has begun (`done` was not 0) is never dropped.
- * `*asked`: for room_wait(). */
+ * `*asked`: for space_wait(). */
 enum queue_outcome queue_write(struct stream *stream, struct queued_write *write,
                                enum drain_overflow overflow, uint32_t *asked);
 

@@ -56,7 +56,7 @@ struct drain_state {
     _Atomic uint32_t table_lock;         /* of the streams' keys */
     _Atomic uint32_t known;              /* streams that ever were some pipe's: those below */
     _Atomic uint32_t active;             /* streams that run */
-    _Atomic uint32_t waiting;            /* threads that wait for room */
+    _Atomic uint32_t waiting;            /* threads that wait for space */
     _Atomic uint64_t queued;             /* bytes in all queues, or more: drain/queue.h */
     _Atomic uint64_t resident;           /* bytes of the chunks that have pages */
     _Atomic uint64_t lost;               /* payload, of episodes that are over */

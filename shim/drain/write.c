@@ -17,11 +17,11 @@
 #include "drain/headroom.h"
 #include "drain/queue.h"
 #include "drain/readable.h"
-#include "drain/room.h"
+#include "drain/send_order.h"
 #include "drain/settings.h"
+#include "drain/space.h"
 #include "drain/stream_table.h"
 #include "drain/totals.h"
-#include "drain/turn.h"
 #include "slots/slot.h"
 
 /* A write and what is known of it. */
@@ -35,7 +35,11 @@ struct drained_write {
 };
 
 /* Not a result: what to do before the next try. */
-enum { TRY_AGAIN = DRAIN_PASS - 1, WAIT_FOR_ROOM = DRAIN_PASS - 2, WAIT_A_MOMENT = DRAIN_PASS - 3 };
+enum {
+    TRY_AGAIN = DRAIN_PASS - 1,
+    WAIT_FOR_SPACE = DRAIN_PASS - 2,
+    WAIT_A_MOMENT = DRAIN_PASS - 3
+};
 
 static void sleep_ns(long ns)
 {
@@ -106,7 +110,7 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
     if (outcome == QUEUE_DONE)
         return (ssize_t)queued->size;
     if (outcome == QUEUE_FULL)
-        return WAIT_FOR_ROOM;
+        return WAIT_FOR_SPACE;
     if (outcome == QUEUE_ELSEWHERE)
         return TRY_AGAIN;
     return write_unqueued(stream, write, outcome);
@@ -166,8 +170,9 @@ static struct stream *lock_in_order(struct drained_write *write)
     stream->children_seen = children;
     if (!child_ended && !others_have_waited(stream, write->now))
         return stream;
-    if (!descriptor_turns_are_known() ||
-        !turn_is_wanted(write->queued.fd, atomic_load(&atomic_load(&stream->channel)->ticket)))
+    if (!descriptor_send_order_is_known() ||
+        !send_order_is_wanted(write->queued.fd,
+                              atomic_load(&atomic_load(&stream->channel)->ticket)))
         return stream;
     stream_seal(stream);
     stream_lock_release(stream);
@@ -183,7 +188,7 @@ static struct stream *lock_in_order(struct drained_write *write)
  * queued in the process any more. */
 static bool reader_caught_up(const struct descriptor *descriptor)
 {
-    enum { BACKLOG = 128 * 1024, LOOKS = 10, LOOK_AGAIN_NS = 50 * NS_PER_US };
+    enum { BACKLOG = 128 * 1024, POLLS = 10, RETRY_NS = 50 * NS_PER_US };
     struct stream *stream = stream_find(descriptor->device, descriptor->inode);
     if (!stream || !atomic_load(&stream->running))
         return false;
@@ -195,12 +200,12 @@ static bool reader_caught_up(const struct descriptor *descriptor)
             return false;
         atomic_store(&stream->catching_up, 1);
     }
-    for (int i = 0; i < LOOKS && !stream_is_sent(stream) &&
+    for (int i = 0; i < POLLS && !stream_is_sent(stream) &&
                     atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed);
          i++)
-        sleep_ns(LOOK_AGAIN_NS);
+        sleep_ns(RETRY_NS);
     if (stream_is_sent(stream))
-        episode_look(stream, -1);
+        episode_check(stream, -1);
     return !drain_is_active();
 }
 
@@ -214,7 +219,7 @@ static bool is_of_a_burst(uint64_t size)
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
     last = sequence;
-    return drain_settings.behind && size < LARGE && calls <= 2;
+    return drain_settings.write_behind_mode && size < LARGE && calls <= 2;
 }
 
 /* Between two tries. 0, or the result of the write. */
@@ -225,13 +230,13 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
         return 0;
     if (reason == WAIT_A_MOMENT) {
         sleep_ns(NS_PER_MS / 4);
-        episode_look(stream, queued->fd);
+        episode_check(stream, queued->fd);
         return 0;
     }
     atomic_fetch_add(&drain_state->waiting, 1);
     long result = queued->done > 0
-                      ? room_wait(atomic_load(&stream->channel), write->asked)
-                      : room_wait_cancellable(atomic_load(&stream->channel), write->asked);
+                      ? space_wait(atomic_load(&stream->channel), write->asked)
+                      : space_wait_cancellable(atomic_load(&stream->channel), write->asked);
     atomic_fetch_sub(&drain_state->waiting, 1);
     if (result == -EINTR)
         return queued->done > 0 ? (ssize_t)queued->done : -EINTR;
@@ -239,7 +244,7 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
 }
 
 /* What became of the descriptor while the write waited. 0: it is what it was. */
-static ssize_t look_again(struct drained_write *write)
+static ssize_t check_again(struct drained_write *write)
 {
     struct descriptor before = write->descriptor;
     struct queued_write *queued = &write->queued;
@@ -270,7 +275,7 @@ static ssize_t write_locked(struct drained_write *write)
             return result;
         ssize_t ended = wait_between(stream, write, result);
         if (ended == 0)
-            ended = look_again(write);
+            ended = check_again(write);
         if (ended != 0)
             return ended;
     }
@@ -324,7 +329,7 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
         queued->done = done > 0 ? (uint64_t)done : 0;
         write.now = ticks_now();
     }
-    if (drain_settings.behind && drain_settings.grow)
+    if (drain_settings.write_behind_mode && drain_settings.grow)
         grow_pipe(fd, &write.descriptor);
     uint64_t good = readable_bytes(vector, count);
     if (good < queued->size) { /* as the kernel, which copies page by page */

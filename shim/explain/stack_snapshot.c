@@ -13,9 +13,9 @@ bool stack_snapshot_take(const struct memory_reader *reader,
     snapshot->has_r9 = false;
     snapshot->start = registers->sp & ~(uintptr_t)7;
     /* A read that runs over the end of the address space would fail as a whole. */
-    size_t room = UINTPTR_MAX - snapshot->start;
+    size_t space = UINTPTR_MAX - snapshot->start;
     snapshot->size = reader->read(reader, snapshot->start, snapshot->bytes,
-                                  room < SNAPSHOT_LIMIT ? room : (size_t)SNAPSHOT_LIMIT);
+                                  space < SNAPSHOT_LIMIT ? space : (size_t)SNAPSHOT_LIMIT);
     stack_snapshot_begin(snapshot);
     return snapshot->size > 0;
 }

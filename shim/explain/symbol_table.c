@@ -184,9 +184,9 @@ static bool read_name(const struct symbol_table *table, const Elf64_Sym *symbol,
 {
     if (symbol->st_name >= table->names_size)
         return false;
-    uint64_t room = table->names_size - symbol->st_name;
+    uint64_t space = table->names_size - symbol->st_name;
     return memory_read_string(&table->reader, table->names + symbol->st_name, name,
-                              room < SYMBOL_NAME_LIMIT ? room + 1 : SYMBOL_NAME_LIMIT) &&
+                              space < SYMBOL_NAME_LIMIT ? space + 1 : SYMBOL_NAME_LIMIT) &&
            name[0] != '\0';
 }
 

@@ -44,7 +44,7 @@ bool call_may_sleep_in(enum call_id id, long number)
         return number == SYS_ppoll || number == SYS_pselect6 || number == SYS_epoll_pwait ||
                number == KERNEL_CALL_POLL || number == KERNEL_CALL_SELECT ||
                number == KERNEL_CALL_EPOLL_WAIT;
-    if (call->class == CLASS_PIPE_WRITE) /* the drainer waits so for room in its queue */
+    if (call->class == CLASS_PIPE_WRITE) /* the drainer waits so for space in its queue */
         return number == SYS_futex || number == SYS_nanosleep;
     if (call->kernel_call == SYS_sendto && call->class == CLASS_SOCKET_WRITE) /* syslog */
         return number == SYS_connect || number == SYS_write || number == SYS_writev ||

@@ -37,11 +37,12 @@ struct lag_facts {
 struct loop_statistics {
     int tid; /* 0: none */
     char thread[COMM_LIMIT];
-    uint64_t turns;                 /* how often it came back to its wait */
-    uint64_t lags;                  /* absences beyond the threshold */
-    uint64_t lag_max_ns;            /* the longest absence */
-    uint64_t absent_ns;             /* all absences together */
-    uint64_t absences[LAG_BUCKETS]; /* by length; those that fell between two looks are not seen */
+    uint64_t iterations;   /* how often it came back to its wait */
+    uint64_t lags;         /* lags beyond the threshold */
+    uint64_t lag_max_ns;   /* the longest lag */
+    uint64_t lag_total_ns; /* all lags together */
+    uint64_t
+        lag_histogram[LAG_BUCKETS]; /* by length; those that fell between two scans are not seen */
 };
 
 /* Runs on: any. Plain data. */

@@ -61,8 +61,8 @@ struct status_call {
 struct status_loop {
     int32_t tid, unused;
     char thread[STATUS_NAME];
-    uint64_t turns, lags, lag_max_ns, absent_ns;
-    uint64_t absences[LAG_BUCKETS]; /* by length, as in struct loop_statistics */
+    uint64_t iterations, lags, lag_max_ns, lag_total_ns;
+    uint64_t lag_histogram[LAG_BUCKETS]; /* by length, as in struct loop_statistics */
 };
 
 struct status_page {
@@ -71,15 +71,15 @@ struct status_page {
     uint64_t sequence;
     int32_t pid;
     uint32_t call_count, loop_count;
-    uint32_t lagging;             /* a loop is away for longer than its threshold */
-    uint64_t begun_ns, looked_ns; /* CLOCK_MONOTONIC: the first and the last look */
+    uint32_t lagging;              /* a loop is away for longer than its threshold */
+    uint64_t begun_ns, scanned_ns; /* CLOCK_MONOTONIC: the first and the last scan */
     uint64_t watchdog_cpu_ns;
     uint64_t held_back, suppressed, dropped; /* reports by limits and by rules; records */
     uint64_t calls_lost;                     /* blocked now, without a place here */
     uint64_t found[STATUS_KINDS];
     uint32_t active[STATUS_KINDS]; /* such a finding holds now */
     int32_t found_tid, found_kind; /* the last one, and the thread of this process in it */
-    uint64_t found_ns;             /* CLOCK_MONOTONIC: when it was told */
+    uint64_t found_ns;             /* CLOCK_MONOTONIC: when it was reported */
     char words[STATUS_WORDS];
     int32_t lag_tid, unused;
     uint64_t lag_since_ns, lag_seq; /* of the last that began: CLOCK_MONOTONIC; its event */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* All findings of a graph, and the looks that make and confirm them. */
+/* All findings of a graph, and the scans that make and confirm them. */
 #include "graph/finding.h"
 
 #include <string.h>
@@ -13,9 +13,9 @@
 #define COMPUTES_NS ((uint64_t)50 * 1000 * 1000)
 
 /* In a pipeline that has come to a halt every stage but the last is stuck for the same cause: only
- * the one nearest to it is told. */
-static bool is_told_downstream(const struct wait_finding *finding,
-                               const struct wait_finding *findings, unsigned count)
+ * the one nearest to it is reported. */
+static bool is_reported_downstream(const struct wait_finding *finding,
+                                   const struct wait_finding *findings, unsigned count)
 {
     if (finding->kind != FINDING_READER_AWAY || finding->count < 2)
         return false;
@@ -45,7 +45,7 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
             count++;
     }
     for (unsigned i = 0; i < count;) {
-        if (is_told_downstream(&findings[i], findings, count)) {
+        if (is_reported_downstream(&findings[i], findings, count)) {
             memmove(&findings[i], &findings[i + 1], (count - i - 1) * sizeof *findings);
             count--;
         } else {
@@ -77,7 +77,7 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
     return !graph->processes[process].can_act;
 }
 
-unsigned wait_graph_look_at(struct wait_graph *graph, int pid, struct wait_finding *findings,
+unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_finding *findings,
                             unsigned limit)
 {
     if (wait_graph_scan(graph) < 0 || wait_graph_load(graph, pid) == NO_INDEX)
@@ -96,13 +96,13 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
         return false;
     if (now->kind != FINDING_READER_AWAY)
         return true;
-    if (now->keeper_runs || before->keeper_runs)
-        return now->keeper_runs && before->keeper_runs &&
-               now->keeper_run_ns - before->keeper_run_ns >= COMPUTES_NS;
-    if (!now->keeper_sleeps)
+    if (now->holder_runs || before->holder_runs)
+        return now->holder_runs && before->holder_runs &&
+               now->holder_run_ns - before->holder_run_ns >= COMPUTES_NS;
+    if (!now->holder_sleeps)
         return true;
-    return now->keeper_switches - before->keeper_switches >= KEEPER_STEPS ||
-           now->keeper_sleep_ms >= TIMED_WAIT_MS;
+    return now->holder_switches - before->holder_switches >= KEEPER_STEPS ||
+           now->holder_sleep_ms >= TIMED_WAIT_MS;
 }
 
 const char *finding_name(enum finding_kind kind)

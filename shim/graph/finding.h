@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is wrong in a wait-for graph, in words: circles, and writers whose readers do not listen.
+ * What is wrong in a wait-for graph, in words: cycles, and writers whose readers do not listen.
  *
- * A finding is true of the look that it was made from. It is to be told only when a second look,
- * some hundred milliseconds later, makes the same one with the same fingerprint: the same threads
- * in the same calls with the same arguments on the same objects, and no thread of them has woken in
- * between. A slow reader changes the fingerprint; a deadlock cannot.
+ * A finding is true of the scan that it was made from. It is to be reported only when a second
+ * scan, some hundred milliseconds later, makes the same one with the same fingerprint: the same
+ * threads in the same calls with the same arguments on the same objects, and no thread of them has
+ * woken in between. A slow reader changes the fingerprint; a deadlock cannot.
  */
 #ifndef PIPESHIM_GRAPH_FINDING_H
 #define PIPESHIM_GRAPH_FINDING_H
@@ -60,18 +60,18 @@ struct wait_finding {
     enum finding_kind kind;
     bool likely;      /* not proven: see enum acting of graph/wait_graph.h */
     uint64_t id;      /* of a deadlock: the same whoever of its members finds it */
-    bool timed;       /* the circle opens when a timeout of one of its members ends, */
+    bool timed;       /* the cycle opens when a timeout of one of its members ends, */
     int64_t limit_ms; /* this long after that began */
     unsigned count;   /* links; of a deadlock the last waits for the first */
     struct chain_link chain[CHAIN_LIMIT];
     uint64_t fingerprint;
     /* FINDING_READER_AWAY: the process that should read. */
-    int keeper_pid;
-    bool keeper_sleeps;        /* its thread only sleeps: a slow reader does so too */
-    int64_t keeper_sleep_ms;   /* how long that sleep still takes */
-    bool keeper_runs;          /* it is on a CPU, or waits for one: it counts as away only */
-    uint64_t keeper_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
-    uint64_t keeper_switches;  /* how often its threads have woken so far */
+    int holder_pid;
+    bool holder_sleeps;        /* its thread only sleeps: a slow reader does so too */
+    int64_t holder_sleep_ms;   /* how long that sleep still takes */
+    bool holder_runs;          /* it is on a CPU, or waits for one: it counts as away only */
+    uint64_t holder_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
+    uint64_t holder_switches;  /* how often its threads have woken so far */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */
@@ -82,7 +82,7 @@ struct wait_finding {
 /* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit);
 
-/* The quick look that comes before: at the relatives of `pid` alone. False when `pid` can act for
+/* The quick scan that comes before: at the relatives of `pid` alone. False when `pid` can act for
  * certain; true when a look at all processes is needed to know. */
 bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
 
@@ -90,7 +90,7 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
  * first finding is one that names `pid`, when there is one; the others may name only processes that
  * it waits for. Room for about 4 is enough: what a process depends on is a chain. `graph` was
  * initialised by wait_graph_init. Returns how many were found. */
-unsigned wait_graph_look_at(struct wait_graph *graph, int pid, struct wait_finding *findings,
+unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_finding *findings,
                             unsigned limit);
 
 /* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A

@@ -18,7 +18,7 @@ static struct pattern pattern_of(const struct wait_finding *finding)
     struct pattern pattern = {0};
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
-        if (link->reason == REASON_ROOM) {
+        if (link->reason == REASON_SPACE) {
             pattern.writes++;
             pattern.write = pattern.write ? pattern.write : link;
         } else if (link->reason == REASON_INPUT) {
@@ -53,7 +53,7 @@ static enum process_runtime runtime_of(const struct wait_finding *finding, int p
     return link ? link->runtime : RUNTIME_UNKNOWN;
 }
 
-/* An event loop must not be told to read in a call that blocks. */
+/* An event loop must not be advised to read in a call that blocks. */
 static bool is_asyncio(const struct wait_finding *finding, int pid)
 {
     const struct chain_link *link = link_of(finding, pid);
@@ -167,13 +167,13 @@ static bool is_terminal(const struct chain_link *link)
 }
 
 /* How a call is taken off the loop, by runtime. */
-static void off_the_loop(const struct chain_link *keeper, struct text_buffer *text)
+static void off_the_loop(const struct chain_link *holder, struct text_buffer *text)
 {
     text_string(text, "take this call off the event loop of ");
-    finding_process_words(text, keeper->name, keeper->pid);
-    text_string(text, keeper->runtime == RUNTIME_PYTHON
+    finding_process_words(text, holder->name, holder->pid);
+    text_string(text, holder->runtime == RUNTIME_PYTHON
                           ? " (asyncio.to_thread, an asynchronous client, a timeout)"
-                      : keeper->runtime == RUNTIME_NODE
+                      : holder->runtime == RUNTIME_NODE
                           ? " (the asynchronous form of the call, a worker thread)"
                           : " (a thread, an asynchronous client, a timeout)");
 }
@@ -181,21 +181,21 @@ static void off_the_loop(const struct chain_link *keeper, struct text_buffer *te
 static void away_advice(const struct wait_finding *finding, struct text_buffer *text)
 {
     const struct chain_link *writer = &finding->chain[0];
-    const struct chain_link *keeper = finding->count > 1 ? &finding->chain[1] : NULL;
-    if (keeper && is_terminal(keeper)) {
+    const struct chain_link *holder = finding->count > 1 ? &finding->chain[1] : NULL;
+    if (holder && is_terminal(holder)) {
         text_string(text, "let the terminal go on (Ctrl-Q), or read its other side");
-    } else if (keeper && finding->away_epoll >= 0) {
-        off_the_loop(keeper, text);
-    } else if (keeper && keeper->tid == keeper->pid &&
-               (keeper->wait == WAIT_POLL || keeper->wait == WAIT_SELECT ||
-                keeper->wait == WAIT_CONNECT)) {
+    } else if (holder && finding->away_epoll >= 0) {
+        off_the_loop(holder, text);
+    } else if (holder && holder->tid == holder->pid &&
+               (holder->wait == WAIT_POLL || holder->wait == WAIT_SELECT ||
+                holder->wait == WAIT_CONNECT)) {
         text_format(text, "read fd %d of ", writer->peer_fd);
-        finding_process_words(text, keeper->name, keeper->pid);
+        finding_process_words(text, holder->name, holder->pid);
         text_string(text, " while that call lasts: give the call to a thread or an asynchronous "
                           "client");
-    } else if (keeper && (keeper->wait == WAIT_EPOLL || keeper->wait == WAIT_READ)) {
+    } else if (holder && (holder->wait == WAIT_EPOLL || holder->wait == WAIT_READ)) {
         text_string(text, "let ");
-        finding_process_words(text, keeper->name, keeper->pid);
+        finding_process_words(text, holder->name, holder->pid);
         text_format(text, " read fd %d while that call lasts:", writer->peer_fd);
         in_parallel(finding, writer, text);
     } else {
@@ -247,7 +247,7 @@ void finding_rescue(const struct wait_finding *finding, struct text_buffer *text
 {
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
-        if (link->reason != REASON_ROOM || link->own_fd < 0)
+        if (link->reason != REASON_SPACE || link->own_fd < 0)
             continue;
         text_format(text, "pipeshim rescue %d --fd %d", link->pid, link->own_fd);
         return;

@@ -14,7 +14,7 @@ static bool comes_round(const struct wait_graph *graph, const struct wait_proces
     return false;
 }
 
-/* All threads of a process: none of them may have woken between two looks. Where threads wake by
+/* All threads of a process: none of them may have woken between two scans. Where threads wake by
  * their nature (`likely`), what has to stand still is what they wait for. */
 static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint32_t index,
                             bool likely)
@@ -28,21 +28,21 @@ static uint64_t mix_process(const struct wait_graph *graph, uint64_t hash, uint3
     return hash;
 }
 
-/* Starts a circle at a full pipe when it has one: what a reader wants to see first. */
+/* Starts a cycle at a full pipe when it has one: what a reader wants to see first. */
 static unsigned first_step(const struct wait_graph *graph, const struct wait_step *steps,
                            unsigned count)
 {
     unsigned best = 0;
     for (unsigned i = 1; i < count; i++) {
-        bool writes = graph->edges[steps[i].edge].reason == REASON_ROOM;
-        bool best_writes = graph->edges[steps[best].edge].reason == REASON_ROOM;
+        bool writes = graph->edges[steps[i].edge].reason == REASON_SPACE;
+        bool best_writes = graph->edges[steps[best].edge].reason == REASON_SPACE;
         if (writes != best_writes ? writes : steps[i].process < steps[best].process)
             best = i;
     }
     return best;
 }
 
-/* Who, and on what: the same for each member that looks, and for a look an hour later. */
+/* Who, and on what: the same for each member that scans, and for a scan an hour later. */
 static uint64_t identify(const struct wait_finding *finding)
 {
     uint64_t id = 14695981039346656037ULL;
@@ -93,7 +93,7 @@ static bool is_worth_words(const struct wait_graph *graph, const struct wait_ste
         return true;
     for (unsigned i = 0; i < count; i++) {
         enum wait_reason reason = graph->edges[steps[i].edge].reason;
-        if (reason == REASON_ROOM || reason == REASON_LOCK)
+        if (reason == REASON_SPACE || reason == REASON_LOCK)
             return true;
     }
     return false;
@@ -107,7 +107,7 @@ unsigned finding_deadlocks(struct wait_graph *graph, unsigned acting, struct wai
     for (uint32_t i = 0; i < graph->process_count && count < limit; i++) {
         if (graph->processes[i].reported || !graph->processes[i].loaded)
             continue;
-        unsigned length = wait_graph_circle(graph, i, steps, CHAIN_LIMIT);
+        unsigned length = wait_graph_cycle(graph, i, steps, CHAIN_LIMIT);
         bool known = length == 0 || !is_worth_words(graph, steps, length, acting);
         for (unsigned s = 0; s < length; s++)
             known |= graph->processes[steps[s].process].reported;

@@ -77,12 +77,12 @@ bool finding_endless_read(const struct wait_graph *graph, const struct wait_thre
     link_make(graph, thread, edge, &finding->chain[0]);
     if (parse_link(finding->chain[0].object, &(uint64_t){0}) == LINK_SOCKET)
         return false; /* a conversation, not a stream that ends */
-    finding->keeper_pid = finding->chain[0].for_pid;
+    finding->holder_pid = finding->chain[0].for_pid;
     finding->fingerprint = link_mix_thread(0, thread);
-    const struct wait_thread *keeper = link_keeper_thread(graph, edge->process);
-    if (keeper && edge->process != thread->process) {
-        link_start(graph, keeper, &finding->chain[1]);
-        link_name_object(graph, keeper->wait.fd, &finding->chain[1]);
+    const struct wait_thread *holder = link_holder_thread(graph, edge->process);
+    if (holder && edge->process != thread->process) {
+        link_start(graph, holder, &finding->chain[1]);
+        link_name_object(graph, holder->wait.fd, &finding->chain[1]);
         finding->count = 2;
     }
     finding_describe(graph, finding);

@@ -6,7 +6,7 @@
 
 #include "base/text_buffer.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
 
@@ -41,14 +41,14 @@ static void read_fill(const struct wait_graph *graph, int pid, int fd, const cha
     struct unix_socket own, peer;
     uint64_t inode;
     if (parse_link(name, &inode) == LINK_SOCKET) {
-        if (!(graph->look & LOOK_SOCKET) || unix_socket_read(inode, &own) < 0)
+        if (!(graph->access & ACCESS_SOCKET) || unix_socket_read(inode, &own) < 0)
             return;
         link->full = unix_socket_full(&own);
         if (link->full < 0) /* it sleeps in the write, so it has not been woken yet */
             link->full = 1;
         if (own.peer != 0 && unix_socket_read(own.peer, &peer) == 0)
             link->used = peer.unread;
-    } else if ((graph->look & LOOK_BORROW) && borrowed_pipe_fill(pid, fd, true, &fill) == 0) {
+    } else if ((graph->access & ACCESS_BORROW) && borrowed_pipe_fill(pid, fd, true, &fill) == 0) {
         link->used = fill.used;
         link->capacity = fill.capacity;
         link->full = fill.full;
@@ -86,7 +86,7 @@ void link_name_object(const struct wait_graph *graph, int fd, struct chain_link 
     link->own_fd = fd;
     memcpy(link->object, description.link, sizeof link->object);
     link->key = description.key;
-    if ((link->wait == WAIT_WRITE || link->reason == REASON_ROOM) && fd_is_channel(&description))
+    if ((link->wait == WAIT_WRITE || link->reason == REASON_SPACE) && fd_is_channel(&description))
         read_fill(graph, link->pid, fd, link->object, link);
 }
 
@@ -116,7 +116,7 @@ void link_make(const struct wait_graph *graph, const struct wait_thread *thread,
 }
 
 /* Which thread of a process tells best why it does not read. */
-static int keeper_rank(const struct wait_thread *thread, int pid)
+static int holder_rank(const struct wait_thread *thread, int pid)
 {
     int rank = 0;
     switch (thread->wait.kind) {
@@ -143,13 +143,13 @@ static int keeper_rank(const struct wait_thread *thread, int pid)
     return rank + (thread->tid == pid ? 25 : 0);
 }
 
-const struct wait_thread *link_keeper_thread(const struct wait_graph *graph, uint32_t process)
+const struct wait_thread *link_holder_thread(const struct wait_graph *graph, uint32_t process)
 {
-    const struct wait_process *keeper = &graph->processes[process];
+    const struct wait_process *holder = &graph->processes[process];
     const struct wait_thread *best = NULL;
-    for (uint32_t i = 0; i < keeper->thread_count; i++) {
-        const struct wait_thread *thread = &graph->threads[keeper->first_thread + i];
-        if (!best || keeper_rank(thread, keeper->pid) > keeper_rank(best, keeper->pid))
+    for (uint32_t i = 0; i < holder->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[holder->first_thread + i];
+        if (!best || holder_rank(thread, holder->pid) > holder_rank(best, holder->pid))
             best = thread;
     }
     return best;

@@ -13,7 +13,7 @@ uint64_t link_mix_thread(uint64_t hash, const struct wait_thread *thread);
 /* A link with who waits and in what call, and nothing yet of what for. */
 void link_start(const struct wait_graph *graph, const struct wait_thread *thread,
                 struct chain_link *link);
-/* What its descriptor `fd` is, and how full if it waits for room there. */
+/* What its descriptor `fd` is, and how full if it waits for space there. */
 void link_name_object(const struct wait_graph *graph, int fd, struct chain_link *link);
 /* For whom it waits. */
 void link_set_for(const struct wait_graph *graph, const struct wait_edge *edge,
@@ -23,7 +23,7 @@ void link_make(const struct wait_graph *graph, const struct wait_thread *thread,
                const struct wait_edge *edge, struct chain_link *link);
 
 /* The thread of a process that tells best why it does not read; NULL: it has none. */
-const struct wait_thread *link_keeper_thread(const struct wait_graph *graph, uint32_t process);
+const struct wait_thread *link_holder_thread(const struct wait_graph *graph, uint32_t process);
 
 /* A child of `pid` has ended and was not waited for. */
 bool process_has_zombie_child(const struct wait_graph *graph, int pid);

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "graph/finding_links.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/status.h"
 
 static bool is_stopped(const struct wait_graph *graph, uint32_t process)
 {
     char state = graph->processes[process].state;
-    const struct wait_thread *thread = link_keeper_thread(graph, process);
+    const struct wait_thread *thread = link_holder_thread(graph, process);
     return state == 'T' || state == 't' || (thread && thread->wait.kind == WAIT_STOPPED);
 }
 
@@ -17,22 +17,22 @@ static bool is_stopped(const struct wait_graph *graph, uint32_t process)
 struct readers {
     unsigned count, stopped;
     bool listening, own_only, doubt;
-    uint32_t keeper;
+    uint32_t holder;
     const struct wait_edge *edge; /* that leads to the keeper */
     int away_epoll;
 };
 
-/* `key`: what the writer waits for room in, which may be one of many that it waits for. */
-static struct readers look_at_readers(const struct wait_graph *graph,
+/* `key`: what the writer waits for space in, which may be one of many that it waits for. */
+static struct readers examine_readers(const struct wait_graph *graph,
                                       const struct wait_thread *writer, struct object_key key)
 {
-    struct readers readers = {.own_only = true, .away_epoll = -1, .keeper = NO_INDEX};
+    struct readers readers = {.own_only = true, .away_epoll = -1, .holder = NO_INDEX};
     for (uint32_t i = 0; i < writer->edge_count && !readers.listening; i++) {
         const struct wait_edge *edge = &graph->edges[writer->first_edge + i];
         const struct wait_process *reader = &graph->processes[edge->process];
         bool own = edge->process == writer->process;
         int away_epoll;
-        if (edge->reason != REASON_ROOM || !object_key_equal(edge->key, key))
+        if (edge->reason != REASON_SPACE || !object_key_equal(edge->key, key))
             continue;
         readers.count++;
         readers.own_only &= own;
@@ -43,8 +43,8 @@ static struct readers look_at_readers(const struct wait_graph *graph,
             readers.listening = true;
         else
             readers.away_epoll = away_epoll >= 0 ? away_epoll : readers.away_epoll;
-        if (readers.keeper == NO_INDEX || readers.keeper == writer->process) {
-            readers.keeper = edge->process;
+        if (readers.holder == NO_INDEX || readers.holder == writer->process) {
+            readers.holder = edge->process;
             readers.edge = edge;
         }
     }
@@ -67,13 +67,13 @@ static enum finding_kind kind_of_readers(const struct readers *readers)
 }
 
 /* The second link: who should read, and what that process does instead. */
-static void add_keeper(const struct wait_graph *graph, const struct readers *readers,
+static void add_holder(const struct wait_graph *graph, const struct readers *readers,
                        struct wait_finding *finding)
 {
-    const struct wait_process *keeper = &graph->processes[readers->keeper];
-    const struct wait_thread *thread = link_keeper_thread(graph, readers->keeper);
-    finding->keeper_pid = keeper->pid;
-    finding->keeper_switches = keeper->switches;
+    const struct wait_process *holder = &graph->processes[readers->holder];
+    const struct wait_thread *thread = link_holder_thread(graph, readers->holder);
+    finding->holder_pid = holder->pid;
+    finding->holder_switches = holder->switches;
     finding->away_epoll = readers->away_epoll;
     if (!thread)
         return;
@@ -88,38 +88,38 @@ static void add_keeper(const struct wait_graph *graph, const struct readers *rea
         if (!has_set)
             link_name_object(graph, thread->wait.fd, link);
     }
-    finding->keeper_runs = thread->wait.kind == WAIT_NONE;
-    if (finding->keeper_runs)
-        finding->keeper_run_ns = thread_run_time_ns(keeper->pid, thread->tid);
-    finding->keeper_sleeps =
+    finding->holder_runs = thread->wait.kind == WAIT_NONE;
+    if (finding->holder_runs)
+        finding->holder_run_ns = thread_run_time_ns(holder->pid, thread->tid);
+    finding->holder_sleeps =
         thread->wait.kind == WAIT_SLEEP ||
         (thread->wait.kind != WAIT_READ && thread->free && thread->limit_ms < TIMED_WAIT_MS);
-    if (finding->keeper_sleeps)
-        finding->keeper_sleep_ms =
-            thread_wait_limit_ms(&thread->wait, keeper->pid, (graph->look & LOOK_MEMORY) != 0);
+    if (finding->holder_sleeps)
+        finding->holder_sleep_ms =
+            thread_wait_limit_ms(&thread->wait, holder->pid, (graph->access & ACCESS_MEMORY) != 0);
 }
 
-/* The descriptor that a thread waits for room in: that of its write, or one of its poll (a program
+/* The descriptor that a thread waits for space in: that of its write, or one of its poll (a program
  * whose descriptor does not block: Node, Bun, asyncio's drain()); -1 none. */
-static int room_fd(const struct wait_graph *graph, const struct wait_thread *thread)
+static int full_fd(const struct wait_graph *graph, const struct wait_thread *thread)
 {
     for (uint32_t i = 0; i < thread->edge_count; i++) {
         const struct wait_edge *edge = &graph->edges[thread->first_edge + i];
-        if (edge->reason == REASON_ROOM)
+        if (edge->reason == REASON_SPACE)
             return edge->own_fd;
     }
     return thread->wait.kind == WAIT_WRITE ? thread->wait.fd : -1;
 }
 
-static bool waits_for_room(const struct wait_graph *graph, const struct wait_thread *thread,
-                           struct chain_link *link)
+static bool waits_for_space(const struct wait_graph *graph, const struct wait_thread *thread,
+                            struct chain_link *link)
 {
-    int fd = room_fd(graph, thread);
+    int fd = full_fd(graph, thread);
     if (fd < 0 || thread->free || graph->processes[thread->process].opaque ||
         thread->candidates > 1)
         return false;
     link_start(graph, thread, link);
-    link->reason = REASON_ROOM;
+    link->reason = REASON_SPACE;
     link_name_object(graph, fd, link);
     return link->key.inode != 0 && link->full != 0;
 }
@@ -128,20 +128,20 @@ bool finding_stuck_write(const struct wait_graph *graph, const struct wait_threa
                          struct wait_finding *finding)
 {
     memset(finding, 0, sizeof *finding);
-    if (!waits_for_room(graph, thread, &finding->chain[0]))
+    if (!waits_for_space(graph, thread, &finding->chain[0]))
         return false;
-    struct readers readers = look_at_readers(graph, thread, finding->chain[0].key);
+    struct readers readers = examine_readers(graph, thread, finding->chain[0].key);
     if (readers.listening || readers.doubt)
         return false;
     finding->kind = kind_of_readers(&readers);
     if (finding->kind == FINDING_READER_STOPPED && readers.edge)
-        finding->tracer_pid = tracer_of(graph->processes[readers.keeper].pid);
+        finding->tracer_pid = tracer_of(graph->processes[readers.holder].pid);
     finding->count = 1;
     finding->away_epoll = -1;
     finding->fingerprint = link_mix(link_mix_thread(0, thread), (uint64_t)finding->chain[0].used);
     if (readers.edge) {
         link_set_for(graph, readers.edge, &finding->chain[0]);
-        add_keeper(graph, &readers, finding);
+        add_holder(graph, &readers, finding);
     }
     finding_describe(graph, finding);
     return true;

@@ -6,7 +6,7 @@
 #include "graph/finding.h"
 #include "graph/finding_words.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/process_name.h"
 #include "kernel/socket_peers.h"
@@ -106,7 +106,7 @@ static void input_words(struct text_buffer *text, const struct chain_link *link)
 static void predicate(struct text_buffer *text, const struct chain_link *link, bool named_before)
 {
     const char *other = link->for_name;
-    if (link->reason == REASON_ROOM) {
+    if (link->reason == REASON_SPACE) {
         write_words(text, link);
         text_string(text, link->for_pid == link->pid ? "; only it itself can read it" : "; only ");
         if (link->for_pid == link->pid)
@@ -190,7 +190,7 @@ static bool find_master(const struct wait_graph *graph, int64_t index, int *pid,
 }
 
 /* What a terminal's other side has not read tells why it takes no more: nothing unread means that
- * it was told to stop. */
+ * it was asked to stop. */
 static void terminal_words(const struct wait_graph *graph, const struct chain_link *link,
                            struct text_buffer *text)
 {
@@ -201,7 +201,7 @@ static void terminal_words(const struct wait_graph *graph, const struct chain_li
         text_string(text, ": flow-controlled (Ctrl-S), or its other side does not read");
         return;
     }
-    int64_t unread = graph->look & LOOK_BORROW ? borrowed_unread(pid, fd) : -1;
+    int64_t unread = graph->access & ACCESS_BORROW ? borrowed_unread(pid, fd) : -1;
     if (unread == 0)
         text_string(text, ": it is flow-controlled (Ctrl-S); its other side is ");
     else if (unread > 0)
@@ -240,20 +240,20 @@ static void away_words(const struct wait_graph *graph, const struct wait_finding
                        struct text_buffer *text)
 {
     const struct chain_link *writer = &finding->chain[0];
-    const struct chain_link *keeper = finding->count > 1 ? &finding->chain[1] : NULL;
+    const struct chain_link *holder = finding->count > 1 ? &finding->chain[1] : NULL;
     text_format(text, " (fd %d), and does not: ", writer->peer_fd);
-    if (!keeper)
+    if (!holder)
         text_string(text, "no thread of it reads it");
-    else if (keeper->wait == WAIT_NONE)
+    else if (holder->wait == WAIT_NONE)
         text_string(text, "it is computing");
     else {
         text_string(text, "it waits in ");
-        call_object_words(graph, keeper, text);
+        call_object_words(graph, holder, text);
     }
     if (finding->away_epoll >= 0) {
         text_format(text, ", away from its event loop (epoll fd %d), which watches it",
                     finding->away_epoll);
-    } else if (keeper && keeper->wait == WAIT_EPOLL) {
+    } else if (holder && holder->wait == WAIT_EPOLL) {
         text_string(text, ", where it does not listen to it");
     }
 }

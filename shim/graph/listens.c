@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Whether a process listens to a pipe: reads it, or waits in a set that holds it. */
 #include "graph/wait_graph.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 
 struct listener {
     const struct wait_graph *graph;
@@ -52,7 +52,7 @@ bool wait_graph_listens(const struct wait_graph *graph, uint32_t process, struct
         const struct wait_thread *thread = &graph->threads[reader->first_thread + i];
         if (thread->wait.kind == WAIT_STOPPED)
             continue;
-        wait_set_each(reader->pid, &thread->wait, (graph->look & LOOK_MEMORY) != 0, listens_to,
+        wait_set_each(reader->pid, &thread->wait, (graph->access & ACCESS_MEMORY) != 0, listens_to,
                       &listener);
         if (listener.found)
             return true;

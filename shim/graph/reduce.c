@@ -15,12 +15,12 @@ static bool thread_can_act(const struct wait_graph *graph, const struct wait_thr
     return false;
 }
 
-static bool waits_for_room(const struct wait_graph *graph, const struct wait_process *process)
+static bool waits_for_space(const struct wait_graph *graph, const struct wait_process *process)
 {
     for (uint32_t i = 0; i < process->thread_count; i++) {
         const struct wait_thread *thread = &graph->threads[process->first_thread + i];
         for (uint32_t e = 0; !thread->free && e < thread->edge_count; e++) {
-            if (graph->edges[thread->first_edge + e].reason == REASON_ROOM)
+            if (graph->edges[thread->first_edge + e].reason == REASON_SPACE)
                 return true;
         }
     }
@@ -34,7 +34,7 @@ static bool process_can_act(const struct wait_graph *graph, const struct wait_pr
 {
     if (!process->loaded || process->opaque)
         return true;
-    bool skip = !(acting & ACT_LISTENERS) && waits_for_room(graph, process);
+    bool skip = !(acting & ACT_LISTENERS) && waits_for_space(graph, process);
     for (uint32_t i = 0; i < process->thread_count; i++) {
         const struct wait_thread *thread = &graph->threads[process->first_thread + i];
         if (!(skip && thread->listener) && thread_can_act(graph, thread, acting))
@@ -80,17 +80,17 @@ static unsigned collect(const struct wait_graph *graph, uint32_t first, struct w
     return count;
 }
 
-/* A lock inside one process closes no circle over processes; nor does a read of one's own pipe, by
+/* A lock inside one process closes no cycle over processes; nor does a read of one's own pipe, by
  * which signal handlers wake their program. */
 static bool leads_on(const struct wait_graph *graph, const struct wait_edge *edge, uint32_t from)
 {
     if (edge->reason == REASON_FUTEX || graph->processes[edge->process].can_act)
         return false;
-    return edge->process != from || edge->reason == REASON_ROOM;
+    return edge->process != from || edge->reason == REASON_SPACE;
 }
 
 /* All edges out of one thread; the signal of a child counts only when nothing more definite does.
- * True when one leads back to `first`, which is then the step that closes the circle. */
+ * True when one leads back to `first`, which is then the step that closes the cycle. */
 static bool visit_thread(struct wait_graph *graph, uint32_t index, bool signals, uint32_t first,
                          bool *grown, struct wait_step *closing)
 {
@@ -128,8 +128,8 @@ static bool visit_process(struct wait_graph *graph, uint32_t from, uint32_t firs
     return false;
 }
 
-unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
-                           unsigned limit)
+unsigned wait_graph_cycle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
+                          unsigned limit)
 {
     struct wait_step closing;
     if (graph->processes[process].can_act)
@@ -139,7 +139,7 @@ unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wa
     graph->processes[process].seen = true;
     for (bool grown = true; grown;) {
         grown = false;
-        /* One round of the search widens the circle by one process at most per path. */
+        /* One round of the search widens the cycle by one process at most per path. */
         for (uint32_t i = 0; i < graph->process_count; i++)
             graph->processes[i].frontier =
                 graph->processes[i].seen && !graph->processes[i].expanded;

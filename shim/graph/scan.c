@@ -6,16 +6,16 @@
 #include <string.h>
 
 #include "graph/wait_graph_parts.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
 
 static void *take(char **at, const char *end, size_t share, size_t item, uint32_t *limit)
 {
-    size_t room = (size_t)(end - *at);
-    if (share > room)
-        share = room;
+    size_t space = (size_t)(end - *at);
+    if (share > space)
+        share = space;
     void *start = *at;
     *limit = (uint32_t)(share / item);
     *at += share / item * item;
@@ -25,12 +25,12 @@ static void *take(char **at, const char *end, size_t share, size_t item, uint32_
     return start;
 }
 
-void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned look)
+void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned access)
 {
     char *at = memory;
     const char *end = at + size;
     memset(graph, 0, sizeof *graph);
-    graph->look = look;
+    graph->access = access;
     graph->processes =
         take(&at, end, size / 100 * 20, sizeof *graph->processes, &graph->process_limit);
     graph->threads = take(&at, end, size / 100 * 35, sizeof *graph->threads, &graph->thread_limit);
@@ -210,7 +210,7 @@ static bool other_end_of_socket(const struct wait_graph *graph, int pid, uint64_
 {
     struct unix_socket unix_socket;
     struct inet_socket inet;
-    if ((graph->look & LOOK_SOCKET) && unix_socket_read(inode, &unix_socket) == 0) {
+    if ((graph->access & ACCESS_SOCKET) && unix_socket_read(inode, &unix_socket) == 0) {
         *unread = unix_socket.unread;
         end->key.inode = unix_socket.listening ? 0 : unix_socket.peer;
     } else if (inet_socket_read(pid, inode, &inet) == 0) {
@@ -231,7 +231,7 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
         return false;
     end->key = fd->key;
     /* A writing end that is watched for input waits for its readers to go: asyncio does so. */
-    if (fd->access == FD_WRITES || (fd->access != FD_READS && waits_for == WAIT_FOR_ROOM))
+    if (fd->access == FD_WRITES || (fd->access != FD_READS && waits_for == WAIT_FOR_SPACE))
         end->access = FD_READS;
     else
         end->access = FD_WRITES;

@@ -8,7 +8,7 @@
 #include "base/raw_syscall.h"
 #include "graph/wait_graph_parts.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
@@ -25,7 +25,7 @@ struct edge_maker {
 
 static bool memory_allowed(const struct wait_graph *graph)
 {
-    return (graph->look & LOOK_MEMORY) != 0;
+    return (graph->access & ACCESS_MEMORY) != 0;
 }
 
 static void add_edge(struct edge_maker *maker, const struct wait_edge *edge)
@@ -85,7 +85,7 @@ static void add_holders(struct edge_maker *maker, const struct wait_holder *end,
         maker->thread->free = true;
 }
 
-/* A pipe with something in it lets its reader go, one with room its writer; both are on their way
+/* A pipe with something in it lets its reader go, one with space its writer; both are on their way
  * and only seen a moment too early. */
 static bool is_ready(const struct edge_maker *maker, int fd,
                      const struct fd_description *description, unsigned waits_for, int64_t unread)
@@ -95,9 +95,10 @@ static bool is_ready(const struct edge_maker *maker, int fd,
         return waits_for == WAIT_FOR_INPUT && unread > 0;
     if (waits_for == WAIT_FOR_INPUT && description->access == FD_WRITES)
         return false;
-    if (!(maker->graph->look & LOOK_BORROW) || borrowed_pipe_fill(maker->pid, fd, true, &fill) < 0)
+    if (!(maker->graph->access & ACCESS_BORROW) ||
+        borrowed_pipe_fill(maker->pid, fd, true, &fill) < 0)
         return false;
-    return waits_for == WAIT_FOR_ROOM ? fill.full == 0 : fill.used > 0;
+    return waits_for == WAIT_FOR_SPACE ? fill.full == 0 : fill.used > 0;
 }
 
 static void add_channel(struct edge_maker *maker, int fd, const struct fd_description *description,
@@ -124,7 +125,7 @@ static void add_channel(struct edge_maker *maker, int fd, const struct fd_descri
         else if (count == 0)
             maker->thread->free = true; /* its holder is not visible */
     }
-    add_holders(maker, &end, fd, waits_for == WAIT_FOR_ROOM ? REASON_ROOM : REASON_INPUT);
+    add_holders(maker, &end, fd, waits_for == WAIT_FOR_SPACE ? REASON_SPACE : REASON_INPUT);
 }
 
 static void add_child(struct edge_maker *maker, int pid, int own_fd)
@@ -185,9 +186,9 @@ static bool add_descriptor(void *context, int fd, unsigned waits_for)
         return false;
     }
     if (fd_is_channel(&description)) {
-        if (waits_for & WAIT_FOR_ROOM)
-            add_channel(maker, fd, &description, WAIT_FOR_ROOM);
-        if (waits_for != WAIT_FOR_ROOM)
+        if (waits_for & WAIT_FOR_SPACE)
+            add_channel(maker, fd, &description, WAIT_FOR_SPACE);
+        if (waits_for != WAIT_FOR_SPACE)
             add_channel(maker, fd, &description, WAIT_FOR_INPUT);
     } else if (description.kind == LINK_PIDFD) {
         add_pidfd(maker, fd);
@@ -314,7 +315,7 @@ static void add_child_signals(struct edge_maker *maker)
 }
 
 /* Can this be what a thread waits on whose call may not be read? A pipe with content keeps no
- * reader waiting, one with room no writer. */
+ * reader waiting, one with space no writer. */
 static bool is_candidate(const struct edge_maker *maker, const struct wait_holder *holder)
 {
     bool writes = maker->thread->wait.kind == WAIT_WRITE;
@@ -322,7 +323,7 @@ static bool is_candidate(const struct edge_maker *maker, const struct wait_holde
     if (holder->process != maker->thread->process ||
         !(holder->access & (writes ? FD_WRITES : FD_READS)))
         return false;
-    if (!(maker->graph->look & LOOK_BORROW) ||
+    if (!(maker->graph->access & ACCESS_BORROW) ||
         borrowed_pipe_fill(maker->pid, holder->fd, true, &fill) < 0)
         return true;
     return writes ? fill.full != 0 : fill.used <= 0;
@@ -334,7 +335,7 @@ static bool is_candidate(const struct edge_maker *maker, const struct wait_holde
 static void add_candidates(struct edge_maker *maker)
 {
     const struct wait_graph *graph = maker->graph;
-    unsigned waits_for = maker->thread->wait.kind == WAIT_WRITE ? WAIT_FOR_ROOM : WAIT_FOR_INPUT;
+    unsigned waits_for = maker->thread->wait.kind == WAIT_WRITE ? WAIT_FOR_SPACE : WAIT_FOR_INPUT;
     for (uint32_t i = 0; i < graph->holder_count && !maker->thread->free; i++) {
         if (!is_candidate(maker, &graph->holders[i]))
             continue;
@@ -406,7 +407,7 @@ static void judge_limit(const struct wait_graph *graph, struct wait_thread *thre
     if (!thread->free || thread->wait.kind == WAIT_SLEEP)
         return;
     for (uint32_t e = 0; e < thread->edge_count && !thread->recurs; e++)
-        thread->recurs = graph->edges[thread->first_edge + e].reason == REASON_ROOM;
+        thread->recurs = graph->edges[thread->first_edge + e].reason == REASON_SPACE;
     thread->free = thread->timed = !thread->recurs;
 }
 
@@ -415,6 +416,6 @@ void wait_graph_make_edges(struct wait_graph *graph, struct wait_thread *thread,
     struct edge_maker maker = {.graph = graph, .thread = thread, .pid = pid};
     make_edges(&maker);
     judge_limit(graph, thread, pid);
-    if (!thread->wait.switches_known) /* nothing proves that it slept from one look to the next */
+    if (!thread->wait.switches_known) /* nothing proves that it slept from one scan to the next */
         thread->free = graph->processes[thread->process].opaque = true;
 }

@@ -5,14 +5,15 @@
  * A node is a thread; it waits for one of several processes to act (an OR: any of a pipe's readers
  * may read it). A process can act when one of its threads can: because it runs, sleeps for a time,
  * waits for something outside (a client, a terminal, a disk), or waits for a process that can act.
- * What is left when no more threads can be shown to go on is stuck, and a circle in it is a
+ * What is left when no more threads can be shown to go on is stuck, and a cycle in it is a
  * deadlock: no member has a thread that could break it.
  *
  * Doubt always counts as "can act": a thread that may not be read, a set that is too long, a
  * process that holds an io_uring in which something is under way. A verdict is therefore a proof of
- * the look it was made from; it takes two looks without progress between them (graph/finding.h) to
- * be told. Two kinds of thread that can act do not help whoever waits, as far as can be seen from
- * outside: what is stuck once they are left out is `likely`, not proven, and said so (enum acting).
+ * the scan it was made from; it takes two scans without progress between them (graph/finding.h) to
+ * be reported. Two kinds of thread that can act do not help whoever waits, as far as can be seen
+ * from outside: what is stuck once they are left out is `likely`, not proven, and said so (enum
+ * acting).
  *
  * All functions are async-signal-safe: memory of the caller, raw system calls, no signal, no
  * ptrace, no open of a pipe end; about 40 KiB of stack.
@@ -49,7 +50,7 @@ struct wait_process {
 };
 
 enum wait_reason {
-    REASON_ROOM,   /* the process holds the reading end of a full pipe */
+    REASON_SPACE,  /* the process holds the reading end of a full pipe */
     REASON_INPUT,  /* it holds the writing end of an empty one */
     REASON_CHILD,  /* it is the child (or the process of a pidfd) that is waited for */
     REASON_SIGNAL, /* it is a child, whose end would wake an event loop by SIGCHLD */
@@ -73,7 +74,7 @@ struct wait_thread {
     bool free;     /* it goes on by itself, or it cannot be excluded that it does */
     bool timed;    /* it goes on by itself after `limit_ms`, which is long */
     bool listener; /* free, but only a new connection wakes it: accept, or a poll of listeners */
-    bool recurs;   /* it waits for room in a full pipe, by short waits that come round again (Bun
+    bool recurs;   /* it waits for space in a full pipe, by short waits that come round again (Bun
                     * wakes each 999 ms, Node for its timers) */
     int64_t limit_ms;
     unsigned candidates; /* objects that it may wait on, when its call may not be read */
@@ -89,7 +90,7 @@ struct wait_holder {
 };
 
 struct wait_graph {
-    unsigned look;                  /* LOOK_ flags of kernel/object_look.h */
+    unsigned access;                /* ACCESS_… flags of kernel/object_reader.h */
     struct wait_process *processes; /* by pid, ascending */
     struct wait_thread *threads;
     struct wait_edge *edges;
@@ -113,10 +114,10 @@ enum {
 
 /* Divides `size` bytes at `memory` (aligned for a uint64_t, of the caller, kept until the graph is
  * not used any more) into the tables of an empty graph. */
-void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned look);
+void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsigned access);
 
 /* Reads the table of all processes and who holds which pipe and socket: one pass over /proc. To be
- * called first, and again for a new look. Returns 0 or -errno (no /proc). */
+ * called first, and again for a new scan. Returns 0 or -errno (no /proc). */
 long wait_graph_scan(struct wait_graph *graph);
 
 /* The same of the relatives of `pid` alone: itself, its descendants, its parent and what that
@@ -149,7 +150,7 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
 enum acting {
     ACT_TIMED = 1,     /* whose wait ends by itself after more than TIMED_WAIT_MS */
     ACT_LISTENERS = 2, /* who wait for new connections, in a process with a writer that is stuck */
-    ACT_RECURRING = 4, /* whose wait for room comes round again */
+    ACT_RECURRING = 4, /* whose wait for space comes round again */
     ACT_ALL = ACT_TIMED | ACT_LISTENERS | ACT_RECURRING,
 };
 
@@ -159,10 +160,10 @@ void wait_graph_reduce(struct wait_graph *graph, unsigned acting);
 struct wait_step {
     uint32_t process, thread, edge;
 };
-/* After a reduction: the shortest circle of stuck processes through `process`, as the steps that
+/* After a reduction: the shortest cycle of stuck processes through `process`, as the steps that
  * lead from it back to it; 0 when there is none or it is longer than `limit`. Pure. */
-unsigned wait_graph_circle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
-                           unsigned limit);
+unsigned wait_graph_cycle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
+                          unsigned limit);
 
 /* Does any thread of the process read this object, or wait in a poll, select or epoll for it to
  * become readable? *away_epoll is set to an epoll descriptor whose set holds the object although no

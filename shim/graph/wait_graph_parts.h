@@ -9,7 +9,7 @@
 void wait_graph_empty(struct wait_graph *graph);
 
 /* Adds a process and its pipes and sockets; to be called in the order of the pids. False: there is
- * no room for it. One that has ended is left out. */
+ * no space for it. One that has ended is left out. */
 bool wait_graph_scan_process(struct wait_graph *graph, int pid);
 
 /* After the last process: makes the holders searchable. */

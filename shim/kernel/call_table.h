@@ -15,7 +15,7 @@
 enum wait_kind {
     WAIT_NONE,    /* running, or not asleep in a call that is known to wait */
     WAIT_READ,    /* for data or the end of a descriptor */
-    WAIT_WRITE,   /* for room in a descriptor */
+    WAIT_WRITE,   /* for space in a descriptor */
     WAIT_POLL,    /* poll, ppoll: for one of a list of descriptors */
     WAIT_SELECT,  /* select, pselect */
     WAIT_EPOLL,   /* for one of a set of descriptors */

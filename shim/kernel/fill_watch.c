@@ -21,7 +21,7 @@ bool fill_forecast(const struct fill_sample *before, const struct fill_sample *n
 
 void fill_history_forget(struct fill_history *history)
 {
-    history->looks = 0;
+    history->scans = 0;
     history->warned = false;
 }
 
@@ -32,14 +32,14 @@ bool fill_history_add(struct fill_history *history, const struct fill_sample *no
         fill_history_forget(history);
         return false;
     }
-    if (history->looks == 0 || now->used < history->last.used) {
+    if (history->scans == 0 || now->used < history->last.used) {
         fill_history_forget(history);
         history->first = *now;
     }
-    history->looks++;
+    history->scans++;
     history->last = *now;
     bool past = now->capacity > 0 && now->used >= now->capacity / 100 * (int64_t)warn_percent;
-    if (!past || history->warned || history->looks < FILL_LOOKS ||
+    if (!past || history->warned || history->scans < FILL_SCANS ||
         !fill_forecast(&history->first, now, forecast))
         return false;
     history->warned = true;
@@ -72,7 +72,7 @@ static void forget_closed(struct fill_watch *watch)
     watch->count = kept;
 }
 
-long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
+long fill_watch_scan(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
                      fill_report report, void *context)
 {
     struct fd_iterator fds;

@@ -2,9 +2,9 @@
 /*
  * Pipes that are about to be full: how fast they fill, and when the writer will block.
  *
- * The program's own threads pay nothing: the looks are made by another thread, through /proc and
- * borrowed descriptors. A look sees only how much is in a pipe; that its reader makes no progress
- * is concluded from several looks in a row in which it was not empty and its content never shrank.
+ * The program's own threads pay nothing: the scans are made by another thread, through /proc and
+ * borrowed descriptors. A scan sees only how much is in a pipe; that its reader makes no progress
+ * is concluded from several scans in a row in which it was not empty and its content never shrank.
  */
 #ifndef PIPESHIM_KERNEL_FILL_WATCH_H
 #define PIPESHIM_KERNEL_FILL_WATCH_H
@@ -16,7 +16,7 @@
 
 enum {
     FILL_WATCH_LIMIT = 64, /* pipes of one process that are watched */
-    FILL_LOOKS = 4,        /* looks without reader progress that make a warning */
+    FILL_SCANS = 4,        /* scans without reader progress that make a warning */
 };
 
 struct fill_sample {
@@ -38,14 +38,14 @@ bool fill_forecast(const struct fill_sample *before, const struct fill_sample *n
 struct fill_history {
     struct object_key key;
     int fd;
-    unsigned looks; /* since the reader was last seen to make progress */
+    unsigned scans; /* since the reader was last seen to make progress */
     bool warned;    /* one warning until the reader makes progress again */
-    bool seen;      /* scratch of fill_watch_look */
+    bool seen;      /* scratch of fill_watch_scan */
     struct fill_sample first, last;
 };
 
 /* Adds a sample. True when it is to be reported now: at or beyond `warn_percent` of the capacity
- * and growing, with no reader progress in FILL_LOOKS looks, and not reported yet. An empty pipe is
+ * and growing, with no reader progress in FILL_SCANS looks, and not reported yet. An empty pipe is
  * one that was read: a writer that puts in much at once (bzip2) fills no pipe that is emptied each
  * time. Pure. */
 bool fill_history_add(struct fill_history *history, const struct fill_sample *now,
@@ -68,7 +68,7 @@ typedef bool (*fill_report)(void *context, const struct fill_history *pipe,
  * be reported now. `watch` starts as zeroes and belongs to the caller. About 3 µs a descriptor and
  * 5 more a pipe; async-signal-safe. A pipe may be full already: see borrowed_pipe_fill() for why
  * this does not ask. Returns 0, or -errno when the descriptors may not be read. */
-long fill_watch_look(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
+long fill_watch_scan(struct fill_watch *watch, int pid, unsigned warn_percent, uint64_t now_ns,
                      fill_report report, void *context);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */

@@ -212,8 +212,8 @@ const char *lines_next(struct line_reader *lines)
         size_t left = lines->end - lines->at;
         char *line = lines->buffer + lines->at;
         char *newline = left ? memchr(line, '\n', left) : NULL;
-        bool no_room = left >= sizeof lines->buffer - 1;
-        if (newline || no_room || (lines->ended && left > 0)) {
+        bool no_space = left >= sizeof lines->buffer - 1;
+        if (newline || no_space || (lines->ended && left > 0)) {
             size_t length = newline ? (size_t)(newline - line) : left;
             line[length] = '\0';
             lines->at += length + (newline ? 1 : 0);

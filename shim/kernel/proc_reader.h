@@ -21,7 +21,8 @@ void proc_path(char path[PROC_PATH_LIMIT], int pid, int tid, const char *file);
 void proc_path_number(char path[PROC_PATH_LIMIT], int pid, const char *folder, int number);
 
 /* Reads a whole file of at most `capacity` - 1 bytes and terminates it with NUL. Returns the bytes,
- * or -errno (then `to` is the empty string); -EFBIG: it is longer, and nothing of it is told. */
+ * or -errno (then `to` is the empty string); -EFBIG: it is longer, and nothing of it is given.
+ */
 long proc_read(const char *path, char *to, size_t capacity);
 /* The same of /proc/PID/FILE or /proc/PID/task/TID/FILE. */
 long proc_read_of(int pid, int tid, const char *file, char *to, size_t capacity);

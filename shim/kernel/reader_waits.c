@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/reader_waits.h"
 
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/wait_set.h"
 
 struct wanted_pipe {
@@ -28,8 +28,8 @@ bool reader_waits(int pid, struct object_key pipe, bool memory_allowed)
     proc_path(path, pid, 0, "task");
     if (directory_open(&threads, path) < 0)
         return false;
-    for (int count = 0;
-         !wanted.found && count < LOOK_THREAD_LIMIT && directory_next_number(&threads, &tid, NULL);
+    for (int count = 0; !wanted.found && count < ACCESS_THREAD_LIMIT &&
+                        directory_next_number(&threads, &tid, NULL);
          count++) {
         struct thread_wait wait;
         if (thread_wait_read(pid, tid, &wait))

@@ -47,10 +47,9 @@ bool rights_cover(const struct rights *upper, const struct rights *lower);
 void rights_begin(void);
 
 /* On the watchdog, before it opens, writes or signals anything: false when it must do nothing more
- * but end, because it was told to, because no thread of the program is left, or because none has as
- * many rights. A proof costs 40 to 90 us and is good for 50 times its cost,
- * 0.1 s at most. True on any other
- * thread: what they do, they do with their own rights. */
+ * but end, because it was asked to, because no thread of the program is left, or because none
+ * has as many rights. A proof costs 40 to 90 us and is good for 50 times its cost, 0.1 s at most.
+ * True on any other thread: what they do, they do with their own rights. */
 bool rights_hold(void);
 
 /* After rights_hold() was false: whether because /proc cannot be read here (a chroot without it, a

@@ -36,8 +36,8 @@ uint64_t task_run_time_ns(int tid);
  * when it cannot be read. */
 bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay);
 
-/* The kernel function that the thread sleeps in, "" when it runs or none is told. Readable where
- * `syscall` is not. */
+/* The kernel function that the thread sleeps in, "" when it runs or none is shown. Readable
+ * where `syscall` is not. */
 void task_wait_channel(int tid, char *name, size_t capacity);
 
 /* True if a thread of any process is on a CPU or waits for one, by its `stat`; false when that

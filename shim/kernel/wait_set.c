@@ -24,7 +24,7 @@ static bool poll_set_each(int pid, const struct thread_wait *wait, wait_set_visi
             continue;
         unsigned waits_for =
             (entry.events & (POLLIN | POLLPRI | POLLRDNORM) ? WAIT_FOR_INPUT : 0U) |
-            (entry.events & (POLLOUT | POLLWRNORM) ? WAIT_FOR_ROOM : 0U);
+            (entry.events & (POLLOUT | POLLWRNORM) ? WAIT_FOR_SPACE : 0U);
         if (!visit(context, entry.fd, waits_for))
             return false;
     }
@@ -51,7 +51,7 @@ static bool select_set_each(int pid, const struct thread_wait *wait, wait_set_vi
     for (unsigned fd = 0; fd < count; fd++) {
         uint64_t bit = 1ULL << (fd % WORD_BITS);
         unsigned waits_for = (sets[0][fd / WORD_BITS] & bit ? WAIT_FOR_INPUT : 0U) |
-                             (sets[1][fd / WORD_BITS] & bit ? WAIT_FOR_ROOM : 0U);
+                             (sets[1][fd / WORD_BITS] & bit ? WAIT_FOR_SPACE : 0U);
         if (waits_for != 0 && !visit(context, (int)fd, waits_for))
             return false;
     }
@@ -72,7 +72,7 @@ bool epoll_set_each(int pid, int epoll_fd, wait_set_visit visit, void *context)
         if (!parse_epoll(&line, &entry))
             continue;
         unsigned waits_for = (entry.events & (EPOLLIN | EPOLLPRI) ? WAIT_FOR_INPUT : 0U) |
-                             (entry.events & EPOLLOUT ? WAIT_FOR_ROOM : 0U);
+                             (entry.events & EPOLLOUT ? WAIT_FOR_SPACE : 0U);
         all = ++count <= WAIT_SET_LIMIT && visit(context, entry.fd, waits_for);
     }
     lines_close(&lines);
@@ -88,7 +88,7 @@ bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
     case WAIT_READ:
         return wait->fd >= 0 && visit(context, wait->fd, WAIT_FOR_INPUT);
     case WAIT_WRITE:
-        return wait->fd >= 0 && visit(context, wait->fd, WAIT_FOR_ROOM);
+        return wait->fd >= 0 && visit(context, wait->fd, WAIT_FOR_SPACE);
     case WAIT_POLL:
         return memory_allowed && poll_set_each(pid, wait, visit, context);
     case WAIT_SELECT:

@@ -17,11 +17,11 @@
 enum {
     WAIT_SET_LIMIT = 256, /* descriptors of one wait that are looked at */
     WAIT_FOR_INPUT = 1,
-    WAIT_FOR_ROOM = 2,
+    WAIT_FOR_SPACE = 2,
 };
 
-/* Is called for each descriptor; false ends the walk. `waits_for`: WAIT_FOR_INPUT, WAIT_FOR_ROOM or
- * both; 0 for one that waits only for the other side's end. */
+/* Is called for each descriptor; false ends the walk. `waits_for`: WAIT_FOR_INPUT, WAIT_FOR_SPACE
+ * or both; 0 for one that waits only for the other side's end. */
 typedef bool (*wait_set_visit)(void *context, int fd, unsigned waits_for);
 
 /* True when all descriptors of the wait were visited; false when they cannot be known (memory not

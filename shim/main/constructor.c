@@ -14,7 +14,7 @@
 #include "explain/modules.h"
 #include "process/filters.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/finish.h"
@@ -70,7 +70,7 @@ static const char *find_javascript(const char *argv0)
 }
 
 /* What report/ asks of the rooms above it. */
-static const struct tell_sources sources = {
+static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
 };
@@ -78,13 +78,14 @@ static const struct tell_sources sources = {
 static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
-    if (!tell_read_settings(arguments, environment, secure, &settings) ||
-        !inherited_filter_permits(environment) || !tell_prepare(arguments, environment, &sources))
+    if (!report_read_settings(arguments, environment, secure, &settings) ||
+        !inherited_filter_permits(environment) || !report_prepare(arguments, environment, &sources))
         return;
     struct life *made = make_life();
     if (!made) {
-        tell_line("this kernel has no MADV_WIPEONFORK; expected Linux 4.14 or later; this process "
-                  "is not watched");
+        report_line(
+            "this kernel has no MADV_WIPEONFORK; expected Linux 4.14 or later; this process "
+            "is not watched");
         return;
     }
     life = made;
@@ -97,7 +98,7 @@ static void begin_here(char **arguments, char **environment)
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     const char *argv0 = arguments[0] ? arguments[0] : "";
-    tell_start(no_stdio, find_python(argv0), find_javascript(argv0));
+    report_start(no_stdio, find_python(argv0), find_javascript(argv0));
     life_activate();
 }
 
@@ -110,11 +111,12 @@ static void begin_with_unknown_libc(void)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
     enum { PATIENCE_NS = 50 * NS_PER_MS };
     char *nameless[] = {NULL};
-    if (log_given && tell_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings) &&
-        inherited_filter_permits(environ) && tell_prepare(nameless, environ, &sources)) {
-        tell_line("this program's C library is not known; expected glibc 2.28 or later; this "
-                  "process is not watched");
-        tell_finish(clock_monotonic_ns() + PATIENCE_NS); /* no destructor of ours speaks there */
+    if (log_given &&
+        report_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings) &&
+        inherited_filter_permits(environ) && report_prepare(nameless, environ, &sources)) {
+        report_line("this program's C library is not known; expected glibc 2.28 or later; this "
+                    "process is not watched");
+        report_finish(clock_monotonic_ns() + PATIENCE_NS); /* no destructor of ours speaks there */
     }
 }
 

@@ -25,9 +25,9 @@ enum thread_state {
 };
 
 enum {
-    UNTOLD_LINGERED = 1, /* the watchdog did not end when it was asked to */
-    UNTOLD_BLIND = 2,    /* it could not prove its rights, and ended */
-    UNTOLD_REFUSED = 4,  /* the kernel made no thread */
+    UNREPORTED_LINGERED = 1, /* the watchdog did not end when it was asked to */
+    UNREPORTED_BLIND = 2,    /* it could not prove its rights, and ended */
+    UNREPORTED_REFUSED = 4,  /* the kernel made no thread */
 };
 
 enum { PAIRS_REMEMBERED = 8 };
@@ -37,8 +37,8 @@ struct life {
     _Atomic uint32_t thread_state;
     _Atomic int32_t watchdog_tid;   /* cleared by the kernel when the thread is gone */
     _Atomic uint32_t stop;          /* the watchdog must end at once, and say nothing more */
-    _Atomic uint32_t leave;         /* the watchdog must end after the look that it makes */
-    _Atomic uint32_t untold;        /* UNTOLD_…: what the next thread that comes by is to tell */
+    _Atomic uint32_t leave;         /* the watchdog must end after the scan that it makes */
+    _Atomic uint32_t unreported;    /* UNREPORTED_…: what the next thread that comes by reports */
     _Atomic uint64_t held_until;    /* CLOCK_MONOTONIC, ns: no watchdog is started before */
     _Atomic uint64_t doubted_until; /* the same: its rights are proven for each act until then */
     _Atomic uint32_t wake;          /* futex: a thread wants the watchdog to look now */
@@ -77,5 +77,5 @@ bool life_reporting_begin(unsigned patience_ms);
 void life_reporting_end(void);
 
 /* Runs on: any; life_activate(): constructor. AS-safe: yes. Blocks: life_reporting_begin() as it is
- * told. */
+ * reported. */
 #endif

@@ -30,15 +30,15 @@ const char *event_cause_name(unsigned cause)
     return cause == CAUSE_STARVED ? "starved" : event_class_name((enum call_class)cause);
 }
 
-bool event_waits_for_condition(const struct story *story)
+bool event_waits_for_condition(const struct incident *incident)
 {
     static const char jvm[] = "/libjvm.so";
-    if (story->class != CLASS_LOCK || story->behind_tid)
+    if (incident->class != CLASS_LOCK || incident->lock_owner_tid)
         return false;
-    if (strncmp(story->call, "pthread_cond", strlen("pthread_cond")) == 0)
+    if (strncmp(incident->call, "pthread_cond", strlen("pthread_cond")) == 0)
         return true;
-    for (unsigned i = 0; i < story->frame_count; i++) {
-        const char *module = story->frames[i].module;
+    for (unsigned i = 0; i < incident->frame_count; i++) {
+        const char *module = incident->frames[i].module;
         size_t length = strlen(module);
         if (length >= strlen(jvm) && strcmp(module + length - strlen(jvm), jvm) == 0)
             return true;
@@ -47,9 +47,9 @@ bool event_waits_for_condition(const struct story *story)
 }
 
 /* What an event loop does instead of blocking. */
-static const char *advice_for_loop(const struct story *story)
+static const char *advice_for_loop(const struct incident *incident)
 {
-    switch (story->class) {
+    switch (incident->class) {
     case CLASS_PIPE_READ:
         return "do not read a pipe on the event loop: give it to a reader task or a thread";
     case CLASS_SOCKET_READ:
@@ -65,7 +65,7 @@ static const char *advice_for_loop(const struct story *story)
     case CLASS_SLEEP:
         return "do not sleep on the event loop: use its timers (await asyncio.sleep, setTimeout)";
     case CLASS_LOCK:
-        if (event_waits_for_condition(story))
+        if (event_waits_for_condition(incident))
             return "do not wait for a condition on the event loop (in Java: sleep, wait, waitFor): "
                    "be called when it holds, or wait for it in a thread";
         return "do not wait for a lock on the event loop: another thread or process holds it; take "
@@ -77,16 +77,16 @@ static const char *advice_for_loop(const struct story *story)
     }
 }
 
-const char *event_advice(const struct story *story)
+const char *event_advice(const struct incident *incident)
 {
-    if (story->class == CLASS_LOCK && story->behind_tid)
+    if (incident->class == CLASS_LOCK && incident->lock_owner_tid)
         return "free the thread that holds the FILE: it is stuck in a write to a full pipe";
-    if (story->class != CLASS_PIPE_WRITE)
-        return story->loop ? advice_for_loop(story) : NULL;
-    if (story->fd == 2)
+    if (incident->class != CLASS_PIPE_WRITE)
+        return incident->loop ? advice_for_loop(incident) : NULL;
+    if (incident->fd == 2)
         return "whoever started this program must read its stderr while it runs (a reader task or "
                "thread), or send it to a file or /dev/null";
-    if (story->fd == 1)
+    if (incident->fd == 1)
         return "whoever reads this program's stdout must go on reading while it does anything else";
     return "the process at the other end must read in parallel with what it waits for";
 }

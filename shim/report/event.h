@@ -13,9 +13,9 @@
 #include "base/text_buffer.h"
 #include "config/settings.h"
 #include "facts/drain_facts.h"
+#include "facts/incident.h"
 #include "facts/lag_facts.h"
 #include "facts/member.h"
-#include "facts/story.h"
 #include "graph/finding.h"
 #include "kernel/fill_watch.h"
 #include "report/summary.h"
@@ -52,23 +52,23 @@ struct event_unblocked {
 const char *event_class_name(enum call_class class);
 /* The name of a class, or of CAUSE_STARVED. */
 const char *event_cause_name(unsigned cause);
-/* One fix for what the story shows; NULL: none is known. */
-const char *event_advice(const struct story *story);
+/* One fix for what the incident shows; NULL: none is known. */
+const char *event_advice(const struct incident *incident);
 /* True if what looks like a lock to the kernel is a condition that somebody brings about: in Java
  * a sleep and the wait for a child, too. From the call and the stack. Pure. */
-bool event_waits_for_condition(const struct story *story);
+bool event_waits_for_condition(const struct incident *incident);
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 
 void event_json_start(struct text_buffer *, const struct event_head *, const struct event_start *);
-void event_json_blocked(struct text_buffer *, const struct event_head *, const struct story *,
+void event_json_blocked(struct text_buffer *, const struct event_head *, const struct incident *,
                         bool with_stack);
 void event_json_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
 /* It has not returned: a `still`. */
 void event_json_still(struct text_buffer *, const struct event_head *,
                       const struct event_unblocked *);
-void event_json_lag(struct text_buffer *, const struct event_head *, const struct story *,
+void event_json_lag(struct text_buffer *, const struct event_head *, const struct incident *,
                     const struct lag_facts *, bool with_stack);
 void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);
@@ -87,13 +87,13 @@ void event_json_warning(struct text_buffer *, const struct event_head *, const c
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
 void event_text_start(struct text_buffer *, const struct event_head *, const struct event_start *);
-void event_text_blocked(struct text_buffer *, const struct event_head *, const struct story *,
+void event_text_blocked(struct text_buffer *, const struct event_head *, const struct incident *,
                         bool with_stack);
 void event_text_unblocked(struct text_buffer *, const struct event_head *,
                           const struct event_unblocked *);
 void event_text_still(struct text_buffer *, const struct event_head *,
                       const struct event_unblocked *);
-void event_text_lag(struct text_buffer *, const struct event_head *, const struct story *,
+void event_text_lag(struct text_buffer *, const struct event_head *, const struct incident *,
                     const struct lag_facts *, bool with_stack);
 void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
                         const struct lag_facts *);

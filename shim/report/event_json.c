@@ -12,11 +12,11 @@
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
 enum {
-    ROOM_FOR_END = 512,
-    ROOM_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
-    ROOM_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
-    ROOM_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
-    ROOM_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
+    SPACE_FOR_END = 512,
+    SPACE_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+    SPACE_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
+    SPACE_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
+    SPACE_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
 
 void event_json_begin(struct json_writer *json, struct text_buffer *text,
@@ -57,7 +57,7 @@ void event_json_start(struct text_buffer *text, const struct event_head *head,
     json_put_string(&json, "argv0", start->argv0);
     json_open(&json, "config", '{');
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (start->settings->given[id] && json_room(&json) > ROOM_FOR_FRAME)
+        if (start->settings->given[id] && json_space(&json) > SPACE_FOR_FRAME)
             json_put_string(&json, setting_name((enum setting_id)id), start->settings->text[id]);
     json_close(&json, '}');
     json_open(&json, "features", '{');
@@ -158,7 +158,7 @@ void event_json_stack(struct json_writer *json, const struct stack_frame_name *f
 {
     unsigned shown = 0;
     json_open(json, "stack", '[');
-    while (shown < count && json_room(json) > ROOM_FOR_FRAME + ROOM_FOR_END)
+    while (shown < count && json_space(json) > SPACE_FOR_FRAME + SPACE_FOR_END)
         frame(json, &frames[shown++]);
     json_close(json, ']');
     if (shown < count || !complete)
@@ -171,7 +171,7 @@ void event_json_python(struct json_writer *json, const struct python_frame *fram
     json_open(json, "python", '[');
     for (unsigned i = 0; i < count; i++) {
         const struct python_frame *frame = &frames[i];
-        if (json_room(json) < ROOM_FOR_PYTHON_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_PYTHON_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
             omitted += count - i;
             break;
         }
@@ -229,7 +229,7 @@ void event_json_javascript(struct json_writer *json, const struct javascript_fra
 {
     json_open(json, "javascript", '[');
     for (unsigned i = 0; i < count; i++) {
-        if (json_room(json) < ROOM_FOR_JAVASCRIPT_FRAME + ROOM_FOR_END + ROOM_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_JAVASCRIPT_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
             omitted += count - i;
             break;
         }
@@ -240,29 +240,30 @@ void event_json_javascript(struct json_writer *json, const struct javascript_fra
         json_put_unsigned(json, "javascript_omitted", omitted);
 }
 
-static void event_json_where(struct json_writer *json, const struct story *story)
+static void event_json_where(struct json_writer *json, const struct incident *incident)
 {
     char where[WHERE_LIMIT];
     struct text_buffer text;
     text_init(&text, where, sizeof where);
-    user_frame_words(&text, story->python, story->python_count, story->javascript,
-                     story->javascript_count, story->frames, story->frame_count);
+    user_frame_words(&text, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
     if (where[0])
         json_put_string(json, "where", where);
 }
 
-void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack)
+void event_json_stacks(struct json_writer *json, const struct incident *incident, bool with_stack)
 {
-    json_put_hex(json, "stack_id", story->stack_hash);
-    json_put_unsigned(json, "explained_us", (clock_monotonic_ns() - story->begun_ns) / NS_PER_US);
-    event_json_where(json, story);
-    if (with_stack && story->python_count)
-        event_json_python(json, story->python, story->python_count, story->python_omitted);
-    if (with_stack && story->javascript_count)
-        event_json_javascript(json, story->javascript, story->javascript_count,
-                              story->javascript_omitted);
+    json_put_hex(json, "stack_id", incident->stack_hash);
+    json_put_unsigned(json, "explained_us",
+                      (clock_monotonic_ns() - incident->begun_ns) / NS_PER_US);
+    event_json_where(json, incident);
+    if (with_stack && incident->python_count)
+        event_json_python(json, incident->python, incident->python_count, incident->python_omitted);
+    if (with_stack && incident->javascript_count)
+        event_json_javascript(json, incident->javascript, incident->javascript_count,
+                              incident->javascript_omitted);
     if (with_stack)
-        event_json_stack(json, story->frames, story->frame_count, story->stack_complete);
+        event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete);
 }
 
 static void named_object(struct json_writer *json, const char *kind, const char *key,
@@ -298,36 +299,36 @@ static void object(struct json_writer *json, const struct object_facts *facts)
 }
 
 void event_json_blocked(struct text_buffer *text, const struct event_head *head,
-                        const struct story *story, bool with_stack)
+                        const struct incident *incident, bool with_stack)
 {
     struct json_writer json;
-    const char *advice = event_advice(story);
+    const char *advice = event_advice(incident);
     event_json_begin(&json, text, head);
-    json_put_string(&json, "call", story->call);
-    if (story->kernel_call)
-        json_put_string(&json, "syscall", story->kernel_call);
-    json_put_string(&json, "class", event_class_name(story->class));
-    if (story->fd >= 0)
-        json_put_signed(&json, "fd", story->fd);
-    if (story->object.name[0])
-        json_put_string(&json, "object", story->object.name);
-    if (story->bytes)
-        json_put_unsigned(&json, "bytes", story->bytes);
-    json_put_milliseconds(&json, "blocked_ms", story->blocked_ns);
-    json_put_milliseconds(&json, "threshold_ms", story->threshold_ns);
-    json_put_bool(&json, "loop", story->loop);
-    object(&json, &story->object);
-    if (story->behind_tid) {
-        json_put_signed(&json, "behind_tid", story->behind_tid);
-        json_put_unsigned(&json, "behind_ref", story->behind_ref);
+    json_put_string(&json, "call", incident->call);
+    if (incident->kernel_call)
+        json_put_string(&json, "syscall", incident->kernel_call);
+    json_put_string(&json, "class", event_class_name(incident->class));
+    if (incident->fd >= 0)
+        json_put_signed(&json, "fd", incident->fd);
+    if (incident->object.name[0])
+        json_put_string(&json, "object", incident->object.name);
+    if (incident->bytes)
+        json_put_unsigned(&json, "bytes", incident->bytes);
+    json_put_milliseconds(&json, "blocked_ms", incident->blocked_ns);
+    json_put_milliseconds(&json, "threshold_ms", incident->threshold_ns);
+    json_put_bool(&json, "loop", incident->loop);
+    object(&json, &incident->object);
+    if (incident->lock_owner_tid) {
+        json_put_signed(&json, "behind_tid", incident->lock_owner_tid);
+        json_put_unsigned(&json, "behind_ref", incident->lock_owner_ref);
     }
-    if (story->lag_ref)
-        json_put_unsigned(&json, "ref", story->lag_ref);
-    if (story->note)
-        json_put_string(&json, "note", story->note);
+    if (incident->lag_ref)
+        json_put_unsigned(&json, "ref", incident->lag_ref);
+    if (incident->note)
+        json_put_string(&json, "note", incident->note);
     if (advice)
         json_put_string(&json, "advice", advice);
-    event_json_stacks(&json, story, with_stack);
+    event_json_stacks(&json, incident, with_stack);
     event_json_end(&json);
 }
 
@@ -389,7 +390,7 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
     json_open(&json, "sites", '[');
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];
-        if (json_room(&json) < ROOM_FOR_FRAME + ROOM_FOR_END)
+        if (json_space(&json) < SPACE_FOR_FRAME + SPACE_FOR_END)
             break;
         json_open(&json, NULL, '{');
         json_put_string(&json, "call", site->call);

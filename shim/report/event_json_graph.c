@@ -12,7 +12,7 @@ static void known(struct json_writer *json, const char *key, int64_t number)
 static const char *reason_name(enum wait_reason reason)
 {
     static const char *const names[] = {
-        [REASON_ROOM] = "room",     [REASON_INPUT] = "input", [REASON_CHILD] = "child",
+        [REASON_SPACE] = "room",    [REASON_INPUT] = "input", [REASON_CHILD] = "child",
         [REASON_SIGNAL] = "signal", [REASON_LOCK] = "lock",   [REASON_FUTEX] = "thread",
     };
     return names[reason];
@@ -20,7 +20,7 @@ static const char *reason_name(enum wait_reason reason)
 
 static void link_pipe(struct json_writer *json, const struct chain_link *link)
 {
-    if (link->reason != REASON_ROOM || link->used == UNKNOWN_NUMBER)
+    if (link->reason != REASON_SPACE || link->used == UNKNOWN_NUMBER)
         return;
     json_open(json, "pipe", '{');
     json_put_unsigned(json, "inode", link->key.inode);

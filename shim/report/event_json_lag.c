@@ -2,7 +2,7 @@
 /* The events of an event loop that is late. */
 #include "report/event_json_parts.h"
 
-enum { ROOM_FOR_LOOP = 2048 };
+enum { SPACE_FOR_LOOP = 2048 };
 
 static void calls(struct json_writer *json, const struct lag_facts *facts)
 {
@@ -27,7 +27,7 @@ static void shares(struct json_writer *json, const char *key, const struct lag_f
 }
 
 void event_json_lag(struct text_buffer *text, const struct event_head *head,
-                    const struct story *story, const struct lag_facts *facts, bool with_stack)
+                    const struct incident *incident, const struct lag_facts *facts, bool with_stack)
 {
     struct json_writer json;
     event_json_begin(&json, text, head);
@@ -37,9 +37,9 @@ void event_json_lag(struct text_buffer *text, const struct event_head *head,
     shares(&json, "shares", facts);
     calls(&json, facts);
     json_put_bool(&json, "loop", true);
-    if (story->note)
-        json_put_string(&json, "note", story->note);
-    event_json_stacks(&json, story, with_stack);
+    if (incident->note)
+        json_put_string(&json, "note", incident->note);
+    event_json_stacks(&json, incident, with_stack);
     event_json_end(&json);
 }
 
@@ -62,11 +62,11 @@ static void histogram(struct json_writer *json, const struct loop_statistics *lo
     json_open(json, "histogram_ms", '{');
     for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++) {
         struct text_buffer name;
-        if (loop->absences[bucket] == 0)
+        if (loop->lag_histogram[bucket] == 0)
             continue;
         text_init(&name, key, sizeof key);
         text_unsigned(&name, 1ULL << bucket);
-        json_put_unsigned(json, key, loop->absences[bucket]);
+        json_put_unsigned(json, key, loop->lag_histogram[bucket]);
     }
     json_close(json, '}');
 }
@@ -74,12 +74,12 @@ static void histogram(struct json_writer *json, const struct loop_statistics *lo
 void event_json_loops(struct json_writer *json, const struct summary *summary)
 {
     json_open(json, "loops", '[');
-    for (unsigned i = 0; i < summary->loop_count && json_room(json) > ROOM_FOR_LOOP; i++) {
+    for (unsigned i = 0; i < summary->loop_count && json_space(json) > SPACE_FOR_LOOP; i++) {
         const struct loop_statistics *loop = &summary->loops[i];
         json_open(json, NULL, '{');
         json_put_signed(json, "tid", loop->tid);
         json_put_string(json, "thread", loop->thread);
-        json_put_unsigned(json, "turns", loop->turns);
+        json_put_unsigned(json, "turns", loop->iterations);
         json_put_unsigned(json, "lags", loop->lags);
         json_put_milliseconds(json, "max_ms", loop->lag_max_ns);
         histogram(json, loop);

@@ -12,8 +12,8 @@ void event_json_begin(struct json_writer *json, struct text_buffer *text,
 void event_json_end(struct json_writer *json);
 
 /* stack_id, explained_us, and with `with_stack` the Python frames and the C stack: the last fields,
- * of which the outermost frames are left out when the room ends. */
-void event_json_stacks(struct json_writer *json, const struct story *story, bool with_stack);
+ * of which the outermost frames are left out when the space ends. */
+void event_json_stacks(struct json_writer *json, const struct incident *incident, bool with_stack);
 
 /* The same fields of any stack. */
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,

@@ -90,10 +90,10 @@ static void fill(struct text_buffer *text, const struct pipe_facts *pipe)
     }
 }
 
-static bool is_pipe(const struct story *story)
+static bool is_pipe(const struct incident *incident)
 {
-    return story->object.kind == OBJECT_PIPE || story->object.kind == OBJECT_FIFO ||
-           story->object.kind == OBJECT_SOCKETPAIR;
+    return incident->object.kind == OBJECT_PIPE || incident->object.kind == OBJECT_FIFO ||
+           incident->object.kind == OBJECT_SOCKETPAIR;
 }
 
 void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
@@ -163,47 +163,48 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
 }
 
 void event_text_blocked(struct text_buffer *text, const struct event_head *head,
-                        const struct story *story, bool with_stack)
+                        const struct incident *incident, bool with_stack)
 {
-    const char *advice = event_advice(story);
+    const char *advice = event_advice(incident);
     event_text_begin(text, head, "BLOCKED");
-    text_milliseconds(text, story->blocked_ns);
+    text_milliseconds(text, incident->blocked_ns);
     text_string(text, " ms in ");
-    text_printable(text, story->call);
+    text_printable(text, incident->call);
     text_char(text, '(');
-    if (story->behind_tid) {
+    if (incident->lock_owner_tid) {
         text_string(text, "): waits for the FILE's lock, behind thread ");
-        text_signed(text, story->behind_tid);
+        text_signed(text, incident->lock_owner_tid);
         text_string(text, "'s stuck write");
     } else {
-        if (story->fd >= 0) {
+        if (incident->fd >= 0) {
             text_string(text, "fd ");
-            text_signed(text, story->fd);
+            text_signed(text, incident->fd);
         }
-        if (story->bytes) {
+        if (incident->bytes) {
             text_string(text, ", ");
-            text_unsigned(text, story->bytes);
+            text_unsigned(text, incident->bytes);
             text_string(text, " bytes");
         }
         text_string(text, ") on ");
-        if (story->object.name[0])
-            text_printable(text, story->object.name);
+        if (incident->object.name[0])
+            text_printable(text, incident->object.name);
         else
-            text_string(text, event_waits_for_condition(story) ? "a condition"
-                                                               : event_class_name(story->class));
-        if (is_pipe(story))
-            fill(text, &story->object.pipe);
+            text_string(text, event_waits_for_condition(incident)
+                                  ? "a condition"
+                                  : event_class_name(incident->class));
+        if (is_pipe(incident))
+            fill(text, &incident->object.pipe);
     }
-    if (story->loop)
+    if (incident->loop)
         text_string(text, " [event loop]");
     text_char(text, '\n');
     event_text_lost(text, head);
-    if (is_pipe(story))
-        event_text_peers(text, &story->object.pipe);
-    other_process(text, &story->object);
-    if (story->note) {
+    if (is_pipe(incident))
+        event_text_peers(text, &incident->object.pipe);
+    other_process(text, &incident->object);
+    if (incident->note) {
         text_string(text, "  note: ");
-        text_printable(text, story->note);
+        text_printable(text, incident->note);
         text_char(text, '\n');
     }
     if (advice) {
@@ -211,7 +212,7 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
         text_string(text, advice);
         text_char(text, '\n');
     }
-    event_text_stacks(text, story, with_stack);
+    event_text_stacks(text, incident, with_stack);
 }
 
 void event_text_still(struct text_buffer *text, const struct event_head *head,
@@ -261,7 +262,7 @@ void event_text_warning(struct text_buffer *text, const struct event_head *head,
 void event_text_summary(struct text_buffer *text, const struct event_head *head,
                         const struct summary *summary)
 {
-    enum { ROOM_FOR_LINE = 700 };
+    enum { SPACE_FOR_LINE = 700 };
     event_text_begin(text, head, "SUMMARY");
     text_string(text, "ran ");
     text_milliseconds(text, summary->run_ns);
@@ -276,7 +277,7 @@ void event_text_summary(struct text_buffer *text, const struct event_head *head,
     text_string(text, " ms of CPU\n");
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];
-        if (text->capacity - text->length < ROOM_FOR_LINE)
+        if (text->capacity - text->length < SPACE_FOR_LINE)
             break;
         text_string(text, "  ");
         text_printable(text, site->call);

@@ -9,7 +9,7 @@ void event_text_finding(struct text_buffer *text, const struct event_head *head,
                         uint64_t blocked_ns)
 {
     struct finding_report report = {
-        .finding = finding, .members = members, .blocked_ns = blocked_ns, .looks = 2};
+        .finding = finding, .members = members, .blocked_ns = blocked_ns, .scans = 2};
     text_string(text, "pipeshim: ");
     finding_text_first_line(text, &report);
     event_text_lost(text, head);

@@ -35,7 +35,7 @@ static void calls(struct text_buffer *text, const struct lag_facts *facts)
         text_char(text, '\n');
 }
 
-static const char *advice(unsigned cause, const struct story *story)
+static const char *advice(unsigned cause, const struct incident *incident)
 {
     switch (cause) {
     case CLASS_CPU:
@@ -44,7 +44,7 @@ static const char *advice(unsigned cause, const struct story *story)
         return "the thread is ready and gets no CPU: too many runnable threads, or the cgroup's "
                "cpu.max throttles it";
     case CLASS_LOCK:
-        if (event_waits_for_condition(story))
+        if (event_waits_for_condition(incident))
             return "the loop waits for a condition (in Java: sleep, wait, waitFor): wait for it in "
                    "a thread";
         return "another thread holds what the loop waits for (in Python also the GIL)";
@@ -56,7 +56,7 @@ static const char *advice(unsigned cause, const struct story *story)
 /* One for each cause that takes a good part of it: a thread that computes on a busy machine is both
  * slow and starved. */
 static void fixes(struct text_buffer *text, const struct lag_facts *facts,
-                  const struct story *story)
+                  const struct incident *incident)
 {
     enum { GOOD_PART = 4 };
     const char *last = NULL;
@@ -66,7 +66,7 @@ static void fixes(struct text_buffer *text, const struct lag_facts *facts,
             (cause == facts->cause || facts->share_ns[cause] < facts->lag_ns / GOOD_PART ||
              facts->share_ns[cause] == 0))
             continue;
-        const char *fix = advice(cause, story);
+        const char *fix = advice(cause, incident);
         if (fix == last)
             continue;
         last = fix;
@@ -77,7 +77,7 @@ static void fixes(struct text_buffer *text, const struct lag_facts *facts,
 }
 
 void event_text_lag(struct text_buffer *text, const struct event_head *head,
-                    const struct story *story, const struct lag_facts *facts, bool with_stack)
+                    const struct incident *incident, const struct lag_facts *facts, bool with_stack)
 {
     event_text_begin(text, head, "LAG");
     text_string(text, "the event loop is away for ");
@@ -89,13 +89,13 @@ void event_text_lag(struct text_buffer *text, const struct event_head *head,
     text_char(text, '\n');
     event_text_lost(text, head);
     calls(text, facts);
-    if (story->note) {
+    if (incident->note) {
         text_string(text, "  note: ");
-        text_printable(text, story->note);
+        text_printable(text, incident->note);
         text_char(text, '\n');
     }
-    fixes(text, facts, story);
-    event_text_stacks(text, story, with_stack);
+    fixes(text, facts, incident);
+    event_text_stacks(text, incident, with_stack);
 }
 
 void event_text_lag_end(struct text_buffer *text, const struct event_head *head, uint64_t ref,
@@ -114,29 +114,29 @@ void event_text_lag_end(struct text_buffer *text, const struct event_head *head,
 
 void event_text_loops(struct text_buffer *text, const struct summary *summary)
 {
-    enum { ROOM_FOR_LOOP = 1024 };
+    enum { SPACE_FOR_LOOP = 1024 };
     for (unsigned i = 0; i < summary->loop_count; i++) {
         const struct loop_statistics *loop = &summary->loops[i];
-        if (text->capacity - text->length < ROOM_FOR_LOOP)
+        if (text->capacity - text->length < SPACE_FOR_LOOP)
             return;
         text_string(text, "  event loop ");
         text_printable(text, loop->thread);
         text_char(text, '[');
         text_signed(text, loop->tid);
         text_string(text, "]: ");
-        text_unsigned(text, loop->turns);
+        text_unsigned(text, loop->iterations);
         text_string(text, " turns, ");
         text_unsigned(text, loop->lags);
         text_string(text, " lags, longest ");
         milliseconds(text, loop->lag_max_ns);
         text_string(text, "; absences below");
         for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++) {
-            if (loop->absences[bucket] == 0)
+            if (loop->lag_histogram[bucket] == 0)
                 continue;
             text_char(text, ' ');
             text_unsigned(text, 1ULL << bucket);
             text_string(text, " ms: ");
-            text_unsigned(text, loop->absences[bucket]);
+            text_unsigned(text, loop->lag_histogram[bucket]);
         }
         text_char(text, '\n');
     }

@@ -10,7 +10,7 @@ void event_text_begin(struct text_buffer *text, const struct event_head *head, c
 /* Records that were lost and reports that were held back before this one. */
 void event_text_lost(struct text_buffer *text, const struct event_head *head);
 /* The Python frames and the C stack, or that they were shown before. */
-void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack);
+void event_text_stacks(struct text_buffer *text, const struct incident *incident, bool with_stack);
 /* Who holds the pipe's other end. */
 void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
 /* The summary's drainer, if it had to do. */

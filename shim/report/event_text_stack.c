@@ -24,24 +24,25 @@ static bool is_interpreter(const struct stack_frame_name *frame)
 }
 
 /* Where the thread is, in the words of the call or of the sample. */
-static const char *heading(const struct story *story)
+static const char *heading(const struct incident *incident)
 {
-    if (story->running)
+    if (incident->running)
         return "  stack, where it runs, innermost first:\n";
-    return story->class == CLASS_CPU ? "  stack, of the call that it is in now, innermost first:\n"
-                                     : "  stack, taken while blocked, innermost first:\n";
+    return incident->class == CLASS_CPU
+               ? "  stack, of the call that it is in now, innermost first:\n"
+               : "  stack, taken while blocked, innermost first:\n";
 }
 
 /* Below Python's own frames the interpreter's say nothing, but the first: where it was left. */
-static void frames(struct text_buffer *text, const struct story *story)
+static void frames(struct text_buffer *text, const struct incident *incident)
 {
-    enum { ROOM_FOR_FRAME = 600 };
-    text_string(text, heading(story));
+    enum { SPACE_FOR_FRAME = 600 };
+    text_string(text, heading(incident));
     bool inside = false;
     unsigned i = 0, left_out = 0;
-    for (; i < story->frame_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
-        const struct stack_frame_name *frame = &story->frames[i];
-        bool interpreter = story->python_count > 0 && is_interpreter(frame);
+    for (; i < incident->frame_count && text->capacity - text->length > SPACE_FOR_FRAME; i++) {
+        const struct stack_frame_name *frame = &incident->frames[i];
+        bool interpreter = incident->python_count > 0 && is_interpreter(frame);
         if (inside && (interpreter || is_in(frame, "libc.so"))) {
             left_out++;
             continue;
@@ -72,17 +73,17 @@ static void frames(struct text_buffer *text, const struct story *story)
         text_unsigned(text, left_out);
         text_string(text, " of the interpreter left out)\n");
     }
-    if (i < story->frame_count || !story->stack_complete)
+    if (i < incident->frame_count || !incident->stack_complete)
         text_string(text, "    (the stack goes on)\n");
 }
 
-static void python_frames(struct text_buffer *text, const struct story *story)
+static void python_frames(struct text_buffer *text, const struct incident *incident)
 {
-    enum { ROOM_FOR_FRAME = 900 };
+    enum { SPACE_FOR_FRAME = 900 };
     text_string(text, "  Python, innermost first:\n");
-    for (unsigned i = 0; i < story->python_count && text->capacity - text->length > ROOM_FOR_FRAME;
-         i++) {
-        const struct python_frame *frame = &story->python[i];
+    for (unsigned i = 0;
+         i < incident->python_count && text->capacity - text->length > SPACE_FOR_FRAME; i++) {
+        const struct python_frame *frame = &incident->python[i];
         text_string(text, "    ");
         text_printable(text, frame->function);
         text_string(text, "  ");
@@ -93,44 +94,44 @@ static void python_frames(struct text_buffer *text, const struct story *story)
         }
         text_char(text, '\n');
     }
-    if (story->python_omitted) {
+    if (incident->python_omitted) {
         text_string(text, "    and ");
-        text_unsigned(text, story->python_omitted);
+        text_unsigned(text, incident->python_omitted);
         text_string(text, " outer frames\n");
     }
 }
 
-static void javascript_frames(struct text_buffer *text, const struct story *story)
+static void javascript_frames(struct text_buffer *text, const struct incident *incident)
 {
-    enum { ROOM_FOR_FRAME = 1000 };
+    enum { SPACE_FOR_FRAME = 1000 };
     text_string(text, "  JavaScript, innermost first:\n");
     for (unsigned i = 0;
-         i < story->javascript_count && text->capacity - text->length > ROOM_FOR_FRAME; i++) {
+         i < incident->javascript_count && text->capacity - text->length > SPACE_FOR_FRAME; i++) {
         text_string(text, "    ");
-        javascript_frame_text(text, &story->javascript[i]);
+        javascript_frame_text(text, &incident->javascript[i]);
         text_char(text, '\n');
     }
-    if (story->javascript_omitted) {
+    if (incident->javascript_omitted) {
         text_string(text, "    and ");
-        text_unsigned(text, story->javascript_omitted);
+        text_unsigned(text, incident->javascript_omitted);
         text_string(text, " outer frames\n");
     }
 }
 
-void event_text_stacks(struct text_buffer *text, const struct story *story, bool with_stack)
+void event_text_stacks(struct text_buffer *text, const struct incident *incident, bool with_stack)
 {
-    if (with_stack && story->python_count > 0)
-        python_frames(text, story);
-    if (with_stack && story->javascript_count > 0)
-        javascript_frames(text, story);
-    if (story->starting && story->running && story->frame_count > 0)
+    if (with_stack && incident->python_count > 0)
+        python_frames(text, incident);
+    if (with_stack && incident->javascript_count > 0)
+        javascript_frames(text, incident);
+    if (incident->starting && incident->running && incident->frame_count > 0)
         text_string(text, "  (while it starts, in its loop's first second: the stack is left out "
                           "here)\n");
-    else if (with_stack && story->frame_count > 0)
-        frames(text, story);
-    else if (story->frame_count > 0) {
+    else if (with_stack && incident->frame_count > 0)
+        frames(text, incident);
+    else if (incident->frame_count > 0) {
         text_string(text, "  stack: shown before, id ");
-        text_hex(text, story->stack_hash);
+        text_hex(text, incident->stack_hash);
         text_char(text, '\n');
     }
 }

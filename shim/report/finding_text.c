@@ -41,8 +41,8 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
         text_milliseconds(text, report->blocked_ns / 1000);
         text_string(text, " s");
     }
-    if (report->looks > 0)
-        text_string(text, report->looks == 1 ? "  seen once" : "  seen twice without progress");
+    if (report->scans > 0)
+        text_string(text, report->scans == 1 ? "  seen once" : "  seen twice without progress");
     if (finding->likely)
         text_string(text, "  likely");
     text_char(text, '\n');
@@ -84,7 +84,7 @@ static void labelled(struct text_buffer *text, const char *label, const char *wo
 
 static void fill(struct text_buffer *text, const struct chain_link *link)
 {
-    if (link->reason != REASON_ROOM || link->full == 0)
+    if (link->reason != REASON_SPACE || link->full == 0)
         return;
     text_string(text, "  FULL");
     if (link->used >= 0) {

@@ -15,7 +15,7 @@ struct finding_report {
     const struct wait_finding *finding;
     const struct member *members; /* one for each link, or NULL */
     uint64_t blocked_ns;          /* how long it has lasted at least; 0: not known */
-    unsigned looks;               /* how often it was seen; 0: not said */
+    unsigned scans;               /* how often it was seen; 0: not said */
     unsigned columns;             /* where to break lines; 0: nowhere */
     bool all_frames;              /* whole stacks, not the user's line alone */
 };

@@ -9,7 +9,7 @@ void json_begin(struct json_writer *json, struct text_buffer *text)
     json->first = true;
 }
 
-size_t json_room(const struct json_writer *json)
+size_t json_space(const struct json_writer *json)
 {
     return json->text->capacity - 1 - json->text->length;
 }

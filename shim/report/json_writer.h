@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * JSON text on a bounded buffer: commas and quotes are put where they belong, strings become valid
- * UTF-8. Async-signal-safe. The caller looks at json_room() before it begins what may be left out,
+ * UTF-8. Async-signal-safe. The caller looks at json_space() before it begins what may be left out,
  * so that a record that is too long is still whole.
  */
 #ifndef PIPESHIM_REPORT_JSON_WRITER_H
@@ -21,7 +21,7 @@ struct json_writer {
 void json_begin(struct json_writer *json, struct text_buffer *text);
 
 /* Bytes that are left in the buffer. */
-size_t json_room(const struct json_writer *json);
+size_t json_space(const struct json_writer *json);
 
 /* `key` NULL: an element of an array. */
 void json_open(struct json_writer *json, const char *key, char bracket);

@@ -208,7 +208,7 @@ static bool drop(void)
     return false;
 }
 
-/* A pipe may take a part: the rest waits, and so does a record for which there is no room now. */
+/* A pipe may take a part: the rest waits, and so does a record for which there is no space now. */
 static bool record_now(const char *record, size_t size, bool own_fd_table)
 {
     long written = 0;

@@ -5,7 +5,7 @@
  * Never waits for a reader nor for a file system, raw system calls, no signal for the program. What
  * is on a disk is written by a process of its own (report/log_writer.h); a pipe, a terminal or a
  * socket by the caller, who does not wait. What cannot be written at once is kept in bounded
- * memory, in order, and what finds no room there is dropped and counted.
+ * memory, in order, and what finds no space there is dropped and counted.
  *
  * A target that cannot be opened is left for the program's stderr: log_trouble() says so.
  *

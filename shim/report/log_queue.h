@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-/* Adds all `size` bytes, or nothing (false: no room). */
+/* Adds all `size` bytes, or nothing (false: no space). */
 bool log_queue_add(const char *data, size_t size);
 
 /* Bytes that wait. */

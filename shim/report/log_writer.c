@@ -195,7 +195,7 @@ bool log_writer_start(const struct program_fd *fd, bool own_fd_table)
 
 bool log_writer_wait(uint64_t deadline)
 {
-    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, LOOK_NS = 20 * NS_PER_MS };
+    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, MOMENT_NS = 20 * NS_PER_MS };
     uint64_t last = deadline + STARVED_FOR_NS;
     int32_t pid;
     while (!is_gone(deadline)) {
@@ -203,7 +203,7 @@ bool log_writer_wait(uint64_t deadline)
             continue;
         if (!task_wants_cpu(pid) || deadline >= last)
             return false;
-        deadline = clock_monotonic_ns() + LOOK_NS;
+        deadline = clock_monotonic_ns() + MOMENT_NS;
     }
     /* It may be a zombie in a moment only. */
     while (to_reap != 0 && clock_monotonic_ns() < last) {

@@ -193,14 +193,14 @@ static void lag_histogram(struct rendering *to)
             const struct status_loop *loop = &to->groups[i].page->loops[k];
             uint64_t sum = 0;
             for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++) {
-                sum += loop->absences[bucket];
+                sum += loop->lag_histogram[bucket];
                 if (bucket < LAST)
                     bucket_sample(to, &to->groups[i], name, "loop", loop->thread,
                                   (uint64_t)1 << bucket, sum);
             }
             bucket_sample(to, &to->groups[i], name, "loop", loop->thread, UINT64_MAX, sum);
             begin_sample(to, &to->groups[i], name, "_sum", "loop", loop->thread);
-            end_seconds(to, loop->absent_ns);
+            end_seconds(to, loop->lag_total_ns);
             count_sample(to, &to->groups[i], name, "_count", "loop", loop->thread, sum);
         }
 }
@@ -284,11 +284,11 @@ static void add_loop(struct status_page *sum, const struct status_loop *loop)
     } else if (!to) {
         to = &sum->loops[STATUS_LOOPS - 1];
     }
-    to->turns += loop->turns;
+    to->iterations += loop->iterations;
     to->lags += loop->lags;
-    to->absent_ns += loop->absent_ns;
+    to->lag_total_ns += loop->lag_total_ns;
     for (unsigned i = 0; i < LAG_BUCKETS; i++)
-        to->absences[i] += loop->absences[i];
+        to->lag_histogram[i] += loop->lag_histogram[i];
 }
 
 void metrics_add(struct status_page *sum, const struct status_page *page, bool now)

@@ -15,7 +15,7 @@
 enum {
     METRICS_LABELS_LIMIT = 512,
     /* What one group needs at most: 24 series a class, 19 a loop, and what is there once. */
-    METRICS_GROUP_ROOM = 128 * 1024,
+    METRICS_GROUP_SIZE = 128 * 1024,
 };
 
 /* One process, or all of one executable: then the pages' counts are added up. */

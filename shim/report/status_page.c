@@ -50,7 +50,7 @@ void status_page_begin(int pid, uint64_t now_ns)
     page->version = STATUS_VERSION;
     page->size = sizeof *page;
     page->pid = pid;
-    page->begun_ns = page->looked_ns = now_ns;
+    page->begun_ns = page->scanned_ns = now_ns;
     memcpy(page->magic, STATUS_MAGIC, sizeof page->magic);
     write_end();
 }
@@ -68,46 +68,46 @@ static struct status_call *call_of(int tid)
     return NULL;
 }
 
-static void fill_call(struct status_call *call, const struct story *story, uint64_t now_ns)
+static void fill_call(struct status_call *call, const struct incident *incident, uint64_t now_ns)
 {
-    const struct pipe_facts *pipe = &story->object.pipe;
+    const struct pipe_facts *pipe = &incident->object.pipe;
     struct text_buffer where;
-    bool piped = story->object.kind == OBJECT_PIPE || story->object.kind == OBJECT_FIFO ||
-                 story->object.kind == OBJECT_SOCKETPAIR;
-    *call = (struct status_call){.tid = story->tid,
-                                 .fd = story->fd,
-                                 .class = story->class,
-                                 .since_ns = now_ns - story->blocked_ns,
+    bool piped = incident->object.kind == OBJECT_PIPE || incident->object.kind == OBJECT_FIFO ||
+                 incident->object.kind == OBJECT_SOCKETPAIR;
+    *call = (struct status_call){.tid = incident->tid,
+                                 .fd = incident->fd,
+                                 .class = incident->class,
+                                 .since_ns = now_ns - incident->blocked_ns,
                                  .used = piped ? pipe->used : -1,
                                  .capacity = piped ? pipe->capacity : -1};
     if (piped && pipe->peer_count > 0) {
         call->peer_pid = pipe->peers[0].pid;
         copy_text(call->peer, sizeof call->peer, pipe->peers[0].comm);
-    } else if (story->object.child.pid != 0) {
-        call->peer_pid = story->object.child.pid;
-        copy_text(call->peer, sizeof call->peer, story->object.child.comm);
+    } else if (incident->object.child.pid != 0) {
+        call->peer_pid = incident->object.child.pid;
+        copy_text(call->peer, sizeof call->peer, incident->object.child.comm);
     }
-    copy_text(call->thread, sizeof call->thread, story->thread);
+    copy_text(call->thread, sizeof call->thread, incident->thread);
     copy_text(call->call, sizeof call->call,
-              story->call[0]       ? story->call
-              : story->kernel_call ? story->kernel_call
-                                   : "");
-    copy_text(call->object, sizeof call->object, story->object.name);
+              incident->call[0]       ? incident->call
+              : incident->kernel_call ? incident->kernel_call
+                                      : "");
+    copy_text(call->object, sizeof call->object, incident->object.name);
     text_init(&where, call->where, sizeof call->where);
-    user_frame_words(&where, story->python, story->python_count, story->javascript,
-                     story->javascript_count, story->frames, story->frame_count);
+    user_frame_words(&where, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
 }
 
-void status_page_blocked(const struct story *story, uint64_t seq, uint64_t now_ns)
+void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t now_ns)
 {
     write_begin();
-    if (story->class < CLASS_COUNT)
-        page->classes[story->class].blocked++;
-    struct status_call *call = call_of(story->tid);
+    if (incident->class < CLASS_COUNT)
+        page->classes[incident->class].blocked++;
+    struct status_call *call = call_of(incident->tid);
     if (!call && page->call_count < STATUS_CALLS)
         call = &page->calls[page->call_count++];
     if (call) {
-        fill_call(call, story, now_ns);
+        fill_call(call, incident, now_ns);
         call->seq = seq;
     } else {
         page->calls_lost++;
@@ -184,11 +184,11 @@ static void fill_loop(struct status_loop *to, const struct loop_statistics *from
 {
     to->tid = from->tid;
     memcpy(to->thread, from->thread, sizeof to->thread);
-    to->turns = from->turns;
+    to->iterations = from->iterations;
     to->lags = from->lags;
     to->lag_max_ns = from->lag_max_ns;
-    to->absent_ns = from->absent_ns;
-    memcpy(to->absences, from->absences, sizeof to->absences);
+    to->lag_total_ns = from->lag_total_ns;
+    memcpy(to->lag_histogram, from->lag_histogram, sizeof to->lag_histogram);
 }
 
 void status_page_draining(bool begins)
@@ -201,10 +201,10 @@ void status_page_draining(bool begins)
     write_end();
 }
 
-void status_page_look(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns)
+void status_page_refresh(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns)
 {
     write_begin();
-    page->looked_ns = now_ns;
+    page->scanned_ns = now_ns;
     page->watchdog_cpu_ns = watchdog_cpu_ns;
     if (summary) {
         page->held_back = summary->held_back;

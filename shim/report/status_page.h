@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "facts/drain_facts.h"
+#include "facts/incident.h"
 #include "facts/lag_facts.h"
 #include "facts/status_page.h"
-#include "facts/story.h"
 #include "graph/finding.h"
 #include "report/summary.h"
 
@@ -25,7 +25,7 @@ void status_page_begin(int pid, uint64_t now_ns);
 int status_page_pid(void);
 
 /* `seq`: of the event; 0: it was held back. */
-void status_page_blocked(const struct story *story, uint64_t seq, uint64_t now_ns);
+void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t now_ns);
 void status_page_unblocked(int tid, uint64_t blocked_ns);
 void status_page_lag(int tid, uint64_t seq, uint64_t since_ns);
 void status_page_lag_end(const struct lag_facts *facts);
@@ -35,8 +35,8 @@ void status_page_finding(const struct wait_finding *finding, int tid, uint64_t n
 void status_page_finding_over(enum finding_kind kind);
 /* One pipe more, or less, is drained. */
 void status_page_draining(bool begins);
-/* At each look: what changes all the time. `summary`: NULL before the first report. */
-void status_page_look(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns);
+/* At each scan: what changes all the time. `summary`: NULL before the first report. */
+void status_page_refresh(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns);
 void status_page_loops(const struct loop_statistics *loops, unsigned count);
 
 /* Runs on: watchdog; the exit. AS-safe: yes. Blocks: no. */

@@ -14,18 +14,18 @@ void summary_begin(struct summary *summary)
     memset(summary, 0, offsetof(struct summary, sites));
 }
 
-const struct stack_frame_name *story_program_frame(const struct story *story)
+const struct stack_frame_name *incident_program_frame(const struct incident *incident)
 {
     static const char *const not_the_program[] = {"libpipeshim.so", "libc.so", "libstdc++.so",
                                                   "[vdso]"};
-    for (unsigned i = 0; i < story->frame_count; i++) {
-        const char *slash = strrchr(story->frames[i].module, '/');
-        const char *name = slash ? slash + 1 : story->frames[i].module;
+    for (unsigned i = 0; i < incident->frame_count; i++) {
+        const char *slash = strrchr(incident->frames[i].module, '/');
+        const char *name = slash ? slash + 1 : incident->frames[i].module;
         bool own = name[0] != '\0';
         for (unsigned k = 0; own && k < sizeof not_the_program / sizeof *not_the_program; k++)
             own = strncmp(name, not_the_program[k], strlen(not_the_program[k])) != 0;
         if (own)
-            return &story->frames[i];
+            return &incident->frames[i];
     }
     return NULL;
 }
@@ -37,34 +37,35 @@ static void copy_text(char *to, size_t capacity, const char *from)
     text_string(&text, from);
 }
 
-static uint32_t new_site(struct summary *summary, const struct story *story)
+static uint32_t new_site(struct summary *summary, const struct incident *incident)
 {
     struct summary_site *site = &summary->sites[summary->site_count];
-    const struct stack_frame_name *frame = story_program_frame(story);
+    const struct stack_frame_name *frame = incident_program_frame(incident);
     struct text_buffer where;
     memset(site, 0, sizeof *site);
-    site->hash = story->stack_hash;
-    site->class = story->class;
-    copy_text(site->call, sizeof site->call, story->call);
-    copy_text(site->object, sizeof site->object, story->object.name);
+    site->hash = incident->stack_hash;
+    site->class = incident->class;
+    copy_text(site->call, sizeof site->call, incident->call);
+    copy_text(site->object, sizeof site->object, incident->object.name);
     text_init(&where, site->where, sizeof site->where);
-    if (story->javascript_count) {
-        user_frame_words(&where, NULL, 0, story->javascript, story->javascript_count, NULL, 0);
-    } else if (story->python_count) {
-        text_string(&where, story->python[0].function);
+    if (incident->javascript_count) {
+        user_frame_words(&where, NULL, 0, incident->javascript, incident->javascript_count, NULL,
+                         0);
+    } else if (incident->python_count) {
+        text_string(&where, incident->python[0].function);
         text_string(&where, " line ");
-        text_signed(&where, story->python[0].line);
+        text_signed(&where, incident->python[0].line);
     } else if (frame) {
         text_string(&where, frame->symbol);
     }
     return summary->site_count++;
 }
 
-uint32_t summary_blocked(struct summary *summary, const struct story *story)
+uint32_t summary_blocked(struct summary *summary, const struct incident *incident)
 {
     uint32_t at = 0;
-    while (at < summary->site_count && (summary->sites[at].hash != story->stack_hash ||
-                                        strcmp(summary->sites[at].call, story->call) != 0))
+    while (at < summary->site_count && (summary->sites[at].hash != incident->stack_hash ||
+                                        strcmp(summary->sites[at].call, incident->call) != 0))
         at++;
     summary->reports++;
     if (at == summary->site_count) {
@@ -72,7 +73,7 @@ uint32_t summary_blocked(struct summary *summary, const struct story *story)
             summary->sites_lost++;
             return SITE_NONE;
         }
-        at = new_site(summary, story);
+        at = new_site(summary, incident);
     }
     summary->sites[at].count++;
     return at;

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 #include "facts/drain_facts.h"
+#include "facts/incident.h"
 #include "facts/lag_facts.h"
-#include "facts/story.h"
 
 enum {
     SITE_LIMIT = 128,
-    SITE_NONE = SITE_LIMIT,     /* no room: counted in `sites_lost` */
+    SITE_NONE = SITE_LIMIT,     /* no space: counted in `sites_lost` */
     HISTOGRAM_BUCKETS = 40 * 4, /* quarters of powers of two, from 1 us: up to 12 days */
 };
 
@@ -46,14 +46,14 @@ struct summary {
 
 void summary_begin(struct summary *summary);
 /* Counts a reported call; returns its site. */
-uint32_t summary_blocked(struct summary *summary, const struct story *story);
+uint32_t summary_blocked(struct summary *summary, const struct incident *incident);
 /* A reported call of site `at` has returned after `blocked_ns`. */
 void summary_returned(struct summary *summary, uint32_t at, uint64_t blocked_ns);
 /* The time that `percent` of the site's returned calls did not exceed, within 19 % (a bucket). */
 uint64_t summary_percentile_ns(const struct summary_site *site, unsigned percent);
 
 /* The innermost frame that is the program's own, for a one-line account; NULL: none known. */
-const struct stack_frame_name *story_program_frame(const struct story *story);
+const struct stack_frame_name *incident_program_frame(const struct incident *incident);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

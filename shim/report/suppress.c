@@ -111,20 +111,21 @@ static bool fits(unsigned rule, const char *text)
     return glob_match(rules[rule].pattern, rules[rule].size, text);
 }
 
-static bool rule_matches(unsigned rule, const struct story *story, const char *class_name)
+static bool rule_matches(unsigned rule, const struct incident *incident, const char *class_name)
 {
     if (rules[rule].kind == RULE_CALL)
-        return fits(rule, story->call);
+        return fits(rule, incident->call);
     if (rules[rule].kind == RULE_CLASS)
         return fits(rule, class_name);
-    for (unsigned i = 0; rules[rule].kind == RULE_PYTHON && i < story->python_count; i++)
-        if (fits(rule, story->python[i].function) || fits(rule, story->python[i].file))
+    for (unsigned i = 0; rules[rule].kind == RULE_PYTHON && i < incident->python_count; i++)
+        if (fits(rule, incident->python[i].function) || fits(rule, incident->python[i].file))
             return true;
-    for (unsigned i = 0; rules[rule].kind == RULE_JAVASCRIPT && i < story->javascript_count; i++)
-        if (fits(rule, story->javascript[i].function) || fits(rule, story->javascript[i].file))
+    for (unsigned i = 0; rules[rule].kind == RULE_JAVASCRIPT && i < incident->javascript_count; i++)
+        if (fits(rule, incident->javascript[i].function) ||
+            fits(rule, incident->javascript[i].file))
             return true;
-    for (unsigned i = 0; i < story->frame_count; i++) {
-        const struct stack_frame_name *frame = &story->frames[i];
+    for (unsigned i = 0; i < incident->frame_count; i++) {
+        const struct stack_frame_name *frame = &incident->frames[i];
         const char *slash = strrchr(frame->module, '/');
         if (rules[rule].kind == RULE_FUNCTION && fits(rule, frame->symbol))
             return true;
@@ -135,10 +136,10 @@ static bool rule_matches(unsigned rule, const struct story *story, const char *c
     return false;
 }
 
-bool suppress_match(const struct story *story, const char *class_name)
+bool suppress_match(const struct incident *incident, const char *class_name)
 {
     for (unsigned rule = 0; rule < rule_count; rule++)
-        if (rule_matches(rule, story, class_name))
+        if (rule_matches(rule, incident, class_name))
             return true;
     return false;
 }

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "facts/story.h"
+#include "facts/incident.h"
 
 /* Reads the rules in `file`; complains, one line each, of a file that cannot be read and of lines
  * that are no rule (they are ignored). For the constructor. */
@@ -20,8 +20,8 @@ void suppress_load(const char *file, void (*complain)(const char *line, void *co
 void suppress_parse(const char *text, unsigned size,
                     void (*complain)(const char *line, void *context), void *context);
 
-/* True if a rule fits the story. Async-signal-safe. */
-bool suppress_match(const struct story *story, const char *class_name);
+/* True if a rule fits the incident. Async-signal-safe. */
+bool suppress_match(const struct incident *incident, const char *class_name);
 
 /* Runs on: suppress_load() and suppress_parse(): constructor; suppress_match(): any. AS-safe: yes.
  * Blocks: suppress_load() as long as its file does. */

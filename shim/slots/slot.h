@@ -26,8 +26,8 @@
 #include <stdint.h>
 
 #include "facts/calls.h"
+#include "facts/report_ref.h"
 #include "facts/stack.h"
-#include "facts/told.h"
 #include "slots/capture_registers.h"
 
 enum {
@@ -39,14 +39,14 @@ enum {
 
 /* The watchdog's own notes on a slot; no other thread touches them. */
 struct slot_watch {
-    uint32_t sequence;       /* the odd sequence that is being timed; 0: none */
-    uint32_t proof_failures; /* looks in a row that did not prove the record */
-    uint64_t since_ns;       /* CLOCK_MONOTONIC: the call was in progress then */
-    bool is_loop;            /* watch/event_loops.h knows the thread */
-    uint64_t loop_retry_ns;  /* not before: look whether its poll is a loop's */
-    struct told told;        /* the report on it */
-    uint32_t judged;         /* enum verdict of watch/judge.h */
-    bool was_judged;         /* the call was due and looked at, whatever the verdict */
+    uint32_t sequence;        /* the odd sequence that is being timed; 0: none */
+    uint32_t proof_failures;  /* scans in a row that did not prove the record */
+    uint64_t since_ns;        /* CLOCK_MONOTONIC: the call was in progress then */
+    bool is_loop;             /* watch/event_loops.h knows the thread */
+    uint64_t loop_retry_ns;   /* not before: look whether its poll is a loop's */
+    struct report_ref report; /* the report on it */
+    uint32_t judged;          /* enum verdict of watch/judge.h */
+    bool was_judged;          /* the call was due and looked at, whatever the verdict */
 };
 
 /* poll and select are also how a synchronous client waits for its one socket; epoll is not. */

@@ -9,8 +9,8 @@
 #include "config/parse.h"
 #include "kernel/status.h"
 #include "process/life.h"
+#include "report/reporter.h"
 #include "report/status_page.h"
-#include "report/tell.h"
 #include "watch/action_command.h"
 
 enum {
@@ -22,7 +22,7 @@ enum {
 
 static int owner; /* whose the rest is */
 static uint64_t done;
-static uint64_t undisturbed_since, looked, slept;
+static uint64_t undisturbed_since, scanned, slept;
 static uint64_t kill_at; /* SIGTERM was sent; 0: it was not */
 static uint64_t command_ref;
 static int command_tid;
@@ -44,7 +44,7 @@ void action_begin(void)
     kill_at = 0;
     command_ref = 0;
     command_tid = 0;
-    undisturbed_since = looked = slept = 0;
+    undisturbed_since = scanned = slept = 0;
     action_command_begin();
 }
 
@@ -75,15 +75,15 @@ static void act(const char *line, const char *event, uint64_t ref, int tid)
         command_ref = ref;
         command_tid = tid;
         if (!action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event))
-            tell_action("exec", ref, "no process could be made for it", tid);
+            report_action("exec", ref, "no process could be made for it", tid);
         return;
     }
     /* Before: it may be the last that this process says. */
-    tell_action(names[action()], ref,
-                action() == ACTION_ABORT  ? "SIGABRT is sent to the stuck thread"
-                : action() == ACTION_TERM ? "SIGTERM is sent, SIGKILL follows after 10 s"
-                                          : "SIGSTOP is sent",
-                tid);
+    report_action(names[action()], ref,
+                  action() == ACTION_ABORT  ? "SIGABRT is sent to the stuck thread"
+                  : action() == ACTION_TERM ? "SIGTERM is sent, SIGKILL follows after 10 s"
+                                            : "SIGSTOP is sent",
+                  tid);
     if (action() == ACTION_ABORT) {
         raw_syscall(SYS_tgkill, own_pid(), tid ? tid : own_pid(), SIGABRT);
     } else if (action() == ACTION_TERM) {
@@ -103,25 +103,26 @@ bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid
         return true;
     if (is_traced())
         return false;
-    tell_finding_line(finding, ref, blocked_ns, line, sizeof line);
+    report_finding_line(finding, ref, blocked_ns, line, sizeof line);
     act(line, finding->kind == FINDING_DEADLOCK ? "deadlock" : finding_name(finding->kind), ref,
         tid);
     return true;
 }
 
-/* Since the last look the process was stopped, or the machine slept: waits are to be blamed on
+/* Since the last scan the process was stopped, or the machine slept: waits are to be blamed on
  * that. */
 static void see_disturbances(uint64_t now)
 {
     uint64_t awake = clock_monotonic_ns(); /* first: the difference must not be negative */
     uint64_t asleep = clock_read_ns(CLOCK_BOOTTIME) - awake;
-    bool first = looked == 0;
-    bool disturbed = now - looked > STOPPED_FOR_S * (uint64_t)NS_PER_S || asleep > slept + NS_PER_S;
+    bool first = scanned == 0;
+    bool disturbed =
+        now - scanned > STOPPED_FOR_S * (uint64_t)NS_PER_S || asleep > slept + NS_PER_S;
     if (first)
         undisturbed_since = 0;
     else if (disturbed)
         undisturbed_since = now;
-    looked = now;
+    scanned = now;
     slept = asleep;
 }
 
@@ -152,12 +153,12 @@ static uint64_t act_on_page(uint64_t now)
         return now + TRACED_RETRY_S * (uint64_t)NS_PER_S;
     uint64_t ref = oldest ? oldest->seq : page->lag_seq;
     int tid = oldest ? oldest->tid : page->lag_tid;
-    tell_wait_line(oldest, ref, tid, now - since, line, sizeof line);
+    report_wait_line(oldest, ref, tid, now - since, line, sizeof line);
     act(line, oldest ? "blocked" : "lag", ref, tid);
     return UINT64_MAX;
 }
 
-uint64_t action_look(uint64_t now)
+uint64_t action_poll(uint64_t now)
 {
     if (action() == ACTION_LOG)
         return UINT64_MAX;
@@ -165,7 +166,7 @@ uint64_t action_look(uint64_t now)
     see_disturbances(now);
     const char *result = action_command_result();
     if (result && command_ref != 0)
-        tell_action("exec", command_ref, result, command_tid);
+        report_action("exec", command_ref, result, command_tid);
     if (result)
         command_ref = 0;
     if (kill_at != 0 && now >= kill_at)

@@ -23,14 +23,14 @@ bool action_wanted(enum finding_kind kind);
 /* When the wait that has been held since `since_ns` is to be acted on (CLOCK_MONOTONIC). */
 uint64_t action_due(uint64_t since_ns, uint64_t now);
 
-/* A third look has found the same wait. False: not now, a debugger is attached. `ref`: the seq of
+/* A third scan has found the same wait. False: not now, a debugger is attached. `ref`: the seq of
  * its event; `tid`: the thread of this process that waits. */
 bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid,
                        uint64_t blocked_ns);
 
-/* At each look of the watchdog: calls and lags that last, and what becomes of an action. Returns
+/* At each scan of the watchdog: calls and lags that last, and what becomes of an action. Returns
  * when to call again. */
-uint64_t action_look(uint64_t now);
+uint64_t action_poll(uint64_t now);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -40,7 +40,7 @@ static struct {
     const char *command, *line;
     int input[2];
 } job;
-static _Atomic int32_t keeper_tid; /* cleared by the kernel when it is gone */
+static _Atomic int32_t holder_tid; /* cleared by the kernel when it is gone */
 static int32_t to_reap;
 static _Atomic int status; /* of the shell; -1: it was killed, -2: it could not be started */
 static bool is_started;
@@ -49,7 +49,7 @@ void action_command_begin(void)
 {
     job.command = job.line = NULL;
     job.input[0] = job.input[1] = 0;
-    atomic_store(&keeper_tid, 0);
+    atomic_store(&holder_tid, 0);
     atomic_store(&status, 0);
     to_reap = 0;
     is_started = false;
@@ -196,7 +196,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     job.line = line;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
-                               &keeper_tid, 0, keeper_main);
+                               &holder_tid, 0, keeper_main);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     to_reap = (int32_t)made;
     is_started = made > 0;
@@ -207,7 +207,7 @@ const char *action_command_result(void)
 {
     static char words[32]; /* child: scratch */
     struct text_buffer text;
-    if (!is_started || atomic_load(&keeper_tid) != 0 ||
+    if (!is_started || atomic_load(&holder_tid) != 0 ||
         raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
         return NULL;
     is_started = false;

@@ -20,27 +20,27 @@ static bool is_in(const struct stack_frame_name *frame, const char *library)
     return strncmp(slash ? slash + 1 : frame->module, library, strlen(library)) == 0;
 }
 
-static void set_call(struct story *story, const char *name)
+static void set_call(struct incident *incident, const char *name)
 {
     struct text_buffer text;
-    text_init(&text, story->call, sizeof story->call);
+    text_init(&text, incident->call, sizeof incident->call);
     text_string(&text, name);
 }
 
 /* Where the call instruction does not tell: perror leaves by a jump to perror_internal, and is
  * itself no frame. */
-static void set_call_without_internal(struct story *story, const char *symbol)
+static void set_call_without_internal(struct incident *incident, const char *symbol)
 {
     static const char suffix[] = "_internal";
     size_t size = strlen(symbol);
-    set_call(story, symbol);
-    if (size > sizeof suffix && size < sizeof story->call &&
+    set_call(incident, symbol);
+    if (size > sizeof suffix && size < sizeof incident->call &&
         strcmp(symbol + size - (sizeof suffix - 1), suffix) == 0)
-        story->call[size - (sizeof suffix - 1)] = '\0';
+        incident->call[size - (sizeof suffix - 1)] = '\0';
 }
 
 /* The function of libc (or the wrapper that stands for it) that `caller` calls; false: it calls
- * something else, or it cannot be told. */
+ * something else, or it is not known. */
 static bool name_called_by(const struct stack_frame_name *caller, struct stack_snapshot *snapshot,
                            const struct memory_reader *reader, struct stack_frame_name *called)
 {
@@ -57,29 +57,30 @@ static bool name_called_by(const struct stack_frame_name *caller, struct stack_s
 }
 
 void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
-                        const struct memory_reader *reader, struct story *story)
+                        const struct memory_reader *reader, struct incident *incident)
 {
     static struct stack_frame_name called; /* child: scratch */
-    set_call(story, call_describe(id)->name);
+    set_call(incident, call_describe(id)->name);
     if (id != CALL_stdio_write && id != CALL_none)
         return;
-    if (id == CALL_none && story->kernel_call)
-        set_call(story, story->kernel_call);
+    if (id == CALL_none && incident->kernel_call)
+        set_call(incident, incident->kernel_call);
     unsigned at = 0;
-    while (at < story->frame_count && is_in(&story->frames[at], "libpipeshim.so"))
+    while (at < incident->frame_count && is_in(&incident->frames[at], "libpipeshim.so"))
         at++;
     const struct stack_frame_name *entered = NULL;
     /* dprintf is a door of ours and passes the FILE tables' one as well: both are on the way. */
-    while (at < story->frame_count &&
-           (is_in(&story->frames[at], "libc.so") || is_in(&story->frames[at], "libpipeshim.so")))
-        entered = &story->frames[at++];
+    while (at < incident->frame_count && (is_in(&incident->frames[at], "libc.so") ||
+                                          is_in(&incident->frames[at], "libpipeshim.so")))
+        entered = &incident->frames[at++];
     if (!entered || !entered->symbol[0])
         return;
-    if (at < story->frame_count && name_called_by(&story->frames[at], snapshot, reader, &called))
+    if (at < incident->frame_count &&
+        name_called_by(&incident->frames[at], snapshot, reader, &called))
         entered = &called;
     /* main returned: exit() flushes the files, and no frame of the program is left. */
     if (strncmp(entered->symbol, "__libc_start", 12) == 0)
-        set_call(story, "exit");
+        set_call(incident, "exit");
     else
-        set_call_without_internal(story, entered->symbol);
+        set_call_without_internal(incident, entered->symbol);
 }

@@ -7,7 +7,7 @@
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/action.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
@@ -20,10 +20,10 @@
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
 
-static void tell_there(void *unused)
+static void report_there(void *unused)
 {
     (void)unused;
-    tell_begin_in_child();
+    report_begin_in_child();
 }
 
 /* A forked child: all of `life` and of the slots was wiped, what is in other memory was not. */
@@ -31,7 +31,7 @@ static void begin_in_child(void)
 {
     /* drain */
     drain_begin_in_child();
-    /* watch: what only the watchdog uses was left as it was in the middle of a look */
+    /* watch: what only the watchdog uses was left as it was in the middle of a scan */
     event_loops_begin();
     lag_begin();
     sampler_begin();
@@ -44,7 +44,7 @@ static void begin_in_child(void)
     drain_watch_begin_in_child();
     python_frames_begin_in_child();
     /* report: last, for it may write the child's `start` */
-    on_other_stack(tell_there, NULL); /* the child's first call may be in a signal handler */
+    on_other_stack(report_there, NULL); /* the child's first call may be in a signal handler */
 }
 
 bool life_begin(void)

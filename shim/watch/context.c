@@ -5,23 +5,23 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "process/life.h"
 #include "report/log.h"
 #include "watch/seccomp.h"
 
 /* child: kept, until its own watchdog begins */
 static struct memory_reader memory;
-static unsigned permitted_look; /* LOOK_…: what a seccomp filter leaves */
+static unsigned permitted_access; /* ACCESS_…: what a seccomp filter leaves */
 
 void context_begin(void)
 {
     int pid = atomic_load(&life->pid);
     unsigned forbidden = seccomp_forbidden();
     memory = memory_reader_process(pid);
-    permitted_look = LOOK_PROC | (forbidden & FORBIDS_BORROWING ? 0 : LOOK_BORROW) |
-                     (forbidden & FORBIDS_SOCKETS ? 0 : LOOK_SOCKET) |
-                     (forbidden & FORBIDS_MEMORY ? 0 : LOOK_MEMORY);
+    permitted_access = ACCESS_PROC | (forbidden & FORBIDS_BORROWING ? 0 : ACCESS_BORROW) |
+                       (forbidden & FORBIDS_SOCKETS ? 0 : ACCESS_SOCKET) |
+                       (forbidden & FORBIDS_MEMORY ? 0 : ACCESS_MEMORY);
     log_borrows(!(forbidden & FORBIDS_BORROWING));
     if (forbidden & FORBIDS_MEMORY) {
         /* Kept in the watchdog's own fd table, for as long as that thread lives. */
@@ -30,9 +30,9 @@ void context_begin(void)
     }
 }
 
-unsigned context_permitted_look(void)
+unsigned context_permitted_access(void)
 {
-    return permitted_look;
+    return permitted_access;
 }
 
 const struct memory_reader *context_memory(void)

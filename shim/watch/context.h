@@ -17,8 +17,8 @@ void context_begin(void);
 
 /* Reads the program's memory. */
 const struct memory_reader *context_memory(void);
-/* What may be used to look at other processes: LOOK_… of kernel/object_look.h. */
-unsigned context_permitted_look(void);
+/* What may be used to look at other processes: ACCESS_… of kernel/object_reader.h. */
+unsigned context_permitted_access(void);
 
 /* The threshold after which a call of `class` is worth a judgement, in ns. */
 uint64_t context_threshold_ns(enum call_class class);

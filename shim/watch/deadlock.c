@@ -9,7 +9,7 @@
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/action.h"
 #include "watch/context.h"
 #include "watch/long_waits.h"
@@ -17,10 +17,10 @@
 
 enum {
     FINDINGS = 4,
-    TOLD_LIMIT = 16,
+    REPORTED_LIMIT = 16,
     COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
 };
-#define BETWEEN_TWO_LOOKS_NS ((uint64_t)250 * NS_PER_MS)
+#define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
@@ -30,14 +30,15 @@ static struct wait_graph graph;             /* child: scratch */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
 static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
-static uint64_t next_look;        /* of a stuck write; 0: none is */
-static uint64_t pause;            /* between two of these; child: scratch */
-static uint64_t confirm_at;       /* a suspicion is looked at again then; UINT64_MAX: none */
-static uint64_t not_before;       /* what the last looks have cost allows none earlier */
-static uint64_t told[TOLD_LIMIT]; /* the latest, by identity; child: kept, told_count counts */
-static unsigned told_count;
-static int held_tid;        /* the thread of this process in the last one told; child: scratch */
-static uint64_t held_since; /* the wait that it was about; 0: none, it is over */
+static uint64_t next_scan;  /* of a stuck write; 0: none is */
+static uint64_t pause;      /* between two of these; child: scratch */
+static uint64_t confirm_at; /* a suspicion is looked at again then; UINT64_MAX: none */
+static uint64_t not_before; /* what the last scans have cost allows none earlier */
+static uint64_t
+    reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
+static unsigned reported_count;
+static int held_tid; /* the thread of this process in the last one reported; child: scratch */
+static uint64_t held_since;         /* the wait that it was about; 0: none, it is over */
 static enum finding_kind held_kind; /* child: scratch */
 static uint64_t held_id, held_seq;  /* child: scratch */
 static bool to_act;                 /* it is looked at once more, and acted on */
@@ -45,10 +46,10 @@ static bool to_act;                 /* it is looked at once more, and acted on *
 void deadlock_begin(void)
 {
     have_before = false;
-    next_look = 0;
+    next_scan = 0;
     confirm_at = UINT64_MAX;
     not_before = 0;
-    told_count = 0;
+    reported_count = 0;
     to_act = false;
     held_since = 0;
 }
@@ -95,8 +96,8 @@ static bool cannot_end(const struct wait_finding *finding)
            finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
 }
 
-/* What is to be told here: a cycle that this process is a member of, what is wrong with the other
- * end of its own wait, or what keeps from going on whom it waits for. */
+/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
+ * other end of its own wait, or what keeps from going on whom it waits for. */
 static const struct wait_finding *choose(unsigned count)
 {
     const struct wait_finding *own = NULL, *awaited = NULL;
@@ -118,10 +119,10 @@ static uint64_t identity(const struct wait_finding *finding)
     return finding->id != 0 ? finding->id : finding->fingerprint;
 }
 
-static bool is_told(uint64_t id)
+static bool is_reported(uint64_t id)
 {
-    for (unsigned i = 0; i < told_count && i < TOLD_LIMIT; i++) {
-        if (told[i] == id)
+    for (unsigned i = 0; i < reported_count && i < REPORTED_LIMIT; i++) {
+        if (reported[i] == id)
             return true;
     }
     return false;
@@ -159,10 +160,10 @@ static void see_whether_it_holds(void)
     if (held_since == 0 || long_waits_since(held_tid) == held_since)
         return;
     held_since = 0;
-    tell_finding_over(held_kind);
+    report_finding_over(held_kind);
 }
 
-/* The third look at a wait that was told. Returns when it is due. */
+/* The third look at a wait that was reported. Returns when it is due. */
 static uint64_t act_when_due(uint64_t now)
 {
     if (held_since == 0 || !to_act)
@@ -170,8 +171,8 @@ static uint64_t act_when_due(uint64_t now)
     uint64_t due = action_due(held_since, now);
     if (now < due || !have_memory())
         return due;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
-    unsigned count = wait_graph_look_at(&graph, own_pid(), found, FINDINGS);
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
+    unsigned count = wait_graph_examine(&graph, own_pid(), found, FINDINGS);
     to_act = false;
     for (unsigned i = 0; i < count; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
@@ -179,19 +180,19 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
-/* One look at all processes. A suspicion is kept for the look that confirms it. */
-static void look(uint64_t now)
+/* One look at all processes. A suspicion is kept for the scan that confirms it. */
+static void scan(uint64_t now)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
     const struct wait_finding *finding =
-        choose(wait_graph_look_at(&graph, own_pid(), found, FINDINGS));
-    if (finding && is_told(identity(finding)))
+        choose(wait_graph_examine(&graph, own_pid(), found, FINDINGS));
+    if (finding && is_reported(identity(finding)))
         finding = NULL;
     bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
     uint64_t seq =
-        confirmed ? tell_finding(finding, members_look(finding), own_wait_ns(finding, now)) : 0;
+        confirmed ? report_finding(finding, members_read(finding), own_wait_ns(finding, now)) : 0;
     if (seq != 0) {
-        told[told_count++ % TOLD_LIMIT] = identity(finding);
+        reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq);
     }
     bool first = finding && !have_before;
@@ -200,39 +201,39 @@ static void look(uint64_t now)
         before = *finding;
     confirm_at = !first            ? UINT64_MAX
                  : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
-                                   : now + BETWEEN_TWO_LOOKS_NS;
+                                   : now + BETWEEN_TWO_SCANS_NS;
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
-static void look_at_waits(uint64_t now)
+static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_look());
+    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
     if (wait_graph_may_be_stuck(&graph, own_pid()))
-        look(now);
+        scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
 /* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
-static uint64_t look_at_stuck_write(uint64_t now, bool stuck)
+static uint64_t scan_stuck_write(uint64_t now, bool stuck)
 {
     if (!stuck) {
-        next_look = 0;
+        next_scan = 0;
         return UINT64_MAX;
     }
-    if (next_look == 0) {
-        pause = BETWEEN_TWO_LOOKS_NS;
-        next_look = now;
+    if (next_scan == 0) {
+        pause = BETWEEN_TWO_SCANS_NS;
+        next_scan = now;
     }
-    if (now >= next_look) {
-        look(now);
-        next_look = clock_monotonic_ns() + pause;
+    if (now >= next_scan) {
+        scan(now);
+        next_scan = clock_monotonic_ns() + pause;
         pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
     }
-    return next_look;
+    return next_scan;
 }
 
-static uint64_t look_if_due(uint64_t now, bool stuck)
+static uint64_t scan_if_due(uint64_t now, bool stuck)
 {
     uint64_t due_at = not_before;
     bool due = now >= not_before && long_waits_due(now, &due_at);
@@ -240,19 +241,19 @@ static uint64_t look_if_due(uint64_t now, bool stuck)
         return due_at < confirm_at ? due_at : confirm_at;
     if (!have_memory())
         return now + LONGEST_PAUSE_NS;
-    uint64_t next = look_at_stuck_write(now, stuck);
+    uint64_t next = scan_stuck_write(now, stuck);
     if (now >= confirm_at)
-        look(now);
+        scan(now);
     else if (due)
-        look_at_waits(now);
+        scan_waits(now);
     next = due_at < next ? due_at : next;
     return confirm_at < next ? confirm_at : next;
 }
 
-uint64_t deadlock_look(uint64_t now, bool stuck)
+uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
     see_whether_it_holds();
     uint64_t act_at = act_when_due(now);
-    uint64_t next = look_if_due(now, stuck);
+    uint64_t next = scan_if_due(now, stuck);
     return act_at < next ? act_at : next;
 }

@@ -12,31 +12,31 @@
 #include "drain/episode.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
-#include "drain/room.h"
+#include "drain/space.h"
 #include "drain/stream.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/context.h"
 #include "watch/proof.h"
 
-enum { BETWEEN_LOOKS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
+enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
 
 /* Of the last episode that was seen of each stream. */
-struct told_episode {
+struct reported_episode {
     uint32_t episode;
     uint64_t ref; /* of its drain_start; 0: it is over, or was held back */
     struct drain_facts facts;
 };
 
 /* Used by the watchdog, and at exit by the thread that exits: under the lock. */
-static struct told_episode told[STREAM_LIMIT];
-static uint64_t told_dropped_bytes, told_dropped_writes;
-static uint32_t told_known; /* of these something was told, or may have been */
-static unsigned fallbacks_told;
-static uint64_t next_drop_look;
+static struct reported_episode reported[STREAM_LIMIT];
+static uint64_t reported_dropped_bytes, reported_dropped_writes;
+static uint32_t reported_known; /* of these something was reported, or may have been */
+static unsigned fallbacks_reported;
+static uint64_t next_drop_scan;
 static _Atomic uint32_t lock;
 
 static bool take_lock(void)
@@ -56,12 +56,12 @@ static bool take_lock(void)
 
 void drain_watch_begin_in_child(void)
 {
-    for (; told_known > 0; told_known--)
-        told[told_known - 1].episode = told[told_known - 1].ref = 0;
-    told_dropped_bytes = 0;
-    told_dropped_writes = 0;
-    fallbacks_told = 0;
-    next_drop_look = 0;
+    for (; reported_known > 0; reported_known--)
+        reported[reported_known - 1].episode = reported[reported_known - 1].ref = 0;
+    reported_dropped_bytes = 0;
+    reported_dropped_writes = 0;
+    fallbacks_reported = 0;
+    next_drop_scan = 0;
     atomic_store(&lock, 0);
 }
 
@@ -90,7 +90,7 @@ static void name_object(struct stream *stream, struct drain_facts *facts, bool w
     struct text_buffer name;
     if (with_peers &&
         object_facts_of_fd(atomic_load(&life->pid), facts->fd, ROLE_WRITER,
-                           context_permitted_look() | LOOK_PEERS, &facts->object) == 0 &&
+                           context_permitted_access() | ACCESS_PEERS, &facts->object) == 0 &&
         facts->object.pipe.inode == inode)
         return;
     memset(&facts->object, 0, sizeof facts->object);
@@ -99,23 +99,23 @@ static void name_object(struct stream *stream, struct drain_facts *facts, bool w
     text_unsigned(&name, inode);
 }
 
-static void tell_end(struct told_episode *episode)
+static void report_end(struct reported_episode *episode)
 {
     if (episode->ref == 0)
         return;
     episode->facts.ref = episode->ref;
-    tell_drain(&episode->facts);
+    report_drain(&episode->facts);
     episode->ref = 0;
 }
 
-/* An episode that began and ended between two looks is in the summary only. */
-static bool look_at_stream(struct stream *stream, struct told_episode *episode, uint64_t now,
-                           bool with_peers)
+/* An episode that began and ended between two scans is in the summary only. */
+static bool scan_stream(struct stream *stream, struct reported_episode *episode, uint64_t now,
+                        bool with_peers)
 {
     uint32_t number = atomic_load(&stream->episode);
     bool runs = atomic_load(&stream->ended_ns) == 0;
     if (number != episode->episode) {
-        tell_end(episode); /* its figures are those of the last look */
+        report_end(episode); /* its figures are those of the last scan */
         episode->episode = number;
         if (!runs)
             return false;
@@ -123,35 +123,35 @@ static bool look_at_stream(struct stream *stream, struct told_episode *episode, 
         episode->facts.ref = 0;
         measure(stream, &episode->facts, now);
         name_object(stream, &episode->facts, with_peers);
-        episode->ref = tell_drain(&episode->facts);
+        episode->ref = report_drain(&episode->facts);
     }
     if (episode->ref == 0)
         return false;
     measure(stream, &episode->facts, now);
     if (!runs)
-        tell_end(episode);
+        report_end(episode);
     return runs;
 }
 
 /* The program may not write again, and what is queued has to go. The watchdog has none of the
  * program's descriptors: it borrows one, which the new helper inherits. */
-static void look_at_helper(struct stream *stream)
+static void check_helper(struct stream *stream)
 {
     if (!atomic_load(&stream->running))
         return;
-    episode_look(stream, -1); /* it may have left */
+    episode_check(stream, -1); /* it may have left */
     if (!helper_was_killed(atomic_load(&stream->channel)) ||
-        !(context_permitted_look() & LOOK_BORROW))
+        !(context_permitted_access() & ACCESS_BORROW))
         return;
     long fd = borrowed_fd(atomic_load(&life->pid), atomic_load(&stream->fd));
     if (fd < 0)
         return;
-    episode_look(stream, (int)fd);
+    episode_check(stream, (int)fd);
     raw_syscall(SYS_close, fd);
 }
 
-/* A write that was let pass untested, as there was room, and found none. True: it was helped. */
-static bool look_at_untested(struct slot *slot, uint64_t now)
+/* A write that was let pass untested, as there was space, and found none. True: it was helped. */
+static bool check_untested(struct slot *slot, uint64_t now)
 {
     enum { STUCK_FOR_NS = 10 * NS_PER_MS };
     struct slot_record record;
@@ -169,18 +169,18 @@ static bool look_at_untested(struct slot *slot, uint64_t now)
     return true;
 }
 
-static void look_at_headroom(uint64_t now)
+static void check_headroom(uint64_t now)
 {
     static bool went_wrong; /* child: kept, it would go wrong there as well */
-    bool watched = context_permitted_look() & LOOK_BORROW;
+    bool watched = context_permitted_access() & ACCESS_BORROW;
     for (unsigned index = 0; watched && index < slot_bound(); index++)
         if (slot_at(index))
-            went_wrong |= look_at_untested(slot_at(index), now);
+            went_wrong |= check_untested(slot_at(index), now);
     atomic_store(&headroom_watched, watched && !went_wrong);
 }
 
 /* A helper wakes those who wait for its own queue; the bound is that of all. Not without need: a
- * signal handler that runs while a writer looks for room does not interrupt its write. */
+ * signal handler that runs while a writer looks for space does not interrupt its write. */
 static void wake_those_who_wait(uint32_t known)
 {
     uint64_t queued = 0;
@@ -199,79 +199,79 @@ static void wake_those_who_wait(uint32_t known)
         return;
     for (uint32_t i = 0; i < known; i++)
         if (atomic_load(&drain_state->streams[i].running))
-            room_tell(atomic_load(&drain_state->streams[i].channel));
+            space_announce(atomic_load(&drain_state->streams[i].channel));
 }
 
-static void look_at_drops(void)
+static void report_drops(void)
 {
     struct drain_totals totals = drain_totals();
-    if (totals.dropped_writes == told_dropped_writes)
+    if (totals.dropped_writes == reported_dropped_writes)
         return;
-    tell_drain_loss(false, totals.dropped_bytes - told_dropped_bytes,
-                    totals.dropped_writes - told_dropped_writes);
-    told_dropped_bytes = totals.dropped_bytes;
-    told_dropped_writes = totals.dropped_writes;
+    report_drain_loss(false, totals.dropped_bytes - reported_dropped_bytes,
+                      totals.dropped_writes - reported_dropped_writes);
+    reported_dropped_bytes = totals.dropped_bytes;
+    reported_dropped_writes = totals.dropped_writes;
 }
 
-static void look_at_fallbacks(void)
+static void report_fallbacks(void)
 {
-    unsigned now = drain_fallbacks() & ~fallbacks_told;
-    fallbacks_told |= now;
+    unsigned now = drain_fallbacks() & ~fallbacks_reported;
+    fallbacks_reported |= now;
     if (now & DRAIN_NO_HELPER)
-        tell_line("no helper process can be started for the drainer (fork refused: memory or "
-                  "RLIMIT_NPROC?); writes to full pipes block as they would without it");
+        report_line("no helper process can be started for the drainer (fork refused: memory or "
+                    "RLIMIT_NPROC?); writes to full pipes block as they would without it");
     if (now & DRAIN_NO_MEMORY)
-        tell_line("no memory for more of the drainer's queue: writes wait until it is sent");
+        report_line("no memory for more of the drainer's queue: writes wait until it is sent");
     if (now & DRAIN_HELPER_KILLED)
-        tell_line(
+        report_line(
             "the drainer's helper process was killed (out of memory?), which should have sent "
             "what is queued; another goes on: nothing is lost, but what the first was just "
             "writing may arrive twice");
     if (now & DRAIN_TOO_MANY)
-        tell_line("more pipes are full at once than the drainer has queues (1024); writes to the "
-                  "others block as they would without it");
+        report_line("more pipes are full at once than the drainer has queues (1024); writes to the "
+                    "others block as they would without it");
 }
 
-static bool look_at_all(uint64_t now, bool with_peers)
+static bool scan_streams(uint64_t now, bool with_peers)
 {
     bool open = false;
     uint32_t known = atomic_load(&drain_state->known);
-    if (known > told_known)
-        told_known = known;
+    if (known > reported_known)
+        reported_known = known;
     /* To look for a pipe's peers takes a pass over all processes: not for hundreds of pipes. */
-    enum { WITH_PEERS_IN_A_LOOK = 4 };
+    enum { WITH_PEERS_IN_A_SCAN = 4 };
     unsigned begun = 0;
     for (uint32_t i = 0; i < known; i++) {
-        uint32_t before = told[i].episode;
-        open |= look_at_stream(&drain_state->streams[i], &told[i], now,
-                               with_peers && begun < WITH_PEERS_IN_A_LOOK);
-        begun += told[i].episode != before;
+        uint32_t before = reported[i].episode;
+        open |= scan_stream(&drain_state->streams[i], &reported[i], now,
+                            with_peers && begun < WITH_PEERS_IN_A_SCAN);
+        begun += reported[i].episode != before;
     }
-    look_at_fallbacks();
+    report_fallbacks();
     return open;
 }
 
-uint64_t drain_watch_look(uint64_t now)
+uint64_t drain_watch_scan(uint64_t now)
 {
     if (!drain_enabled || !take_lock())
         return UINT64_MAX;
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
-        look_at_helper(&drain_state->streams[i]);
+        check_helper(&drain_state->streams[i]);
     wake_those_who_wait(known);
-    look_at_headroom(now);
-    bool open = look_at_all(now, true);
+    check_headroom(now);
+    bool open = scan_streams(now, true);
     if (!open)
         helpers_reap();
     /* The first at once, a stream of drops once a second. */
-    if (now >= next_drop_look) {
-        uint64_t before = told_dropped_writes;
-        look_at_drops();
-        if (told_dropped_writes != before)
-            next_drop_look = now + NS_PER_S;
+    if (now >= next_drop_scan) {
+        uint64_t before = reported_dropped_writes;
+        report_drops();
+        if (reported_dropped_writes != before)
+            next_drop_scan = now + NS_PER_S;
     }
     atomic_store(&lock, 0);
-    return open ? now + BETWEEN_LOOKS_NS : UINT64_MAX;
+    return open ? now + BETWEEN_SCANS_NS : UINT64_MAX;
 }
 
 static void end_on_other_stack(void *unused)
@@ -280,10 +280,10 @@ static void end_on_other_stack(void *unused)
     (void)unused;
     if (!take_lock())
         return;
-    look_at_all(clock_monotonic_ns(), false);
-    look_at_drops();
+    scan_streams(clock_monotonic_ns(), false);
+    report_drops();
     if (totals.handed_over_writes)
-        tell_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
+        report_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
     atomic_store(&lock, 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Tells what the drainer does: the pipe that it took over, the end, what it dropped. The threads
- * that write only count; the watchdog sees it at its next look, and the exit what is left.
+ * that write only count; the watchdog sees it at its next scan, and the exit what is left.
  */
 #ifndef PIPESHIM_WATCH_DRAIN_WATCH_H
 #define PIPESHIM_WATCH_DRAIN_WATCH_H
@@ -10,12 +10,12 @@
 
 /* On the watchdog thread. Returns when to call again (CLOCK_MONOTONIC, ns). A few loads when
  * nothing is drained. */
-uint64_t drain_watch_look(uint64_t now);
+uint64_t drain_watch_scan(uint64_t now);
 
-/* After drain_finish(): what was not told yet, and the hand-over. Async-signal-safe. */
+/* After drain_finish(): what was not reported yet, and the hand-over. Async-signal-safe. */
 void drain_watch_end(void);
 
-/* A forked child: what its parent told is not its to end. */
+/* A forked child: what its parent reported is not its to end. */
 void drain_watch_begin_in_child(void);
 
 /* Runs on: watchdog; drain_watch_end(): the thread that ends. AS-safe: yes. Blocks: no. */

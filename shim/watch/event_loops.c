@@ -142,23 +142,23 @@ static void find_own_wait(struct event_loop *loop, const struct memory_reader *m
 /* Once for each place that a loop waits in: its descriptor and its stack. */
 static void take_position(struct event_loop *loop, const struct memory_reader *memory)
 {
-    static struct story story; /* only for its Python frames; child: scratch */
+    static struct incident incident; /* only for its Python frames; child: scratch */
     struct slot_record record;
     struct task_call call;
     if (!asleep_in_wait(loop->slot, loop->kind, &record, &call))
         return;
-    memset(&story, 0, sizeof story);
-    story.tid = loop->tid;
+    memset(&incident, 0, sizeof incident);
+    incident.tid = loop->tid;
     thread_stack_clear();
     if (!python_frames_unread(memory) && thread_stack_wanted() &&
         stack_snapshot_take(memory, &record.registers, thread_stack_snapshot()))
         thread_stack_unwind(memory);
-    python_frames_add(memory, &story);
+    python_frames_add(memory, &incident);
     if (loop->wait_fd < 0)
         loop->wait_fd = loop_wait_fd(memory, &call);
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load(&loop->slot->sequence) == record.sequence)
-        loop_position_take(&loop->position, &story);
+        loop_position_take(&loop->position, &incident);
 }
 
 /* True if `fd` is what the wait is made on, or in what it is made for. */
@@ -321,10 +321,10 @@ static bool epoll_is_closed(const struct event_loop *loop)
             (fd.kind != LINK_EPOLL && fd.link[0]));
 }
 
-bool event_loop_is_left(struct event_loop *loop, const struct story *story)
+bool event_loop_is_left(struct event_loop *loop, const struct incident *incident)
 {
     if (!epoll_is_closed(loop) &&
-        (!loop->position.taken || !loop_position_is_left(&loop->position, story)))
+        (!loop->position.taken || !loop_position_is_left(&loop->position, incident)))
         return false;
     cpu_stacks_end(loop->tid);
     loop->state = LOOP_LEFT;

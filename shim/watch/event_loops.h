@@ -66,9 +66,9 @@ unsigned event_loop_index(const struct event_loop *loop);
 /* How often the loop has come back to its wait. */
 uint32_t event_loop_returns(const struct event_loop *loop);
 
-/* True, and remembered, if the stack just taken (and the story's Python frames) show that the loop
- * was left. */
-bool event_loop_is_left(struct event_loop *loop, const struct story *story);
+/* True, and remembered, if the stack just taken (and the incident's Python frames) show that the
+ * loop was left. */
+bool event_loop_is_left(struct event_loop *loop, const struct incident *incident);
 
 /* True if one is known. */
 bool event_loops_any(void);

@@ -5,29 +5,29 @@
 
 #include "base/clock.h"
 #include "kernel/fill_watch.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/reader_waits.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/context.h"
 
 enum { COST_RATIO = 500 };
-#define BETWEEN_LOOKS_NS ((uint64_t)100 * NS_PER_MS)
+#define BETWEEN_SCANS_NS ((uint64_t)100 * NS_PER_MS)
 
 static struct fill_watch watch;
-static uint64_t next_look;
+static uint64_t next_scan;
 
 void filling_begin(void)
 {
-    if (next_look != 0)
+    if (next_scan != 0)
         memset(&watch, 0, sizeof watch);
-    next_look = 0;
+    next_scan = 0;
 }
 
 static bool is_waited_for(const struct object_facts *facts)
 {
     const struct object_key key = {facts->pipe.inode, facts->pipe.device};
-    bool memory_allowed = (context_permitted_look() & LOOK_MEMORY) != 0;
+    bool memory_allowed = (context_permitted_access() & ACCESS_MEMORY) != 0;
     for (unsigned i = 0; i < facts->pipe.peer_count && i < PEER_LIMIT; i++)
         if (reader_waits(facts->pipe.peers[i].pid, key, memory_allowed))
             return true;
@@ -41,26 +41,26 @@ static bool report(void *context, const struct fill_history *pipe,
     static struct object_facts facts; /* child: scratch */
     (void)context;
     if (object_facts_of_fd(atomic_load(&life->pid), pipe->fd, ROLE_WRITER,
-                           context_permitted_look() | LOOK_PEERS, &facts) < 0 ||
+                           context_permitted_access() | ACCESS_PEERS, &facts) < 0 ||
         facts.pipe.full == 1)
         return true;
     if (is_waited_for(&facts))
         return false;
-    tell_filling(pipe->fd, &facts, forecast);
+    report_filling(pipe->fd, &facts, forecast);
     return true;
 }
 
-uint64_t filling_look(uint64_t now, bool activity)
+uint64_t filling_scan(uint64_t now, bool activity)
 {
     unsigned percent = (unsigned)settings.number[SETTING_FILL_WARN];
-    if (!activity || percent == 0 || !(context_permitted_look() & LOOK_BORROW))
+    if (!activity || percent == 0 || !(context_permitted_access() & ACCESS_BORROW))
         return UINT64_MAX;
-    if (now < next_look)
-        return next_look;
-    next_look = now; /* not 0: from here on there is something to forget */
+    if (now < next_scan)
+        return next_scan;
+    next_scan = now; /* not 0: from here on there is something to forget */
     uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    fill_watch_look(&watch, atomic_load(&life->pid), percent, now, report, NULL);
+    fill_watch_scan(&watch, atomic_load(&life->pid), percent, now, report, NULL);
     uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
-    next_look = now + (cost > BETWEEN_LOOKS_NS ? cost : BETWEEN_LOOKS_NS);
-    return next_look;
+    next_scan = now + (cost > BETWEEN_SCANS_NS ? cost : BETWEEN_SCANS_NS);
+    return next_scan;
 }

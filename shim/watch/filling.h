@@ -15,7 +15,7 @@ void filling_begin(void);
 /* Looks if it is time to; returns when to call again (CLOCK_MONOTONIC, ns). `activity`: threads
  * make calls; a program that makes none fills no pipe. About 3 us a descriptor, kept below a
  * five-hundredth of the time. */
-uint64_t filling_look(uint64_t now, bool activity);
+uint64_t filling_scan(uint64_t now, bool activity);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -7,7 +7,7 @@
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/judge.h"
 #include "watch/lag.h"
 #include "watch/metrics.h"
@@ -22,7 +22,7 @@ static void speak(void *unused)
     judge_end_all();
     lag_end_all();
     metrics_finish(deadline);
-    tell_finish(deadline);
+    report_finish(deadline);
     /* What still runs may hang: libc empties its streams behind the destructors. */
     watchdog_thread_release();
 }

@@ -44,7 +44,7 @@ bool javascript_frames_wanted(const struct memory_reader *memory)
 {
     if (!settings.number[SETTING_JAVASCRIPT] || settings_stack_depth(&settings) == 0)
         return false;
-    /* An engine is part of the executable or of what it is linked with: one look is enough. */
+    /* An engine is part of the executable or of what it is linked with: one scan is enough. */
     if (!looked_for)
         javascript_frames_begin(memory);
     return javascript_runtime_prepare(memory, &runtime);
@@ -74,7 +74,7 @@ static uint64_t hash_frames(const struct javascript_frame *of, unsigned count)
 }
 
 void javascript_frames_add(const struct memory_reader *memory, const struct stack_trace *trace,
-                           struct stack_snapshot *snapshot, struct story *story)
+                           struct stack_snapshot *snapshot, struct incident *incident)
 {
     struct javascript_stack_facts facts;
     unsigned limit = settings_stack_depth(&settings);
@@ -82,11 +82,11 @@ void javascript_frames_add(const struct memory_reader *memory, const struct stac
         return;
     unsigned count =
         javascript_read_stack(&runtime, memory, workspace, trace, snapshot, frames, limit, &facts);
-    story->javascript = frames;
-    story->javascript_count = count;
-    story->javascript_omitted = facts.omitted;
-    if (!story->note && facts.lost)
-        story->note = "javascript: outer frames may be missing";
+    incident->javascript = frames;
+    incident->javascript_count = count;
+    incident->javascript_omitted = facts.omitted;
+    if (!incident->note && facts.lost)
+        incident->note = "javascript: outer frames may be missing";
     if (count > 0)
-        story->stack_hash = hash_frames(frames, count);
+        incident->stack_hash = hash_frames(frames, count);
 }

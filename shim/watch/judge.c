@@ -8,7 +8,7 @@
 #include "base/kernel_calls.h"
 #include "base/raw_syscall.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "watch/call_name.h"
 #include "watch/context.h"
 #include "watch/event_loops.h"
@@ -22,24 +22,25 @@
 
 /* A write stuck on a full pipe is never normal; everything else is only where a loop stands still.
  */
-static bool is_worth_a_report(const struct story *story)
+static bool is_worth_a_report(const struct incident *incident)
 {
-    if (story->class == CLASS_PIPE_WRITE)
-        return story->object.kind == OBJECT_PIPE || story->object.kind == OBJECT_FIFO ||
-               story->object.kind == OBJECT_SOCKETPAIR;
-    return story->loop && story->class != CLASS_OTHER;
+    if (incident->class == CLASS_PIPE_WRITE)
+        return incident->object.kind == OBJECT_PIPE || incident->object.kind == OBJECT_FIFO ||
+               incident->object.kind == OBJECT_SOCKETPAIR;
+    return incident->loop && incident->class != CLASS_OTHER;
 }
 
-static void begin_story(struct story *story, int tid, uint64_t since_ns, enum call_class class)
+static void begin_incident(struct incident *incident, int tid, uint64_t since_ns,
+                           enum call_class class)
 {
-    memset(story, 0, sizeof *story);
-    story->tid = tid;
-    story->class = class;
-    story->fd = -1;
-    story->threshold_ns = context_threshold_ns(class);
-    story->begun_ns = clock_monotonic_ns();
-    story->blocked_ns = story->begun_ns - since_ns;
-    task_name(tid, story->thread, sizeof story->thread);
+    memset(incident, 0, sizeof *incident);
+    incident->tid = tid;
+    incident->class = class;
+    incident->fd = -1;
+    incident->threshold_ns = context_threshold_ns(class);
+    incident->begun_ns = clock_monotonic_ns();
+    incident->blocked_ns = incident->begun_ns - since_ns;
+    task_name(tid, incident->thread, sizeof incident->thread);
 }
 
 static bool still_there(const struct slot *slot, const struct slot_record *record)
@@ -59,7 +60,7 @@ static bool unwind_slot(const struct slot *slot, const struct slot_record *recor
     return true;
 }
 
-static void unwind_call(const struct task_call *call, struct story *story)
+static void unwind_call(const struct task_call *call, struct incident *incident)
 {
     thread_stack_clear();
     if (!thread_stack_wanted())
@@ -67,32 +68,33 @@ static void unwind_call(const struct task_call *call, struct story *story)
     if (stack_snapshot_take_pc_sp(context_memory(), call->pc, call->sp, thread_stack_snapshot()))
         thread_stack_unwind(context_memory());
     else
-        story->note = "the stack could not be read";
+        incident->note = "the stack could not be read";
 }
 
-static void name_stack(enum call_id id, struct story *story)
+static void name_stack(enum call_id id, struct incident *incident)
 {
-    thread_stack_name(context_memory(), story);
-    python_frames_add(context_memory(), story);
-    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), story);
-    call_name_by_stack(id, thread_stack_snapshot(), context_memory(), story);
+    thread_stack_name(context_memory(), incident);
+    python_frames_add(context_memory(), incident);
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(),
+                          incident);
+    call_name_by_stack(id, thread_stack_snapshot(), context_memory(), incident);
 }
 
-static struct judgement report(const struct story *story)
+static struct judgement report(const struct incident *incident)
 {
-    struct told told = tell_blocked(story);
-    slow_reader_told(story);
-    return (struct judgement){.verdict = told.untold ? VERDICT_OPEN : VERDICT_REPORTED,
-                              .told = told,
-                              .moving = told.untold};
+    struct report_ref report = report_blocked(incident);
+    slow_reader_reported(incident);
+    return (struct judgement){.verdict = report.deferred ? VERDICT_OPEN : VERDICT_REPORTED,
+                              .report = report,
+                              .moving = report.deferred};
 }
 
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
                             uint64_t lag_ref)
 {
-    static struct story story; /* child: scratch */
+    static struct incident incident; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
-    struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
+    struct judgement not_reportable = {.verdict = VERDICT_NOT_REPORTABLE};
     struct slot_record record;
     struct task_call call;
     if (!slot_copy(slot, &record)) {
@@ -101,48 +103,48 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
     }
     const struct door_description *description = call_describe(record.call);
     if (!loop && description->class != CLASS_PIPE_WRITE)
-        return peaceful;
+        return not_reportable;
     enum proof proof = prove(&record, &call);
     open.moving = proof != PROOF_FAILS;
     if (proof != PROOF_HOLDS)
         return open;
     if (loop && event_loop_own_wait(loop, &record, &call, context_memory()))
-        return peaceful;
+        return not_reportable;
 
-    tell_notice();
-    begin_story(&story, record.tid, since_ns, description->class);
-    story.fd = record.fd;
-    story.loop = loop != NULL;
-    story.lag_ref = lag_ref;
-    story.kernel_call =
+    report_notice();
+    begin_incident(&incident, record.tid, since_ns, description->class);
+    incident.fd = record.fd;
+    incident.loop = loop != NULL;
+    incident.lag_ref = lag_ref;
+    incident.kernel_call =
         kernel_call_name(call.status == TASK_IN_CALL ? call.number : description->kernel_call);
-    wait_object_look(context_memory(), &call, record.detail, context_permitted_look(), &story);
-    if (!is_worth_a_report(&story))
-        return still_there(slot, &record) ? peaceful : open;
-    story.threshold_ns = context_threshold_ns(story.class);
-    if (story.blocked_ns < story.threshold_ns && description->class == CLASS_POLL) {
+    wait_object_read(context_memory(), &call, record.detail, context_permitted_access(), &incident);
+    if (!is_worth_a_report(&incident))
+        return still_there(slot, &record) ? not_reportable : open;
+    incident.threshold_ns = context_threshold_ns(incident.class);
+    if (incident.blocked_ns < incident.threshold_ns && description->class == CLASS_POLL) {
         open.moving = true;
         return open;
     }
-    if (slow_reader_at_work(&story)) {
+    if (slow_reader_at_work(&incident)) {
         open.moving = true;
         return open;
     }
     if (description->class == CLASS_PIPE_WRITE || description->class == CLASS_PIPE_READ)
-        story.bytes = record.detail;
+        incident.bytes = record.detail;
     thread_stack_clear();
     if (thread_stack_wanted() && !unwind_slot(slot, &record))
-        story.note = "the stack could not be read";
-    name_stack(record.call, &story);
-    wait_object_find_peers(context_permitted_look(), &story);
+        incident.note = "the stack could not be read";
+    name_stack(record.call, &incident);
+    wait_object_find_peers(context_permitted_access(), &incident);
     if (!still_there(slot, &record))
         return open;
-    if (loop && event_loop_is_left(loop, &story)) {
-        story.loop = false;
-        if (!is_worth_a_report(&story))
-            return peaceful;
+    if (loop && event_loop_is_left(loop, &incident)) {
+        incident.loop = false;
+        if (!is_worth_a_report(&incident))
+            return not_reportable;
     }
-    return report(&story);
+    return report(&incident);
 }
 
 /* It did not run while it was looked at: all that was seen belongs to one sleep. */
@@ -156,66 +158,67 @@ static bool slept_through(int tid, const struct task_call *call, uint64_t run_ti
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
                                  uint64_t since_ns, uint64_t lag_ref)
 {
-    static struct story story; /* child: scratch */
+    static struct incident incident; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
-    struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
+    struct judgement not_reportable = {.verdict = VERDICT_NOT_REPORTABLE};
     struct kernel_wait wait = kernel_wait_of(call);
     uint64_t run_time = task_run_time_ns(loop->tid);
-    begin_story(&story, loop->tid, since_ns, wait.class);
-    story.loop = true;
-    story.lag_ref = lag_ref;
-    story.fd = wait.fd;
-    story.kernel_call = kernel_call_name(call->number);
-    wait_object_look(context_memory(), call, wait.detail, context_permitted_look(), &story);
-    if (!is_worth_a_report(&story))
-        return peaceful;
-    unwind_call(call, &story);
-    name_stack(CALL_none, &story);
-    wait_object_find_peers(context_permitted_look(), &story);
+    begin_incident(&incident, loop->tid, since_ns, wait.class);
+    incident.loop = true;
+    incident.lag_ref = lag_ref;
+    incident.fd = wait.fd;
+    incident.kernel_call = kernel_call_name(call->number);
+    wait_object_read(context_memory(), call, wait.detail, context_permitted_access(), &incident);
+    if (!is_worth_a_report(&incident))
+        return not_reportable;
+    unwind_call(call, &incident);
+    name_stack(CALL_none, &incident);
+    wait_object_find_peers(context_permitted_access(), &incident);
     if (!slept_through(loop->tid, call, run_time))
         return open;
-    if (event_loop_is_left(loop, &story))
-        return peaceful;
-    return report(&story);
+    if (event_loop_is_left(loop, &incident))
+        return not_reportable;
+    return report(&incident);
 }
 
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
-                               const struct slot *behind)
+                               const struct slot *owner)
 {
-    static struct story story; /* child: scratch */
+    static struct incident incident; /* child: scratch */
     struct judgement open = {.verdict = VERDICT_OPEN};
-    struct judgement peaceful = {.verdict = VERDICT_PEACEFUL};
+    struct judgement not_reportable = {.verdict = VERDICT_NOT_REPORTABLE};
     uint64_t run_time = task_run_time_ns(tid);
-    begin_story(&story, tid, since_ns, behind ? CLASS_LOCK : CLASS_PIPE_WRITE);
-    story.kernel_call = kernel_call_name(call->number);
-    if (behind) {
-        story.behind_tid = behind->tid;
-        story.behind_ref = behind->watch.told.seq;
-        story.fd = behind->fd;
+    begin_incident(&incident, tid, since_ns, owner ? CLASS_LOCK : CLASS_PIPE_WRITE);
+    incident.kernel_call = kernel_call_name(call->number);
+    if (owner) {
+        incident.lock_owner_tid = owner->tid;
+        incident.lock_owner_ref = owner->watch.report.seq;
+        incident.fd = owner->fd;
     } else {
         struct kernel_wait wait = kernel_wait_of(call);
-        story.fd = wait.fd;
-        story.bytes = wait.detail;
-        wait_object_look(context_memory(), call, wait.detail, context_permitted_look(), &story);
-        if (!is_worth_a_report(&story))
-            return peaceful;
+        incident.fd = wait.fd;
+        incident.bytes = wait.detail;
+        wait_object_read(context_memory(), call, wait.detail, context_permitted_access(),
+                         &incident);
+        if (!is_worth_a_report(&incident))
+            return not_reportable;
     }
-    unwind_call(call, &story);
-    name_stack(CALL_none, &story);
-    wait_object_find_peers(context_permitted_look(), &story);
-    return slept_through(tid, call, run_time) ? report(&story) : open;
+    unwind_call(call, &incident);
+    name_stack(CALL_none, &incident);
+    wait_object_find_peers(context_permitted_access(), &incident);
+    return slept_through(tid, call, run_time) ? report(&incident) : open;
 }
 
-void judge_still(int tid, struct told *told, uint64_t since_ns, uint64_t now)
+void judge_still(int tid, struct report_ref *report, uint64_t since_ns, uint64_t now)
 {
-    if (told->seq != 0 && told->still_ns != 0 && now - since_ns >= told->still_ns)
-        tell_still(tid, told, now - since_ns);
+    if (report->seq != 0 && report->still_ns != 0 && now - since_ns >= report->still_ns)
+        report_still(tid, report, now - since_ns);
 }
 
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns)
 {
     if (judgement->verdict == VERDICT_REPORTED)
-        tell_unblocked(tid, &judgement->told, clock_monotonic_ns() - since_ns);
+        report_unblocked(tid, &judgement->report, clock_monotonic_ns() - since_ns);
 }
 
 bool slot_end_report(struct slot *slot)
@@ -224,7 +227,8 @@ bool slot_end_report(struct slot *slot)
         slot->watch.judged = VERDICT_OPEN;
         return true;
     }
-    if (!tell_unblocked(slot->tid, &slot->watch.told, clock_monotonic_ns() - slot->watch.since_ns))
+    if (!report_unblocked(slot->tid, &slot->watch.report,
+                          clock_monotonic_ns() - slot->watch.since_ns))
         return false;
     slot->watch.judged = VERDICT_OPEN;
     return true;

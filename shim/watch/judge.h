@@ -10,26 +10,26 @@
 #include <stdint.h>
 
 #include "kernel/task.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "slots/slot.h"
 
 enum verdict {
-    VERDICT_OPEN,     /* not judged, or to be judged again at the next look */
-    VERDICT_PEACEFUL, /* nothing to report about this call, however long it lasts */
+    VERDICT_OPEN,           /* not judged, or to be judged again at the next scan */
+    VERDICT_NOT_REPORTABLE, /* nothing to report about this call, however long it lasts */
     VERDICT_REPORTED,
 };
 
 struct judgement {
     enum verdict verdict;
-    struct told told; /* for VERDICT_REPORTED */
-    bool moving;      /* VERDICT_OPEN: nothing contradicts its slot; the thread was running, or the
-                         report could not be told now */
+    struct report_ref report; /* for VERDICT_REPORTED */
+    bool moving; /* VERDICT_OPEN: nothing contradicts its slot; the thread was running, or the
+                    report could not be reported now */
 };
 
 struct event_loop;
 
 /* A thread whose slot says that it has been in a call since `since_ns`. `loop`: the event loop that
- * it runs, or NULL. `lag_ref`: the `lag` that was told of its absence already; 0: none. */
+ * it runs, or NULL. `lag_ref`: the `lag` event of its loop, if there was one before; 0: none. */
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
                             uint64_t lag_ref);
 
@@ -37,20 +37,20 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
                                  uint64_t since_ns, uint64_t lag_ref);
 
-/* A thread that no slot speaks for, asleep in `call` since `since_ns`. `behind`: the slot of the
+/* A thread that no slot speaks for, asleep in `call` since `since_ns`. `owner`: the slot of the
  * thread that holds the FILE lock which this one waits for, or NULL. */
 struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t since_ns,
-                               const struct slot *behind);
+                               const struct slot *owner);
 
-/* The report on a slot's call, if there is one, is over: tells of it. False if that cannot be told
- * now: the report stays, for the next look. */
+/* The report on a slot's call, if there is one, is over: tells of it. False if that cannot be
+ * reported now: the report stays, for the next scan. */
 bool slot_end_report(struct slot *slot);
 
 /* At exit, when there is no watchdog any more: the ends that it has not come to see. */
 void judge_end_all(void);
 
 /* A reported call has not returned by `now`: tells it again when it is time to. */
-void judge_still(int tid, struct told *told, uint64_t since_ns, uint64_t now);
+void judge_still(int tid, struct report_ref *report, uint64_t since_ns, uint64_t now);
 
 /* A reported call has returned. */
 void judge_returned(int tid, const struct judgement *judgement, uint64_t since_ns);

@@ -2,14 +2,14 @@
 /*
  * How long an event loop stays away from its wait, and why.
  *
- * Every look asks each loop thread's slot whether it is in the loop's own wait; a thread that is
- * not is asked (in /proc) what it does. How much of an absence was CPU time, and how much waiting
+ * Every scan asks each loop thread's slot whether it is in the loop's own wait; a thread that is
+ * not is asked (in /proc) what it does. How much of a lag was CPU time, and how much waiting
  * for a CPU, the scheduler tells exactly (schedstat); the rest is divided among the calls by how
  * often each was seen.
  *
- * One stall is one story. A call that explains the absence is reported by itself (`blocked`), as
- * soon as it crosses its own threshold; `lag` is told only when no call is to blame, or when it has
- * been told already before the call became slow (then the call's report refers to it).
+ * One stall is one report. A call that explains the lag is reported by itself (`blocked`), as
+ * soon as it crosses its own threshold; `lag` is reported only when no call is to blame, or when it
+ * has been reported already before the call became slow (then the call's report refers to it).
  */
 #ifndef PIPESHIM_WATCH_LAG_H
 #define PIPESHIM_WATCH_LAG_H
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "facts/lag_facts.h"
-#include "facts/told.h"
+#include "facts/report_ref.h"
 #include "kernel/memory_reader.h"
 #include "watch/event_loops.h"
 
@@ -26,18 +26,18 @@
 void lag_begin(void);
 
 /* What a look at a loop found. */
-struct lag_look {
-    bool away;      /* look again soon */
+struct lag_scan {
+    bool lagging;   /* look again soon */
     uint64_t again; /* at this time at the latest */
 };
 
-struct lag_look lag_look(struct event_loop *loop, const struct memory_reader *memory, uint64_t now);
+struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *memory, uint64_t now);
 
-/* The `lag` that was told of this absence; 0: none, or it was held back. */
+/* The `lag` event of this lag; 0: none, or it was held back. */
 uint64_t lag_ref(const struct event_loop *loop);
 
-/* A call on the loop's thread has been reported: it explains this absence. */
-void lag_explained_by(const struct event_loop *loop, const struct told *told);
+/* A call on the loop's thread has been reported: it explains this lag. */
+void lag_explained_by(const struct event_loop *loop, const struct report_ref *report);
 
 /* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
 void lag_end_all(void);

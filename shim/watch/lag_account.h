@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The account of one absence of an event loop: how much of it was CPU time and how much waiting for
- * a CPU, as the scheduler tells exactly (schedstat), and what the looks saw it sleep in.
+ * The account of one lag of an event loop: how much of it was CPU time and how much waiting for
+ * a CPU, as the scheduler tells exactly (schedstat), and what the scans saw it sleep in.
  */
 #ifndef PIPESHIM_WATCH_LAG_ACCOUNT_H
 #define PIPESHIM_WATCH_LAG_ACCOUNT_H
@@ -11,35 +11,35 @@
 #include "facts/calls.h"
 #include "facts/lag_facts.h"
 
-struct absence {
+struct lag_account {
     uint64_t since_ns;    /* CLOCK_MONOTONIC: the loop was away then */
-    uint64_t looked_ns;   /* the last look */
+    uint64_t scanned_ns;  /* the last scan */
     uint64_t run_ns;      /* CPU time and */
     uint64_t delay_ns;    /* time in the run queue, when it began; UINT64_MAX: not known */
-    uint64_t last_run_ns; /* and at the last look */
+    uint64_t last_run_ns; /* and at the last scan */
     uint64_t last_delay_ns;
-    uint64_t seen_ns[CLASS_COUNT]; /* of the looks that found it asleep, by what it slept in */
+    uint64_t seen_ns[CLASS_COUNT]; /* of the scans that found it asleep, by what it slept in */
     uint64_t seen_running_ns;      /* and that found it running, or ready to */
     struct lag_call calls[LAG_CALL_LIMIT]; /* the slowest first */
 };
 
-/* Thread `tid` is away since `since`; this is the first look that finds it so. */
-void lag_account_begin(struct absence *absence, int tid, uint64_t since, uint64_t now);
+/* Thread `tid` is away since `since`; this is the first scan that finds it so. */
+void lag_account_begin(struct lag_account *account, int tid, uint64_t since, uint64_t now);
 
-/* A look found it running, or asleep in the call `name`: what has passed since the last look is
+/* A scan found it running, or asleep in the call `name`: what has passed since the last scan is
  * counted so. */
-void lag_account_running(struct absence *absence, uint64_t now);
-void lag_account_call(struct absence *absence, const char *name, enum call_class class,
+void lag_account_running(struct lag_account *account, uint64_t now);
+void lag_account_call(struct lag_account *account, const char *name, enum call_class class,
                       uint64_t now);
 
 /* Asks the scheduler, for the end, when the thread may be gone. */
-void lag_account_schedule(struct absence *absence, int tid);
+void lag_account_schedule(struct lag_account *account, int tid);
 
-/* The account as it is told. */
-void lag_account_facts(const struct absence *absence, int tid, uint64_t now,
+/* The account as it is reported. */
+void lag_account_facts(const struct lag_account *account, int tid, uint64_t now,
                        struct lag_facts *facts);
 
-/* An absence of `length` ns in the statistics of its loop. */
+/* A lag of `length` ns in the statistics of its loop. */
 void lag_account_count(struct loop_statistics *statistics, uint64_t length);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */

@@ -8,10 +8,10 @@
 #include "kernel/call_table.h"
 
 enum {
-    WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the looks of these */
-    FIRST_LOOK_MS = 500,
+    WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the scans of these */
+    FIRST_SCAN_MS = 500,
     LONGEST_PAUSE_MS = 60 * 1000,
-    /* An entry that no look of the sampler has seen for so long is of a thread that went on. */
+    /* An entry that no scan of the sampler has seen for so long is of a thread that went on. */
     FORGET_MS = 2500,
 };
 
@@ -77,7 +77,7 @@ static bool is_same_place(const struct long_wait *wait, int tid, const struct ta
 
 static struct schedule begin_schedule(uint64_t now)
 {
-    uint64_t first = (uint64_t)FIRST_LOOK_MS * NS_PER_MS;
+    uint64_t first = (uint64_t)FIRST_SCAN_MS * NS_PER_MS;
     return (struct schedule){now + first, first};
 }
 

@@ -2,10 +2,10 @@
 /*
  * Which threads of this process have waited long for somebody else: for a child, for what another
  * process writes or reads, for a file lock. Such a wait is nobody's fault, as a rule, and nothing
- * is told of it; it is only when the look at who waits for whom (watch/deadlock.h) is worth its
+ * is reported; it is only when the look at who waits for whom (watch/deadlock.h) is worth its
  * cost, and how often.
  *
- * A wait is due when it has lasted FIRST_LOOK_MS, and again after twice that, up to a minute. A
+ * A wait is due when it has lasted FIRST_SCAN_MS, and again after twice that, up to a minute. A
  * wait that comes round again and again in the same place (Bun polls for 999 ms at a time) counts
  * as one. All of it is fed by what the sampler reads anyway.
  */
@@ -24,7 +24,7 @@ void long_waits_begin(void);
  * is a call of interest, else nothing. */
 void long_waits_see(int tid, const struct task_call *call, uint64_t now);
 
-/* Is a look due at `now`? If so the waits that were due are counted as looked at. `*next`: when the
+/* Is a scan due at `now`? If so the waits that were due are counted as looked at. `*next`: when the
  * next one will be due if nothing changes; UINT64_MAX when nobody waits. */
 bool long_waits_due(uint64_t now, uint64_t *next);
 

@@ -9,7 +9,7 @@ enum {
     CALLS_TO_THE_WAIT = 2,
 };
 
-void loop_position_take(struct loop_position *position, const struct story *story)
+void loop_position_take(struct loop_position *position, const struct incident *incident)
 {
     const struct stack_trace *trace = thread_stack_trace();
     unsigned own = thread_stack_own_frames();
@@ -20,22 +20,22 @@ void loop_position_take(struct loop_position *position, const struct story *stor
     if (trace->end == STACK_END_COMPLETE && count <= POSITION_LIMIT)
         for (unsigned i = trace->count; i > own; i--)
             position->pc[position->count++] = trace->pc[i - 1];
-    if (story->python_omitted != 0 || story->python_count > POSITION_LIMIT)
+    if (incident->python_omitted != 0 || incident->python_count > POSITION_LIMIT)
         return;
-    for (unsigned i = story->python_count; i > 0; i--) {
-        position->python[position->python_count].code = story->python[i - 1].code;
-        position->python[position->python_count].instruction = story->python[i - 1].instruction;
+    for (unsigned i = incident->python_count; i > 0; i--) {
+        position->python[position->python_count].code = incident->python[i - 1].code;
+        position->python[position->python_count].instruction = incident->python[i - 1].instruction;
         position->python_count++;
     }
 }
 
-static bool python_is_left(const struct loop_position *position, const struct story *story)
+static bool python_is_left(const struct loop_position *position, const struct incident *incident)
 {
     unsigned common = 0;
-    unsigned count = story->python_count;
+    unsigned count = incident->python_count;
     while (common < count && common < position->python_count &&
-           story->python[count - 1 - common].code == position->python[common].code &&
-           story->python[count - 1 - common].instruction == position->python[common].instruction)
+           incident->python[count - 1 - common].code == position->python[common].code &&
+           incident->python[count - 1 - common].instruction == position->python[common].instruction)
         common++;
     return position->python_count - common > CALLS_TO_THE_WAIT;
 }
@@ -50,11 +50,11 @@ static bool trace_is_left(const struct loop_position *position, const struct sta
     return position->count - common > CALLS_TO_THE_WAIT;
 }
 
-bool loop_position_is_left(const struct loop_position *position, const struct story *story)
+bool loop_position_is_left(const struct loop_position *position, const struct incident *incident)
 {
     const struct stack_trace *trace = thread_stack_trace();
-    if (position->python_count != 0 && story->python_count != 0 && story->python_omitted == 0)
-        return python_is_left(position, story);
+    if (position->python_count != 0 && incident->python_count != 0 && incident->python_omitted == 0)
+        return python_is_left(position, incident);
     if (position->python_count == 0 && position->count != 0 && trace->count != 0 &&
         trace->end == STACK_END_COMPLETE)
         return trace_is_left(position, trace);

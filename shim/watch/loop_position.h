@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts/incident.h"
 #include "facts/stack.h"
-#include "facts/story.h"
 
 enum { POSITION_LIMIT = 64 };
 
@@ -29,12 +29,12 @@ struct loop_position {
     } python[POSITION_LIMIT];
 };
 
-/* Remembers the stack of thread_stack.h and the story's Python frames. */
-void loop_position_take(struct loop_position *position, const struct story *story);
+/* Remembers the stack of thread_stack.h and the incident's Python frames. */
+void loop_position_take(struct loop_position *position, const struct incident *incident);
 
-/* True if the stack of thread_stack.h (or the story's Python frames, where there are some) is of
- * the same thread after the loop was left; false when it is not or cannot be told. */
-bool loop_position_is_left(const struct loop_position *position, const struct story *story);
+/* True if the stack of thread_stack.h (or the incident's Python frames, where there are some) is of
+ * the same thread after the loop was left; false when it is not or is not known. */
+bool loop_position_is_left(const struct loop_position *position, const struct incident *incident);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

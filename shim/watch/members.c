@@ -7,7 +7,7 @@
 #include "base/raw_syscall.h"
 #include "explain/python/member_python.h"
 #include "explain/user_frame.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/source_line.h"
 #include "kernel/task.h"
 #include "process/life.h"
@@ -34,7 +34,7 @@ static void read_python(const struct chain_link *link, struct member *member)
 {
     bool own = link->pid == atomic_load(&life->pid);
     struct memory_reader memory = own ? *context_memory() : memory_reader_process(link->pid);
-    if (settings.number[SETTING_PYTHON] && (own || (context_permitted_look() & LOOK_MEMORY)))
+    if (settings.number[SETTING_PYTHON] && (own || (context_permitted_access() & ACCESS_MEMORY)))
         member_read_python(&memory, link->pid, link->tid, settings_stack_depth(&settings), member);
 }
 
@@ -49,25 +49,26 @@ static void read_source(const struct chain_link *link, struct member *member)
 /* The C stack of a thread of this process, which sleeps in a call. */
 static void read_own_stack(const struct chain_link *link, struct member *member)
 {
-    static struct story story; /* only for its frames; child: scratch */
+    static struct incident incident; /* only for its frames; child: scratch */
     struct task_call call = task_read_call(link->tid);
-    memset(&story, 0, sizeof story);
+    memset(&incident, 0, sizeof incident);
     thread_stack_clear();
     if (!thread_stack_wanted() || call.status != TASK_IN_CALL ||
         !stack_snapshot_take_pc_sp(context_memory(), call.pc, call.sp, thread_stack_snapshot()))
         return;
     thread_stack_unwind(context_memory());
-    thread_stack_name(context_memory(), &story);
-    member->frames = story.frames;
-    member->frame_count = story.frame_count;
-    member->stack_complete = story.stack_complete;
-    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(), &story);
-    member->javascript = story.javascript;
-    member->javascript_count = story.javascript_count;
-    member->javascript_omitted = story.javascript_omitted;
+    thread_stack_name(context_memory(), &incident);
+    member->frames = incident.frames;
+    member->frame_count = incident.frame_count;
+    member->stack_complete = incident.stack_complete;
+    javascript_frames_add(context_memory(), thread_stack_trace(), thread_stack_snapshot(),
+                          &incident);
+    member->javascript = incident.javascript;
+    member->javascript_count = incident.javascript_count;
+    member->javascript_omitted = incident.javascript_omitted;
 }
 
-static void look_at_member(const struct chain_link *link, bool own_stack, struct member *member)
+static void read_member(const struct chain_link *link, bool own_stack, struct member *member)
 {
     struct text_buffer text;
     member->where[0] = member->source[0] = '\0';
@@ -88,14 +89,14 @@ static void look_at_member(const struct chain_link *link, bool own_stack, struct
                      member->javascript_count, member->frames, member->frame_count);
 }
 
-const struct member *members_look(const struct wait_finding *finding)
+const struct member *members_read(const struct wait_finding *finding)
 {
     if (!have_memory())
         return NULL;
-    bool have_own = false; /* there is room for the C stack of one thread */
+    bool have_own = false; /* there is space for the C stack of one thread */
     for (unsigned i = 0; i < finding->count; i++) {
         bool own_stack = !have_own && finding->chain[i].pid == atomic_load(&life->pid);
-        look_at_member(&finding->chain[i], own_stack, &members[i]);
+        read_member(&finding->chain[i], own_stack, &members[i]);
         have_own |= own_stack;
     }
     return members;

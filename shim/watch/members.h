@@ -13,7 +13,7 @@
 
 /* One member for each link of the chain, valid until the next call; NULL without memory for it.
  * Some 300 us a member. */
-const struct member *members_look(const struct wait_finding *finding);
+const struct member *members_read(const struct wait_finding *finding);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

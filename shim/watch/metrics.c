@@ -23,8 +23,8 @@
 #include "report/log_path.h"
 #include "report/log_writer.h"
 #include "report/metrics_text.h"
+#include "report/reporter.h"
 #include "report/status_page.h"
-#include "report/tell.h"
 
 enum {
     STACK_SIZE = 64 * 1024,
@@ -36,17 +36,17 @@ enum {
  * child: kept, a copy of its own */
 static struct memory {
     char stack[STACK_SIZE] __attribute__((aligned(64)));
-    char text[METRICS_GROUP_ROOM];
+    char text[METRICS_GROUP_SIZE];
     char path[LOG_PATH_LIMIT];
     char temporary[LOG_PATH_LIMIT];
 } * memory;
 
 static char directory[LOG_PATH_LIMIT]; /* before a relative path; child: constant */
-/* A forked child is not `owner`: metrics_look() begins anew there, from begin(). */
+/* A forked child is not `owner`: metrics_poll() begins anew there, from begin(). */
 static int owner;           /* whose the rest is; child: kept, it is compared */
 static uint64_t next_write; /* child: kept, begin() sets it anew */
 static size_t length;       /* of the text; 0: the file is to be removed; child: kept, as above */
-static bool was_told;       /* that it cannot be; child: kept, as above */
+static bool was_reported;   /* that it cannot be; child: kept, as above */
 static bool is_off;         /* child: kept, what was wrong stays wrong */
 /* Cleared by the kernel when it is gone; child: kept, begin() sets it anew */
 static _Atomic int32_t writer_tid;
@@ -152,7 +152,7 @@ static bool begin(uint64_t now)
 {
     owner = atomic_load(&life->pid);
     next_write = now + FIRST_AFTER_NS;
-    was_told = is_off = false;
+    was_reported = is_off = false;
     to_reap = 0;
     atomic_store(&writer_tid, 0);
     atomic_store(&write_error, 0);
@@ -207,41 +207,42 @@ static void complain(long error)
 {
     char line[LOG_PATH_LIMIT + 256];
     struct text_buffer text;
-    was_told = true;
+    was_reported = true;
     text_init(&text, line, sizeof line);
     text_format(&text, "PIPESHIM_METRICS=%s: cannot be written: ", memory->path);
     log_path_explain(error, &text);
     text_string(&text, "; it is tried again each time, and not told again");
-    tell_line(line);
+    report_line(line);
 }
 
-uint64_t metrics_look(uint64_t now)
+uint64_t metrics_poll(uint64_t now)
 {
     if (!*pattern() || is_off)
         return UINT64_MAX;
     if (owner != atomic_load(&life->pid) && !begin(now)) {
-        tell_line("PIPESHIM_METRICS: no memory, or the path is too long; nothing is written");
+        report_line("PIPESHIM_METRICS: no memory, or the path is too long; nothing is written");
         is_off = true;
         return UINT64_MAX;
     }
     if (filters_forbid() & FORBIDS_METRICS) {
-        tell_line("PIPESHIM_METRICS: this program's seccomp filter forbids to write it; no more "
-                  "is written");
+        report_line("PIPESHIM_METRICS: this program's seccomp filter forbids to write it; no more "
+                    "is written");
         is_off = true;
         return UINT64_MAX;
     }
     if (!is_gone())
         return now + NS_PER_S;
     long error = atomic_exchange(&write_error, 0);
-    if (error < 0 && !was_told)
+    if (error < 0 && !was_reported)
         complain(error);
     if (now < next_write)
         return next_write;
     next_write = now + settings.number[SETTING_METRICS_EVERY];
     render(now);
-    if (length > 0 && !start_writer() && !was_told) {
-        was_told = true;
-        tell_line("PIPESHIM_METRICS: no process can be made to write it (memory or RLIMIT_NPROC?)");
+    if (length > 0 && !start_writer() && !was_reported) {
+        was_reported = true;
+        report_line(
+            "PIPESHIM_METRICS: no process can be made to write it (memory or RLIMIT_NPROC?)");
     }
     /* Soon, to see what came of it. */
     return now + NS_PER_S < next_write ? now + NS_PER_S : next_write;
@@ -250,7 +251,7 @@ uint64_t metrics_look(uint64_t now)
 /* False: it hangs, on a disk. On a busy machine it may only want a CPU. */
 static bool wait_until_gone(uint64_t deadline)
 {
-    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, LOOK_NS = 20 * NS_PER_MS };
+    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, MOMENT_NS = 20 * NS_PER_MS };
     struct timespec moment = {0, 100L * NS_PER_US};
     uint64_t last = clock_monotonic_ns() + STARVED_FOR_NS;
     while (!is_gone()) {
@@ -259,7 +260,7 @@ static bool wait_until_gone(uint64_t deadline)
         if (now >= deadline && tid != 0) {
             if (!task_wants_cpu(tid) || now >= last)
                 return false;
-            deadline = now + LOOK_NS;
+            deadline = now + MOMENT_NS;
         }
         raw_syscall(SYS_nanosleep, &moment, 0);
     }

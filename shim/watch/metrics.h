@@ -15,7 +15,7 @@
 void metrics_prepare(void);
 
 /* On the watchdog thread. Returns when to call again (CLOCK_MONOTONIC, ns). */
-uint64_t metrics_look(uint64_t now);
+uint64_t metrics_poll(uint64_t now);
 
 /* At the exit, without a watchdog: removes the file. Waits until `deadline_ns` (CLOCK_MONOTONIC) at
  * the latest. */

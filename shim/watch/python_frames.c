@@ -32,7 +32,8 @@ typedef unsigned read_stack(const struct python_runtime *runtime,
                             const struct memory_reader *reader, int tid, struct python_frame *out,
                             unsigned limit, struct python_stack_facts *facts);
 
-static void add_frames(const struct memory_reader *memory, read_stack *read, struct story *story)
+static void add_frames(const struct memory_reader *memory, read_stack *read,
+                       struct incident *incident)
 {
     struct python_stack_facts facts;
     unsigned limit = settings_stack_depth(&settings);
@@ -43,19 +44,20 @@ static void add_frames(const struct memory_reader *memory, read_stack *read, str
         python_runtime_find(memory, 0, &runtime);
     if (runtime.support != PYTHON_SUPPORTED) {
         python_runtime_describe(&runtime, description, sizeof description);
-        if (!story->note && description[0])
-            story->note = description;
+        if (!incident->note && description[0])
+            incident->note = description;
         return;
     }
-    story->python = frames;
-    story->python_count = read(&runtime, memory, story->tid, frames,
-                               limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);
-    story->python_omitted = facts.omitted;
-    if (!story->note)
-        story->note = python_completeness_reason(facts.completeness);
+    incident->python = frames;
+    incident->python_count = read(&runtime, memory, incident->tid, frames,
+                                  limit < FRAME_LIMIT ? limit : FRAME_LIMIT, &facts);
+    incident->python_omitted = facts.omitted;
+    if (!incident->note)
+        incident->note = python_completeness_reason(facts.completeness);
     /* The C stack below every Python function is the interpreter's: alone it tells none apart. */
-    for (unsigned i = 0; i < story->python_count; i++)
-        story->stack_hash = mix(mix(story->stack_hash, frames[i].code), (uint64_t)frames[i].line);
+    for (unsigned i = 0; i < incident->python_count; i++)
+        incident->stack_hash =
+            mix(mix(incident->stack_hash, frames[i].code), (uint64_t)frames[i].line);
 }
 
 bool python_frames_unread(const struct memory_reader *memory)
@@ -66,12 +68,12 @@ bool python_frames_unread(const struct memory_reader *memory)
            (runtime.support != PYTHON_SUPPORTED || !settings.number[SETTING_PYTHON]);
 }
 
-void python_frames_add(const struct memory_reader *memory, struct story *story)
+void python_frames_add(const struct memory_reader *memory, struct incident *incident)
 {
-    add_frames(memory, python_read_stack, story);
+    add_frames(memory, python_read_stack, incident);
 }
 
-void python_frames_add_running(const struct memory_reader *memory, struct story *story)
+void python_frames_add_running(const struct memory_reader *memory, struct incident *incident)
 {
-    add_frames(memory, python_read_stack_running, story);
+    add_frames(memory, python_read_stack_running, incident);
 }

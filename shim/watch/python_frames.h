@@ -3,7 +3,7 @@
 #ifndef PIPESHIM_WATCH_PYTHON_FRAMES_H
 #define PIPESHIM_WATCH_PYTHON_FRAMES_H
 
-#include "facts/story.h"
+#include "facts/incident.h"
 #include "kernel/memory_reader.h"
 
 /* Looks for CPython in this process; returns what the `start` event says of it ("" without one).
@@ -15,12 +15,12 @@ const char *python_frames_begin(const struct memory_reader *memory);
  * is. */
 bool python_frames_unread(const struct memory_reader *memory);
 
-/* Adds the Python frames of story->tid to the story and to its stack hash. The caller makes sure
- * that the thread was asleep before and after. On the watchdog thread. */
-void python_frames_add(const struct memory_reader *memory, struct story *story);
+/* Adds the Python frames of incident->tid to the incident and to its stack hash. The caller makes
+ * sure that the thread was asleep before and after. On the watchdog thread. */
+void python_frames_add(const struct memory_reader *memory, struct incident *incident);
 
 /* The same for a thread that may be running: adds frames only if they were right at one moment. */
-void python_frames_add_running(const struct memory_reader *memory, struct story *story);
+void python_frames_add_running(const struct memory_reader *memory, struct incident *incident);
 
 /* A forked child looks for the interpreter anew. */
 void python_frames_begin_in_child(void);

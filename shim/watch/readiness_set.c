@@ -9,7 +9,7 @@
 #include "kernel/call_table.h"
 #include "kernel/child_wait.h"
 #include "kernel/fd_scan.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/socket_peers.h"
 #include "kernel/wait_set.h"
 #include "process/life.h"
@@ -57,7 +57,7 @@ static void read_select(const struct memory_reader *memory, const struct task_ca
 
 static bool add_entry(void *context, int fd, unsigned waits_for)
 {
-    add(context, fd, waits_for & WAIT_FOR_INPUT, waits_for & WAIT_FOR_ROOM);
+    add(context, fd, waits_for & WAIT_FOR_INPUT, waits_for & WAIT_FOR_SPACE);
     return true;
 }
 
@@ -182,64 +182,65 @@ static enum call_class class_of_socket(const struct object_facts *object, bool r
     return reads ? CLASS_SOCKET_READ : CLASS_SOCKET_WRITE;
 }
 
-static bool explain_entry(const struct readiness_set *set, unsigned i, unsigned look,
-                          struct story *story)
+static bool explain_entry(const struct readiness_set *set, unsigned i, unsigned access,
+                          struct incident *incident)
 {
     bool reads = set->entry[i].reads || !set->entry[i].writes;
     struct object_facts object;
     if (object_facts_of_fd(atomic_load(&life->pid), set->entry[i].fd,
-                           reads ? ROLE_READER : ROLE_WRITER, look, &object) < 0)
+                           reads ? ROLE_READER : ROLE_WRITER, access, &object) < 0)
         return false;
     switch (object.kind) {
     case OBJECT_SOCKET:
-        story->class = class_of_socket(&object, reads);
+        incident->class = class_of_socket(&object, reads);
         break;
     case OBJECT_PIPE:
     case OBJECT_FIFO:
     case OBJECT_SOCKETPAIR:
-        story->class = reads ? CLASS_PIPE_READ : CLASS_PIPE_WRITE;
+        incident->class = reads ? CLASS_PIPE_READ : CLASS_PIPE_WRITE;
         break;
     default:
         return false;
     }
-    story->fd = set->entry[i].fd;
-    story->object = object;
+    incident->fd = set->entry[i].fd;
+    incident->object = object;
     return true;
 }
 
 /* The other end of a pipe is a child's: what is waited for is that it ends or answers (execSync,
  * subprocess.run). */
-static void explain_child(unsigned look, struct story *story)
+static void explain_child(unsigned access, struct incident *incident)
 {
-    enum object_role role = story->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
-    find_peers(role, look, &story->object);
-    const struct pipe_facts *pipe = &story->object.pipe;
+    enum object_role role = incident->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
+    find_peers(role, access, &incident->object);
+    const struct pipe_facts *pipe = &incident->object.pipe;
     for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
         if (!child_is_ours(pipe->peers[i].pid))
             continue;
-        story->class = CLASS_CHILD;
-        story->object.child = pipe->peers[i];
+        incident->class = CLASS_CHILD;
+        incident->object.child = pipe->peers[i];
         return;
     }
 }
 
-void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story)
+void readiness_set_explain(const struct readiness_set *set, unsigned access,
+                           struct incident *incident)
 {
     if (!set->known)
         return;
     if (set->count == 0 && set->epoll_fd < 0) { /* poll(NULL, 0, time): an old way to sleep */
-        story->class = CLASS_SLEEP;
+        incident->class = CLASS_SLEEP;
         return;
     }
     for (unsigned i = 0; i < set->count; i++) {
-        if (wakes_up(set->entry[i].fd) || !explain_entry(set, i, look, story))
+        if (wakes_up(set->entry[i].fd) || !explain_entry(set, i, access, incident))
             continue;
-        if (story->class == CLASS_PIPE_READ || story->class == CLASS_PIPE_WRITE)
-            explain_child(look, story);
+        if (incident->class == CLASS_PIPE_READ || incident->class == CLASS_PIPE_WRITE)
+            explain_child(access, incident);
         return;
     }
     /* Nothing but ways to be woken: libuv's spawnSync waits so for SIGCHLD. */
-    int child = child_first(story->tid);
-    if (child != 0 && peer_facts_of_process(child, &story->object.child))
-        story->class = CLASS_CHILD;
+    int child = child_first(incident->tid);
+    if (child != 0 && peer_facts_of_process(child, &incident->object.child))
+        incident->class = CLASS_CHILD;
 }

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts/incident.h"
 #include "facts/object_facts.h"
-#include "facts/story.h"
 #include "kernel/memory_reader.h"
 #include "kernel/task.h"
 
@@ -44,8 +44,9 @@ int readiness_set_wake_up(const struct readiness_set *set);
  * set as well, or a wake-up that is no pipe. */
 bool readiness_set_only_accepts(const struct readiness_set *set);
 
-/* What a wait inside a callback waits for: sets the story's class, fd and object. */
-void readiness_set_explain(const struct readiness_set *set, unsigned look, struct story *story);
+/* What a wait inside a callback waits for: sets the incident's class, fd and object. */
+void readiness_set_explain(const struct readiness_set *set, unsigned access,
+                           struct incident *incident);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -18,16 +18,16 @@
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
     COST_RATIO = 500,     /* at most this fraction of the time goes into looking */
-    /* Of CPU since the last look, the watchdog's own included: the process is as good as idle. */
+    /* Of CPU since the last scan, the watchdog's own included: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
-    IDLE_LOOK_NS = NS_PER_S,
+    IDLE_INTERVAL_NS = NS_PER_S,
     STACK_NEAR = 64 * 1024,
 };
 
 /* A thread that was seen asleep in a call of interest, by tid; open addressing. */
 struct tracked {
     int tid;
-    uint32_t seen; /* the look that saw it last */
+    uint32_t seen; /* the scan that saw it last */
     uint64_t number, fd, sp;
     uint64_t run_time; /* has not moved since `since_ns`: it is one and the same sleep */
     uint64_t since_ns;
@@ -36,20 +36,20 @@ struct tracked {
 
 static struct tracked tracked[TRACKED_LIMIT];
 static bool table_used;      /* something was entered since the table was cleared */
-static uint32_t look_number; /* child: kept, only its changes count */
-static uint64_t next_look;
-static uint64_t process_time; /* CPU time of the process at the last look */
+static uint32_t scan_number; /* child: kept, only its changes count */
+static uint64_t next_scan;
+static uint64_t process_time; /* CPU time of the process at the last scan */
 static unsigned tracked_count;
 /* child: scratch */
-static uint64_t explaining_ns; /* CPU time of this look that went into reports, which are rare */
-static bool reported_writes;   /* a write is stuck now: locks are worth a look */
+static uint64_t explaining_ns; /* CPU time of this scan that went into reports, which are rare */
+static bool reported_writes;   /* a write is stuck now: locks are worth a scan */
 
 void sampler_begin(void)
 {
     if (table_used)
         memset(tracked, 0, sizeof tracked);
     table_used = false;
-    next_look = 0;
+    next_scan = 0;
     process_time = 0;
     tracked_count = 0;
     reported_writes = false;
@@ -116,7 +116,7 @@ struct sample {
     uint64_t now;
 };
 
-static void track(int tid, const struct task_call *call, uint64_t now, const struct slot *behind)
+static void track(int tid, const struct task_call *call, uint64_t now, const struct slot *owner)
 {
     struct tracked *entry = find_tracked(tid);
     if (!entry)
@@ -136,18 +136,18 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
                                   .run_time = run_time,
                                   .since_ns = now};
     }
-    entry->seen = look_number;
+    entry->seen = scan_number;
     tracked_count++;
-    enum call_class class = behind ? CLASS_LOCK : CLASS_PIPE_WRITE;
+    enum call_class class = owner ? CLASS_LOCK : CLASS_PIPE_WRITE;
     if (entry->judgement.verdict == VERDICT_OPEN &&
         now - entry->since_ns >= context_threshold_ns(class)) {
         uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-        entry->judgement = judge_sampled(tid, call, entry->since_ns, behind);
+        entry->judgement = judge_sampled(tid, call, entry->since_ns, owner);
         explaining_ns += clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began;
     } else if (entry->judgement.verdict == VERDICT_REPORTED) {
-        judge_still(tid, &entry->judgement.told, entry->since_ns, now);
+        judge_still(tid, &entry->judgement.report, entry->since_ns, now);
     }
-    if (!behind && entry->judgement.verdict == VERDICT_REPORTED)
+    if (!owner && entry->judgement.verdict == VERDICT_REPORTED)
         reported_writes = true;
 }
 
@@ -165,9 +165,9 @@ static bool sample_task(int tid, void *context)
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
     } else if (reported_writes) {
-        const struct slot *behind = holder_of_file_lock(&call);
-        if (behind)
-            track(tid, &call, sample->now, behind);
+        const struct slot *owner = holder_of_file_lock(&call);
+        if (owner)
+            track(tid, &call, sample->now, owner);
     }
     return true;
 }
@@ -180,7 +180,7 @@ static void forget_unseen(void)
     for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
         if (tracked[i].tid == 0)
             continue;
-        if (tracked[i].seen == look_number)
+        if (tracked[i].seen == scan_number)
             kept[count++] = tracked[i];
         else
             judge_returned(tracked[i].tid, &tracked[i].judgement, tracked[i].since_ns);
@@ -200,10 +200,10 @@ static bool any_report_on_slots(void)
     return false;
 }
 
-uint64_t sampler_look(uint64_t now, bool activity)
+uint64_t sampler_scan(uint64_t now, bool activity)
 {
-    if (now < next_look)
-        return next_look;
+    if (now < next_scan)
+        return next_scan;
     uint64_t used = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
     reported_writes = any_report_on_slots();
     bool idle =
@@ -212,7 +212,7 @@ uint64_t sampler_look(uint64_t now, bool activity)
     struct sample sample = {now};
     uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     explaining_ns = 0;
-    look_number++;
+    scan_number++;
     tracked_count = 0;
     task_for_each(sample_task, &sample);
     if (before != 0)
@@ -223,6 +223,6 @@ uint64_t sampler_look(uint64_t now, bool activity)
     uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
     if (interval < cost)
         interval = cost;
-    next_look = now + (idle && interval < IDLE_LOOK_NS ? IDLE_LOOK_NS : interval);
-    return next_look;
+    next_scan = now + (idle && interval < IDLE_INTERVAL_NS ? IDLE_INTERVAL_NS : interval);
+    return next_scan;
 }

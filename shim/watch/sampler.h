@@ -17,7 +17,7 @@ void sampler_begin(void);
 
 /* Looks at all threads if it is time to; returns when to call again (CLOCK_MONOTONIC, ns).
  * `activity`: the slots moved. For the watchdog thread. */
-uint64_t sampler_look(uint64_t now, bool activity);
+uint64_t sampler_scan(uint64_t now, bool activity);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

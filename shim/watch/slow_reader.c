@@ -29,10 +29,10 @@ static unsigned find(const struct pipe_facts *pipe)
     return at;
 }
 
-void slow_reader_told(const struct story *story)
+void slow_reader_reported(const struct incident *incident)
 {
-    const struct pipe_facts *pipe = &story->object.pipe;
-    if (story->class != CLASS_PIPE_WRITE || story->loop || pipe->inode == 0 ||
+    const struct pipe_facts *pipe = &incident->object.pipe;
+    if (incident->class != CLASS_PIPE_WRITE || incident->loop || pipe->inode == 0 ||
         pipe->peer_count != 1 || !peer_runs(&pipe->peers[0]))
         return;
     unsigned at = find(pipe);
@@ -43,11 +43,11 @@ void slow_reader_told(const struct story *story)
     pipes[at].reader = pipe->peers[0].pid;
 }
 
-bool slow_reader_at_work(const struct story *story)
+bool slow_reader_at_work(const struct incident *incident)
 {
-    const struct pipe_facts *pipe = &story->object.pipe;
-    if (story->class != CLASS_PIPE_WRITE || story->loop || pipe->inode == 0 ||
-        story->blocked_ns >= SLOW_READER_PATIENCE * story->threshold_ns)
+    const struct pipe_facts *pipe = &incident->object.pipe;
+    if (incident->class != CLASS_PIPE_WRITE || incident->loop || pipe->inode == 0 ||
+        incident->blocked_ns >= SLOW_READER_PATIENCE * incident->threshold_ns)
         return false;
     unsigned at = find(pipe);
     return at != REMEMBERED_PIPES && task_wants_cpu(pipes[at].reader);

@@ -8,18 +8,18 @@
 
 #include <stdbool.h>
 
-#include "facts/story.h"
+#include "facts/incident.h"
 
 /* Forgets all: the watchdog begins, or a forked child. */
 void slow_reader_begin(void);
 
 /* A write's report was made: a reader of its pipe that was running is remembered. */
-void slow_reader_told(const struct story *story);
+void slow_reader_reported(const struct incident *incident);
 
-/* True while the write waits for a reader that was told of and runs now, at most for
+/* True while the write waits for a reader that was reported and runs now, at most for
  * SLOW_READER_PATIENCE thresholds: from then on the reader does not read, however much it computes.
  * Costs one read of /proc for a pipe that is remembered. */
-bool slow_reader_at_work(const struct story *story);
+bool slow_reader_at_work(const struct incident *incident);
 
 enum { SLOW_READER_PATIENCE = 10 };
 

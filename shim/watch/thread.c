@@ -19,7 +19,7 @@
 #include "process/filters.h"
 #include "process/life.h"
 #include "report/log_writer.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/thread_memory.h"
 
@@ -54,7 +54,7 @@ static void watchdog_ended(void)
     while (atomic_load(&life->thread_state) == THREAD_STARTING)
         raw_syscall(SYS_nanosleep, &moment, 0);
     if (rights_unreadable())
-        atomic_fetch_or(&life->untold, UNTOLD_BLIND);
+        atomic_fetch_or(&life->unreported, UNREPORTED_BLIND);
     atomic_compare_exchange_strong(&life->thread_state, &running,
                                    rights_unreadable() ? THREAD_FORBIDDEN : THREAD_NONE);
     slots_disarm(); /* after the state: slot_claim() looks at it after it has armed */
@@ -189,8 +189,8 @@ static bool stay_blind(void)
 {
     uint32_t none = THREAD_NONE;
     if (atomic_compare_exchange_strong(&life->thread_state, &none, THREAD_FORBIDDEN)) {
-        atomic_fetch_or(&life->untold, UNTOLD_BLIND);
-        watchdog_thread_tell();
+        atomic_fetch_or(&life->unreported, UNREPORTED_BLIND);
+        watchdog_thread_report();
     }
     return false;
 }
@@ -209,8 +209,8 @@ bool watchdog_thread_start(void)
     bool runs = start(&refused);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     if (refused) {
-        atomic_fetch_or(&life->untold, UNTOLD_REFUSED);
-        watchdog_thread_tell();
+        atomic_fetch_or(&life->unreported, UNREPORTED_REFUSED);
+        watchdog_thread_report();
     }
     return runs;
 }
@@ -248,33 +248,33 @@ bool watchdog_thread_stop(bool for_ever, unsigned patience_ms)
 static const struct {
     uint32_t what;
     const char *line;
-} untold_lines[] = {
-    {UNTOLD_LINGERED,
+} unreported_lines[] = {
+    {UNREPORTED_LINGERED,
      "the kernel held the watchdog in a call (a file system that hangs?) when the program changed "
      "its rights; expected it to end within 2 s; it has the rights of before until that call "
      "returns, and does nothing more with them but end"},
-    {UNTOLD_BLIND,
+    {UNREPORTED_BLIND,
      "the watchdog cannot read /proc/self/task (a chroot without /proc, a Landlock domain?); "
      "expected it readable: without it nothing is known of the program; this process is not "
      "watched from here on"},
-    {UNTOLD_REFUSED,
+    {UNREPORTED_REFUSED,
      "the kernel refused a watchdog thread; expected clone() to be allowed and within "
      "RLIMIT_NPROC; this process is not watched"},
 };
 
-/* What cannot be written now stays untold until the next call: the log may be what hangs. */
-static void tell_untold(void *unused)
+/* What cannot be written now stays unreported until the next call: the log may be what hangs. */
+static void report_unreported(void *unused)
 {
     (void)unused;
-    uint32_t untold = atomic_exchange(&life->untold, 0);
-    for (unsigned i = 0; i < sizeof untold_lines / sizeof *untold_lines; i++)
-        if ((untold & untold_lines[i].what) && !tell_line(untold_lines[i].line))
-            atomic_fetch_or(&life->untold, untold_lines[i].what);
+    uint32_t unreported = atomic_exchange(&life->unreported, 0);
+    for (unsigned i = 0; i < sizeof unreported_lines / sizeof *unreported_lines; i++)
+        if ((unreported & unreported_lines[i].what) && !report_line(unreported_lines[i].line))
+            atomic_fetch_or(&life->unreported, unreported_lines[i].what);
 }
 
-void watchdog_thread_tell(void)
+void watchdog_thread_report(void)
 {
-    on_other_stack(tell_untold, NULL); /* a signal handler's call may come this way */
+    on_other_stack(report_unreported, NULL); /* a signal handler's call may come this way */
 }
 
 bool watchdog_thread_hold(void)
@@ -283,14 +283,14 @@ bool watchdog_thread_hold(void)
     log_writer_stop(); /* it has the same rights */
     if (watchdog_thread_stop(false, LONGEST_STOP_MS))
         return true;
-    atomic_fetch_or(&life->untold, UNTOLD_LINGERED);
-    watchdog_thread_tell();
+    atomic_fetch_or(&life->unreported, UNREPORTED_LINGERED);
+    watchdog_thread_report();
     return false;
 }
 
 void watchdog_thread_hold_at_exit(uint64_t deadline)
 {
-    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, LOOK_NS = 20 * NS_PER_MS };
+    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, MOMENT_NS = 20 * NS_PER_MS };
     struct timespec moment = {0, 50L * NS_PER_US};
     uint64_t last = deadline + STARVED_FOR_NS;
     atomic_store(&life->held_until, clock_monotonic_ns() + (uint64_t)LONGEST_HOLD_S * NS_PER_S);
@@ -306,7 +306,7 @@ void watchdog_thread_hold_at_exit(uint64_t deadline)
             atomic_store(&life->stop, 1);
             return;
         }
-        deadline = clock_monotonic_ns() + LOOK_NS;
+        deadline = clock_monotonic_ns() + MOMENT_NS;
     }
 }
 

@@ -35,23 +35,23 @@ bool watchdog_thread_start(void);
 bool watchdog_thread_stop(bool for_ever, unsigned patience_ms);
 
 /* Around a call that changes rights, which the watchdog must not keep: stops it, and none is
- * started until the release. False, and told in the log, if it does not stop within 2 s: the
+ * started until the release. False, and reported in the log, if it does not stop within 2 s: the
  * program goes on, it is not ours to hang it. Async-signal-safe. */
 bool watchdog_thread_hold(void);
 void watchdog_thread_release(void);
 
-/* For the last words of a process, which one thread speaks alone: lets the watchdog end the look
+/* For the last words of a process, which one thread speaks alone: lets the watchdog end the scan
  * that it makes, and none is started until the release. Returns when it is gone, or at
  * `deadline_ns` (CLOCK_MONOTONIC) if the kernel holds it: then it says nothing more. One that only
  * lacks a CPU is waited for longer, two seconds. Async-signal-safe. */
 void watchdog_thread_hold_at_exit(uint64_t deadline_ns);
 
 /* A thread is about to give up rights: for 0.2 s the watchdog proves its own before each act and at
- * each look, and does not sleep longer than between two looks. Async-signal-safe. */
+ * each scan, and does not sleep longer than between two scans. Async-signal-safe. */
 void watchdog_thread_doubt(void);
 
-/* Tells of life->untold, if there is anything. Async-signal-safe. */
-void watchdog_thread_tell(void);
+/* Tells of life->unreported, if there is anything. Async-signal-safe. */
+void watchdog_thread_report(void);
 
 /* Wakes the watchdog if it sleeps. Async-signal-safe. */
 void watchdog_thread_wake(void);

@@ -101,12 +101,12 @@ static unsigned without_own_frames(unsigned count)
     return kept;
 }
 
-void thread_stack_name(const struct memory_reader *memory, struct story *story)
+void thread_stack_name(const struct memory_reader *memory, struct incident *incident)
 {
     unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
     name_compiled_frames(count);
-    story->frames = names;
-    story->frame_count = without_own_frames(count);
-    story->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
-    story->stack_hash = hash_stack();
+    incident->frames = names;
+    incident->frame_count = without_own_frames(count);
+    incident->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
+    incident->stack_hash = hash_stack();
 }

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 #include "explain/stack_snapshot.h"
+#include "facts/incident.h"
 #include "facts/stack.h"
-#include "facts/story.h"
 #include "kernel/memory_reader.h"
 
 /* False: PIPESHIM_STACK=off, nothing is to be taken. */
@@ -30,9 +30,9 @@ const struct stack_trace *thread_stack_trace(void);
 /* How many of the innermost frames are this library's wrappers: no frames of the program's. */
 unsigned thread_stack_own_frames(void);
 
-/* Puts the named frames and their hash into `story`; valid until the next call. Reads symbol
+/* Puts the named frames and their hash into `incident`; valid until the next call. Reads symbol
  * tables, and the perf map of a runtime that compiles its code. */
-void thread_stack_name(const struct memory_reader *memory, struct story *story);
+void thread_stack_name(const struct memory_reader *memory, struct incident *incident);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

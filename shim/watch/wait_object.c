@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernel/child_wait.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "process/life.h"
 #include "watch/kernel_wait.h"
 #include "watch/readiness_set.h"
@@ -33,7 +33,7 @@ static enum call_class class_by_object(enum call_class class, const struct objec
     }
 }
 
-static void look_at_child(const struct task_call *call, uint64_t detail, struct story *story)
+static void read_child(const struct task_call *call, uint64_t detail, struct incident *incident)
 {
     int pid = (int)(int64_t)detail;
     if (call->status == TASK_IN_CALL) { /* libc's own wait inside system() knows the pid */
@@ -42,59 +42,59 @@ static void look_at_child(const struct task_call *call, uint64_t detail, struct 
             pid = (int)(int64_t)wait.detail;
     }
     if (pid <= 0)
-        pid = child_first(story->tid);
+        pid = child_first(incident->tid);
     if (pid > 0)
-        peer_facts_of_process(pid, &story->object.child);
+        peer_facts_of_process(pid, &incident->object.child);
 }
 
-static void look_at_text(const struct memory_reader *memory, uint64_t address,
-                         enum object_kind kind, struct story *story)
+static void read_text(const struct memory_reader *memory, uint64_t address, enum object_kind kind,
+                      struct incident *incident)
 {
     if (address != 0 &&
-        memory_read_string(memory, address, story->object.name, sizeof story->object.name))
-        story->object.kind = kind;
+        memory_read_string(memory, address, incident->object.name, sizeof incident->object.name))
+        incident->object.kind = kind;
 }
 
-void wait_object_look(const struct memory_reader *memory, const struct task_call *call,
-                      uint64_t detail, unsigned look, struct story *story)
+void wait_object_read(const struct memory_reader *memory, const struct task_call *call,
+                      uint64_t detail, unsigned access, struct incident *incident)
 {
     struct readiness_set set;
-    memset(&story->object, 0, sizeof story->object);
-    story->object.socket.peer_pid = UNKNOWN_NUMBER;
-    switch (story->class) {
+    memset(&incident->object, 0, sizeof incident->object);
+    incident->object.socket.peer_pid = UNKNOWN_NUMBER;
+    switch (incident->class) {
     case CLASS_POLL:
         if (call->status != TASK_IN_CALL)
             return;
         set = readiness_set_read(memory, call);
-        readiness_set_explain(&set, look, story);
+        readiness_set_explain(&set, access, incident);
         return;
     case CLASS_CHILD:
-        look_at_child(call, detail, story);
+        read_child(call, detail, incident);
         return;
     case CLASS_DNS:
-        look_at_text(memory, detail, OBJECT_HOST, story);
+        read_text(memory, detail, OBJECT_HOST, incident);
         return;
     case CLASS_FILE:
-        if (story->fd < 0)
-            look_at_text(memory, detail, OBJECT_FILE, story);
+        if (incident->fd < 0)
+            read_text(memory, detail, OBJECT_FILE, incident);
         break;
     default:
         break;
     }
-    if (story->fd >= 0)
-        object_facts_of_fd(atomic_load(&life->pid), story->fd,
-                           story->class == CLASS_PIPE_WRITE ? ROLE_WRITER : ROLE_READER, look,
-                           &story->object);
-    story->class = class_by_object(story->class, &story->object);
+    if (incident->fd >= 0)
+        object_facts_of_fd(atomic_load(&life->pid), incident->fd,
+                           incident->class == CLASS_PIPE_WRITE ? ROLE_WRITER : ROLE_READER, access,
+                           &incident->object);
+    incident->class = class_by_object(incident->class, &incident->object);
 }
 
-void wait_object_find_peers(unsigned look, struct story *story)
+void wait_object_find_peers(unsigned access, struct incident *incident)
 {
-    const char *role = story->object.pipe.role;
-    if (is_pipe(&story->object))
-        find_peers(role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER, look,
-                   &story->object);
-    else if (story->object.kind == OBJECT_SOCKET)
-        object_facts_of_fd(atomic_load(&life->pid), story->fd, ROLE_UNKNOWN, look | LOOK_PEERS,
-                           &story->object);
+    const char *role = incident->object.pipe.role;
+    if (is_pipe(&incident->object))
+        find_peers(role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER, access,
+                   &incident->object);
+    else if (incident->object.kind == OBJECT_SOCKET)
+        object_facts_of_fd(atomic_load(&life->pid), incident->fd, ROLE_UNKNOWN,
+                           access | ACCESS_PEERS, &incident->object);
 }

@@ -8,7 +8,7 @@
 #include "base/raw_syscall.h"
 #include "kernel/rights.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/action.h"
 #include "watch/context.h"
@@ -26,39 +26,39 @@
 #include "watch/slow_reader.h"
 
 enum {
-    LOOKS_PER_THRESHOLD = 10,
-    SHORTEST_LOOK_NS = NS_PER_MS,
-    LONGEST_LOOK_NS = 20 * NS_PER_MS,
-    /* While a reported call lasts only its end is waited for: one look in a hundredth of its age.
+    SCANS_PER_THRESHOLD = 10,
+    SHORTEST_INTERVAL_NS = NS_PER_MS,
+    LONGEST_INTERVAL_NS = 20 * NS_PER_MS,
+    /* While a reported call lasts only its end is waited for: one scan in a hundredth of its age.
      */
-    AGE_PER_LOOK = 100,
+    AGE_PER_SCAN = 100,
     LONGEST_WAIT_FOR_END_NS = 200 * NS_PER_MS,
     LONGEST_SLEEP_NS = NS_PER_S,
-    QUIET_LOOKS = 2,
+    QUIET_SCANS = 2,
     STALE_AFTER_FAILURES = 3,
     FRESH_CLAIM_NS = 2 * NS_PER_MS,
 };
 
-/* What one look over the slots found. */
-struct look {
+/* What one scan over the slots found. */
+struct scan {
     uint64_t now;
     uint64_t next; /* look again at this time at the latest */
     bool activity; /* a slot moved, or waits for its judgement */
     bool stuck;    /* a report on a call is open */
 };
 
-static void look_again_at(struct look *look, uint64_t when)
+static void scan_again_at(struct scan *scan, uint64_t when)
 {
-    if (when < look->next)
-        look->next = when;
+    if (when < scan->next)
+        scan->next = when;
 }
 
-static uint64_t look_interval(void)
+static uint64_t scan_interval(void)
 {
-    uint64_t interval = context_smallest_threshold_ns() / LOOKS_PER_THRESHOLD;
-    if (interval < SHORTEST_LOOK_NS)
-        return SHORTEST_LOOK_NS;
-    return interval > LONGEST_LOOK_NS ? LONGEST_LOOK_NS : interval;
+    uint64_t interval = context_smallest_threshold_ns() / SCANS_PER_THRESHOLD;
+    if (interval < SHORTEST_INTERVAL_NS)
+        return SHORTEST_INTERVAL_NS;
+    return interval > LONGEST_INTERVAL_NS ? LONGEST_INTERVAL_NS : interval;
 }
 
 static bool end_report(struct slot *slot)
@@ -71,46 +71,46 @@ static bool end_report(struct slot *slot)
     return true;
 }
 
-static void begin_timing(struct slot *slot, uint32_t sequence, const struct look *look)
+static void begin_timing(struct slot *slot, uint32_t sequence, const struct scan *scan)
 {
     struct slot_watch *watch = &slot->watch;
     /* The claim that woke the watchdog was made by this very call: its time is exact. An older
      * claim was another call's. */
-    bool claimed = slot->claimed_ns < look->now && slot->claimed_ns > look->now - FRESH_CLAIM_NS;
-    watch->since_ns = claimed ? slot->claimed_ns : look->now;
+    bool claimed = slot->claimed_ns < scan->now && slot->claimed_ns > scan->now - FRESH_CLAIM_NS;
+    watch->since_ns = claimed ? slot->claimed_ns : scan->now;
     watch->sequence = sequence;
 }
 
-static uint64_t interval_by_age(const struct slot *slot, const struct look *look)
+static uint64_t interval_by_age(const struct slot *slot, const struct scan *scan)
 {
-    uint64_t interval = (look->now - slot->watch.since_ns) / AGE_PER_LOOK;
-    if (interval < SHORTEST_LOOK_NS)
-        return SHORTEST_LOOK_NS;
+    uint64_t interval = (scan->now - slot->watch.since_ns) / AGE_PER_SCAN;
+    if (interval < SHORTEST_INTERVAL_NS)
+        return SHORTEST_INTERVAL_NS;
     return interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS : interval;
 }
 
-static void judge_again(struct slot *slot, struct event_loop *loop, struct look *look)
+static void judge_again(struct slot *slot, struct event_loop *loop, struct scan *scan)
 {
     struct slot_watch *watch = &slot->watch;
     struct judgement judgement = judge_slot(slot, loop, watch->since_ns, loop ? lag_ref(loop) : 0);
     if (loop && judgement.verdict == VERDICT_REPORTED)
-        lag_explained_by(loop, &judgement.told);
+        lag_explained_by(loop, &judgement.report);
     watch->judged = judgement.verdict;
     watch->was_judged = true;
-    watch->told = judgement.told;
+    watch->report = judgement.report;
     if (judgement.verdict != VERDICT_OPEN)
         return;
-    /* A thread that is on a CPU at each look may still be in the call: a large write to a reader
+    /* A thread that is on a CPU at each scan may still be in the call: a large write to a reader
      * that is slow, not stuck. One that the kernel shows elsewhere has left it. */
     if (!judgement.moving && ++watch->proof_failures >= STALE_AFTER_FAILURES)
-        watch->judged = VERDICT_PEACEFUL; /* what it really does, the sampler sees */
-    look->activity = true;
-    look_again_at(look, look->now + interval_by_age(slot, look));
+        watch->judged = VERDICT_NOT_REPORTABLE; /* what it really does, the sampler sees */
+    scan->activity = true;
+    scan_again_at(scan, scan->now + interval_by_age(slot, scan));
 }
 
 /* The call has been reported and its slot has not moved. A thread that was cancelled, or jumped out
  * of the call, does not move it either: ask the kernel. */
-static void wait_for_end(struct slot *slot, struct look *look)
+static void wait_for_end(struct slot *slot, struct scan *scan)
 {
     struct slot_watch *watch = &slot->watch;
     struct slot_record record;
@@ -119,62 +119,62 @@ static void wait_for_end(struct slot *slot, struct look *look)
     watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
     if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
         if (end_report(slot))
-            watch->judged = VERDICT_PEACEFUL;
+            watch->judged = VERDICT_NOT_REPORTABLE;
         return;
     }
-    look->stuck = true;
-    judge_still(slot->tid, &watch->told, watch->since_ns, look->now);
-    look_again_at(look, look->now + interval_by_age(slot, look));
+    scan->stuck = true;
+    judge_still(slot->tid, &watch->report, watch->since_ns, scan->now);
+    scan_again_at(scan, scan->now + interval_by_age(slot, scan));
 }
 
-static void look_at_slot(struct slot *slot, struct event_loop *loop, struct look *look)
+static void scan_slot(struct slot *slot, struct event_loop *loop, struct scan *scan)
 {
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
     struct slot_watch *watch = &slot->watch;
     if (sequence != watch->sequence) {
-        look->activity = true;
+        scan->activity = true;
         if (!end_report(slot))
-            return; /* the next look finds the same */
+            return; /* the next scan finds the same */
         watch->sequence = sequence;
         if (sequence & 1)
-            begin_timing(slot, sequence, look);
+            begin_timing(slot, sequence, scan);
     }
     if (!(sequence & 1))
         return;
     if (watch->judged == VERDICT_OPEN) {
         uint64_t due = watch->since_ns + context_due_ns((enum call_id)slot->call);
-        if (look->now >= due) {
-            judge_again(slot, loop, look);
+        if (scan->now >= due) {
+            judge_again(slot, loop, scan);
         } else {
-            look->activity = true;
-            look_again_at(look, due);
+            scan->activity = true;
+            scan_again_at(scan, due);
         }
     }
     if (watch->judged == VERDICT_REPORTED)
-        wait_for_end(slot, look);
+        wait_for_end(slot, scan);
 }
 
-static void look_at_loop(struct event_loop *loop, struct look *look)
+static void scan_loop(struct event_loop *loop, struct scan *scan)
 {
-    struct lag_look lag = lag_look(loop, context_memory(), look->now);
-    if (!lag.away)
+    struct lag_scan lag = lag_scan(loop, context_memory(), scan->now);
+    if (!lag.lagging)
         return;
-    look->activity = true;
-    look_again_at(look, lag.again);
+    scan->activity = true;
+    scan_again_at(scan, lag.again);
 }
 
-static void look_at_slots(struct look *look)
+static void scan_slots(struct scan *scan)
 {
     unsigned bound = slot_bound();
     for (unsigned index = 0; index < bound; index++) {
         struct slot *slot = slot_at(index);
         if (!slot || slot->tid == 0)
             continue;
-        struct event_loop *loop = event_loop_of(slot, context_memory(), look->now);
-        /* The loop first: a call that is reported now explains an absence that has begun. */
+        struct event_loop *loop = event_loop_of(slot, context_memory(), scan->now);
+        /* The loop first: a call that is reported now explains a lag that has begun. */
         if (loop)
-            look_at_loop(loop, look);
-        look_at_slot(slot, loop, look);
+            scan_loop(loop, scan);
+        scan_slot(slot, loop, scan);
     }
 }
 
@@ -200,23 +200,23 @@ void watchdog_run(void)
     slow_reader_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
-        struct look look = {.now = clock_monotonic_ns()};
-        look.next = look.now + LONGEST_SLEEP_NS;
-        look_at_slots(&look);
-        look_again_at(&look, sampler_look(look.now, look.activity));
-        look_again_at(&look, deadlock_look(look.now, look.stuck));
-        look_again_at(&look, filling_look(look.now, look.activity));
-        look_again_at(&look, drain_watch_look(look.now));
-        tell_periodic(event_loops_any());
-        look_again_at(&look, metrics_look(look.now));
-        look_again_at(&look, action_look(look.now));
-        quiet = look.activity ? 0 : quiet + 1;
-        if (quiet == QUIET_LOOKS)
+        struct scan scan = {.now = clock_monotonic_ns()};
+        scan.next = scan.now + LONGEST_SLEEP_NS;
+        scan_slots(&scan);
+        scan_again_at(&scan, sampler_scan(scan.now, scan.activity));
+        scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
+        scan_again_at(&scan, filling_scan(scan.now, scan.activity));
+        scan_again_at(&scan, drain_watch_scan(scan.now));
+        report_periodic(event_loops_any());
+        scan_again_at(&scan, metrics_poll(scan.now));
+        scan_again_at(&scan, action_poll(scan.now));
+        quiet = scan.activity ? 0 : quiet + 1;
+        if (quiet == QUIET_SCANS)
             slots_disarm();
-        /* One more look after disarming: a call that was on its way in did not see it. */
-        if (quiet <= QUIET_LOOKS || look.now < atomic_load(&life->doubted_until))
-            look_again_at(&look, look.now + look_interval());
-        sleep_until(look.next, clock_monotonic_ns());
+        /* One more scan after disarming: a call that was on its way in did not see it. */
+        if (quiet <= QUIET_SCANS || scan.now < atomic_load(&life->doubted_until))
+            scan_again_at(&scan, scan.now + scan_interval());
+        sleep_until(scan.next, clock_monotonic_ns());
     }
     cpu_stacks_stop();
 }

@@ -5,7 +5,7 @@
  *   - While threads make calls it looks ten times in the smallest threshold: a call is first seen
  *     at most a tenth after it began, timed from there, and reported at most 1.1 thresholds after
  *     it began.
- *   - When two looks found no slot moving and none to be judged, it disarms the slots (the next
+ *   - When two scans found no slot moving and none to be judged, it disarms the slots (the next
  * call of any thread then wakes it) and sleeps for up to a second.
  */
 #ifndef PIPESHIM_WATCH_WATCHDOG_H

@@ -41,9 +41,9 @@ static void write_all(int fd, size_t size, int nowait)
     struct iovec rest = {record, size};
     while (nowait && rest.iov_len > 0) {
         ssize_t done = pwritev2(fd, &rest, 1, -1, RWF_NOWAIT);
-        struct pollfd room = {fd, POLLOUT, 0};
+        struct pollfd space = {fd, POLLOUT, 0};
         if (done < 0)
-            poll(&room, 1, -1);
+            poll(&space, 1, -1);
         else
             rest = (struct iovec){(char *)rest.iov_base + done, rest.iov_len - (size_t)done};
     }

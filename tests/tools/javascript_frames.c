@@ -3,7 +3,7 @@
 // takes to read them.
 //   javascript_frames PID [--times=N] [--record=FILE]
 // There is no unwinder here: the frames of V8 that C++ was called from are looked for on the stack,
-// and of all that look so the one with most frames is taken. Good enough to measure, not to report.
+// and of all that scan so the one with most frames is taken. Good enough to measure, not to report.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -647,7 +647,7 @@ static void test_signed_return(void **state)
     assert_false(row.signed_return);
 }
 
-enum { ROOM = 2 * SNAPSHOT_LIMIT };
+enum { SPACE = 2 * SNAPSHOT_LIMIT };
 
 static __attribute__((noinline)) int compare_with_backtrace(void)
 {
@@ -677,7 +677,7 @@ static __attribute__((noinline)) int descend(int depth)
 static void test_own_stack(void **state)
 {
     (void)state;
-    char block[ROOM]; /* the snapshot stays within the stack */
+    char block[SPACE]; /* the snapshot stays within the stack */
     __asm__ volatile("" ::"r"(block) : "memory");
     assert_true(descend(20) > 22);
 }

@@ -163,9 +163,9 @@ static void test_newer_libc(void **state)
     (void)state;
     assert_false(is_single_threaded());
     newer_libc_find();
-    const char *told = (const char *)dlsym(RTLD_DEFAULT, "__libc_single_threaded");
-    if (told)
-        assert_int_equal(is_single_threaded(), *told != 0);
+    const char *exported = (const char *)dlsym(RTLD_DEFAULT, "__libc_single_threaded");
+    if (exported)
+        assert_int_equal(is_single_threaded(), *exported != 0);
     cancellation_point();
 }
 

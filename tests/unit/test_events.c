@@ -18,7 +18,7 @@ static struct text_buffer text;
 static struct stack_frame_name frames[STACK_DEPTH_LIMIT];
 static struct settings settings;
 static struct summary summary;
-static struct story story;
+static struct incident incident;
 
 static struct event_head head = {.event = "blocked",
                                  .seq = 7,
@@ -31,25 +31,25 @@ static struct event_head head = {.event = "blocked",
 static int set_up(void **state)
 {
     (void)state;
-    memset(&story, 0, sizeof story);
-    story.class = CLASS_PIPE_WRITE;
-    strcpy(story.call, "fprintf");
-    story.kernel_call = "write";
-    story.fd = 2;
-    story.bytes = 1024;
-    story.blocked_ns = 100200000;
-    story.threshold_ns = 100000000;
-    story.object.kind = OBJECT_PIPE;
-    strcpy(story.object.name, "pipe:[81723]");
-    story.object.pipe = (struct pipe_facts){.inode = 81723,
-                                            .used = 65536,
-                                            .capacity = 65536,
-                                            .slots = 16,
-                                            .slots_used = 16,
-                                            .full = 1,
-                                            .role = "writer"};
-    story.frames = frames;
-    story.stack_complete = true;
+    memset(&incident, 0, sizeof incident);
+    incident.class = CLASS_PIPE_WRITE;
+    strcpy(incident.call, "fprintf");
+    incident.kernel_call = "write";
+    incident.fd = 2;
+    incident.bytes = 1024;
+    incident.blocked_ns = 100200000;
+    incident.threshold_ns = 100000000;
+    incident.object.kind = OBJECT_PIPE;
+    strcpy(incident.object.name, "pipe:[81723]");
+    incident.object.pipe = (struct pipe_facts){.inode = 81723,
+                                               .used = 65536,
+                                               .capacity = 65536,
+                                               .slots = 16,
+                                               .slots_used = 16,
+                                               .full = 1,
+                                               .role = "writer"};
+    incident.frames = frames;
+    incident.stack_complete = true;
     text_init(&text, data, sizeof data);
     return 0;
 }
@@ -83,7 +83,7 @@ static void test_blocked(void **state)
                                          "object", "bytes",   "blocked_ms", "threshold_ms",
                                          "loop",   "pipe",    "stack"};
     (void)state;
-    event_json_blocked(&text, &head, &story, true);
+    event_json_blocked(&text, &head, &incident, true);
     json_t *object = parsed("blocked");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         has(object, fields[i]);
@@ -108,9 +108,9 @@ static void test_javascript(void **state)
         {.readable = true, .function = "drive", .file = "file:///srv/m.mjs", .function_line = 4},
     };
     (void)state;
-    story.javascript = javascript;
-    story.javascript_count = 4;
-    event_json_blocked(&text, &head, &story, true);
+    incident.javascript = javascript;
+    incident.javascript_count = 4;
+    event_json_blocked(&text, &head, &incident, true);
     json_t *object = parsed("blocked"), *frame = json_object_get(object, "javascript");
     assert_int_equal(json_array_size(frame), 4);
     assert_null(json_object_get(json_array_get(frame, 0), "file"));
@@ -122,7 +122,7 @@ static void test_javascript(void **state)
     assert_null(json_object_get(json_array_get(frame, 3), "line"));
     json_decref(object);
     text_init(&text, data, sizeof data);
-    event_text_blocked(&text, &head, &story, true);
+    event_text_blocked(&text, &head, &incident, true);
     assert_non_null(strstr(data, "    map  (builtin)\n    <anonymous>  /srv/app.js:7:3\n"
                                  "    (a frame that could not be read)\n"
                                  "    drive  file:///srv/m.mjs, in the function of line 4\n"));
@@ -140,14 +140,14 @@ static void test_deepest_stack_with_longest_names(void **state)
         memset(frames[i].module, 1, sizeof frames[i].module - 1);
         memset(frames[i].symbol, 0xff, sizeof frames[i].symbol - 1);
     }
-    story.frame_count = STACK_DEPTH_LIMIT;
+    incident.frame_count = STACK_DEPTH_LIMIT;
     /* Wherever the end of the buffer falls within a frame. */
     static char executable[3000];
     head.executable = executable;
     for (unsigned length = 0; length < sizeof executable - 1; length += 50) {
         memset(executable, 'e', length);
         text_init(&text, data, sizeof data);
-        event_json_blocked(&text, &head, &story, true);
+        event_json_blocked(&text, &head, &incident, true);
         json_t *object = parsed("blocked");
         assert_true(json_array_size(json_object_get(object, "stack")) > 10);
         assert_true(json_is_true(json_object_get(object, "stack_truncated")));
@@ -161,16 +161,16 @@ static void test_deepest_stack_with_longest_names(void **state)
 static void test_deepest_javascript_with_longest_names(void **state)
 {
     (void)state;
-    story.frame_count = STACK_DEPTH_LIMIT;
+    incident.frame_count = STACK_DEPTH_LIMIT;
     static struct javascript_frame javascript[STACK_DEPTH_LIMIT];
     for (unsigned i = 0; i < STACK_DEPTH_LIMIT; i++) {
         javascript[i] = (struct javascript_frame){.readable = true, .line = 1, .column = 1};
         memset(javascript[i].file, 1, sizeof javascript[i].file - 1);
         memset(javascript[i].function, 1, sizeof javascript[i].function - 1);
     }
-    story.javascript = javascript;
-    story.javascript_count = STACK_DEPTH_LIMIT;
-    event_json_blocked(&text, &head, &story, true);
+    incident.javascript = javascript;
+    incident.javascript_count = STACK_DEPTH_LIMIT;
+    event_json_blocked(&text, &head, &incident, true);
     json_t *object = parsed("blocked");
     size_t shown = json_array_size(json_object_get(object, "javascript"));
     assert_int_equal(shown +
@@ -212,7 +212,7 @@ static void test_start_warning_unblocked_summary(void **state)
     set_up(state);
     head.event = "summary";
     summary_begin(&summary);
-    summary_returned(&summary, summary_blocked(&summary, &story), 5000000);
+    summary_returned(&summary, summary_blocked(&summary, &incident), 5000000);
     event_json_summary(&text, &head, &summary);
     object = parsed("summary");
     json_t *site = json_array_get(json_object_get(object, "sites"), 0);
@@ -228,7 +228,7 @@ static void test_start_warning_unblocked_summary(void **state)
 static void test_first_line_of_text(void **state)
 {
     (void)state;
-    event_text_blocked(&text, &head, &story, false);
+    event_text_blocked(&text, &head, &incident, false);
     *strchr(data, '\n') = '\0';
     assert_non_null(strstr(data, "engine[42]"));
     assert_non_null(strstr(data, "fprintf(fd 2, 1024 bytes)"));
@@ -240,7 +240,7 @@ static void test_first_line_of_text(void **state)
 
 static void add_frame(const char *symbol, const char *module)
 {
-    struct stack_frame_name *frame = &frames[story.frame_count++];
+    struct stack_frame_name *frame = &frames[incident.frame_count++];
     memset(frame, 0, sizeof *frame);
     strcpy(frame->symbol, symbol);
     strcpy(frame->module, module);
@@ -249,7 +249,7 @@ static void add_frame(const char *symbol, const char *module)
 static bool lag_says(struct lag_facts *lag, const char *words)
 {
     text_init(&text, data, sizeof data);
-    event_text_lag(&text, &head, &story, lag, true);
+    event_text_lag(&text, &head, &incident, lag, true);
     data[text.length] = '\0';
     return strstr(data, words) != NULL;
 }
@@ -257,7 +257,7 @@ static bool lag_says(struct lag_facts *lag, const char *words)
 static bool blocked_says(const char *words)
 {
     text_init(&text, data, sizeof data);
-    event_text_blocked(&text, &head, &story, true);
+    event_text_blocked(&text, &head, &incident, true);
     data[text.length] = '\0';
     return strstr(data, words) != NULL;
 }
@@ -273,8 +273,8 @@ static void test_interpreters_frames_are_left_out(void **state)
     add_frame("main", "/usr/bin/python3.11");
     add_frame("__libc_start_main", "/lib/libc.so.6");
     assert_true(blocked_says("PyObject_Call")); /* no Python frames were read: it is all there is */
-    story.python = python;
-    story.python_count = 1;
+    incident.python = python;
+    incident.python_count = 1;
     assert_false(blocked_says("PyObject_Call"));
     assert_true(blocked_says("#0 write") && blocked_says("#1 _PyEval_EvalFrameDefault"));
     assert_true(blocked_says("#3 called_back"));
@@ -286,17 +286,17 @@ static void test_the_stack_of_a_lag_says_whose_it_is(void **state)
     struct lag_facts lag = {.lag_ns = 120000000, .cause = CLASS_CPU};
     (void)state;
     add_frame("compute", "/srv/app");
-    story.class = CLASS_CPU;
-    story.loop = story.running = true;
+    incident.class = CLASS_CPU;
+    incident.loop = incident.running = true;
     assert_true(lag_says(&lag, "stack, where it runs, innermost first:"));
     assert_true(lag_says(&lag, "#0 compute"));
-    story.running = false;
+    incident.running = false;
     assert_true(lag_says(&lag, "stack, of the call that it is in now,"));
-    story.running = story.starting = true;
+    incident.running = incident.starting = true;
     assert_true(lag_says(&lag, "while it starts"));
     assert_false(lag_says(&lag, "#0 compute"));
-    story.class = CLASS_PIPE_WRITE;
-    story.running = false; /* a call is reported as ever */
+    incident.class = CLASS_PIPE_WRITE;
+    incident.running = false; /* a call is reported as ever */
     assert_true(blocked_says("#0 compute"));
     assert_true(blocked_says("stack, taken while blocked"));
 }
@@ -317,24 +317,24 @@ static void test_both_causes_have_their_advice(void **state)
 static void test_a_condition_is_no_lock(void **state)
 {
     (void)state;
-    story.class = CLASS_LOCK;
-    story.loop = true;
-    story.fd = -1;
-    memset(&story.object, 0, sizeof story.object);
-    strcpy(story.call, "pthread_mutex_lock");
+    incident.class = CLASS_LOCK;
+    incident.loop = true;
+    incident.fd = -1;
+    memset(&incident.object, 0, sizeof incident.object);
+    strcpy(incident.call, "pthread_mutex_lock");
     assert_true(blocked_says("on lock [event loop]"));
     assert_true(blocked_says("another thread or process holds it"));
     add_frame("JavaThread::sleep", "/usr/lib/jvm/lib/server/libjvm.so");
     assert_true(blocked_says("on a condition [event loop]"));
     assert_false(blocked_says("holds it"));
-    story.frame_count = 0;
-    strcpy(story.call, "pthread_cond_timedwait");
+    incident.frame_count = 0;
+    strcpy(incident.call, "pthread_cond_timedwait");
     assert_true(blocked_says("do not wait for a condition"));
 }
 
 static void test_a_reader_that_runs(void **state)
 {
-    struct pipe_facts *pipe = &story.object.pipe;
+    struct pipe_facts *pipe = &incident.object.pipe;
     (void)state;
     pipe->peers_known = true;
     pipe->peer_count = 1;
@@ -348,12 +348,12 @@ static void test_a_reader_that_runs(void **state)
 static void test_the_process_behind_a_socket_has_a_name(void **state)
 {
     (void)state;
-    story.object.kind = OBJECT_SOCKET;
-    strcpy(story.object.socket.remote, "127.0.0.1:11434");
-    story.object.socket.peer_pid = 20276;
-    strcpy(story.object.socket.peer_name, "ollama");
+    incident.object.kind = OBJECT_SOCKET;
+    strcpy(incident.object.socket.remote, "127.0.0.1:11434");
+    incident.object.socket.peer_pid = 20276;
+    strcpy(incident.object.socket.peer_name, "ollama");
     assert_true(blocked_says("connected to 127.0.0.1:11434, which is ollama[20276]"));
-    story.object.socket.peer_pid = UNKNOWN_NUMBER;
+    incident.object.socket.peer_pid = UNKNOWN_NUMBER;
     assert_true(blocked_says("connected to 127.0.0.1:11434\n"));
 }
 
@@ -362,23 +362,23 @@ static void set_hostile_names(void)
     static struct python_frame python = {.line = 1, .file = HOSTILE, .function = HOSTILE};
     head.executable = "/opt/" HOSTILE;
     head.thread = HOSTILE;
-    strcpy(story.call, HOSTILE);
-    strcpy(story.object.name, HOSTILE);
-    story.object.pipe.peers_known = true;
-    story.object.pipe.peer_count = 1;
-    strcpy(story.object.pipe.peers[0].comm, HOSTILE);
-    strcpy(story.object.pipe.peers[0].waits_in, HOSTILE);
-    story.object.child = story.object.pipe.peers[0];
-    story.object.child.pid = 9;
-    story.python = &python;
-    story.python_count = 1;
+    strcpy(incident.call, HOSTILE);
+    strcpy(incident.object.name, HOSTILE);
+    incident.object.pipe.peers_known = true;
+    incident.object.pipe.peer_count = 1;
+    strcpy(incident.object.pipe.peers[0].comm, HOSTILE);
+    strcpy(incident.object.pipe.peers[0].waits_in, HOSTILE);
+    incident.object.child = incident.object.pipe.peers[0];
+    incident.object.child.pid = 9;
+    incident.python = &python;
+    incident.python_count = 1;
     static struct javascript_frame javascript = {
         .readable = true, .line = 1, .file = HOSTILE, .function = HOSTILE};
-    story.javascript = &javascript;
-    story.javascript_count = 1;
+    incident.javascript = &javascript;
+    incident.javascript_count = 1;
     strcpy(frames[0].module, "/opt/" HOSTILE);
     strcpy(frames[0].symbol, HOSTILE);
-    story.frame_count = 1;
+    incident.frame_count = 1;
 }
 
 /* What a terminal shows: nothing but lines that begin as ours do, and no command. */
@@ -409,14 +409,14 @@ static void test_hostile_names_in_text(void **state)
     event_text_start(&text, &head, &start);
     assert_non_null(strstr(data, "PIPESHIM_LOOP=x"));
     is_clean("start");
-    event_text_blocked(&text, &head, &story, true);
+    event_text_blocked(&text, &head, &incident, true);
     is_clean("blocked");
-    story.object.kind = OBJECT_SOCKET;
-    strcpy(story.object.socket.remote, HOSTILE);
-    event_text_blocked(&text, &head, &story, true);
+    incident.object.kind = OBJECT_SOCKET;
+    strcpy(incident.object.socket.remote, HOSTILE);
+    event_text_blocked(&text, &head, &incident, true);
     is_clean("blocked on a socket");
     strcpy(lag.calls[0].name, HOSTILE);
-    event_text_lag(&text, &head, &story, &lag, true);
+    event_text_lag(&text, &head, &incident, &lag, true);
     is_clean("lag");
     strcpy(finding.chain[0].comm, HOSTILE);
     strcpy(finding.chain[0].waits_in, HOSTILE);
@@ -432,15 +432,15 @@ static void test_hostile_names_in_text(void **state)
     strcpy(member.source, HOSTILE);
     event_text_finding(&text, &head, &finding, &member, 0);
     is_clean("finding");
-    event_text_filling(&text, &head, 2, &story.object, &forecast);
+    event_text_filling(&text, &head, 2, &incident.object, &forecast);
     is_clean("filling");
-    drain.object = story.object;
+    drain.object = incident.object;
     event_text_drain(&text, &head, &drain);
     is_clean("drain_start");
     event_text_warning(&text, &head, HOSTILE);
     is_clean("warning");
     summary_begin(&summary);
-    summary_blocked(&summary, &story);
+    summary_blocked(&summary, &incident);
     strcpy(summary.loops[0].thread, HOSTILE);
     summary.loop_count = 1;
     event_text_summary(&text, &head, &summary);
@@ -452,7 +452,7 @@ static void test_hostile_names_in_json(void **state)
 {
     (void)state;
     set_hostile_names();
-    event_json_blocked(&text, &head, &story, true);
+    event_json_blocked(&text, &head, &incident, true);
     for (const char *at = data; *at && *at != '\n'; at++)
         assert_in_range((unsigned char)*at, ' ', '~');
     json_t *object = parsed("blocked");

@@ -62,7 +62,7 @@ static void reader_progress_starts_anew(void **state)
     (void)state;
     struct fill_history history = {0};
     struct fill_forecast forecast;
-    for (uint64_t i = 0; i < 20; i++) /* a reader that keeps up, however full it is at a look */
+    for (uint64_t i = 0; i < 20; i++) /* a reader that keeps up, however full it is at a scan */
         assert_false(add(&history, 60000 - (int64_t)(i % 3) * 100, i + 1, &forecast));
     assert_false(add(&history, 50000, 30, &forecast));
     assert_false(add(&history, 51000, 31, &forecast));
@@ -114,8 +114,8 @@ static void reader_that_waits_starts_anew(void **state)
     assert_int_equal(pipe(fds), 0);
     for (unsigned i = 1; i <= 12; i++) {
         assert_int_equal(write(fds[1], bytes, sizeof bytes), sizeof bytes);
-        fill_watch_look(&watch, getpid(), 10, i * second, take, &reports);
-        assert_int_equal(reports.count, i / FILL_LOOKS);
+        fill_watch_scan(&watch, getpid(), 10, i * second, take, &reports);
+        assert_int_equal(reports.count, i / FILL_SCANS);
     }
     close(fds[0]);
     close(fds[1]);
@@ -132,7 +132,7 @@ static void a_real_pipe(void **state)
     copy = dup(fds[1]);
     for (unsigned i = 1; i <= 7; i++) {
         assert_int_equal(write(fds[1], bytes, sizeof bytes), sizeof bytes);
-        assert_int_equal(fill_watch_look(&watch, getpid(), 75, i * second, take, &reports), 0);
+        assert_int_equal(fill_watch_scan(&watch, getpid(), 75, i * second, take, &reports), 0);
         assert_int_equal(reports.count, i < 6 ? 0 : 1); /* 49,152 bytes are 75 % */
     }
     assert_int_equal(reports.fd, fds[1]);
@@ -142,9 +142,9 @@ static void a_real_pipe(void **state)
     close(fds[1]);
     close(copy);
     unsigned before = watch.count;
-    fill_watch_look(&watch, getpid(), 75, 20 * second, take, &reports);
+    fill_watch_scan(&watch, getpid(), 75, 20 * second, take, &reports);
     assert_int_equal(watch.count, before - 1); /* forgotten with its last end */
-    assert_true(fill_watch_look(&watch, INT32_MAX, 75, 0, take, &reports) < 0);
+    assert_true(fill_watch_scan(&watch, INT32_MAX, 75, 0, take, &reports) < 0);
 }
 
 int main(void)

@@ -107,12 +107,12 @@ enum ending { NOTHING, TIME, NO_BYTES, A_QUEUE, A_CHILD, ANOTHER_PIPE };
  * no new headroom is granted. */
 static int passes_after(enum ending ending)
 {
-    struct headroom *room = &headrooms[ends[1]];
+    struct headroom *space = &headrooms[ends[1]];
     int passes = 0;
     for (int i = 0; i < 1000; i++) {
-        room->asked = ticks_now() - (ending == TIME ? TICKS_IN_100_US : 0);
-        room->left = ending == NO_BYTES ? SMALL - 1 : PIPE_BUF;
-        room->free_since = descriptors_children_ended;
+        space->asked = ticks_now() - (ending == TIME ? TICKS_IN_100_US : 0);
+        space->left = ending == NO_BYTES ? SMALL - 1 : PIPE_BUF;
+        space->free_since = descriptors_children_ended;
         state_of_drain.active = ending == A_QUEUE;
         descriptors_children_ended += ending == A_CHILD;
         if (ending == ANOTHER_PIPE)

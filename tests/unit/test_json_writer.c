@@ -88,7 +88,7 @@ static void test_structure(void **state)
     json_close(&json, '}');
     assert_string_equal(data, "{\"a\":[],\"o\":[18446744073709551615,-5,{\"t\":true}],"
                               "\"h\":\"0xff\",\"m\":1.002}");
-    assert_int_equal(json_room(&json), sizeof data - 1 - strlen(data));
+    assert_int_equal(json_space(&json), sizeof data - 1 - strlen(data));
 }
 
 int main(void)

@@ -119,7 +119,7 @@ static void test_full_pipe(void)
     close(ends[1]);
 }
 
-/* Memory is bounded; what finds no room is counted, and the order of the rest is kept. */
+/* Memory is bounded; what finds no space is counted, and the order of the rest is kept. */
 static void test_bound(void)
 {
     static char record[60000];
@@ -265,7 +265,7 @@ static void test_path(void)
     unlink(path);
 }
 
-/* What cannot be opened is told once, and stderr is used instead. */
+/* What cannot be opened is reported once, and stderr is used instead. */
 static void goes_to_stderr(const char *pattern, const char *reason)
 {
     char message[512];

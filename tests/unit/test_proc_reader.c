@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Files of /proc: none is told in part. */
+/* Files of /proc: none is read in part. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

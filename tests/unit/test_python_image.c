@@ -92,7 +92,7 @@ static void what_is_no_code_object_is_no_frame(void **state)
     }
 }
 
-static void a_circle_of_frames_ends(void **state)
+static void a_cycle_of_frames_ends(void **state)
 {
     (void)state;
     python_image_build(&image, 12);
@@ -110,7 +110,7 @@ static void a_circle_of_frames_ends(void **state)
     assert_int_equal(facts.completeness, PYTHON_STACK_MOVING);
 }
 
-static void a_circle_of_threads_ends(void **state)
+static void a_cycle_of_threads_ends(void **state)
 {
     (void)state;
     python_image_build(&image, 12);
@@ -274,8 +274,8 @@ int main(void)
         cmocka_unit_test(frames_of_every_version_are_read),
         cmocka_unit_test(a_broken_link_leaves_the_inner_frames),
         cmocka_unit_test(what_is_no_code_object_is_no_frame),
-        cmocka_unit_test(a_circle_of_frames_ends),
-        cmocka_unit_test(a_circle_of_threads_ends),
+        cmocka_unit_test(a_cycle_of_frames_ends),
+        cmocka_unit_test(a_cycle_of_threads_ends),
         cmocka_unit_test(a_running_chain_must_end_where_python_starts),
         cmocka_unit_test(what_is_not_known_says_so),
         cmocka_unit_test(damaged_images_are_read_without_harm),

@@ -55,12 +55,12 @@ static unsigned read_moving(unsigned minor, void (*as)(void))
                                      &facts);
 }
 
-static void assert_outer_frames(unsigned minor, void (*as)(void), unsigned frames_told)
+static void assert_outer_frames(unsigned minor, void (*as)(void), unsigned frames_reported)
 {
-    assert_int_equal(read_moving(minor, as), frames_told);
+    assert_int_equal(read_moving(minor, as), frames_reported);
     assert_int_equal(facts.completeness, PYTHON_STACK_OUTER);
-    assert_int_equal(frames[frames_told - 1].line, 11);
-    assert_string_equal(frames[frames_told - 1].function, "<module>");
+    assert_int_equal(frames[frames_reported - 1].line, 11);
+    assert_string_equal(frames[frames_reported - 1].function, "<module>");
 }
 
 static void assert_left_out(unsigned minor, void (*as)(void))
@@ -103,7 +103,7 @@ static void returned_to_the_middle(void)
     change(image.innermost_pointer, image.middle_frame);
 }
 
-static void frames_that_were_left_behind_are_not_told(void **state)
+static void frames_that_were_left_are_not_reported(void **state)
 {
     (void)state;
     for (unsigned minor = FIRST_MINOR; minor <= LAST_MINOR; minor++) {
@@ -122,7 +122,7 @@ static void called_from_elsewhere(void)
     change(image.innermost_frame + image.runtime.offsets.frame_previous, image.outermost_frame);
 }
 
-static void what_is_not_seen_in_use_is_not_told(void **state)
+static void what_is_not_seen_in_use_is_not_reported(void **state)
 {
     (void)state;
     for (unsigned minor = FIRST_MINOR; minor <= LAST_MINOR; minor++) {
@@ -156,8 +156,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_innermost_line_may_move),
-        cmocka_unit_test(frames_that_were_left_behind_are_not_told),
-        cmocka_unit_test(what_is_not_seen_in_use_is_not_told),
+        cmocka_unit_test(frames_that_were_left_are_not_reported),
+        cmocka_unit_test(what_is_not_seen_in_use_is_not_reported),
         cmocka_unit_test(one_snapshot_of_many_is_enough_to_refute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

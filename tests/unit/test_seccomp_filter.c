@@ -144,7 +144,7 @@ static void test_memory(void **state)
     COMPARE(FOR_GETPPID(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch))));
 }
 
-/* The kernel ends the thread there (SECCOMP_RET_KILL_THREAD is 0): never told as allowed. */
+/* The kernel ends the thread there (SECCOMP_RET_KILL_THREAD is 0): never reported as allowed. */
 static void test_division_by_zero(void **state)
 {
     struct sock_filter steps[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0),

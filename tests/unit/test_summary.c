@@ -11,7 +11,7 @@
 #include "report/summary.h"
 
 static struct summary summary;
-static struct story story;
+static struct incident incident;
 
 static int by_size(const void *left, const void *right)
 {
@@ -24,9 +24,9 @@ static void check_percentile(const struct summary_site *site, const uint64_t *so
                              unsigned count, unsigned percent)
 {
     uint64_t exact = sorted[(count * percent + 99) / 100 - 1];
-    uint64_t told = summary_percentile_ns(site, percent);
-    assert_true(told >= exact);
-    assert_true(told <= exact + exact / 4 + 1000); /* a quarter of a power of two */
+    uint64_t estimate = summary_percentile_ns(site, percent);
+    assert_true(estimate >= exact);
+    assert_true(estimate <= exact + exact / 4 + 1000); /* a quarter of a power of two */
 }
 
 static void test_percentiles(void **state)
@@ -41,7 +41,7 @@ static void test_percentiles(void **state)
         for (unsigned i = 0; i < count; i++) {
             times[i] = (uint64_t)random() << (random() % 18);
             total += times[i];
-            uint32_t at = summary_blocked(&summary, &story);
+            uint32_t at = summary_blocked(&summary, &incident);
             summary_returned(&summary, at, times[i]);
         }
         qsort(times, count, sizeof *times, by_size);
@@ -60,15 +60,15 @@ static void test_sites(void **state)
 {
     (void)state;
     summary_begin(&summary);
-    memset(&story, 0, sizeof story);
-    strcpy(story.call, "write");
+    memset(&incident, 0, sizeof incident);
+    strcpy(incident.call, "write");
     for (unsigned i = 0; i < SITE_LIMIT; i++) {
-        story.stack_hash = i;
-        assert_int_equal(summary_blocked(&summary, &story), i);
+        incident.stack_hash = i;
+        assert_int_equal(summary_blocked(&summary, &incident), i);
     }
-    assert_int_equal(summary_blocked(&summary, &story), SITE_LIMIT - 1);
-    strcpy(story.call, "read");
-    assert_int_equal(summary_blocked(&summary, &story), SITE_NONE);
+    assert_int_equal(summary_blocked(&summary, &incident), SITE_LIMIT - 1);
+    strcpy(incident.call, "read");
+    assert_int_equal(summary_blocked(&summary, &incident), SITE_NONE);
     summary_returned(&summary, SITE_NONE, 5);
     assert_int_equal(summary.sites_lost, 1);
     assert_int_equal(summary.reports, SITE_LIMIT + 2);

@@ -31,14 +31,14 @@ static bool held_back(const char *rules)
         {.readable = true, .function = "writeSync", .file = "node:fs"},
         {.readable = true, .function = "handle", .file = "/srv/app.js"},
     };
-    static const struct story story = {.call = "fprintf",
-                                       .frames = frames,
-                                       .frame_count = 3,
-                                       .javascript = javascript,
-                                       .javascript_count = 2};
+    static const struct incident incident = {.call = "fprintf",
+                                             .frames = frames,
+                                             .frame_count = 3,
+                                             .javascript = javascript,
+                                             .javascript_count = 2};
     complaints = 0;
     suppress_parse(rules, (unsigned)strlen(rules), complain, NULL);
-    return suppress_match(&story, "pipe_write");
+    return suppress_match(&incident, "pipe_write");
 }
 
 static void test_rules(void **state)

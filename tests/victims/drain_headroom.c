@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A write that the drainer lets pass untested, because the pipe was empty, and that finds no room:
+ * A write that the drainer lets pass untested, because the pipe was empty, and that finds no space:
  * each record that vmsplice() brings takes one of the pipe's 16 buffers. Both ends are this
  * program's, which reads only between two tries; without a rescue it hangs.
  *

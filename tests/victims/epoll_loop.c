@@ -287,18 +287,18 @@ int main(int count, char **arguments)
     struct epoll_event wanted = {.events = EPOLLIN};
     const char *way = count > 1 ? arguments[1] : "none";
     path = count > 2 ? arguments[2] : "/nonexistent";
-    int turns = count > 3 ? atoi(arguments[3]) : 20;
+    int iterations = count > 3 ? atoi(arguments[3]) : 20;
     struct sigaction action = {.sa_handler = release};
     sigaction(SIGUSR1, &action, NULL);
     int loop = epoll_create1(0);
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     timerfd_settime(timer, 0, &period, NULL);
     epoll_ctl(loop, EPOLL_CTL_ADD, timer, &wanted);
-    for (int i = 0; i < turns; i++)
+    for (int i = 0; i < iterations; i++)
         turn(loop, timer);
     if (strcmp(way, "none") != 0)
         blocked_here(way);
-    for (int i = 0; i < turns; i++)
+    for (int i = 0; i < iterations; i++)
         turn(loop, timer);
     return 0;
 }

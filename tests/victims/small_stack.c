@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a signal handler does on an alternate stack that has room for the kernel's frame and 3 KiB:
+ * What a signal handler does on an alternate stack that has space for the kernel's frame and 3 KiB:
  *   small_stack WHAT
  * exit: _exit(3); write: the process's first write, that blocks until stdout is read; child: the
  * first call of a forked child, which then leaves by _exit. Below the stack nothing is mapped.

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cli/diagnose/output.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 
 bool diagnosis_asked(const struct diagnosis *diagnosis, int pid)
 {
@@ -29,7 +29,7 @@ static void take_peers(const struct wait_graph *graph, int pid, int fd, struct o
     int64_t unread;
     bool writes = facts->pipe.role && strcmp(facts->pipe.role, "writer") == 0;
     if (fd_describe(pid, fd, &description) < 0 ||
-        !wait_graph_other_end(graph, pid, &description, writes ? WAIT_FOR_ROOM : WAIT_FOR_INPUT,
+        !wait_graph_other_end(graph, pid, &description, writes ? WAIT_FOR_SPACE : WAIT_FOR_INPUT,
                               &end, &unread))
         return;
     uint32_t count, first = wait_graph_holders(graph, end.key, &count), last = NO_INDEX;
@@ -52,8 +52,8 @@ bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd
 {
     const struct wait_graph *graph = &diagnosis->graph;
     int pid = graph->processes[process].pid;
-    if (fd < 0 ||
-        object_facts_of_fd(pid, fd, ROLE_UNKNOWN, graph->look & ~(unsigned)LOOK_PEERS, facts) < 0)
+    if (fd < 0 || object_facts_of_fd(pid, fd, ROLE_UNKNOWN, graph->access & ~(unsigned)ACCESS_PEERS,
+                                     facts) < 0)
         return false;
     take_peers(graph, pid, fd, facts);
     return true;

@@ -144,7 +144,7 @@ static void set_lines(json_t *object, const struct diagnosis *diagnosis,
     if (!diagnosis->pids || !diagnosis_asked(diagnosis, pid) || place >= LINES_SHOWN ||
         thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
         return;
-    diagnosis_look_at_thread(pid, thread->tid, &member);
+    diagnosis_read_thread(pid, thread->tid, &member);
     set_member(object, &member);
 }
 
@@ -277,7 +277,7 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
     json_object_set_new(object, "event", json_string("diagnosis"));
     set_time(object);
     set_text(object, "verdict", verdicts[diagnosis_status(diagnosis)]);
-    json_object_set_new(object, "looks", json_integer(diagnosis->looks));
+    json_object_set_new(object, "looks", json_integer(diagnosis->scans));
     json_object_set_new(object, "ms", json_real(diagnosis->milliseconds));
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
         json_array_append_new(findings, finding_json(&diagnosis->findings[i],

@@ -16,7 +16,7 @@ static int inner_tid(int pid, int tid)
     return status_read(pid, tid, &inner, 1) && inner.value != 0 ? (int)inner.value : tid;
 }
 
-void diagnosis_look_at_thread(int pid, int tid, struct member *member)
+void diagnosis_read_thread(int pid, int tid, struct member *member)
 {
     struct text_buffer text;
     memset(member, 0, sizeof *member);
@@ -32,8 +32,8 @@ void diagnosis_look_at_thread(int pid, int tid, struct member *member)
         source_line_read(pid, member->python[user].file, member->python[user].line, member->source);
 }
 
-void diagnosis_look_at_members(const struct wait_finding *finding, struct member *members)
+void diagnosis_read_members(const struct wait_finding *finding, struct member *members)
 {
     for (unsigned i = 0; i < finding->count; i++)
-        diagnosis_look_at_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
+        diagnosis_read_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
 }

@@ -7,10 +7,10 @@
 #include "graph/finding.h"
 
 /* Fills one member for each link of the chain. What may not be read is said in `note`. */
-void diagnosis_look_at_members(const struct wait_finding *finding, struct member *members);
+void diagnosis_read_members(const struct wait_finding *finding, struct member *members);
 
 /* The same for a thread that waits in no finding. */
-void diagnosis_look_at_thread(int pid, int tid, struct member *member);
+void diagnosis_read_thread(int pid, int tid, struct member *member);
 
 /* Runs on: tool. AS-safe: no. Blocks: as long as the file systems of source files do. */
 #endif

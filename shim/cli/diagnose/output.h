@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cli/diagnose/look.h"
+#include "cli/diagnose/scan.h"
 #include "facts/object_facts.h"
 
 /* Facts of a descriptor of a process of the graph, with the peers that the graph knows. False when

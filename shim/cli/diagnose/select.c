@@ -12,18 +12,18 @@
 
 struct list {
     int *pids;
-    unsigned count, room;
+    unsigned count, space;
 };
 
 static bool add(struct list *list, int pid)
 {
-    if (list->count == list->room) {
-        unsigned room = list->room ? list->room * 2 : 64;
-        int *larger = reallocarray(list->pids, room, sizeof *larger);
+    if (list->count == list->space) {
+        unsigned space = list->space ? list->space * 2 : 64;
+        int *larger = reallocarray(list->pids, space, sizeof *larger);
         if (!larger)
             return false;
         list->pids = larger;
-        list->room = room;
+        list->space = space;
     }
     list->pids[list->count++] = pid;
     return true;

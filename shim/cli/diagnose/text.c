@@ -32,7 +32,7 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
     struct finding_report report = {
         .finding = &diagnosis->findings[index],
         .members = &diagnosis->members[(size_t)index * CHAIN_LIMIT],
-        .looks = 2,
+        .scans = 2,
         .columns = style->columns,
         .all_frames = style->stacks,
     };
@@ -114,7 +114,7 @@ static void print_lines(int pid, const struct wait_thread *thread, const struct 
     static struct member member;
     if (thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
         return;
-    diagnosis_look_at_thread(pid, thread->tid, &member);
+    diagnosis_read_thread(pid, thread->tid, &member);
     if (member.where[0])
         fprintf(out, "      > %s    %s\n", member.where, clean(member.source));
     for (unsigned i = 0; style->stacks && i < member.python_count; i++)
@@ -255,7 +255,7 @@ static void print_clear(const struct diagnosis *diagnosis)
                 seen + diagnosis->unread, diagnosis->unread);
     else
         fprintf(out, "pipeshim: nothing is stuck");
-    fprintf(out, "  (%u look%s, %.0f ms)\n", diagnosis->looks, diagnosis->looks == 1 ? "" : "s",
+    fprintf(out, "  (%u look%s, %.0f ms)\n", diagnosis->scans, diagnosis->scans == 1 ? "" : "s",
             diagnosis->milliseconds);
 }
 

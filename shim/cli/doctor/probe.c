@@ -15,7 +15,7 @@
 
 #include "cli/doctor/program.h"
 
-enum { WORDS = 4, PATIENCE_S = 10, LOOK_EVERY_MS = 5 };
+enum { WORDS = 4, PATIENCE_S = 10, POLL_MS = 5 };
 
 /* Programs that some image without a shell has all the same: each can do nothing, and write to its
  * stderr for ever. */
@@ -187,8 +187,8 @@ static _Noreturn void be_parent(const struct probe *probe)
 /* Waits until the log has the event. A new reference to it; NULL after PATIENCE_S. */
 static json_t *await(const struct probe *probe, const char *kind)
 {
-    struct timespec moment = {0, LOOK_EVERY_MS * 1000000L};
-    for (int left = PATIENCE_S * 1000 / LOOK_EVERY_MS; left > 0; left--) {
+    struct timespec moment = {0, POLL_MS * 1000000L};
+    for (int left = PATIENCE_S * 1000 / POLL_MS; left > 0; left--) {
         json_t *events = read_events(probe);
         json_t *event = json_incref(event_of(events, kind));
         json_decref(events);

@@ -8,8 +8,8 @@
 
 #include "cli/doctor/results.h"
 
-/* Adds what came of it: does the library load, is a stuck write told, is the deadlock proved, with
- * which facts. Takes about half a second, 20 seconds at most where nothing is told. */
+/* Adds what came of it: does the library load, is a stuck write reported, is the deadlock proved,
+ * with which facts. Takes about half a second, 20 seconds at most where nothing is reported. */
 void probe_run(struct results *results, const char *library);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls and absences of event loops: from the report that they last to the one that they end. */
+/* Calls and lags of event loops: from the report that they last to the one that they end. */
 #include "cli/report/aggregate_events.h"
 #include "cli/report/event_peer.h"
 #include "cli/report/event_stack.h"

@@ -29,8 +29,8 @@ static enum wait_reason reason_of(const json_t *link)
     static const struct {
         const char *name;
         enum wait_reason reason;
-    } reasons[] = {{"room", REASON_ROOM}, {"child", REASON_CHILD}, {"signal", REASON_SIGNAL},
-                   {"lock", REASON_LOCK}, {"input", REASON_INPUT}, {"thread", REASON_FUTEX}};
+    } reasons[] = {{"room", REASON_SPACE}, {"child", REASON_CHILD}, {"signal", REASON_SIGNAL},
+                   {"lock", REASON_LOCK},  {"input", REASON_INPUT}, {"thread", REASON_FUTEX}};
     for (unsigned i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         if (strcmp(field_string(link, "waits_for"), reasons[i].name) == 0)
             return reasons[i].reason;
@@ -105,7 +105,7 @@ void event_finding_write(const json_t *event, unsigned columns, FILE *out)
         struct finding_report report = {.finding = &read->finding,
                                         .members = read->members,
                                         .blocked_ns = read->blocked_ns,
-                                        .looks = 2,
+                                        .scans = 2,
                                         .columns = columns};
         text_init(&text, lines, TEXT_LIMIT);
         finding_text_first_line(&text, &report);

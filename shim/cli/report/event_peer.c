@@ -26,7 +26,7 @@ static void name_process(char *text, size_t size, const json_t *process, bool ge
 }
 
 /* The peer to name: the one that waits in something explains more than one that runs. */
-static const json_t *telling_peer(const json_t *peers)
+static const json_t *speaking_peer(const json_t *peers)
 {
     for (size_t i = 0; i < json_array_size(peers); i++)
         if (*field_string(json_array_get(peers, i), "waits_in"))
@@ -46,7 +46,7 @@ void peer_text(const json_t *event, bool generic, char *text, size_t size, int32
         *pid = field_small(child, "pid");
         name_process(text, size, child, generic, "child");
     } else if (json_array_size(peers) > 0) {
-        const json_t *peer = telling_peer(peers);
+        const json_t *peer = speaking_peer(peers);
         bool writer = strcmp(field_string(pipe, "role"), "writer") == 0;
         *pid = field_small(peer, "pid");
         name_process(text, size, peer, generic, writer ? "reader" : "writer");

@@ -119,11 +119,11 @@ static uint32_t read_natives(struct model *model, const json_t *stack, bool lag,
 }
 
 static uint32_t read_interpreted(struct model *model, const json_t *stack, enum language language,
-                                 uint32_t *frames, uint32_t room)
+                                 uint32_t *frames, uint32_t space)
 {
     size_t size = json_array_size(stack);
     uint32_t count = 0;
-    for (size_t i = 0; i < size && count < room; i++) {
+    for (size_t i = 0; i < size && count < space; i++) {
         const json_t *json = json_array_get(stack, i);
         struct frame frame = interpreted_frame(model, json, language);
         int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;

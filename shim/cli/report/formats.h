@@ -31,7 +31,7 @@ void format_markdown(const struct model *model, uint32_t limit, FILE *out);
 /* For a CI server: a failed test case for each deadlock and finding. */
 void format_junit(const struct model *model, FILE *out);
 
-/* What found no room in the model's tables, a line each that starts with `before`. */
+/* What found no space in the model's tables, a line each that starts with `before`. */
 void format_limits(const struct model *model, const char *before, FILE *out);
 
 /* Runs on: tool. AS-safe: no. Blocks: on its output. */

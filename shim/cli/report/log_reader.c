@@ -18,7 +18,7 @@ void log_reader_close(struct log_reader *reader)
     reader->buffer = NULL;
 }
 
-/* Makes room, then reads once. False at the end of the file and on errors. */
+/* Makes space, then reads once. False at the end of the file and on errors. */
 static bool fill(struct log_reader *reader)
 {
     if (reader->start > 0) {

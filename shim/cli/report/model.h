@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a report knows of the logs it has read: bounded tables, filled by aggregate.c in one pass,
- * read by the formats. What finds no room is counted in `overflow`, and the report says so.
+ * read by the formats. What finds no space is counted in `overflow`, and the report says so.
  * Times are microseconds since 1970 (UTC), durations microseconds.
  */
 #ifndef PIPESHIM_CLI_REPORT_MODEL_H
@@ -18,7 +18,7 @@ enum {
     OPEN_LIMIT = 1 << 15,        /* calls that have not returned yet */
     FRAME_LIMIT = 1 << 16,       /* different frames */
     SITE_LIMIT = 1 << 14,        /* different call sites */
-    SITE_RESERVE = 1 << 10,      /* of them, for calls whose stack found no room */
+    SITE_RESERVE = 1 << 10,      /* of them, for calls whose stack found no space */
     SITE_FRAMES_LIMIT = 1 << 20, /* frames of all sites' stacks together */
     STACK_LIMIT = 400,           /* frames of one stack */
     SLICE_LIMIT = 100000,        /* single calls kept for the timelines: the longest */
@@ -178,7 +178,7 @@ struct model {
     struct process *processes;
     struct thread *threads;
     struct frame *frames;
-    struct call_site *sites; /* sites[0] takes what finds no room */
+    struct call_site *sites; /* sites[0] takes what finds no space */
     uint32_t *site_frames;
     struct slice *slices; /* a heap, the shortest first, until it is sorted by start */
     struct fill_sample *fills;
@@ -227,13 +227,13 @@ struct process_key {
 /* The last process with that pid, whose `older` leads to those before it; NONE: there is none. */
 int32_t model_newest_process(const struct model *model, int32_t pid);
 
-/* The process, thread, frame or site with that key, made if it is new. NONE if there is no room;
+/* The process, thread, frame or site with that key, made if it is new. NONE if there is no space;
  * counted in overflow. */
 int32_t model_process(struct model *model, const struct process_key *key);
 int32_t model_thread(struct model *model, uint32_t process, int32_t tid, string_id name);
 int32_t model_frame(struct model *model, const struct frame *frame);
-/* Never NONE: what finds no room goes to the site of the same program and call without a stack, and
- * at last to site 0. */
+/* Never NONE: what finds no space goes to the site of the same program and call without a stack,
+ * and at last to site 0. */
 uint32_t model_site(struct model *model, const struct call_site *like, const uint32_t *frames);
 
 /* Adds one call, lag or drain to the totals of its site and process, and to the timeline. */

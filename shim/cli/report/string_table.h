@@ -25,7 +25,7 @@ struct string_table {
     uint32_t *slots; /* open addressing; 0 is a free slot */
     uint32_t count;
     size_t used;
-    uint64_t overflowed; /* strings that found no room: they became "(table full)" */
+    uint64_t overflowed; /* strings that found no space: they became "(table full)" */
 };
 
 /* False: no memory. */

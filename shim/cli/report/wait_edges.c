@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { LOOK_BACK = 64 }; /* earlier calls of the other process that may still last */
+enum { EARLIER_CALLS = 64 }; /* earlier calls of the other process that may still last */
 
 struct index {
     uint32_t *first;  /* of each process, in `slices`; one more at the end */
@@ -62,7 +62,7 @@ static int32_t find_overlap(const struct model *model, const struct index *index
         else
             high = middle;
     }
-    for (uint32_t i = 0; i < LOOK_BACK && low > begin; i++) {
+    for (uint32_t i = 0; i < EARLIER_CALLS && low > begin; i++) {
         const struct slice *other = &model->slices[index->slices[--low]];
         if (other->kind == SLICE_CALL && other != slice &&
             other->start + other->duration >= slice->start)

@@ -141,7 +141,7 @@ static void say_why_not(int error, const struct rescue_target *target)
             target->writer, why);
 }
 
-/* A process that only needed room for one more line goes on at once; one that writes on fills any
+/* A process that only needed space for one more line goes on at once; one that writes on fills any
  * pipe, so it is given a moment to. */
 static bool goes_on(const struct rescue_target *target)
 {

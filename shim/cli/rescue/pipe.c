@@ -12,13 +12,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/diagnose/look.h"
+#include "cli/diagnose/scan.h"
 #include "kernel/borrowed_fd.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 
 enum { DEFAULT_PIPE_MAX = 1 << 20 }; /* the kernel's */
-enum { LOOK_EVERY_MS = 20, LOOKS_A_SCAN = 10, DEFAULT_SOCKET_BYTES = 1 << 20 };
+enum { POLL_MS = 20, POLLS_A_SCAN = 10, DEFAULT_SOCKET_BYTES = 1 << 20 };
 
 static int64_t largest_pipe(void)
 {
@@ -82,7 +82,7 @@ static bool reader_listens(const struct rescue_target *target, struct wait_graph
     int64_t unread;
     int away;
     if (wait_graph_scan(graph) < 0 || fd_describe(target->writer, target->fd, &description) < 0 ||
-        !wait_graph_other_end(graph, target->writer, &description, WAIT_FOR_ROOM, &end, &unread))
+        !wait_graph_other_end(graph, target->writer, &description, WAIT_FOR_SPACE, &end, &unread))
         return false;
     uint32_t count, first = wait_graph_holders(graph, end.key, &count);
     for (uint32_t i = first; i < first + count; i++) {
@@ -137,7 +137,7 @@ int rescue_take(const struct rescue_target *target, int to, uint64_t for_ns,
                 struct rescue_taken *taken)
 {
     struct diagnosis diagnosis;
-    struct timespec pause = {0, (long)LOOK_EVERY_MS * NS_PER_MS};
+    struct timespec pause = {0, (long)POLL_MS * NS_PER_MS};
     uint64_t end = for_ns ? now_ns() + for_ns : UINT64_MAX;
     int result = 0, from = open_reading_end(target);
     memset(taken, 0, sizeof *taken);
@@ -147,11 +147,11 @@ int rescue_take(const struct rescue_target *target, int to, uint64_t for_ns,
         close(from);
         return -ENOMEM;
     }
-    for (unsigned look = 0; result == 0 && !taken->writers_gone; look++) {
+    for (unsigned poll_number = 0; result == 0 && !taken->writers_gone; poll_number++) {
         int stuck = rescue_target_is_stuck(target);
         if (stuck < 0)
             taken->writers_gone = true; /* what is left in the pipe is its reader's */
-        else if (look % LOOKS_A_SCAN == 0 && reader_listens(target, &diagnosis.graph))
+        else if (poll_number % POLLS_A_SCAN == 0 && reader_listens(target, &diagnosis.graph))
             taken->reader_is_back = true;
         else if (now_ns() >= end)
             taken->time_is_over = true;

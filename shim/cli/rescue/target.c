@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/diagnose/look.h"
+#include "cli/diagnose/scan.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/fd_scan.h"
 #include "kernel/proc_text.h"
@@ -36,7 +36,7 @@ static bool choose(const struct diagnosis *diagnosis, int pid, int fd, struct re
             const struct wait_finding *finding = &diagnosis->findings[i];
             for (unsigned k = 0; k < finding->count; k++) {
                 const struct chain_link *link = &finding->chain[k];
-                if (link->reason != REASON_ROOM || link->own_fd < 0 || (link->pid == pid) != own ||
+                if (link->reason != REASON_SPACE || link->own_fd < 0 || (link->pid == pid) != own ||
                     (fd >= 0 && link->own_fd != fd))
                     continue;
                 take_link(finding, link, target);
@@ -53,10 +53,10 @@ enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *targ
     enum rescue_found found = RESCUE_NOT_STUCK;
     if (!diagnosis_start(&diagnosis, &pid, 1))
         return RESCUE_NOT_READABLE;
-    bool looked = diagnose_once(&diagnosis);
-    if (looked && choose(&diagnosis, pid, fd, target))
+    bool scanned = diagnose_once(&diagnosis);
+    if (scanned && choose(&diagnosis, pid, fd, target))
         found = RESCUE_FOUND;
-    else if (!looked || diagnosis.unread > 0)
+    else if (!scanned || diagnosis.unread > 0)
         found = RESCUE_NOT_READABLE;
     else if (diagnosis.found == 0)
         found = RESCUE_NO_PROCESS;

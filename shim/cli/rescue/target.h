@@ -25,8 +25,8 @@ enum rescue_found {
     RESCUE_NOT_READABLE,
 };
 
-/* Diagnoses `pid` (two looks, some 150 ms) and takes from what is found the write that waits for
- * room: of `pid` itself, or of whom it waits for. `fd` -1: any. */
+/* Diagnoses `pid` (two scans, some 150 ms) and takes from what is found the write that waits for
+ * space: of `pid` itself, or of whom it waits for. `fd` -1: any. */
 enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *target);
 
 /* What `--force` takes without a proof: descriptor `fd` of `pid`. False: no pipe, FIFO or socket.

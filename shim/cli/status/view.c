@@ -239,7 +239,7 @@ static json_t *loop_json(const struct status_loop *loop)
     json_t *object = json_object();
     set(object, "tid", json_integer(loop->tid));
     set(object, "thread", text_json(loop->thread));
-    set(object, "turns", json_integer((json_int_t)loop->turns));
+    set(object, "turns", json_integer((json_int_t)loop->iterations));
     set(object, "lags", json_integer((json_int_t)loop->lags));
     set(object, "lag_max_ms", ms_json(loop->lag_max_ns));
     return object;

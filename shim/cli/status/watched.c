@@ -91,8 +91,8 @@ static void forget_the_gone(struct watched_list *list, void (*gone)(const struct
 static bool is_to_be_tried(struct watched *process)
 {
     enum { SELDOM = 16 };
-    unsigned looks = process->looks++;
-    return looks % SELDOM == 0 || (looks < SELDOM && (looks & (looks - 1)) == 0);
+    unsigned scans = process->scans++;
+    return scans % SELDOM == 0 || (scans < SELDOM && (scans & (scans - 1)) == 0);
 }
 
 /* An exec replaces the program and keeps pid and start: the page must still be one. */
@@ -118,8 +118,8 @@ static void look_at(struct watched *process)
     }
 }
 
-bool watched_look(struct watched_list *list,
-                  void (*gone)(const struct watched *process, void *context), void *context)
+bool watched_refresh(struct watched_list *list,
+                     void (*gone)(const struct watched *process, void *context), void *context)
 {
     struct directory directory;
     int pid;

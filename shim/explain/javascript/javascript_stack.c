@@ -8,7 +8,7 @@
 #include "explain/javascript/function.h"
 #include "explain/javascript/script.h"
 
-enum { CODE_LOOK_LIMIT = 8 };
+enum { CODE_READ_LIMIT = 8 };
 
 /* Where a frame's lines are to be looked up, and what it said. */
 struct pending {
@@ -155,9 +155,9 @@ static bool is_in_builtins(struct javascript_runtime *runtime, uint64_t pc)
     struct module_bases bases;
     if (in_ranges(runtime, pc))
         return true;
-    if (runtime->code_looks >= CODE_LOOK_LIMIT || !module_bases_read(runtime->pid, &bases))
+    if (runtime->code_reads >= CODE_READ_LIMIT || !module_bases_read(runtime->pid, &bases))
         return false;
-    runtime->code_looks++;
+    runtime->code_reads++;
     runtime->code_count = bases.code_count;
     memcpy(runtime->code, bases.code, sizeof runtime->code);
     return in_ranges(runtime, pc);

@@ -52,7 +52,7 @@ struct javascript_runtime {
     struct v8_bytecodes bytecodes;
     struct code_range code[CODE_RANGE_LIMIT]; /* where V8's builtins can lie */
     unsigned code_count;
-    unsigned code_looks; /* how often that was looked up */
+    unsigned code_reads; /* how often that was looked up */
     int pid;             /* 0: the calling process */
     enum v8_encoding encoding;
     uint64_t stream_map;

@@ -183,21 +183,21 @@ static size_t whole_size(const struct unit_reader *text)
 static void encode(const struct unit_reader *text, enum v8_string_keep keep, bool cut, char *to,
                    size_t capacity)
 {
-    size_t size = whole_size(text), length = 0, room = capacity - 1;
+    size_t size = whole_size(text), length = 0, space = capacity - 1;
     uint32_t at = 0;
-    cut = cut || size > room;
+    cut = cut || size > space;
     if (cut)
-        room -= ELLIPSIS_SIZE;
-    while (keep == V8_STRING_KEEP_END && size > room)
+        space -= ELLIPSIS_SIZE;
+    while (keep == V8_STRING_KEEP_END && size > space)
         size -= utf8_size(next_character(text, &at));
     if (cut && keep == V8_STRING_KEEP_END) {
         memcpy(to, ellipsis, ELLIPSIS_SIZE);
         length = ELLIPSIS_SIZE;
-        room += ELLIPSIS_SIZE;
+        space += ELLIPSIS_SIZE;
     }
     while (at < text->have) {
         uint32_t code = next_character(text, &at);
-        if (utf8_size(code) > room - length)
+        if (utf8_size(code) > space - length)
             break;
         length += utf8_put(to + length, code);
     }

@@ -47,15 +47,15 @@ static unsigned utf8_put(char *to, uint32_t code)
     return size;
 }
 
-/* Finds the first and the last + 1 character that fit into `room` bytes. */
-static void fit(const struct characters *text, enum python_text_keep keep, size_t room,
+/* Finds the first and the last + 1 character that fit into `space` bytes. */
+static void fit(const struct characters *text, enum python_text_keep keep, size_t space,
                 size_t *first, size_t *end)
 {
     size_t used = 0, kept = 0;
     for (; kept < text->count; kept++) {
         size_t index = keep == PYTHON_TEXT_KEEP_END ? text->count - 1 - kept : kept;
         unsigned size = utf8_size(character_at(text, index));
-        if (used + size > room)
+        if (used + size > space)
             break;
         used += size;
     }

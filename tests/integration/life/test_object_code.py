@@ -37,7 +37,7 @@ class ObjectCodeOfTheLibrary(unittest.TestCase):
 
     def test_the_watchdog_has_no_thread_local_variables(self):
         found = self.watchdog
-        self.assertIn("tell_blocked", found)  # by a long way
+        self.assertIn("report_blocked", found)  # by a long way
         self.assertIn("lag_statistics", found)  # through a table
         uses = ["%s: %s" % (instruction, path_to(found, name)) for name in found
                 for instruction in self.code.functions[name].thread_pointer

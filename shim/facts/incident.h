@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* All that is known of one blocked call when it is reported; filled by watch/judge.c from the
  * explanations, printed by report/. */
-#ifndef PIPESHIM_FACTS_STORY_H
-#define PIPESHIM_FACTS_STORY_H
+#ifndef PIPESHIM_FACTS_INCIDENT_H
+#define PIPESHIM_FACTS_INCIDENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #include "facts/python_frame.h"
 #include "facts/stack.h"
 
-struct story {
+struct incident {
     int tid;
     char thread[COMM_LIMIT];
     enum call_class class;
@@ -38,10 +38,10 @@ struct story {
     unsigned javascript_count;
     unsigned javascript_omitted; /* outer frames that are not among them */
     uint64_t stack_hash;
-    const char *note;    /* why something is missing; NULL */
-    int behind_tid;      /* class lock: the thread that holds the FILE; 0: none */
-    uint64_t behind_ref; /* and the report on it */
-    uint64_t lag_ref;    /* the `lag` that was told before this call became slow; 0: none */
+    const char *note;        /* why something is missing; NULL */
+    int lock_owner_tid;      /* class lock: the thread that holds the FILE; 0: none */
+    uint64_t lock_owner_ref; /* and the report on it */
+    uint64_t lag_ref;        /* the `lag` that was reported before this call became slow; 0: none */
 };
 
 /* Runs on: any. Plain data. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One diagnosis: as many looks as it takes to be sure, and what came of them. Shared by the text
+ * One diagnosis: as many scans as it takes to be sure, and what came of them. Shared by the text
  * and the JSON output. Unlike the library it may allocate.
  */
-#ifndef PIPESHIM_CLI_DIAGNOSE_LOOK_H
-#define PIPESHIM_CLI_DIAGNOSE_LOOK_H
+#ifndef PIPESHIM_CLI_DIAGNOSE_SCAN_H
+#define PIPESHIM_CLI_DIAGNOSE_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,11 +34,11 @@ struct note {
 struct diagnosis {
     const int *pids; /* what was asked for; NULL: all processes */
     unsigned pid_count;
-    struct wait_graph graph; /* of the last look */
+    struct wait_graph graph; /* of the last scan */
     struct wait_finding *findings;
     unsigned finding_count; /* confirmed ones */
-    unsigned looks;
-    double milliseconds; /* from the first look to the last, both included */
+    unsigned scans;
+    double milliseconds; /* from the first scan to the last, both included */
     struct note *notes;
     unsigned note_count;
     unsigned found;  /* processes of `pids` that could be looked at */
@@ -49,7 +49,7 @@ struct diagnosis {
     struct member *members;        /* CHAIN_LIMIT a finding: where its links stand */
 };
 
-/* Takes the memory for all looks; false when there is none. */
+/* Takes the memory for all scans; false when there is none. */
 bool diagnosis_start(struct diagnosis *diagnosis, const int *pids, unsigned pid_count);
 void diagnosis_end(struct diagnosis *diagnosis);
 
@@ -59,5 +59,5 @@ bool diagnose_once(struct diagnosis *diagnosis);
 /* STATUS_… of what was found. */
 int diagnosis_status(const struct diagnosis *diagnosis);
 
-/* Runs on: tool. AS-safe: no. Blocks: between its looks. */
+/* Runs on: tool. AS-safe: no. Blocks: between its scans. */
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * No wake-up is lost: drain/room.c itself, a writer that waits and a helper that makes room, in
+ * No wake-up is lost: drain/space.c itself, a writer that waits and a helper that makes space, in
  * every order of their steps. Each atomic access and each system call of it is a step; the two run
  * as coroutines, and each schedule is tried.
  */
@@ -70,19 +70,19 @@ static long model_syscall(long number, ...)
     return 0;
 }
 
-#include "drain/room.c"
+#include "drain/space.c"
 
 static struct channel channel;
-static unsigned room, wanted, batches;
+static unsigned space, wanted, batches;
 
 /* As queue.c: it asks, looks once more, and waits. */
 static void writer(void)
 {
-    while (__atomic_load_n(&room, __ATOMIC_SEQ_CST) < wanted) {
-        uint32_t asked = room_ask(&channel);
+    while (__atomic_load_n(&space, __ATOMIC_SEQ_CST) < wanted) {
+        uint32_t asked = space_request(&channel);
         step();
-        if (__atomic_load_n(&room, __ATOMIC_SEQ_CST) < wanted)
-            room_wait(&channel, asked);
+        if (__atomic_load_n(&space, __ATOMIC_SEQ_CST) < wanted)
+            space_wait(&channel, asked);
     }
     done[WRITER] = true;
     for (;;)
@@ -94,10 +94,10 @@ static void helper(void)
 {
     for (unsigned i = 0; i < batches; i++) {
         step();
-        __atomic_fetch_add(&room, 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&space, 1, __ATOMIC_SEQ_CST);
         step();
-        if (room_is_wanted(&channel))
-            room_tell(&channel);
+        if (space_is_wanted(&channel))
+            space_announce(&channel);
     }
     done[HELPER] = true;
     for (;;)
@@ -109,8 +109,8 @@ static void begin(void)
     static char stacks[ACTORS][64 * 1024];
     static void (*const bodies[ACTORS])(void) = {writer, helper};
     memset(&channel, 0, sizeof channel);
-    channel.keeper = HELPER_TID;
-    room = 0;
+    channel.helper_tid = HELPER_TID;
+    space = 0;
     asleep = false;
     for (int i = 0; i < ACTORS; i++) {
         done[i] = false;
@@ -167,7 +167,7 @@ static unsigned try_all(void)
     }
 }
 
-static void test_room_in_one_batch(void **state)
+static void test_space_in_one_batch(void **state)
 {
     (void)state;
     wanted = 1;
@@ -176,7 +176,7 @@ static void test_room_in_one_batch(void **state)
 }
 
 /* The first batch is not enough: the writer asks again, or is about to sleep for the first time. */
-static void test_room_in_two_batches(void **state)
+static void test_space_in_two_batches(void **state)
 {
     (void)state;
     wanted = 2;
@@ -187,8 +187,8 @@ static void test_room_in_two_batches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_room_in_one_batch),
-        cmocka_unit_test(test_room_in_two_batches),
+        cmocka_unit_test(test_space_in_one_batch),
+        cmocka_unit_test(test_space_in_two_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The look of the watchdog: from a thread with its own descriptors and a small stack, at the
+/* The scan of the watchdog: from a thread with its own descriptors and a small stack, at the
  * process that it lives in, while that process waits in a deadlock. */
 #include <limits.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "graph/finding.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "left_out.h"
 
 enum { FINDINGS = 4, WATCHDOG_STACK = 256 * 1024 };
@@ -33,14 +33,14 @@ static void pause_ms(long milliseconds)
     nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
 }
 
-/* Two looks that agree, or 0 when there was none for a long time. */
-static unsigned confirmed_look(int pid)
+/* Two scans that agree, or 0 when there was none for a long time. */
+static unsigned confirmed_scan(int pid)
 {
-    wait_graph_init(&graph, memory, sizeof memory, LOOK_ALL);
+    wait_graph_init(&graph, memory, sizeof memory, ACCESS_ALL);
     for (int tries = 0; tries < 400; tries++) {
-        unsigned count = wait_graph_look_at(&graph, pid, first, FINDINGS);
+        unsigned count = wait_graph_examine(&graph, pid, first, FINDINGS);
         pause_ms(50);
-        if (count > 0 && wait_graph_look_at(&graph, pid, second, FINDINGS) == count &&
+        if (count > 0 && wait_graph_examine(&graph, pid, second, FINDINGS) == count &&
             wait_finding_confirms(&first[0], &second[0]))
             return count;
     }
@@ -57,7 +57,7 @@ static void fill(int fd)
 /* What the watchdog saw, as an exit status of its process: 0 when all is right. */
 static int check_own_deadlock(int pid)
 {
-    if (confirmed_look(pid) == 0)
+    if (confirmed_scan(pid) == 0)
         return 10;
     const struct wait_finding *finding = &first[0];
     if (finding->kind != FINDING_DEADLOCK || finding->count != 2)
@@ -126,9 +126,9 @@ static void a_watchdog_sees_its_own_process(void **state)
 static void nothing_to_find(void **state)
 {
     (void)state;
-    wait_graph_init(&graph, memory, sizeof memory, LOOK_ALL);
-    assert_int_equal(wait_graph_look_at(&graph, getpid(), first, FINDINGS), 0);
-    assert_int_equal(wait_graph_look_at(&graph, INT_MAX, first, FINDINGS), 0);
+    wait_graph_init(&graph, memory, sizeof memory, ACCESS_ALL);
+    assert_int_equal(wait_graph_examine(&graph, getpid(), first, FINDINGS), 0);
+    assert_int_equal(wait_graph_examine(&graph, INT_MAX, first, FINDINGS), 0);
 }
 
 /* Too little memory for all that is there: no crash, and no verdict. */
@@ -136,7 +136,7 @@ static void memory_that_does_not_suffice(void **state)
 {
     (void)state;
     for (size_t size = 0; size < 4000; size += 61) {
-        wait_graph_init(&graph, memory, size, LOOK_ALL);
+        wait_graph_init(&graph, memory, size, ACCESS_ALL);
         assert_int_equal(wait_graph_scan(&graph), 0);
         wait_graph_load_all(&graph);
         for (unsigned i = 0; i < wait_graph_find(&graph, first, FINDINGS); i++)

@@ -16,27 +16,27 @@
  *
  * System calls only: the helper has no libc.
  */
-#ifndef PIPESHIM_DRAIN_TURN_H
-#define PIPESHIM_DRAIN_TURN_H
+#ifndef PIPESHIM_DRAIN_SEND_ORDER_H
+#define PIPESHIM_DRAIN_SEND_ORDER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* A place in the line: the byte that is locked. */
-enum { TURN_NONE = -1 };
+enum { SEND_ORDER_NONE = -1 };
 
 /* True if a helper sends, or waits for its turn to send, to the pipe that `fd` leads to. */
-bool turn_is_taken(int fd);
+bool send_order_is_taken(int fd);
 
 /* True if a helper has drawn a ticket behind `ticket`. */
-bool turn_is_wanted(int fd, int64_t ticket);
+bool send_order_is_wanted(int fd, int64_t ticket);
 
-/* Draws a ticket; TURN_NONE: there is none to be had, it is taken without asking. It is given back
- * by closing any descriptor of the pipe. For the helper. */
-int64_t turn_draw(int fd);
+/* Draws a ticket; SEND_ORDER_NONE: there is none to be had, it is taken without asking. It is given
+ * back by closing any descriptor of the pipe. For the helper. */
+int64_t send_order_draw(int fd);
 
 /* Waits until all that have drawn before are gone. For the helper. */
-void turn_wait(int fd, int64_t ticket);
+void send_order_wait(int fd, int64_t ticket);
 
-/* Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: turn_wait() only. */
+/* Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: send_order_wait() only. */
 #endif

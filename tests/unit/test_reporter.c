@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What cannot be told now is told later, and what is lost is counted. */
+/* What cannot be reported now is reported later, and what is lost is counted. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "process/life.h"
-#include "report/tell.h"
+#include "report/reporter.h"
 
 static char path[64];
 
@@ -37,7 +37,7 @@ static unsigned no_loops(struct loop_statistics *out, unsigned limit)
     return 0;
 }
 
-static const struct tell_sources sources = {.cpu_stacks = no_stacks, .loops = no_loops};
+static const struct report_sources sources = {.cpu_stacks = no_stacks, .loops = no_loops};
 
 static int set_up(void **state)
 {
@@ -47,8 +47,8 @@ static int set_up(void **state)
     (void)state;
     snprintf(path, sizeof path, "/tmp/pipeshim-tell-%d", getpid());
     snprintf(log, sizeof log, "PIPESHIM_LOG=%s", path);
-    assert_true(tell_read_settings(arguments, environment, false, &settings));
-    assert_true(tell_prepare(arguments, environment, &sources));
+    assert_true(report_read_settings(arguments, environment, false, &settings));
+    assert_true(report_prepare(arguments, environment, &sources));
     return 0;
 }
 
@@ -56,7 +56,7 @@ static int set_up(void **state)
 static const char *written(void)
 {
     static char text[65536];
-    tell_finish(clock_monotonic_ns() + 20ULL * NS_PER_S);
+    report_finish(clock_monotonic_ns() + 20ULL * NS_PER_S);
     int fd = open(path, O_RDONLY);
     ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
     close(fd);
@@ -65,20 +65,20 @@ static const char *written(void)
     return text;
 }
 
-static void test_a_report_that_cannot_be_told_now(void **state)
+static void test_a_report_that_cannot_be_made_now(void **state)
 {
-    static struct story story = {.fd = 1, .class = CLASS_PIPE_WRITE, .call = "write"};
+    static struct incident incident = {.fd = 1, .class = CLASS_PIPE_WRITE, .call = "write"};
     (void)state;
     assert_true(life_reporting_begin(0)); /* another thread speaks, and does not end */
-    struct told told = tell_blocked(&story);
-    assert_true(told.untold);
-    assert_int_equal(told.seq, 0);
-    assert_false(tell_unblocked(1, &told, 1));
+    struct report_ref report = report_blocked(&incident);
+    assert_true(report.deferred);
+    assert_int_equal(report.seq, 0);
+    assert_false(report_unblocked(1, &report, 1));
     life_reporting_end();
-    told = tell_blocked(&story);
-    assert_false(told.untold);
-    assert_true(told.seq > 0);
-    assert_true(tell_unblocked(1, &told, 1));
+    report = report_blocked(&incident);
+    assert_false(report.deferred);
+    assert_true(report.seq > 0);
+    assert_true(report_unblocked(1, &report, 1));
     const char *log = written();
     assert_non_null(strstr(log, "\"event\":\"blocked\""));
     assert_non_null(strstr(log, "\"dropped\":2"));
@@ -105,17 +105,17 @@ static void test_a_signal_does_not_leave_the_log_taken(void **state)
     while (jumps < 20) {
         if (sigsetjmp(back, 1))
             jumps++;
-        lines += tell_line("a line"); /* the queue may be full for a moment */
+        lines += report_line("a line"); /* the queue may be full for a moment */
     }
     memset(&often, 0, sizeof often);
     setitimer(ITIMER_VIRTUAL, &often, NULL);
     signal(SIGVTALRM, SIG_DFL);
-    bool told = false;
-    for (int tries = 0; tries < 2000 && !told; tries++) {
-        told = tell_line("the last line");
+    bool report = false;
+    for (int tries = 0; tries < 2000 && !report; tries++) {
+        report = report_line("the last line");
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
-    assert_true(told);
+    assert_true(report);
     assert_true(lines > 0);
     written();
 }
@@ -130,7 +130,7 @@ static bool reads_in_silence(bool secure)
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
-        bool active = tell_read_settings(arguments, environment, secure, &read);
+        bool active = report_read_settings(arguments, environment, secure, &read);
         syscall(SYS_exit, active);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -148,7 +148,7 @@ static void test_secure_execution_makes_no_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_report_that_cannot_be_told_now),
+        cmocka_unit_test(test_a_report_that_cannot_be_made_now),
         cmocka_unit_test(test_a_signal_does_not_leave_the_log_taken),
         cmocka_unit_test(test_secure_execution_makes_no_call),
     };

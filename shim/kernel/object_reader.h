@@ -5,29 +5,30 @@
  *
  * Made for a thread that does not share the program's descriptor table (watch/). No signal, no
  * ptrace, no open of a pipe end. All functions here are async-signal-safe, allocate nothing, need
- * about 40 KiB of stack, and do work bounded by LOOK_PROCESS_LIMIT processes.
+ * about 40 KiB of stack, and do work bounded by ACCESS_PROCESS_LIMIT processes.
  */
-#ifndef PIPESHIM_KERNEL_OBJECT_LOOK_H
-#define PIPESHIM_KERNEL_OBJECT_LOOK_H
+#ifndef PIPESHIM_KERNEL_OBJECT_READER_H
+#define PIPESHIM_KERNEL_OBJECT_READER_H
 
 #include <stdbool.h>
 
 #include "facts/object_facts.h"
 
 enum {
-    LOOK_PROCESS_LIMIT = 20000, /* processes of one look; further ones count as unreadable */
-    LOOK_THREAD_LIMIT = 64,     /* threads of one peer that are read for its waits_in */
+    ACCESS_PROCESS_LIMIT = 20000, /* processes of one scan; further ones count as unreadable */
+    ACCESS_THREAD_LIMIT = 64,     /* threads of one peer that are read for its waits_in */
 };
 
-/* What a look may use. A seccomp filter may kill the program for a call it does not expect, so a
- * library inside a program with one (Seccomp: 2 in /proc/self/status) looks with LOOK_PROC only. */
+/* What a scan may use. A seccomp filter may kill the program for a call it does not expect, so a
+ * library inside a program with one (Seccomp: 2 in /proc/self/status) looks with ACCESS_PROC only.
+ */
 enum {
-    LOOK_PROC = 0,   /* files of /proc */
-    LOOK_BORROW = 1, /* pidfd_open, pidfd_getfd: how full a pipe is */
-    LOOK_SOCKET = 2, /* an AF_NETLINK socket: peers of AF_UNIX sockets */
-    LOOK_MEMORY = 4, /* process_vm_readv: the descriptors of poll and select, timeouts */
-    LOOK_PEERS = 8,  /* scan all processes for the other end */
-    LOOK_ALL = 15,
+    ACCESS_PROC = 0,   /* files of /proc */
+    ACCESS_BORROW = 1, /* pidfd_open, pidfd_getfd: how full a pipe is */
+    ACCESS_SOCKET = 2, /* an AF_NETLINK socket: peers of AF_UNIX sockets */
+    ACCESS_MEMORY = 4, /* process_vm_readv: the descriptors of poll and select, timeouts */
+    ACCESS_PEERS = 8,  /* scan all processes for the other end */
+    ACCESS_ALL = 15,
 };
 
 enum object_role { ROLE_UNKNOWN, ROLE_WRITER, ROLE_READER };
@@ -35,13 +36,13 @@ enum object_role { ROLE_UNKNOWN, ROLE_WRITER, ROLE_READER };
 /* Fills `facts` for descriptor `fd` of process `pid`. Returns 0, or -errno when not even the kind
  * is known (-ENOENT, -EACCES); what else could not be read is left as unknown in `facts`. With
  * ROLE_UNKNOWN the role is taken from how the descriptor was opened. */
-long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned look,
+long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
                         struct object_facts *facts);
 
 /* Fills `peers` and the counts in `facts->pipe` with the processes that hold the other end. Called
- * by object_facts_of_fd with LOOK_PEERS. The writer's own process is listed when it holds a reading
- * end itself. */
-void find_peers(enum object_role role, unsigned look, struct object_facts *facts);
+ * by object_facts_of_fd with ACCESS_PEERS. The writer's own process is listed when it holds a
+ * reading end itself. */
+void find_peers(enum object_role role, unsigned access, struct object_facts *facts);
 
 /* State, name and wait of a process: of a child that is waited for. `fd` is left unknown. False
  * when there is no such process. */

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 #include "kernel/thread_wait.h"
 
 /* A child that runs `body` until it is killed, or dies with the test. */
@@ -90,7 +90,7 @@ static void full_pipe_by_slots(void **state)
     struct write_order order = {fds[1], 5000, fds[0]};
     pid_t child = spawn(write_for_ever, &order);
     wait_for_kind(child, WAIT_WRITE);
-    assert_int_equal(object_facts_of_fd(child, fds[1], ROLE_WRITER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(child, fds[1], ROLE_WRITER, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_PIPE);
     assert_in_range(facts.pipe.used, 50000, 65535);
     assert_int_equal(facts.pipe.capacity, 65536);
@@ -108,7 +108,7 @@ static void full_pipe_by_slots(void **state)
     assert_int_equal(facts.pipe.inode, status.st_ino);
 
     /* The same pipe from its reader's side: the child holds the other end, and writes to it. */
-    assert_int_equal(object_facts_of_fd(getpid(), fds[0], ROLE_UNKNOWN, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), fds[0], ROLE_UNKNOWN, ACCESS_ALL, &facts), 0);
     assert_string_equal(facts.pipe.role, "reader");
     assert_int_equal(facts.pipe.full, UNKNOWN_NUMBER);
     peer = peer_of(&facts.pipe, child);
@@ -129,12 +129,12 @@ static void empty_and_half_full_pipe(void **state)
     struct object_facts facts;
     char bytes[1000] = {0};
     assert_int_equal(pipe(fds), 0);
-    assert_int_equal(object_facts_of_fd(getpid(), fds[1], ROLE_WRITER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), fds[1], ROLE_WRITER, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.pipe.used, 0);
     assert_int_equal(facts.pipe.full, 0);
     assert_int_equal(facts.pipe.slots_used, 0);
     assert_int_equal(write(fds[1], bytes, sizeof bytes), sizeof bytes);
-    assert_int_equal(object_facts_of_fd(getpid(), fds[1], ROLE_WRITER, LOOK_BORROW, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), fds[1], ROLE_WRITER, ACCESS_BORROW, &facts), 0);
     assert_int_equal(facts.pipe.used, 1000);
     assert_int_equal(facts.pipe.full, 0);
     assert_int_equal(facts.pipe.slots_used, UNKNOWN_NUMBER);
@@ -153,7 +153,7 @@ static void named_fifo(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     int reader = open(path, O_RDONLY | O_NONBLOCK), writer = open(path, O_WRONLY);
     assert_true(reader >= 0 && writer >= 0);
-    assert_int_equal(object_facts_of_fd(getpid(), writer, ROLE_WRITER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), writer, ROLE_WRITER, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_FIFO);
     assert_string_equal(facts.name, path);
     assert_int_equal(facts.pipe.peer_count, 1);
@@ -174,7 +174,7 @@ static void full_socketpair(void **state)
     pid_t child = spawn(write_for_ever, &order);
     close(fds[1]);
     wait_for_kind(child, WAIT_WRITE);
-    assert_int_equal(object_facts_of_fd(child, fds[1], ROLE_WRITER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(child, fds[1], ROLE_WRITER, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_SOCKETPAIR);
     assert_int_equal(facts.pipe.capacity, UNKNOWN_NUMBER);
     assert_int_equal(facts.pipe.slots, UNKNOWN_NUMBER);
@@ -187,7 +187,7 @@ static void full_socketpair(void **state)
     char byte;
     int64_t before = facts.pipe.used;
     assert_int_equal(read(fds[0], &byte, 1), 1);
-    assert_int_equal(object_facts_of_fd(getpid(), fds[0], ROLE_READER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), fds[0], ROLE_READER, ACCESS_ALL, &facts), 0);
     assert_true(facts.pipe.used >= before - 1);
     end(child);
     close(fds[0]);
@@ -204,7 +204,7 @@ static void named_unix_socket(void **state)
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(connect(client, (struct sockaddr *)&address, size), 0);
     int served = accept(listener, NULL, NULL);
-    assert_int_equal(object_facts_of_fd(getpid(), client, ROLE_READER, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), client, ROLE_READER, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_SOCKET);
     assert_string_equal(facts.socket.remote, "unix:@object-look-test");
     assert_int_equal(facts.socket.peer_pid, getpid());
@@ -218,15 +218,15 @@ static void what_is_no_pipe(void **state)
     (void)state;
     struct object_facts facts;
     int null = open("/dev/null", O_WRONLY), file = open("/proc/self/exe", O_RDONLY);
-    assert_int_equal(object_facts_of_fd(getpid(), null, ROLE_UNKNOWN, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), null, ROLE_UNKNOWN, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_OTHER);
     assert_string_equal(facts.name, "/dev/null");
-    assert_int_equal(object_facts_of_fd(getpid(), file, ROLE_UNKNOWN, LOOK_ALL, &facts), 0);
+    assert_int_equal(object_facts_of_fd(getpid(), file, ROLE_UNKNOWN, ACCESS_ALL, &facts), 0);
     assert_int_equal(facts.kind, OBJECT_FILE);
     close(null);
     close(file);
-    assert_int_equal(object_facts_of_fd(getpid(), file, ROLE_UNKNOWN, LOOK_ALL, &facts), -ENOENT);
-    assert_int_equal(object_facts_of_fd(INT32_MAX, 0, ROLE_UNKNOWN, LOOK_ALL, &facts), -ENOENT);
+    assert_int_equal(object_facts_of_fd(getpid(), file, ROLE_UNKNOWN, ACCESS_ALL, &facts), -ENOENT);
+    assert_int_equal(object_facts_of_fd(INT32_MAX, 0, ROLE_UNKNOWN, ACCESS_ALL, &facts), -ENOENT);
 }
 
 /* The watchdog's situation: a thread whose descriptor table is its own. */
@@ -237,7 +237,7 @@ static void *ask_with_own_table(void *result)
         return NULL;
     close(inherited[0]);
     close(inherited[1]);
-    object_facts_of_fd(getpid(), inherited[1], ROLE_WRITER, LOOK_ALL, result);
+    object_facts_of_fd(getpid(), inherited[1], ROLE_WRITER, ACCESS_ALL, result);
     return result;
 }
 

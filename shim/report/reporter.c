@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "report/tell.h"
+#include "report/reporter.h"
 
 #include <signal.h>
 #include <string.h>
@@ -24,26 +24,26 @@ enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
 /* child: constant */
-/* A call that goes on is told again at ten times its threshold, then at each doubling, up to once
- * an hour. */
+/* A call that goes on is reported again at ten times its threshold, then at each doubling, up to
+ * once an hour. */
 enum { STILL_AFTER_THRESHOLDS = 10 };
 #define LONGEST_STILL_NS ((uint64_t)3600 * NS_PER_S)
 
 static struct settings *config;
-static bool name_is_open; /* tell_prepare() must ask for the name; child: constant */
-static const struct tell_sources *sources; /* child: constant */
-static struct event_start start;           /* child: kept, cpu_stacks is asked each time */
-static bool start_told;
+static bool name_is_open; /* report_prepare() must ask for the name; child: constant */
+static const struct report_sources *sources; /* child: constant */
+static struct event_start start;             /* child: kept, cpu_stacks is asked each time */
+static bool start_reported;
 
 /* All below is used under the lock of report/ only. */
 static char record[RECORD_LIMIT]; /* child: scratch */
 static uint64_t last_seq;         /* child: kept, counts_begun says that it counts */
-static uint64_t told_dropped;     /* drops that a record has told of; child: kept, likewise */
+static uint64_t reported_dropped; /* drops that a record has reported; child: kept, likewise */
 static uint64_t held_back_now;  /* reports held back since the last record; child: kept, likewise */
 static struct rate_limit limit; /* child: kept, counts_begun says that it counts */
 static struct summary summary;  /* child: kept, counts_begun says that it counts */
 static uint64_t begun_ns;
-static bool noticed;      /* see tell_notice() */
+static bool noticed;      /* see report_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
 
 /* child: constant */
@@ -68,7 +68,7 @@ static void keep_complaint(const char *line, void *context)
 static void begin_counts(void)
 {
     last_seq = 0;
-    told_dropped = 0;
+    reported_dropped = 0;
     held_back_now = 0;
     counts_begun = true;
     rate_limit_begin(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
@@ -94,8 +94,8 @@ static struct program_names names_of(char *const *arguments, const char *name)
     return names;
 }
 
-bool tell_read_settings(char *const *arguments, char *const *environment, bool secure,
-                        struct settings *into)
+bool report_read_settings(char *const *arguments, char *const *environment, bool secure,
+                          struct settings *into)
 {
     struct program_names names = {NULL, NULL, NULL};
     bool asked = !secure && settings_ask_for_names(environment);
@@ -107,7 +107,8 @@ bool tell_read_settings(char *const *arguments, char *const *environment, bool s
     return settings_are_active(into) || name_is_open;
 }
 
-bool tell_prepare(char *const *arguments, char *const *environment, const struct tell_sources *from)
+bool report_prepare(char *const *arguments, char *const *environment,
+                    const struct report_sources *from)
 {
     struct settings *into = config;
     sources = from;
@@ -125,7 +126,7 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
     for (size_t at = 0; at < complaints_used; at += strlen(complaints + at) + 1)
-        tell_line(complaints + at);
+        report_line(complaints + at);
     return true;
 }
 
@@ -133,7 +134,7 @@ bool tell_prepare(char *const *arguments, char *const *environment, const struct
  * leave it taken for ever. */
 static uint64_t signals_before; /* child: scratch */
 
-static bool begin_telling_within(unsigned patience_ms)
+static bool begin_report_within(unsigned patience_ms)
 {
     const uint64_t all = ~0ULL;
     uint64_t before = 0;
@@ -146,13 +147,13 @@ static bool begin_telling_within(unsigned patience_ms)
     return false;
 }
 
-/* False: nothing can be told now. Another thread that is at it for so long counts as a record that
- * is dropped; a watchdog that has to leave, and another one will tell, does not. */
-static bool begin_telling(void)
+/* False: nothing can be reported now. Another thread that is at it for so long counts as a record
+ * that is dropped; a watchdog that has to leave, and another one will tell, does not. */
+static bool begin_report(void)
 {
     if (!rights_hold())
         return false;
-    if (!begin_telling_within(PATIENCE_MS)) {
+    if (!begin_report_within(PATIENCE_MS)) {
         log_count_lost();
         return false;
     }
@@ -161,7 +162,7 @@ static bool begin_telling(void)
     return true;
 }
 
-/* The page is begun by the watchdog's first look, and by a forked child's. */
+/* The page is begun by the watchdog's first scan, and by a forked child's. */
 static bool have_page(void)
 {
     int pid = atomic_load(&life->pid);
@@ -199,7 +200,7 @@ static void begin_record(struct text_buffer *text, struct event_head *head, cons
         .tid = tid,
         .executable = executable_path(),
         .thread = thread,
-        .dropped = log_dropped() - told_dropped,
+        .dropped = log_dropped() - reported_dropped,
         .suppressed = held_back_now,
     };
 }
@@ -215,7 +216,7 @@ static bool write_record_by(bool (*write)(const char *, size_t, bool),
     uint64_t dropped = log_dropped();
     if (!write(text->data, text->length, is_watchdog()))
         return false;
-    told_dropped = dropped;
+    reported_dropped = dropped;
     held_back_now = 0;
     return true;
 }
@@ -241,7 +242,7 @@ static bool write_warning(const char *message)
 }
 
 /* True if the log's target turned out to be none. */
-static bool tell_trouble(void)
+static bool report_trouble(void)
 {
     static char message[LOG_MESSAGE_LIMIT]; /* child: scratch */
     struct text_buffer text;
@@ -252,9 +253,9 @@ static bool tell_trouble(void)
     return trouble;
 }
 
-static void end_telling(void)
+static void end_report(void)
 {
-    tell_trouble();
+    report_trouble();
     uint64_t before = signals_before;
     life_reporting_end();
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
@@ -266,9 +267,9 @@ static void write_start_by(bool (*write)(const char *, size_t, bool))
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid); /* of the process, whichever thread comes to tell it */
-    if (start_told)
+    if (start_reported)
         return;
-    start_told = true;
+    start_reported = true;
     start.host = log_host();
     start.cpu_stacks = sources->cpu_stacks();
     task_name(pid, thread, sizeof thread);
@@ -288,13 +289,13 @@ static void write_start(void)
 /* A process with nothing to tell leaves no file. */
 static void announce(void)
 {
-    if (!is_json() || !begin_telling())
+    if (!is_json() || !begin_report())
         return;
     write_start_by(config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ? log_record : log_keep);
-    end_telling();
+    end_report();
 }
 
-void tell_start(const char *no_stdio, const char *python, const char *javascript)
+void report_start(const char *no_stdio, const char *python, const char *javascript)
 {
     start.python = python;
     start.javascript = javascript;
@@ -302,9 +303,9 @@ void tell_start(const char *no_stdio, const char *python, const char *javascript
     announce();
 }
 
-void tell_begin_in_child(void)
+void report_begin_in_child(void)
 {
-    start_told = false;
+    start_reported = false;
     log_begin_in_child();
     begun_ns = clock_monotonic_ns();
     counts_begun = false;
@@ -312,19 +313,19 @@ void tell_begin_in_child(void)
     announce();
 }
 
-bool tell_line(const char *message)
+bool report_line(const char *message)
 {
-    if (!begin_telling())
+    if (!begin_report())
         return false;
     bool written = write_warning(message);
-    end_telling();
+    end_report();
     return written;
 }
 
-/* True if a rule or the rate keeps the report from being told. */
-static bool is_held_back(const struct story *story, uint64_t now)
+/* True if a rule or the rate keeps the report back. */
+static bool is_held_back(const struct incident *incident, uint64_t now)
 {
-    if (suppress_match(story, event_class_name(story->class))) {
+    if (suppress_match(incident, event_class_name(incident->class))) {
         summary.suppressed++;
         return true;
     }
@@ -335,66 +336,67 @@ static bool is_held_back(const struct story *story, uint64_t now)
     return true;
 }
 
-struct told tell_blocked(const struct story *story)
+struct report_ref report_blocked(const struct incident *incident)
 {
     struct text_buffer text;
     struct event_head head;
-    struct told told = {.site = SITE_NONE};
+    struct report_ref report = {.site = SITE_NONE};
     uint64_t now = clock_monotonic_ns();
-    if (!begin_telling())
-        return (struct told){.site = SITE_NONE, .untold = true};
-    told.site = summary_blocked(&summary, story);
-    if (!is_held_back(story, now)) {
+    if (!begin_report())
+        return (struct report_ref){.site = SITE_NONE, .deferred = true};
+    report.site = summary_blocked(&summary, incident);
+    if (!is_held_back(incident, now)) {
         write_start();
-        bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
-        begin_record(&text, &head, "blocked", story->tid, story->thread);
-        told.seq = head.seq;
-        told.still_ns = STILL_AFTER_THRESHOLDS * story->threshold_ns;
+        bool with_stack = rate_limit_show_stack(&limit, incident->stack_hash, now);
+        begin_record(&text, &head, "blocked", incident->tid, incident->thread);
+        report.seq = head.seq;
+        report.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;
         if (is_json())
-            event_json_blocked(&text, &head, story, with_stack);
+            event_json_blocked(&text, &head, incident, with_stack);
         else
-            event_text_blocked(&text, &head, story, with_stack);
+            event_text_blocked(&text, &head, incident, with_stack);
         write_record(&text);
     }
     if (have_page())
-        status_page_blocked(story, told.seq, now);
-    end_telling();
-    return told;
+        status_page_blocked(incident, report.seq, now);
+    end_report();
+    return report;
 }
 
-bool tell_still(int tid, struct told *told, uint64_t blocked_ns)
+bool report_still(int tid, struct report_ref *report, uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
-    if (!begin_telling())
+    if (!begin_report())
         return false;
     task_name(tid, thread, sizeof thread);
-    struct event_unblocked event = {told->seq, blocked_ns, false};
+    struct event_unblocked event = {report->seq, blocked_ns, false};
     begin_record(&text, &head, "still", tid, thread);
     if (is_json())
         event_json_still(&text, &head, &event);
     else
         event_text_still(&text, &head, &event);
     write_record(&text);
-    end_telling();
-    told->still_ns = blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
+    end_report();
+    report->still_ns =
+        blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
     return true;
 }
 
-bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
+bool report_unblocked(int tid, const struct report_ref *report, uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
-    if (!begin_telling())
+    if (!begin_report())
         return false;
-    summary_returned(&summary, told->site, blocked_ns);
+    summary_returned(&summary, report->site, blocked_ns);
     if (have_page())
         status_page_unblocked(tid, blocked_ns);
-    if (told->seq != 0) {
+    if (report->seq != 0) {
         task_name(tid, thread, sizeof thread);
-        struct event_unblocked event = {told->seq, blocked_ns, thread[0] == '\0'};
+        struct event_unblocked event = {report->seq, blocked_ns, thread[0] == '\0'};
         begin_record(&text, &head, "unblocked", tid, thread);
         if (is_json())
             event_json_unblocked(&text, &head, &event);
@@ -402,42 +404,42 @@ bool tell_unblocked(int tid, const struct told *told, uint64_t blocked_ns)
             event_text_unblocked(&text, &head, &event);
         write_record(&text);
     }
-    end_telling();
+    end_report();
     return true;
 }
 
-struct told tell_lag(const struct story *story, const struct lag_facts *facts)
+struct report_ref report_lag(const struct incident *incident, const struct lag_facts *facts)
 {
     struct text_buffer text;
     struct event_head head;
-    struct told told = {.site = SITE_NONE};
+    struct report_ref report = {.site = SITE_NONE};
     uint64_t now = clock_monotonic_ns();
-    if (!begin_telling())
-        return (struct told){.site = SITE_NONE, .untold = true};
-    if (!is_held_back(story, now)) {
+    if (!begin_report())
+        return (struct report_ref){.site = SITE_NONE, .deferred = true};
+    if (!is_held_back(incident, now)) {
         write_start();
         summary.reports++;
-        bool with_stack = rate_limit_show_stack(&limit, story->stack_hash, now);
-        begin_record(&text, &head, "lag", story->tid, story->thread);
-        told.seq = head.seq;
+        bool with_stack = rate_limit_show_stack(&limit, incident->stack_hash, now);
+        begin_record(&text, &head, "lag", incident->tid, incident->thread);
+        report.seq = head.seq;
         if (is_json())
-            event_json_lag(&text, &head, story, facts, with_stack);
+            event_json_lag(&text, &head, incident, facts, with_stack);
         else
-            event_text_lag(&text, &head, story, facts, with_stack);
+            event_text_lag(&text, &head, incident, facts, with_stack);
         write_record(&text);
     }
     if (have_page())
-        status_page_lag(story->tid, told.seq, now - facts->lag_ns);
-    end_telling();
-    return told;
+        status_page_lag(incident->tid, report.seq, now - facts->lag_ns);
+    end_report();
+    return report;
 }
 
-bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
+bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
-    if (!begin_telling())
+    if (!begin_report())
         return false;
     if (have_page())
         status_page_lag_end(facts);
@@ -448,7 +450,7 @@ bool tell_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     else
         event_text_lag_end(&text, &head, ref, facts);
     write_record(&text);
-    end_telling();
+    end_report();
     return true;
 }
 
@@ -461,8 +463,8 @@ static int own_thread(const struct wait_finding *finding, int pid)
     return 0;
 }
 
-void tell_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
-                       char *line, size_t size)
+void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
+                         char *line, size_t size)
 {
     struct text_buffer text;
     struct event_head head;
@@ -474,8 +476,8 @@ void tell_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_
     event_json_finding(&text, &head, finding, NULL, blocked_ns);
 }
 
-void tell_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns, char *line,
-                    size_t size)
+void report_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
+                      char *line, size_t size)
 {
     struct text_buffer text;
     struct event_head head;
@@ -498,12 +500,12 @@ void tell_wait_line(const struct status_call *call, uint64_t seq, int tid, uint6
     event_json_end(&json);
 }
 
-void tell_action(const char *action, uint64_t ref, const char *result, int tid)
+void report_action(const char *action, uint64_t ref, const char *result, int tid)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
-    if (!begin_telling())
+    if (!begin_report())
         return;
     task_name(tid, thread, sizeof thread);
     write_start();
@@ -514,26 +516,26 @@ void tell_action(const char *action, uint64_t ref, const char *result, int tid)
     else
         event_text_action(&text, &head, action, ref, result);
     write_record(&text);
-    end_telling();
+    end_report();
 }
 
-void tell_finding_over(enum finding_kind kind)
+void report_finding_over(enum finding_kind kind)
 {
-    if (!begin_telling_within(PATIENCE_MS))
+    if (!begin_report_within(PATIENCE_MS))
         return;
     if (have_page())
         status_page_finding_over(kind);
-    end_telling();
+    end_report();
 }
 
-uint64_t tell_finding(const struct wait_finding *finding, const struct member *members,
-                      uint64_t blocked_ns)
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+                        uint64_t blocked_ns)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
-    if (!begin_telling())
+    if (!begin_report())
         return 0;
     task_name(pid, thread, sizeof thread);
     write_start();
@@ -546,17 +548,17 @@ uint64_t tell_finding(const struct wait_finding *finding, const struct member *m
     write_record(&text);
     if (have_page())
         status_page_finding(finding, own_thread(finding, pid), clock_monotonic_ns());
-    end_telling();
+    end_report();
     return head.seq;
 }
 
-void tell_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
+void report_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
-    if (!begin_telling())
+    if (!begin_report())
         return;
     if (rate_limit_take(&limit, clock_monotonic_ns())) {
         task_name(pid, thread, sizeof thread);
@@ -572,17 +574,17 @@ void tell_filling(int fd, const struct object_facts *object, const struct fill_f
         summary.held_back++;
         held_back_now++;
     }
-    end_telling();
+    end_report();
 }
 
-uint64_t tell_drain(const struct drain_facts *facts)
+uint64_t report_drain(const struct drain_facts *facts)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
     uint64_t seq = 0;
-    if (!begin_telling())
+    if (!begin_report())
         return 0;
     if (facts->ref || rate_limit_take(&limit, clock_monotonic_ns())) {
         task_name(pid, thread, sizeof thread);
@@ -601,17 +603,17 @@ uint64_t tell_drain(const struct drain_facts *facts)
         summary.held_back++;
         held_back_now++;
     }
-    end_telling();
+    end_report();
     return seq;
 }
 
-void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
+void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
 {
     struct text_buffer text;
     struct event_head head;
     char thread[COMM_LIMIT + 1];
     int pid = (int)raw_syscall(SYS_getpid);
-    if (!begin_telling())
+    if (!begin_report())
         return;
     task_name(pid, thread, sizeof thread);
     write_start();
@@ -622,10 +624,10 @@ void tell_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
     else
         event_text_drain_loss(&text, &head, handed_over, bytes, writes);
     write_record(&text);
-    end_telling();
+    end_report();
 }
 
-void tell_notice(void)
+void report_notice(void)
 {
     noticed = true;
 }
@@ -637,7 +639,7 @@ static bool is_worth_a_file(bool has_loops)
     return noticed || watched >= (has_loops ? 1 : 10) * (uint64_t)NS_PER_S;
 }
 
-static void look_at_page(bool has_loops)
+static void refresh_page(bool has_loops)
 {
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
     if (!have_page())
@@ -647,23 +649,24 @@ static void look_at_page(bool has_loops)
         if (drain_enabled)
             summary.drain = drain_totals();
     }
-    status_page_look(counts_begun ? &summary : NULL, summary.watchdog_cpu_ns, clock_monotonic_ns());
+    status_page_refresh(counts_begun ? &summary : NULL, summary.watchdog_cpu_ns,
+                        clock_monotonic_ns());
     if (has_loops)
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
 }
 
-void tell_periodic(bool has_loops)
+void report_periodic(bool has_loops)
 {
     summary.watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     /* Nothing is lost if another thread is at it: there is a next time. */
-    if (!rights_hold() || !begin_telling_within(0))
+    if (!rights_hold() || !begin_report_within(0))
         return;
-    look_at_page(has_loops);
+    refresh_page(has_loops);
     if (log_keeps() && is_worth_a_file(has_loops))
         log_release(true);
     else
         log_flush(true);
-    end_telling();
+    end_report();
 }
 
 static bool summary_is_wanted(void)
@@ -698,15 +701,15 @@ static void write_summary(void)
     write_record(&text);
 }
 
-void tell_finish(uint64_t deadline)
+void report_finish(uint64_t deadline)
 {
     bool silent = !counts_begun && config->number[SETTING_SUMMARY] != SUMMARY_ALWAYS;
-    if (silent || !begin_telling())
+    if (silent || !begin_report())
         return;
     if (summary_is_wanted())
         write_summary();
     log_finish(deadline);
-    if (tell_trouble())
+    if (report_trouble())
         log_finish(deadline);
-    end_telling();
+    end_report();
 }

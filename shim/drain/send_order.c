@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drain/turn.h"
+#include "drain/send_order.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,19 +55,19 @@ static bool place_between(int fd, int64_t from, int64_t to, struct place *place)
     return false;
 }
 
-bool turn_is_taken(int fd)
+bool send_order_is_taken(int fd)
 {
     struct place place;
     return place_between(fd, 0, last_byte, &place);
 }
 
-bool turn_is_wanted(int fd, int64_t ticket)
+bool send_order_is_wanted(int fd, int64_t ticket)
 {
     struct place place;
-    return ticket != TURN_NONE && place_between(fd, ticket + 1, last_byte, &place);
+    return ticket != SEND_ORDER_NONE && place_between(fd, ticket + 1, last_byte, &place);
 }
 
-int64_t turn_draw(int fd)
+int64_t send_order_draw(int fd)
 {
     enum { TRIES = 64 };
     int64_t next = 0;
@@ -75,7 +75,7 @@ int64_t turn_draw(int fd)
         struct place place;
         while (place_between(fd, next, last_byte, &place)) {
             if (place.last == last_byte)
-                return TURN_NONE;
+                return SEND_ORDER_NONE;
             next = place.last + 1;
         }
         struct flock lock = {.l_type = F_WRLCK, .l_start = next, .l_len = 1};
@@ -86,14 +86,14 @@ int64_t turn_draw(int fd)
             break;
         next++; /* another helper was faster, or a stranger has it */
     }
-    return TURN_NONE;
+    return SEND_ORDER_NONE;
 }
 
 /* Until the process ends, or a while. */
 static void wait_for(int fd, const struct place *place)
 {
-    enum { LOOK_AGAIN_NS = NS_PER_MS };
-    struct timespec moment = {0, LOOK_AGAIN_NS};
+    enum { RETRY_NS = NS_PER_MS };
+    struct timespec moment = {0, RETRY_NS};
     struct timespec while_it_lives = {1, 0};
     struct place now;
     struct pollfd ended = {(int)raw_syscall(SYS_pidfd_open, place->pid, 0), POLLIN, 0};
@@ -107,7 +107,7 @@ static void wait_for(int fd, const struct place *place)
         raw_syscall(SYS_close, ended.fd);
 }
 
-void turn_wait(int fd, int64_t ticket)
+void send_order_wait(int fd, int64_t ticket)
 {
     struct place place;
     while (ticket > 0 && place_between(fd, 0, ticket - 1, &place))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,7 +51,7 @@ bool peer_facts_of_holder(int pid, int fd, struct peer_facts *peer)
     proc_path(path, pid, 0, "task");
     if (directory_open(&threads, path) < 0)
         return false;
-    for (int count = 0; count < LOOK_THREAD_LIMIT && directory_next_number(&threads, &tid, NULL);
+    for (int count = 0; count < ACCESS_THREAD_LIMIT && directory_next_number(&threads, &tid, NULL);
          count++) {
         if (!thread_wait_read(pid, tid, &wait))
             continue;
@@ -86,8 +86,8 @@ struct wanted_end {
 
 static void add_peer(struct pipe_facts *pipe, int pid, int fd)
 {
-    bool has_room = pipe->peer_count < PEER_LIMIT;
-    if (!has_room || peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
+    bool has_space = pipe->peer_count < PEER_LIMIT;
+    if (!has_space || peer_facts_of_holder(pid, fd, &pipe->peers[pipe->peer_count]))
         pipe->peer_count++;
 }
 
@@ -117,7 +117,7 @@ static void scan_peers(const struct wanted_end *wanted, struct pipe_facts *pipe)
         return;
     pipe->peers_known = true;
     for (unsigned count = 0; directory_next_number(&processes, &pid, NULL); count++) {
-        long fd = count < LOOK_PROCESS_LIMIT ? find_end(pid, wanted) : -EACCES;
+        long fd = count < ACCESS_PROCESS_LIMIT ? find_end(pid, wanted) : -EACCES;
         if (fd == -EACCES)
             pipe->peers_unreadable++;
         else if (fd >= 0)
@@ -134,14 +134,14 @@ static bool first_holder(uint64_t inode, int *pid)
     if (directory_open(&processes, "/proc") < 0)
         return false;
     for (unsigned count = 0;
-         !found && count < LOOK_PROCESS_LIMIT && directory_next_number(&processes, pid, NULL);
+         !found && count < ACCESS_PROCESS_LIMIT && directory_next_number(&processes, pid, NULL);
          count++)
         found = find_end(*pid, &wanted) >= 0;
     directory_close(&processes);
     return found;
 }
 
-void find_peers(enum object_role role, unsigned look, struct object_facts *facts)
+void find_peers(enum object_role role, unsigned access, struct object_facts *facts)
 {
     struct unix_socket socket;
     struct wanted_end wanted = {.access = FD_READS | FD_WRITES};
@@ -149,7 +149,7 @@ void find_peers(enum object_role role, unsigned look, struct object_facts *facts
     facts->pipe.peers_unreadable = 0;
     facts->pipe.peers_known = false;
     if (facts->kind == OBJECT_SOCKETPAIR) {
-        if (!(look & LOOK_SOCKET) || unix_socket_read(facts->pipe.inode, &socket) < 0 ||
+        if (!(access & ACCESS_SOCKET) || unix_socket_read(facts->pipe.inode, &socket) < 0 ||
             socket.peer == 0)
             return;
         wanted.key.inode = socket.peer;
@@ -171,7 +171,7 @@ static void clear_pipe(struct pipe_facts *pipe)
     pipe->slots = pipe->slots_used = pipe->full = UNKNOWN_NUMBER;
 }
 
-static void look_at_pipe(int pid, int fd, struct pipe_facts *pipe)
+static void read_pipe_facts(int pid, int fd, struct pipe_facts *pipe)
 {
     struct pipe_fill fill;
     if (borrowed_pipe_fill(pid, fd, true, &fill) < 0)
@@ -199,8 +199,8 @@ static void fill_of_socketpair(const struct unix_socket *own, const struct unix_
     pipe->full = unix_socket_full(own);
 }
 
-static void look_at_unix(const struct unix_socket *own, enum object_role role,
-                         struct object_facts *facts)
+static void read_unix_facts(const struct unix_socket *own, enum object_role role,
+                            struct object_facts *facts)
 {
     struct unix_socket peer = {.unread = UNKNOWN_NUMBER};
     facts->kind = OBJECT_SOCKET;
@@ -215,15 +215,15 @@ static void look_at_unix(const struct unix_socket *own, enum object_role role,
     }
 }
 
-static void look_at_socket(int pid, uint64_t inode, enum object_role role, unsigned look,
-                           struct object_facts *facts)
+static void read_socket_facts(int pid, uint64_t inode, enum object_role role, unsigned access,
+                              struct object_facts *facts)
 {
     struct unix_socket own;
     struct inet_socket inet;
     facts->kind = OBJECT_SOCKET;
     uint64_t peer = 0;
-    if ((look & LOOK_SOCKET) && unix_socket_read(inode, &own) == 0) {
-        look_at_unix(&own, role, facts);
+    if ((access & ACCESS_SOCKET) && unix_socket_read(inode, &own) == 0) {
+        read_unix_facts(&own, role, facts);
         peer = own.peer;
     } else if (inet_socket_read(pid, inode, &inet) == 0) {
         facts->socket.family = inet.family;
@@ -232,7 +232,7 @@ static void look_at_socket(int pid, uint64_t inode, enum object_role role, unsig
         peer = inet.peer;
     }
     int holder;
-    if (facts->kind == OBJECT_SOCKET && peer != 0 && (look & LOOK_PEERS) &&
+    if (facts->kind == OBJECT_SOCKET && peer != 0 && (access & ACCESS_PEERS) &&
         first_holder(peer, &holder)) {
         struct peer_facts process;
         facts->socket.peer_pid = holder;
@@ -265,7 +265,7 @@ static enum object_kind kind_of_link(const struct fd_description *fd)
     }
 }
 
-long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned look,
+long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
                         struct object_facts *facts)
 {
     struct fd_description description;
@@ -282,11 +282,11 @@ long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned look,
     facts->pipe.inode = description.key.inode;
     facts->pipe.device = description.key.device;
     if (facts->kind == OBJECT_SOCKET)
-        look_at_socket(pid, description.key.inode, role, look, facts);
-    else if ((look & LOOK_BORROW) && fd_is_channel(&description))
-        look_at_pipe(pid, fd, &facts->pipe);
+        read_socket_facts(pid, description.key.inode, role, access, facts);
+    else if ((access & ACCESS_BORROW) && fd_is_channel(&description))
+        read_pipe_facts(pid, fd, &facts->pipe);
     facts->pipe.role = role == ROLE_WRITER ? "writer" : role == ROLE_READER ? "reader" : NULL;
-    if (look & LOOK_PEERS)
-        find_peers(role, look, facts);
+    if (access & ACCESS_PEERS)
+        find_peers(role, access, facts);
     return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "cli/diagnose/look.h"
+#include "cli/diagnose/scan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,12 +12,12 @@
 
 #include "cli/diagnose/members.h"
 #include "cli/user_name.h"
-#include "kernel/object_look.h"
+#include "kernel/object_reader.h"
 
 enum {
-    SECOND_LOOK_MS = 120, /* between the look that finds something and the one that confirms it */
+    SECOND_SCAN_MS = 120, /* between the scan that finds something and the one that confirms it */
     /* A reader that is only slow needs longer to be told from one that does not read. */
-    THIRD_LOOK_MS = 480,
+    THIRD_SCAN_MS = 480,
 };
 
 /* Room for 100,000 processes; only what is used is ever touched. */
@@ -45,7 +45,7 @@ bool diagnosis_start(struct diagnosis *diagnosis, const int *pids, unsigned pid_
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return false;
-    wait_graph_init(&diagnosis->graph, memory, memory_size, LOOK_ALL);
+    wait_graph_init(&diagnosis->graph, memory, memory_size, ACCESS_ALL);
     diagnosis->findings = calloc(FINDINGS_LIMIT, sizeof *diagnosis->findings);
     diagnosis->notes = calloc(pid_count + 4, sizeof *diagnosis->notes);
     diagnosis->members = calloc((size_t)FINDINGS_LIMIT * CHAIN_LIMIT, sizeof *diagnosis->members);
@@ -135,12 +135,12 @@ static void note_unread_calls(struct diagnosis *diagnosis)
             unread, unread == 1 ? "" : "s");
 }
 
-/* One look into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
-static bool look(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
+/* One scan into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
+static bool scan(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
 {
     struct wait_graph *graph = &diagnosis->graph;
     bool hidden = proc_hides_processes();
-    diagnosis->looks++;
+    diagnosis->scans++;
     diagnosis->note_count = diagnosis->found = diagnosis->unread = 0;
     if (wait_graph_scan(graph) < 0)
         return false;
@@ -186,7 +186,7 @@ static const struct wait_finding *same_finding(const struct wait_finding *wanted
     return NULL;
 }
 
-/* Looks again and keeps of `first` what has not moved since, in the words of the new look. True
+/* Looks again and keeps of `first` what has not moved since, in the words of the new scan. True
  * when the verdict is certain: no reader is left that might only be slow. */
 static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *first, unsigned count,
                     struct wait_finding *again, bool last)
@@ -194,7 +194,7 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
     unsigned again_count = 0;
     bool certain = true;
     diagnosis->finding_count = 0;
-    if (!look(diagnosis, again, &again_count))
+    if (!scan(diagnosis, again, &again_count))
         return true;
     for (unsigned i = 0; i < count; i++) {
         const struct wait_finding *same = same_finding(&first[i], again, again_count);
@@ -287,14 +287,14 @@ bool diagnose_once(struct diagnosis *diagnosis)
 {
     unsigned count = 0;
     double start = now_ms();
-    diagnosis->looks = diagnosis->finding_count = 0;
+    diagnosis->scans = diagnosis->finding_count = 0;
     struct wait_finding *first = calloc(FINDINGS_LIMIT, sizeof *first);
     struct wait_finding *again = calloc(FINDINGS_LIMIT, sizeof *again);
-    bool looked = first && again && look(diagnosis, first, &count);
-    if (looked && count > 0) {
-        pause_ms(SECOND_LOOK_MS);
+    bool scanned = first && again && scan(diagnosis, first, &count);
+    if (scanned && count > 0) {
+        pause_ms(SECOND_SCAN_MS);
         if (!confirm(diagnosis, first, count, again, false)) {
-            pause_ms(THIRD_LOOK_MS);
+            pause_ms(THIRD_SCAN_MS);
             confirm(diagnosis, first, count, again, true);
         }
     }
@@ -302,10 +302,10 @@ bool diagnose_once(struct diagnosis *diagnosis)
     free(again);
     keep_what_was_asked_for(diagnosis);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
-        diagnosis_look_at_members(&diagnosis->findings[i],
-                                  &diagnosis->members[(size_t)i * CHAIN_LIMIT]);
+        diagnosis_read_members(&diagnosis->findings[i],
+                               &diagnosis->members[(size_t)i * CHAIN_LIMIT]);
     diagnosis->milliseconds = now_ms() - start;
-    return looked;
+    return scanned;
 }
 
 int diagnosis_status(const struct diagnosis *diagnosis)

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The one way to the log: numbers the events, applies rules and limits, renders them in the chosen
+ * format and writes them. All but report_prepare() are async-signal-safe, never block, keep errno.
+ */
+#ifndef PIPESHIM_REPORT_REPORTER_H
+#define PIPESHIM_REPORT_REPORTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+#include "facts/drain_facts.h"
+#include "facts/incident.h"
+#include "facts/lag_facts.h"
+#include "facts/member.h"
+#include "facts/report_ref.h"
+#include "facts/status_page.h"
+#include "graph/finding.h"
+#include "kernel/fill_watch.h"
+
+/* What the log tells of the rooms above; async-signal-safe. */
+struct report_sources {
+    const char *(*cpu_stacks)(void); /* which source is on, or why none is */
+    /* Copies at most `limit` loops; returns how many. */
+    unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+};
+
+/* Reads the settings (see settings_read()) into `into`, which is kept. False: the program is left
+ * out. Makes no system call but openat(2) and close(2). For the constructor. */
+bool report_read_settings(char *const *arguments, char *const *environment, bool secure,
+                          struct settings *into);
+
+/* After report_read_settings() was true: takes the log's destination; what was wrong with the
+ * settings is logged. False: the program is left out after all. For the constructor. */
+bool report_prepare(char *const *arguments, char *const *environment,
+                    const struct report_sources *from);
+
+/* The library is active: the `start` event. Text keeps it back until there is something to report,
+ * so that a quiet program's output stays its own. JSON writes it at once, but for a log that is a
+ * file: that is made at the first event, or when the process has been watched for long: one second
+ * with an event loop, ten without. */
+void report_start(const char *no_stdio, const char *python, const char *javascript);
+
+/* The first event of a forked child: a `start` of its own, and all counts from zero. */
+void report_begin_in_child(void);
+
+/* A `warning`: one clear line. False if it could not be written. */
+bool report_line(const char *message);
+
+/* All that follow and return a bool: false, or `deferred`, if the log cannot be had now: another
+ * thread speaks for too long, or the watchdog must leave. It is to be reported later, then. */
+struct report_ref report_blocked(const struct incident *incident);
+/* The call that `report` is about has not returned: `still`. Sets when it is to be reported next.
+ * False if it could not be reported now. */
+bool report_still(int tid, struct report_ref *report, uint64_t blocked_ns);
+/* The call that `report` is about has returned, or its thread is gone. */
+bool report_unblocked(int tid, const struct report_ref *report, uint64_t blocked_ns);
+
+/* An event loop is late: `lag`, with the stack and the Python frames of `incident`. */
+struct report_ref report_lag(const struct incident *incident, const struct lag_facts *facts);
+/* It has come back; `ref`: the seq of its `lag`. */
+bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
+
+/* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
+ * a stuck write: `finding`. */
+/* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
+ * waited; 0: not known. */
+/* Returns its seq; 0: it could not be reported now. */
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+                        uint64_t blocked_ns);
+/* The same event as one line of JSON, for PIPESHIM_ACTION=exec:…; `seq` as it was reported. */
+void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
+                         char *line, size_t size);
+/* That of a call that is blocked now, or with `call` NULL of a loop that is away. */
+void report_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
+                      char *line, size_t size);
+/* An action was taken because of event `ref`: `action`. */
+void report_action(const char *action, uint64_t ref, const char *result, int tid);
+/* The wait that it was about is over, or another one. */
+void report_finding_over(enum finding_kind kind);
+
+/* A pipe that is about to be full: `filling`. */
+void report_filling(int fd, const struct object_facts *object,
+                    const struct fill_forecast *forecast);
+
+/* The drainer took over a pipe: `drain_start`, returns its seq, 0: held back. With facts->ref:
+ * `drain_end`. */
+uint64_t report_drain(const struct drain_facts *facts);
+/* `drain_handoff`, or `drain_drop`. */
+void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes);
+
+/* On the watchdog: a call has crossed its threshold, whatever is made of it. A process of which
+ * that is known is worth a file (see report_start()). */
+void report_notice(void);
+
+/* On the watchdog thread, at each scan: notes its own CPU time, and tries again what the log has
+ * not taken yet. `has_loops`: the program has an event loop. Cheap. */
+void report_periodic(bool has_loops);
+
+/* At the exit: the `summary` event, as PIPESHIM_SUMMARY says, and whatever the log has not taken
+ * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */
+void report_finish(uint64_t deadline_ns);
+
+/* Runs on: constructor (read, prepare, start), watchdog, at the exit the thread that ends. AS-safe:
+ * yes but report_prepare(). Blocks: no; report_finish() until its deadline. */
+#endif
