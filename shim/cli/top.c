@@ -109,6 +109,7 @@ static int complain_of_missing(const struct top *top)
         [PAGE_NOT_PERMITTED] = "may not be read (be root, its user or its ancestor)",
         [PAGE_OTHER_VERSION] = "runs another version of the library",
         [PAGE_GONE] = "does not exist",
+        [PAGE_TORN] = "could not be read: its page was being written each time",
     };
     int status = 0;
     for (int i = 0; i < top->wanted_count; i++) {

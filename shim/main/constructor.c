@@ -17,12 +17,14 @@
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
+#include "watch/drain_watch.h"
 #include "watch/finish.h"
 #include "watch/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
+#include "watch/stdio_fill.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
 
@@ -73,6 +75,8 @@ static const char *find_javascript(const char *argv0)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .streams = stdio_fill_take,
+    .drains = drain_watch_drains,
 };
 
 static void begin_here(char **arguments, char **environment)

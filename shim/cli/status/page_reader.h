@@ -16,7 +16,8 @@ enum page_state {
     PAGE_NOT_BEGUN,     /* it does, and has made no call yet that could block, or is left out */
     PAGE_NOT_PERMITTED, /* the rules of ptrace forbid to read it */
     PAGE_OTHER_VERSION, /* the library is of another version, whose page is not known here */
-    PAGE_GONE,          /* the process has ended, or writes without a pause */
+    PAGE_GONE,          /* the process has ended */
+    PAGE_TORN,          /* it was being written at each try; the next look finds it whole */
 };
 
 /* Where the page of process `pid` is. PAGE_READ: *address is set. */
