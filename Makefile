@@ -197,6 +197,7 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
+	sh scripts/fetch-monitoring.sh $(BUILD)/monitoring
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
 	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 

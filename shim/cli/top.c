@@ -73,7 +73,7 @@ static bool is_wanted(const struct top *top, const struct watched *process)
 
 static bool refresh(struct top *top)
 {
-    if (!watched_refresh(&top->list, NULL, NULL)) {
+    if (!watched_refresh(&top->list, NULL)) {
         fprintf(stderr, "pipeshim top: /proc cannot be read: %s\n", strerror(errno));
         return false;
     }

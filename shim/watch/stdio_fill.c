@@ -15,12 +15,13 @@ enum { COST_RATIO = 1000 }; /* at most this fraction of a CPU, but once a second
 
 static struct status_stream seen[STATUS_STREAMS]; /* child: kept, is_new says that they count */
 static bool is_new;
-static bool holds_something; /* child: kept, begin() clears it */
+static bool holds_something; /* at the last look; child: kept, begin() clears it */
+static bool has_moved;       /* the program was active since; child: kept, likewise */
 static uint64_t next_scan;
 
 void stdio_fill_begin(void)
 {
-    is_new = holds_something = false;
+    is_new = holds_something = has_moved = false;
     next_scan = 0;
 }
 
@@ -42,11 +43,12 @@ static void look_at(int fd, struct status_stream *stream)
 
 void stdio_fill_scan(uint64_t now, bool activity)
 {
-    if ((!activity && !holds_something) || now < next_scan ||
+    has_moved |= activity;
+    if ((!has_moved && !holds_something) || now < next_scan ||
         !(context_permitted_access() & ACCESS_BORROW))
         return;
     uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    holds_something = false;
+    holds_something = has_moved = false;
     for (int fd = 0; fd < STATUS_STREAMS; fd++)
         look_at(fd, &seen[fd]);
     is_new = true;

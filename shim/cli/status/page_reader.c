@@ -105,8 +105,7 @@ void page_tame(struct status_page *page)
     }
 }
 
-/* A forked child that has not begun its own page has a copy of its parent's. */
-static bool is_own(int pid, const struct status_page *page)
+bool page_is_own(int pid, const struct status_page *page)
 {
     struct status_field field = {.name = "NSpid", .base = 10};
     return !status_read(pid, 0, &field, 1) || field.value == (uint64_t)page->pid;
@@ -127,7 +126,7 @@ static bool copy_page(const struct memory_reader *memory, uintptr_t address, uin
     return memory_read(memory, address, page, size < sizeof *page ? size : sizeof *page);
 }
 
-enum page_state page_read(int pid, uintptr_t address, struct status_page *page)
+enum page_state page_copy(int pid, uintptr_t address, struct status_page *page)
 {
     enum { TRIES = 3 };
     static const char zeroes[sizeof page->magic];
@@ -149,7 +148,7 @@ enum page_state page_read(int pid, uintptr_t address, struct status_page *page)
         if (page->sequence != after || (after & 1))
             continue;
         page_tame(page);
-        return is_own(pid, page) ? PAGE_READ : PAGE_NOT_BEGUN;
+        return PAGE_READ;
     }
     return PAGE_TORN;
 }

@@ -6,6 +6,7 @@
 #ifndef PIPESHIM_CLI_STATUS_PAGE_READER_H
 #define PIPESHIM_CLI_STATUS_PAGE_READER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "facts/status_page.h"
@@ -24,7 +25,10 @@ enum page_state {
 enum page_state page_find(int pid, uintptr_t *address);
 
 /* Copies the page at `address`. */
-enum page_state page_read(int pid, uintptr_t address, struct status_page *page);
+enum page_state page_copy(int pid, uintptr_t address, struct status_page *page);
+
+/* Whether it is that process's: a forked child that has not begun its own has its parent's. */
+bool page_is_own(int pid, const struct status_page *page);
 
 /* Makes of any bytes a page that can be shown. */
 void page_tame(struct status_page *page);
