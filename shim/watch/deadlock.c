@@ -44,9 +44,9 @@ static unsigned reported_count;
  */
 static struct held_wait {
     int tid;
-    uint64_t since;    /* as long_waits_since() has it; 0: the sampler has not seen it yet */
-    uint64_t found_ns; /* CLOCK_MONOTONIC */
-} held_waits[HELD_LIMIT];
+    uint64_t since;       /* as long_waits_since() has it; 0: the sampler has not seen it yet */
+    uint64_t found_ns;    /* CLOCK_MONOTONIC */
+} held_waits[HELD_LIMIT]; /* child: kept, held_count counts them */
 static unsigned held_count;
 static int held_tid; /* the thread of this process in the last one reported; child: scratch */
 static uint64_t held_since;         /* the wait that it was about; 0: none, it is over */
