@@ -14,6 +14,14 @@
 #include "cli/status/page_reader.h"
 #include "kernel/process_name.h"
 
+/* Of a process without the library: what a finding of one that has it says of it. */
+struct named_process {
+    int by_pid; /* 0: it is named by none */
+    int kind;   /* enum finding_kind */
+    uint64_t found_ns;
+    struct status_member member; /* pids as this tool sees them */
+};
+
 struct watched {
     int pid;
     uint64_t start; /* clock ticks after the machine's, of /proc/PID/stat; 0: not asked yet */
@@ -27,6 +35,7 @@ struct watched {
     char executable[PROCESS_NAME_LIMIT];
     struct cgroup_names cgroup;
     uint32_t user;
+    struct named_process named;
     struct status_page page; /* the last that could be read; its `pid` 0: none */
 };
 
@@ -37,6 +46,7 @@ struct watched_list {
     unsigned other_version; /* that run a library whose page is not known here */
     unsigned torn;          /* whose page was being written each time */
     uint64_t now_ns;        /* CLOCK_MONOTONIC of the last scan */
+    uint64_t took_ns;       /* the last scan */
 };
 
 struct watched_visitor {
