@@ -82,7 +82,8 @@ class Renderers:
                 if at:
                     at.pop()
             elif name.startswith("json_put_"):
-                found.add(".".join([part for part in at if part] + [key(arguments[1])]))
+                if key(arguments[1]) is not None:  # an element of a list that says what it is
+                    found.add(".".join([part for part in at if part] + [key(arguments[1])]))
             else:
                 called = self.own.get((path, name)) or self.all.get(name)
                 if called and called[2]:

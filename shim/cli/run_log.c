@@ -118,7 +118,7 @@ bool run_log_open(struct run_log *log, bool json)
     if (!wanted || !*wanted)
         return open_private(log);
     bool is_path = strcmp(wanted, "stderr") != 0 && strcmp(wanted, "syslog") != 0 &&
-                   strncmp(wanted, "fd:", 3) != 0;
+                   strcmp(wanted, "journal") != 0 && strncmp(wanted, "fd:", 3) != 0;
     log->kind = !is_path ? RUN_LOG_OTHER : json ? RUN_LOG_JSON : RUN_LOG_TEXT;
     log->path = strdup(wanted);
     if (is_path && log->path)
@@ -138,6 +138,7 @@ static void read_lines(struct log_reader *reader, run_log_function *function, vo
     size_t length;
     for (const char *line; (line = log_reader_line(reader, &length)) != NULL;) {
         json_t *event = log_line_parse(line, length);
+        compact_frames_expand(&reader->modules, event);
         if (event)
             function(context, line, length, event);
         else if (length > 0)

@@ -17,6 +17,7 @@ enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
 /* The position in the list of PIPESHIM_ACTION; exec: has a command behind it. */
 enum action { ACTION_LOG, ACTION_ABORT, ACTION_TERM, ACTION_STOP, ACTION_EXEC };
 enum { FORMAT_TEXT, FORMAT_JSON };
+enum { STACK_FULL, STACK_COMPACT };
 enum { SUMMARY_OFF, SUMMARY_ON, SUMMARY_ALWAYS };
 enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are refused */
 

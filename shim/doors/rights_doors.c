@@ -10,6 +10,7 @@
 #include "doors/door.h"
 #include "doors/real.h"
 #include "process/life.h"
+#include "watch/companions.h"
 #include "watch/thread.h"
 
 bool watchdog_is_ours(void)
@@ -90,13 +91,15 @@ void before_raw_exit(void)
  * thread has as many rights. Elsewhere it is stopped first. */
 void before_raw_change_of_rights(long number)
 {
-    if (!watchdog_is_ours() || atomic_load(&life->watchdog_tid) == 0)
+    if (!watchdog_is_ours())
         return;
+    bool runs = atomic_load(&life->watchdog_tid) != 0;
     /* The caller and the watchdog. */
-    if (is_of_one_thread(number) && has_more_threads_than(2))
+    if (runs && is_of_one_thread(number) && has_more_threads_than(2))
         watchdog_thread_doubt();
-    else
+    else if (runs)
         watchdog_thread_stop(false, LONGEST_STOP_MS);
+    companions_stop();
 }
 
 int rights_unshare(int flags)

@@ -121,3 +121,32 @@ void user_frame_words(struct text_buffer *text, const struct python_frame *pytho
     if (user >= 0)
         native_words(text, &frames[user]);
 }
+
+static void set_place(struct code_place *place, const char *file, int line, const char *function)
+{
+    struct text_buffer text;
+    text_init(&text, place->file, sizeof place->file);
+    text_string(&text, file);
+    text_init(&text, place->function, sizeof place->function);
+    text_string(&text, function);
+    place->line = line > 0 ? line : 0;
+}
+
+void user_frame_place(struct code_place *place, const struct python_frame *python,
+                      unsigned python_count, const struct javascript_frame *javascript,
+                      unsigned javascript_count, const struct stack_frame_name *frames,
+                      unsigned frame_count)
+{
+    int user = user_frame_python(python, python_count);
+    if (user >= 0) {
+        set_place(place, python[user].file, python[user].line, python[user].function);
+        return;
+    }
+    user = user_frame_javascript(javascript, javascript_count);
+    if (user >= 0) {
+        set_place(place, javascript[user].file, javascript[user].line, javascript[user].function);
+        return;
+    }
+    user = user_frame_native(frames, frame_count);
+    set_place(place, "", 0, user >= 0 ? frames[user].symbol : "");
+}

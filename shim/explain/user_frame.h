@@ -40,5 +40,16 @@ void user_frame_words(struct text_buffer *text, const struct python_frame *pytho
                       unsigned javascript_count, const struct stack_frame_name *frames,
                       unsigned frame_count);
 
+/* The same in parts; empty, or 0, is what is not known: of C code only the function is. */
+struct code_place {
+    char file[PYTHON_FILE_LIMIT];
+    int line;
+    char function[PYTHON_FUNCTION_LIMIT];
+};
+void user_frame_place(struct code_place *place, const struct python_frame *python,
+                      unsigned python_count, const struct javascript_frame *javascript,
+                      unsigned javascript_count, const struct stack_frame_name *frames,
+                      unsigned frame_count);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

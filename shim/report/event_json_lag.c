@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The events of an event loop that is late. */
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 
-enum { SPACE_FOR_LOOP = 2048 };
+enum { SPACE_FOR_LOOP = 2048, COMPACT_LOOP = 600 };
 
 static void calls(struct json_writer *json, const struct lag_facts *facts)
 {
@@ -74,7 +75,8 @@ static void histogram(struct json_writer *json, const struct loop_statistics *lo
 void event_json_loops(struct json_writer *json, const struct summary *summary)
 {
     json_open(json, "loops", '[');
-    for (unsigned i = 0; i < summary->loop_count && json_space(json) > SPACE_FOR_LOOP; i++) {
+    for (unsigned i = 0;
+         i < summary->loop_count && event_json_has_space(json, SPACE_FOR_LOOP, COMPACT_LOOP); i++) {
         const struct loop_statistics *loop = &summary->loops[i];
         json_open(json, NULL, '{');
         json_put_signed(json, "tid", loop->tid);

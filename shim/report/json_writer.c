@@ -7,6 +7,13 @@ void json_begin(struct json_writer *json, struct text_buffer *text)
 {
     json->text = text;
     json->first = true;
+    json->reserve = json->longest = 0;
+}
+
+void json_cut_strings(struct json_writer *json, size_t longest, size_t reserve)
+{
+    json->longest = longest;
+    json->reserve = reserve;
 }
 
 size_t json_space(const struct json_writer *json)
@@ -21,10 +28,19 @@ static void escape(struct text_buffer *text, uint32_t character)
         text_char(text, "0123456789abcdef"[character >> shift & 15]);
 }
 
-static void quoted(struct text_buffer *text, const char *value)
+static bool is_cut(const struct json_writer *json, size_t written)
 {
+    enum { LONGEST_CHARACTER = 6 };
+    return json->longest > 0 &&
+           (written >= json->longest || json_space(json) < json->reserve + LONGEST_CHARACTER);
+}
+
+static void quoted(struct json_writer *json, const char *value, bool may_be_cut)
+{
+    struct text_buffer *text = json->text;
     text_char(text, '"');
-    while (*value) {
+    size_t begin = text->length;
+    while (*value && !(may_be_cut && is_cut(json, text->length - begin))) {
         uint32_t character;
         unsigned length = utf8_decode(value, &character);
         if (length == 0) {
@@ -49,9 +65,24 @@ static void begin_value(struct json_writer *json, const char *key)
         text_char(json->text, ',');
     json->first = false;
     if (key) {
-        quoted(json->text, key);
+        quoted(json, key, false);
         text_char(json->text, ':');
     }
+}
+
+size_t json_quoted_size(const char *value)
+{
+    size_t size = 2;
+    while (*value) {
+        uint32_t character;
+        unsigned length = utf8_decode(value, &character);
+        if (length == 0 || !utf8_is_printable(character))
+            size += sizeof "\\ufffd" - 1;
+        else
+            size += character == '"' || character == '\\' ? 2 : length;
+        value += length ? length : 1;
+    }
+    return size;
 }
 
 void json_open(struct json_writer *json, const char *key, char bracket)
@@ -70,7 +101,7 @@ void json_close(struct json_writer *json, char bracket)
 void json_put_string(struct json_writer *json, const char *key, const char *value)
 {
     begin_value(json, key);
-    quoted(json->text, value);
+    quoted(json, value, true);
 }
 
 void json_put_unsigned(struct json_writer *json, const char *key, uint64_t value)

@@ -15,13 +15,22 @@
 
 struct json_writer {
     struct text_buffer *text;
-    bool first; /* no comma before the next value */
+    bool first;     /* no comma before the next value */
+    size_t reserve; /* bytes that strings leave free for what comes behind them */
+    size_t longest; /* bytes of a string; 0: no limit */
 };
 
 void json_begin(struct json_writer *json, struct text_buffer *text);
 
+/* From here on a string has at most about `longest` bytes, and fewer where less than
+ * `reserve` bytes would be left behind it. */
+void json_cut_strings(struct json_writer *json, size_t longest, size_t reserve);
+
 /* Bytes that are left in the buffer. */
 size_t json_space(const struct json_writer *json);
+
+/* Bytes that a string takes, its quotes included. */
+size_t json_quoted_size(const char *value);
 
 /* `key` NULL: an element of an array. */
 void json_open(struct json_writer *json, const char *key, char bracket);

@@ -13,26 +13,31 @@
 #include "base/utf8.h"
 #include "config/parse.h"
 #include "process/filters.h"
+#include "report/log_journal.h"
 #include "report/log_path.h"
 #include "report/log_program_fd.h"
 #include "report/log_queue.h"
 #include "report/log_syslog.h"
 #include "report/log_writer.h"
 
-enum destination { TO_PATH, TO_FD, TO_SYSLOG };
+enum destination { TO_PATH, TO_FD, TO_SYSLOG, TO_JOURNAL };
 
 /* child: constant */
 static const char *setting; /* PIPESHIM_LOG */
 static enum destination chosen;
 static struct program_fd chosen_fd, standard_error;
+static bool stderr_is_journal;
 static struct utsname host; /* since log_host() */
 
 static enum destination destination;
 static struct program_fd target_fd;
 static uint64_t next_try; /* CLOCK_MONOTONIC, ns: of what waits */
 static long syslog_error;
-static bool begun; /* something came by log_record() */
-static bool keeps; /* all that waits came by log_keep() */
+static long journal_error; /* not told yet */
+static bool journal_seen;  /* it was looked for */
+static bool with_priority; /* each line of stderr has one */
+static bool begun;         /* something came by log_record() */
+static bool keeps;         /* all that waits came by log_keep() */
 static _Atomic uint64_t dropped;
 
 /* The fd that a path stands for: in the writer's /proc/self it would be another one. */
@@ -53,6 +58,8 @@ static enum destination parse_destination(const char *where, uint64_t *number)
 {
     if (strcmp(where, "syslog") == 0)
         return TO_SYSLOG;
+    if (strcmp(where, "journal") == 0)
+        return TO_JOURNAL;
     *number = 2;
     if (strcmp(where, "stderr") == 0 ||
         (strncmp(where, "fd:", 3) == 0 && parse_number(where + 3, number)) ||
@@ -61,7 +68,8 @@ static enum destination parse_destination(const char *where, uint64_t *number)
     return TO_PATH;
 }
 
-void log_prepare(const char *where, const char *(*name_of_executable)(void))
+void log_prepare(const char *where, const char *(*name_of_executable)(void),
+                 char *const *environment)
 {
     uint64_t number = 2;
     setting = where;
@@ -72,6 +80,8 @@ void log_prepare(const char *where, const char *(*name_of_executable)(void))
         program_fd_take(&chosen_fd, (int)number);
     if (chosen == TO_PATH)
         log_path_set(where, name_of_executable, log_host);
+    stderr_is_journal = chosen == TO_JOURNAL && standard_error.open &&
+                        log_journal_is_stream(environment, &standard_error.file);
     destination = chosen;
     target_fd = chosen_fd;
 }
@@ -96,6 +106,9 @@ void log_begin_in_child(void)
     target_fd = chosen_fd;
     next_try = 0;
     syslog_error = 0;
+    journal_error = 0;
+    journal_seen = false;
+    with_priority = false;
     begun = false;
     keeps = false;
     atomic_store(&dropped, 0);
@@ -103,8 +116,13 @@ void log_begin_in_child(void)
 
 bool log_uses_sockets(void)
 {
-    return destination == TO_SYSLOG ||
+    return destination == TO_SYSLOG || destination == TO_JOURNAL ||
            (destination == TO_FD && target_fd.open && S_ISSOCK(target_fd.file.st_mode));
+}
+
+bool log_uses_journal(void)
+{
+    return destination == TO_JOURNAL;
 }
 
 uint64_t log_dropped(void)
@@ -115,6 +133,12 @@ uint64_t log_dropped(void)
 void log_count_lost(void)
 {
     atomic_fetch_add(&dropped, 1);
+}
+
+static bool drop(void)
+{
+    log_count_lost();
+    return false;
 }
 
 static bool is_on_disk(void)
@@ -146,6 +170,42 @@ static long write_unsignalled(const char *data, size_t size, bool own_fd_table)
     return written;
 }
 
+/* A record of the journal is sent whole, and waits with its size before it. What the journal will
+ * not take later either is counted; of one that is away for a moment nothing is lost. */
+static bool send_queue(void)
+{
+    struct iovec pieces[2];
+    int count;
+    while ((count = log_queue_peek(pieces)) > 0) {
+        uint32_t size;
+        struct iovec parts[2];
+        log_queue_copy(&size, sizeof size);
+        int part_count = log_queue_cut(pieces, count, sizeof size, size, parts);
+        long result = log_journal_send(LOG_JOURNAL_SOCKET, parts, part_count);
+        if (result < 0 && log_journal_is_away(result))
+            return false;
+        if (result < 0)
+            log_count_lost();
+        log_queue_taken(sizeof size + size);
+    }
+    return true;
+}
+
+static bool queue_for_journal(const char *record, size_t size)
+{
+    uint32_t header = (uint32_t)size;
+    return log_queue_space() >= sizeof header + size &&
+           log_queue_add((const char *)&header, sizeof header) && log_queue_add(record, size);
+}
+
+static bool record_to_journal(const char *record, size_t size)
+{
+    struct iovec whole = {(void *)record, size};
+    long result = send_queue() ? log_journal_send(LOG_JOURNAL_SOCKET, &whole, 1) : -EAGAIN;
+    return result == 0 || (log_journal_is_away(result) && queue_for_journal(record, size)) ||
+           drop();
+}
+
 /* Of what is not on a disk. */
 static long write_now(const char *data, size_t size, bool own_fd_table)
 {
@@ -160,6 +220,8 @@ static long write_now(const char *data, size_t size, bool own_fd_table)
 static bool write_queue_now(bool own_fd_table)
 {
     struct iovec pieces[2];
+    if (destination == TO_JOURNAL)
+        return send_queue();
     while (log_queue_peek(pieces) > 0) {
         long written = write_now(pieces[0].iov_base, pieces[0].iov_len, own_fd_table);
         if (written <= 0)
@@ -202,12 +264,6 @@ void log_flush(bool own_fd_table)
     flush(own_fd_table, false);
 }
 
-static bool drop(void)
-{
-    log_count_lost();
-    return false;
-}
-
 /* A pipe may take a part: the rest waits, and so does a record for which there is no space now. */
 static bool record_now(const char *record, size_t size, bool own_fd_table)
 {
@@ -229,6 +285,8 @@ bool log_record(const char *record, size_t size, bool own_fd_table)
 {
     begun = true;
     keeps = false;
+    if (destination == TO_JOURNAL)
+        return record_to_journal(record, size);
     if (!is_on_disk())
         return record_now(record, size, own_fd_table);
     bool added = log_queue_add(record, size) || drop();
@@ -256,8 +314,37 @@ void log_release(bool own_fd_table)
     flush(own_fd_table, false);
 }
 
+enum log_form log_form(void)
+{
+    if (destination == TO_JOURNAL && !journal_seen) {
+        long error = log_journal_look(LOG_JOURNAL_SOCKET);
+        journal_seen = true;
+        if (error < 0) {
+            destination = TO_FD;
+            target_fd = standard_error;
+            with_priority = stderr_is_journal;
+            journal_error = stderr_is_journal ? 0 : error;
+        }
+    }
+    return destination == TO_JOURNAL ? LOG_FIELDS : with_priority ? LOG_PRIORITIES : LOG_LINES;
+}
+
+static bool journal_trouble(struct text_buffer *message)
+{
+    if (journal_error == 0)
+        return false;
+    text_string(message, "PIPESHIM_LOG=journal: ");
+    log_path_explain(journal_error, message);
+    text_string(message,
+                "; expected systemd's journal at " LOG_JOURNAL_SOCKET "; reports go to stderr");
+    journal_error = 0;
+    return true;
+}
+
 bool log_trouble(struct text_buffer *message)
 {
+    if (journal_trouble(message))
+        return true;
     static char path[LOG_PATH_LIMIT]; /* child: scratch */
     long error = destination == TO_PATH     ? log_writer_error()
                  : destination == TO_SYSLOG ? syslog_error

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where records go: a path, the program's stderr or another of its fds, or syslog.
+ * Where records go: a path, the program's stderr or another of its fds, syslog, or systemd's
+ * journal.
  *
  * Never waits for a reader nor for a file system, raw system calls, no signal for the program. What
  * is on a disk is written by a process of its own (report/log_writer.h); a pipe, a terminal or a
@@ -21,9 +22,20 @@
 #include "base/text_buffer.h"
 
 /* Takes the destination as PIPESHIM_LOG says it (`where` must stay valid): for an fd its identity,
- * for a relative path the working directory. `name_of_executable` is asked when a path needs it.
- * For the constructor. */
-void log_prepare(const char *where, const char *(*name_of_executable)(void));
+ * for a relative path the working directory. `name_of_executable` is asked when a path needs it,
+ * the environment for JOURNAL_STREAM. For the constructor. */
+void log_prepare(const char *where, const char *(*name_of_executable)(void),
+                 char *const *environment);
+
+/* How log_record() wants its records. */
+enum log_form {
+    LOG_LINES,
+    LOG_PRIORITIES, /* lines with "<N>" before each (report/journal_record.h) */
+    LOG_FIELDS,     /* the fields of report/journal_record.h */
+};
+
+/* Of the next record. The first call looks for the journal if that was asked for. */
+enum log_form log_form(void);
 
 /* The machine's name, as it is at the first call; valid for ever. */
 const char *log_host(void);
@@ -58,6 +70,8 @@ void log_finish(uint64_t deadline_ns);
 
 /* True if records go to a socket: syslog, or an fd that was one at the start. */
 bool log_uses_sockets(void);
+/* True if records go by the journal's own protocol. */
+bool log_uses_journal(void);
 
 /* Records dropped so far in this process. */
 uint64_t log_dropped(void);

@@ -23,6 +23,11 @@ bool log_queue_add(const char *data, size_t size)
     return true;
 }
 
+size_t log_queue_space(void)
+{
+    return CAPACITY - log_queue_size();
+}
+
 size_t log_queue_size(void)
 {
     uint64_t from = atomic_load(&taken); /* first: it never passes `added` */
@@ -37,6 +42,29 @@ int log_queue_peek(struct iovec pieces[2])
     pieces[0] = (struct iovec){bytes + offset, first};
     pieces[1] = (struct iovec){bytes, size - first};
     return (first > 0) + (size > first);
+}
+
+void log_queue_copy(void *to, size_t size)
+{
+    uint64_t at = atomic_load(&taken);
+    for (size_t i = 0; i < size; i++)
+        ((char *)to)[i] = bytes[(at + i) % CAPACITY];
+}
+
+int log_queue_cut(const struct iovec *pieces, int count, size_t from, size_t size,
+                  struct iovec parts[2])
+{
+    int found = 0;
+    for (int i = 0; i < count && size > 0; i++) {
+        size_t skipped = from < pieces[i].iov_len ? from : pieces[i].iov_len;
+        size_t left = pieces[i].iov_len - skipped;
+        size_t used = left < size ? left : size;
+        from -= skipped;
+        size -= used;
+        if (used > 0)
+            parts[found++] = (struct iovec){(char *)pieces[i].iov_base + skipped, used};
+    }
+    return found;
 }
 
 void log_queue_taken(size_t size)

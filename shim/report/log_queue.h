@@ -15,11 +15,22 @@
 /* Adds all `size` bytes, or nothing (false: no space). */
 bool log_queue_add(const char *data, size_t size);
 
+/* Bytes that could be added. */
+size_t log_queue_space(void);
+
 /* Bytes that wait. */
 size_t log_queue_size(void);
 
 /* What waits, oldest first, as one or two pieces for one writev(); returns how many, 0: nothing. */
 int log_queue_peek(struct iovec pieces[2]);
+
+/* Copies the first bytes of what waits, which must be there. */
+void log_queue_copy(void *to, size_t size);
+
+/* Of what log_queue_peek() gave the part from byte `from` on, of `size` bytes at most; returns of
+ * how many pieces it is. */
+int log_queue_cut(const struct iovec *pieces, int count, size_t from, size_t size,
+                  struct iovec parts[2]);
 
 /* The first `size` bytes are written. */
 void log_queue_taken(size_t size);

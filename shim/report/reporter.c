@@ -13,13 +13,21 @@
 #include "process/executable.h"
 #include "process/life.h"
 #include "report/event.h"
+#include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
+#include "report/journal_record.h"
 #include "report/log.h"
 #include "report/rate_limit.h"
 #include "report/status_page.h"
 #include "report/suppress.h"
 
-enum { RECORD_LIMIT = 64 * 1024, COMPLAINTS_LIMIT = 8192, PATIENCE_MS = 50 };
+/* JSON_SHARE: of a record that has the text behind it. */
+enum {
+    RECORD_LIMIT = 64 * 1024,
+    JSON_SHARE = 44 * 1024,
+    COMPLAINTS_LIMIT = 8192,
+    PATIENCE_MS = 50
+};
 /* A path in which every byte is shown as one, and what is said of it. */
 enum { LOG_MESSAGE_LIMIT = 5000 };
 
@@ -42,6 +50,10 @@ static uint64_t reported_dropped; /* drops that a record has reported; child: ke
 static uint64_t held_back_now;  /* reports held back since the last record; child: kept, likewise */
 static struct rate_limit limit; /* child: kept, counts_begun says that it counts */
 static struct summary summary;  /* child: kept, counts_begun says that it counts */
+static enum log_form form;      /* of the record; child: scratch */
+static struct journal_facts
+    reported_facts;                /* what the journal gets of it as fields; child: scratch */
+static const char *reported_event; /* its name; child: scratch */
 static uint64_t begun_ns;
 static bool noticed;      /* see report_notice() */
 static bool counts_begun; /* at the first record: a process that has none touches none of them */
@@ -53,6 +65,24 @@ static size_t complaints_used;
 static bool is_json(void)
 {
     return config->number[SETTING_FORMAT] == FORMAT_JSON;
+}
+
+/* The journal gets both: the line of JSON as a field, and behind it the text. */
+static bool writes_json(void)
+{
+    return form == LOG_FIELDS || is_json();
+}
+
+static bool writes_text(struct text_buffer *text)
+{
+    if (form == LOG_FIELDS)
+        text->capacity = event_compact() ? text->length + COMPACT_LIMIT : sizeof record;
+    return form == LOG_FIELDS || !is_json();
+}
+
+static bool is_for_journal(void)
+{
+    return strcmp(config->text[SETTING_LOG], "journal") == 0;
 }
 
 static void keep_complaint(const char *line, void *context)
@@ -121,7 +151,8 @@ bool report_prepare(char *const *arguments, char *const *environment,
         return false;
     start.argv0 = arguments[0] ? arguments[0] : "";
     start.settings = into;
-    log_prepare(into->text[SETTING_LOG], executable_name);
+    event_compact_begin(into->number[SETTING_STACK_FORMAT] == STACK_COMPACT);
+    log_prepare(into->text[SETTING_LOG], executable_name, environment);
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
@@ -188,10 +219,18 @@ static void head_of(struct event_head *head, const char *event, uint64_t seq, in
     };
 }
 
+static size_t json_limit(void)
+{
+    return event_compact() ? COMPACT_LIMIT + 1 : form == LOG_FIELDS ? JSON_SHARE : sizeof record;
+}
+
 static void begin_record(struct text_buffer *text, struct event_head *head, const char *event,
                          int tid, const char *thread)
 {
-    text_init(text, record, sizeof record);
+    form = log_form();
+    reported_event = event;
+    memset(&reported_facts, 0, sizeof reported_facts);
+    text_init(text, record, json_limit());
     *head = (struct event_head){
         .event = event,
         .seq = ++last_seq,
@@ -210,11 +249,39 @@ static bool is_watchdog(void)
     return raw_syscall(SYS_gettid) == atomic_load(&life->watchdog_tid);
 }
 
+/* A text that was cut ends with its last whole line. */
+static void end_line(struct text_buffer *text)
+{
+    size_t length = text->length;
+    while (length > 0 && text->data[length - 1] != '\n')
+        length--;
+    if (form == LOG_FIELDS)
+        return; /* its last field has its size before it */
+    if (length == 0) {
+        text->data[text->length - 1] = '\n';
+        return;
+    }
+    text->length = length;
+    text->data[length] = '\0';
+}
+
 static bool write_record_by(bool (*write)(const char *, size_t, bool),
                             const struct text_buffer *text)
 {
+    static char fields[RECORD_LIMIT + 4096]; /* child: scratch */
+    struct text_buffer whole = *text;
     uint64_t dropped = log_dropped();
-    if (!write(text->data, text->length, is_watchdog()))
+    if (form == LOG_FIELDS) {
+        text_init(&whole, fields, sizeof fields);
+        journal_record(&whole, reported_event, last_seq, &reported_facts, text->data, text->length);
+    } else if (form == LOG_PRIORITIES) {
+        journal_prefix_lines(&whole, journal_priority(reported_event));
+    }
+    if (whole.truncated)
+        end_line(&whole);
+    bool written = write(whole.data, whole.length, is_watchdog());
+    event_compact_written(written);
+    if (!written)
         return false;
     reported_dropped = dropped;
     held_back_now = 0;
@@ -234,9 +301,9 @@ static bool write_warning(const char *message)
     int tid = (int)raw_syscall(SYS_gettid);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "warning", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_warning(&text, &head, message);
-    else
+    if (writes_text(&text))
         event_text_warning(&text, &head, message);
     return write_record(&text);
 }
@@ -274,9 +341,9 @@ static void write_start_by(bool (*write)(const char *, size_t, bool))
     start.cpu_stacks = sources->cpu_stacks();
     task_name(pid, thread, sizeof thread);
     begin_record(&text, &head, "start", pid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_start(&text, &head, &start);
-    else
+    if (writes_text(&text))
         event_text_start(&text, &head, &start);
     write_record_by(write, &text);
 }
@@ -289,7 +356,7 @@ static void write_start(void)
 /* A process with nothing to tell leaves no file. */
 static void announce(void)
 {
-    if (!is_json() || !begin_report())
+    if (!is_json() || is_for_journal() || !begin_report())
         return;
     write_start_by(config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ? log_record : log_keep);
     end_report();
@@ -307,6 +374,7 @@ void report_begin_in_child(void)
 {
     start_reported = false;
     log_begin_in_child();
+    event_compact_begin(event_compact());
     begun_ns = clock_monotonic_ns();
     counts_begun = false;
     noticed = false;
@@ -349,11 +417,12 @@ struct report_ref report_blocked(const struct incident *incident)
         write_start();
         bool with_stack = rate_limit_show_stack(&limit, incident->stack_hash, now);
         begin_record(&text, &head, "blocked", incident->tid, incident->thread);
+        journal_facts_of(incident, &reported_facts);
         report.seq = head.seq;
         report.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;
-        if (is_json())
+        if (writes_json())
             event_json_blocked(&text, &head, incident, with_stack);
-        else
+        if (writes_text(&text))
             event_text_blocked(&text, &head, incident, with_stack);
         write_record(&text);
     }
@@ -373,9 +442,9 @@ bool report_still(int tid, struct report_ref *report, uint64_t blocked_ns)
     task_name(tid, thread, sizeof thread);
     struct event_unblocked event = {report->seq, blocked_ns, false};
     begin_record(&text, &head, "still", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_still(&text, &head, &event);
-    else
+    if (writes_text(&text))
         event_text_still(&text, &head, &event);
     write_record(&text);
     end_report();
@@ -398,9 +467,9 @@ bool report_unblocked(int tid, const struct report_ref *report, uint64_t blocked
         task_name(tid, thread, sizeof thread);
         struct event_unblocked event = {report->seq, blocked_ns, thread[0] == '\0'};
         begin_record(&text, &head, "unblocked", tid, thread);
-        if (is_json())
+        if (writes_json())
             event_json_unblocked(&text, &head, &event);
-        else
+        if (writes_text(&text))
             event_text_unblocked(&text, &head, &event);
         write_record(&text);
     }
@@ -421,10 +490,11 @@ struct report_ref report_lag(const struct incident *incident, const struct lag_f
         summary.reports++;
         bool with_stack = rate_limit_show_stack(&limit, incident->stack_hash, now);
         begin_record(&text, &head, "lag", incident->tid, incident->thread);
+        journal_facts_of(incident, &reported_facts);
         report.seq = head.seq;
-        if (is_json())
+        if (writes_json())
             event_json_lag(&text, &head, incident, facts, with_stack);
-        else
+        if (writes_text(&text))
             event_text_lag(&text, &head, incident, facts, with_stack);
         write_record(&text);
     }
@@ -445,9 +515,9 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
         status_page_lag_end(facts);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "lag_end", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_lag_end(&text, &head, ref, facts);
-    else
+    if (writes_text(&text))
         event_text_lag_end(&text, &head, ref, facts);
     write_record(&text);
     end_report();
@@ -502,9 +572,9 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
     write_start();
     summary.reports++;
     begin_record(&text, &head, "action", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_action(&text, &head, action, ref, result);
-    else
+    if (writes_text(&text))
         event_text_action(&text, &head, action, ref, result);
     write_record(&text);
     end_report();
@@ -520,6 +590,22 @@ bool report_finding_over(int tid)
     return true;
 }
 
+static void note_own_member(const struct wait_finding *finding, const struct member *members,
+                            int pid, uint64_t blocked_ns)
+{
+    reported_facts.blocked_ns = blocked_ns;
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid != pid)
+            continue;
+        reported_facts.peer_pid = finding->chain[i].for_pid;
+        if (members)
+            user_frame_place(&reported_facts.place, members[i].python, members[i].python_count,
+                             members[i].javascript, members[i].javascript_count, members[i].frames,
+                             members[i].frame_count);
+        return;
+    }
+}
+
 uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns)
 {
@@ -533,9 +619,10 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
     write_start();
     begin_record(&text, &head, finding->kind == FINDING_DEADLOCK ? "deadlock" : "finding", pid,
                  thread);
-    if (is_json())
+    note_own_member(finding, members, pid, blocked_ns);
+    if (writes_json())
         event_json_finding(&text, &head, finding, members, blocked_ns);
-    else
+    if (writes_text(&text))
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     if (have_page())
@@ -557,9 +644,9 @@ void report_filling(int fd, const struct object_facts *object, const struct fill
         write_start();
         summary.reports++;
         begin_record(&text, &head, "filling", pid, thread);
-        if (is_json())
+        if (writes_json())
             event_json_filling(&text, &head, fd, object, forecast);
-        else
+        if (writes_text(&text))
             event_text_filling(&text, &head, fd, object, forecast);
         write_record(&text);
     } else {
@@ -584,9 +671,9 @@ uint64_t report_drain(const struct drain_facts *facts)
         summary.reports += facts->ref == 0;
         begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
         seq = head.seq;
-        if (is_json())
+        if (writes_json())
             event_json_drain(&text, &head, facts);
-        else
+        if (writes_text(&text))
             event_text_drain(&text, &head, facts);
         write_record(&text);
     } else {
@@ -597,7 +684,7 @@ uint64_t report_drain(const struct drain_facts *facts)
     return seq;
 }
 
-void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
+void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes)
 {
     struct text_buffer text;
     struct event_head head;
@@ -608,11 +695,52 @@ void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
     task_name(pid, thread, sizeof thread);
     write_start();
     summary.reports++;
-    begin_record(&text, &head, handed_over ? "drain_handoff" : "drain_drop", pid, thread);
-    if (is_json())
-        event_json_drain_loss(&text, &head, bytes, writes);
-    else
-        event_text_drain_loss(&text, &head, handed_over, bytes, writes);
+    begin_record(&text, &head, what == DRAIN_HANDED_OVER ? "drain_handoff" : "drain_drop", pid,
+                 thread);
+    if (writes_json())
+        event_json_drain_loss(&text, &head, what, bytes, writes);
+    if (writes_text(&text))
+        event_text_drain_loss(&text, &head, what, bytes, writes);
+    write_record(&text);
+    end_report();
+}
+
+void report_drain_wait(const struct drain_wait_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_report())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "drain_wait", pid, thread);
+    if (writes_json())
+        event_json_drain_wait(&text, &head, facts);
+    if (writes_text(&text))
+        event_text_drain_wait(&text, &head, facts);
+    write_record(&text);
+    end_report();
+}
+
+void report_drain_spool(const struct drain_spool_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_report())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "drain_spool", pid, thread);
+    if (writes_json())
+        event_json_drain_spool(&text, &head, facts);
+    if (writes_text(&text))
+        event_text_drain_spool(&text, &head, facts);
     write_record(&text);
     end_report();
 }
@@ -673,7 +801,7 @@ static bool summary_is_wanted(void)
     case SUMMARY_ALWAYS:
         return true;
     default:
-        return is_json() ? noticed || !log_keeps() : summary.reports > 0;
+        return is_json() && !is_for_journal() ? noticed || !log_keeps() : summary.reports > 0;
     }
 }
 
@@ -690,9 +818,9 @@ static void write_summary(void)
     summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
-    if (is_json())
+    if (writes_json())
         event_json_summary(&text, &head, &summary);
-    else
+    if (writes_text(&text))
         event_text_summary(&text, &head, &summary);
     write_record(&text);
 }

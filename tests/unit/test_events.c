@@ -12,6 +12,7 @@
 #undef json_string
 
 #include "report/event.h"
+#include "report/event_json_compact.h"
 
 static char data[64 * 1024];
 static struct text_buffer text;
@@ -179,6 +180,149 @@ static void test_deepest_javascript_with_longest_names(void **state)
     assert_true(shown > 3);
     assert_int_equal(json_array_size(json_object_get(object, "stack")), STACK_DEPTH_LIMIT);
     json_decref(object);
+}
+
+static void begin_compact(void)
+{
+    text_init(&text, data, COMPACT_LIMIT + 1);
+}
+
+static json_t *compact_parsed(const char *event)
+{
+    assert_true(text.length <= COMPACT_LIMIT);
+    json_t *object = parsed(event);
+    begin_compact();
+    return object;
+}
+
+#define LONGEST(name) memset(name, 1, sizeof(name) - 1)
+
+/* The longest names there can be, of bytes that six characters stand for, in every event. */
+static void test_compact_is_below_4_kib(void **state)
+{
+    static struct wait_finding finding = {.kind = FINDING_DEADLOCK, .count = CHAIN_LIMIT};
+    static struct lag_facts lag = {.call_count = 1};
+    static struct python_frame python[STACK_DEPTH_LIMIT];
+    static char executable[4096], given[4096];
+    struct pipe_facts *pipe = &incident.object.pipe;
+    (void)state;
+    LONGEST(executable);
+    head.executable = executable;
+    LONGEST(incident.call);
+    LONGEST(incident.object.name);
+    pipe->peers_known = true;
+    pipe->peer_count = PEER_LIMIT;
+    for (unsigned i = 0; i < PEER_LIMIT; i++) {
+        pipe->peers[i] = (struct peer_facts){.pid = INT32_MAX, .fd = INT32_MAX, .state = 'S'};
+        LONGEST(pipe->peers[i].comm);
+        LONGEST(pipe->peers[i].waits_in);
+    }
+    incident.object.child = pipe->peers[0];
+    for (unsigned i = 0; i < STACK_DEPTH_LIMIT; i++) {
+        frames[i] = (struct stack_frame_name){.offset = UINT64_MAX, .build_id_size = 20};
+        LONGEST(frames[i].module);
+        frames[i].module[0] = (char)('A' + i % 26);
+        LONGEST(frames[i].symbol);
+        LONGEST(python[i].file);
+        LONGEST(python[i].function);
+    }
+    incident.frame_count = incident.python_count = STACK_DEPTH_LIMIT;
+    incident.python = python;
+    LONGEST(finding.words);
+    LONGEST(finding.advice);
+    LONGEST(finding.rescue);
+    for (unsigned i = 0; i < CHAIN_LIMIT; i++) {
+        struct chain_link *link = &finding.chain[i];
+        *link = (struct chain_link){.pid = INT32_MAX, .tid = INT32_MAX, .reason = REASON_SPACE};
+        LONGEST(link->comm);
+        LONGEST(link->name);
+        LONGEST(link->object);
+        LONGEST(link->waits_in);
+    }
+    event_compact_begin(true);
+    begin_compact();
+    event_json_blocked(&text, &head, &incident, true);
+    json_decref(compact_parsed("blocked"));
+    head.event = "lag";
+    event_json_lag(&text, &head, &incident, &lag, true);
+    json_decref(compact_parsed("lag"));
+    head.event = "deadlock";
+    event_json_finding(&text, &head, &finding, NULL, 1);
+    json_t *object = compact_parsed("deadlock");
+    json_t *chain = json_object_get(object, "chain");
+    assert_true(json_array_size(chain) > 0);
+    assert_int_equal(json_array_size(chain) +
+                         (size_t)json_integer_value(json_object_get(object, "chain_omitted")),
+                     CHAIN_LIMIT);
+    json_decref(object);
+    head.event = "start";
+    LONGEST(given);
+    settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
+                  NULL);
+    settings.given[SETTING_LOG] = settings.given[SETTING_SKIP] = true;
+    settings.text[SETTING_LOG] = settings.text[SETTING_SKIP] = given;
+    struct event_start start = {.argv0 = given, .settings = &settings, .cpu_stacks = "perf_event"};
+    event_json_start(&text, &head, &start);
+    json_decref(compact_parsed("start"));
+    head.event = "summary";
+    summary_begin(&summary);
+    for (unsigned i = 0; i < SITE_LIMIT; i++) {
+        incident.stack_hash = i + 1;
+        summary_returned(&summary, summary_blocked(&summary, &incident), 5000000);
+    }
+    summary.loop_count = 1;
+    event_json_summary(&text, &head, &summary);
+    object = compact_parsed("summary");
+    assert_true(json_array_size(json_object_get(object, "sites")) > 0);
+    assert_int_equal(json_array_size(json_object_get(object, "loops")), 1);
+    json_decref(object);
+    event_compact_begin(false);
+    head.event = "blocked";
+    head.executable = "/opt/engine";
+    memset(frames, 0, sizeof frames);
+}
+
+/* Frames as strings, and each module once. */
+static void test_compact_frames(void **state)
+{
+    static const struct python_frame python[] = {{.function = "tick", .file = "app.py", .line = 3}};
+    (void)state;
+    strcpy(frames[0].symbol, "write");
+    frames[0].symbol_offset = 16;
+    strcpy(frames[0].module, "/lib/libc.so.6");
+    frames[0].offset = 0x1234;
+    frames[0].build_id_size = 2;
+    strcpy(frames[1].module, "/opt/libc.so.6");
+    frames[2].pc = 0x77;
+    incident.frame_count = 3;
+    incident.python = python;
+    incident.python_count = 1;
+    event_compact_begin(true);
+    begin_compact();
+    event_json_blocked(&text, &head, &incident, true);
+    json_t *object = compact_parsed("blocked");
+    json_t *stack = json_object_get(object, "stack"), *modules = json_object_get(object, "modules");
+    assert_string_equal(json_string_value(json_array_get(stack, 0)), "write+16 libc.so.6+0x1234");
+    assert_string_equal(json_string_value(json_array_get(stack, 1)), "? libc.so.6#1+0x0");
+    assert_string_equal(json_string_value(json_array_get(stack, 2)), "? 0x77");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(object, "python"), 0)),
+                        "app.py:3 tick");
+    json_t *libc = json_object_get(modules, "libc.so.6");
+    assert_string_equal(json_string_value(json_object_get(libc, "path")), "/lib/libc.so.6");
+    assert_string_equal(json_string_value(json_object_get(libc, "build_id")), "0000");
+    json_decref(object);
+    event_compact_written(false); /* lost: they are named again */
+    event_json_blocked(&text, &head, &incident, true);
+    object = compact_parsed("blocked");
+    assert_int_equal(json_object_size(json_object_get(object, "modules")), 2);
+    json_decref(object);
+    event_compact_written(true);
+    event_json_blocked(&text, &head, &incident, true);
+    object = compact_parsed("blocked");
+    assert_null(json_object_get(object, "modules"));
+    json_decref(object);
+    event_compact_begin(false);
+    memset(frames, 0, sizeof frames);
 }
 
 static void test_start_warning_unblocked_summary(void **state)
@@ -469,6 +613,8 @@ int main(void)
         cmocka_unit_test_setup(test_deepest_javascript_with_longest_names, set_up),
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),
+        cmocka_unit_test_setup(test_compact_is_below_4_kib, set_up),
+        cmocka_unit_test_setup(test_compact_frames, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, set_up),
         cmocka_unit_test_setup(test_interpreters_frames_are_left_out, set_up),

@@ -67,7 +67,7 @@ static bool say(const char *text)
 static void log_to_fd(int fd)
 {
     snprintf(where, sizeof where, "fd:%d", fd);
-    log_prepare(where, engine);
+    log_prepare(where, engine, NULL);
     log_begin_in_child();
 }
 
@@ -248,7 +248,7 @@ static void test_path(void)
     struct utsname host;
     uname(&host);
     snprintf(path, sizeof path, "/tmp/pipeshim-engine-%s-%d-%%-%%x", host.nodename, getpid());
-    log_prepare(pattern, engine);
+    log_prepare(pattern, engine, NULL);
     log_begin_in_child();
     assert_false(log_uses_sockets());
     assert_true(say("a\n"));
@@ -275,7 +275,7 @@ static void goes_to_stderr(const char *pattern, const char *reason)
     int saved = dup(2);
     assert_int_equal(pipe(ends), 0);
     dup2(ends[1], 2);
-    log_prepare(pattern, engine);
+    log_prepare(pattern, engine, NULL);
     log_begin_in_child();
     bool added = say("a\n");
     settle();
@@ -344,7 +344,7 @@ static void test_the_way(void)
     assert_int_equal(symlink("a/../a", "link"), 0);
     snprintf(path, sizeof path, "%s/real", folder);
     assert_int_equal(symlink(path, "a/log"), 0);
-    log_prepare("./link//log", engine);
+    log_prepare("./link//log", engine, NULL);
     log_begin_in_child();
     assert_int_equal(chdir("/"), 0);
     assert_true(say("one\n"));
@@ -377,7 +377,7 @@ static void test_kept(void)
     char path[64];
     struct stat made;
     snprintf(path, sizeof path, "/tmp/pipeshim-log-kept-%d", getpid());
-    log_prepare(path, engine);
+    log_prepare(path, engine, NULL);
     log_begin_in_child();
     assert_true(log_keep("start\n", 6, false));
     settle();
@@ -393,7 +393,7 @@ static void test_kept(void)
 
 static void test_errno_is_kept(void)
 {
-    log_prepare("/nonexistent/log", engine);
+    log_prepare("/nonexistent/log", engine, NULL);
     log_begin_in_child();
     errno = 77;
     assert_true(log_record("x", 1, false));

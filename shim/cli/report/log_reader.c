@@ -15,6 +15,8 @@ bool log_reader_open(struct log_reader *reader, int fd)
 void log_reader_close(struct log_reader *reader)
 {
     free(reader->buffer);
+    compact_modules_free(reader->modules);
+    reader->modules = NULL;
     reader->buffer = NULL;
 }
 
@@ -92,6 +94,8 @@ static json_t *parse_counted(struct log_reader *reader, const char *line, size_t
     json_t *object = log_line_parse(line, length);
     if (!object)
         reader->damaged++;
+    else
+        compact_frames_expand(&reader->modules, object);
     return object;
 }
 

@@ -11,9 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/report/compact_frames.h"
+
 enum { LOG_LINE_LIMIT = 512 << 10 }; /* bytes; the longest line of the library has about 150 KiB */
 
 struct log_reader {
+    struct compact_modules *modules; /* made when first needed */
     int fd;       /* of the caller, any kind of file; read from its current position */
     char *buffer; /* LOG_LINE_LIMIT bytes */
     size_t start; /* the unread bytes are buffer[start..end) */

@@ -3,6 +3,7 @@
 """A line of the log neither holds a program, nor sends it a signal, nor writes where it must not."""
 import array
 import fcntl
+import glob
 import json
 import os
 import pty
@@ -15,10 +16,12 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from frozen_disk import frozen_disk
-from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write,
+from pipeshim_case import (BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write,
                            victim, wait_until)
+from silent_disk import silent_disk
 
 NOBODY = 65534
+TOOL = os.path.join(BUILD, "pipeshim")
 ROOT = os.geteuid() == 0
 # What a run may take that waits for nothing: the machine is slow, but a disk that hangs is slower.
 PROMPT_S = 10
@@ -123,6 +126,16 @@ class NeverWaits(PipeshimCase):
                 if "\nState:\tD" in read_text("/proc/%s/status" % child):
                     return "/proc/" + child
         return None
+
+    def test_rules_that_cannot_be_read_in_time(self):
+        log = self.temporary_folder() + "/log"
+        with silent_disk(self) as folder:
+            self.runs_at_once({"PIPESHIM_SUPPRESS": folder + "/rules", "PIPESHIM_LOG": log})
+            wait_until(lambda: "PIPESHIM_SUPPRESS=%s/rules: was not read within 50 ms" % folder
+                       in read_text(log), "warning")
+            wait_until(lambda: "pipeshim-rules\n" not in
+                       [read_text(path) for path in glob.glob("/proc/[0-9]*/comm")],
+                       "end of the process that reads them")
 
     def test_no_child_is_left_to_the_program(self):
         """The writer is no child that a wait finds, and no zombie beside it."""
@@ -299,6 +312,16 @@ class WritesWhereItMay(PipeshimCase):
         self.assertEqual(stuck.go_on()[1], 0)
         self.assertEqual(kinds(read_text(log)), ["unblocked", "summary"])
 
+    def test_a_rotation_by_copying(self):
+        """copytruncate: what comes next stands at the beginning, with no hole before it."""
+        log = self.temporary_folder() + "/log"
+        stuck = Stuck(self, PIPESHIM_LOG=log, PIPESHIM_FORMAT="json")
+        wait_until(lambda: "blocked" in kinds(read_text(log)), "report")
+        os.truncate(log, 0)
+        self.assertEqual(stuck.go_on()[1], 0)
+        self.assertEqual(kinds(read_text(log)), ["unblocked", "summary"])
+        self.assertNotIn("\0", read_text(log))
+
     def test_a_full_disk_is_told_when_there_is_room(self):
         """A report waits in memory while its log has no room, and comes first when it has."""
         if not ROOT:
@@ -320,6 +343,60 @@ class WritesWhereItMay(PipeshimCase):
         self.assertEqual(stuck.go_on()[1], 0)
         self.assertEqual(kinds(read_text(folder + "/log")),
                          ["start", "blocked", "unblocked", "summary"])
+
+    # Reports of some 40 KB each.
+    DEEP = """
+import os, sys
+sys.setrecursionlimit(2000)
+def down(n):
+    if n:
+        return down(n - 1)
+    while True:
+        os.write(1, bytes(70000))
+down(250)
+"""
+
+    def test_what_a_full_disk_has_cost_is_counted(self):
+        if not ROOT:
+            self.skipTest("needs root to mount a file system")
+        folder = self.temporary_folder()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder]).returncode:
+            self.skipTest("mount refused")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        log = folder + "/log"
+        with open(folder + "/fill", "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        stuck = Stuck(self, ("/usr/bin/python3", "-Sc", self.DEEP), PIPESHIM_LOG=log,
+                      PIPESHIM_FORMAT="json", PIPESHIM_REPEAT="0", PIPESHIM_RATE="1000/s",
+                      PIPESHIM_THRESHOLD="20ms", PIPESHIM_STACK_DEPTH="256")
+
+        def live():
+            shown = subprocess.run([TOOL, "top", "--json", "-n", "1", str(stuck.process.pid)],
+                                   capture_output=True, text=True).stdout
+            return json.loads(shown)["processes"][0]
+
+        def one_more():
+            """The next report was made, and what it costs is known."""
+            if not live()["threads"]:
+                return False
+            for _ in range(2):
+                os.read(stuck.reader, 65536)
+            return live()["dropped"] > 0
+        wait_until(one_more, "record that found no space")
+        os.unlink(folder + "/fill")
+
+        def counted():
+            one_more()
+            return [e for e in map(json.loads, read_text(log).splitlines(True)[:-1])
+                    if e.get("dropped")]
+        found = wait_until(counted, "event that counts them")
+        self.assertGreaterEqual(found[0]["dropped"], 1)
+        numbers = [json.loads(line)["seq"] for line in read_text(log).splitlines()[:-1]]
+        self.assertIn(found[0]["seq"] - found[0]["dropped"] - 1, numbers)
 
     @unittest.skipUnless(ROOT, "needs root to plant what belongs to another user")
     def test_what_another_user_planted(self):

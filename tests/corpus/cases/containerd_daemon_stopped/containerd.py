@@ -1,0 +1,5 @@
+import sys
+
+print("ready", flush=True)
+for line in sys.stdin:
+    pass
