@@ -245,7 +245,6 @@ json_t *view_json(const struct watched_list *list, struct watched **processes, s
         watched += processes[i]->named.by_pid == 0;
     set(object, "watched", json_integer((json_int_t)watched));
     set(object, "unreadable", json_integer(list->unreadable));
-    set(object, "refresh_ms", ms_json(list->took_ns));
     set(object, "processes", array);
     return object;
 }

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "cli/status/unwatched.h"
 #include "kernel/proc_reader.h"
 
 /* Field 22 of proc(5)'s stat, counted from behind the name, which may hold anything. 0: gone. */
@@ -176,7 +175,6 @@ bool watched_refresh(struct watched_list *list, const struct watched_visitor *vi
 {
     struct directory directory;
     size_t cursor = 0;
-    uint64_t began = clock_monotonic_ns();
     int pid;
     for (size_t i = 0; i < list->count; i++)
         list->processes[i]->seen = false;
@@ -199,8 +197,6 @@ bool watched_refresh(struct watched_list *list, const struct watched_visitor *vi
     directory_close(&directory);
     list->now_ns = clock_monotonic_ns();
     forget_the_gone(list, visitor);
-    name_the_unwatched(list);
-    list->took_ns = clock_monotonic_ns() - began;
     return whole;
 }
 

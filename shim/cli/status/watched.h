@@ -46,7 +46,6 @@ struct watched_list {
     unsigned other_version; /* that run a library whose page is not known here */
     unsigned torn;          /* whose page was being written each time */
     uint64_t now_ns;        /* CLOCK_MONOTONIC of the last scan */
-    uint64_t took_ns;       /* the last scan */
 };
 
 struct watched_visitor {

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/status/unwatched.h"
 #include "cli/top/top.h"
 #include "config/parse.h"
 
@@ -89,14 +90,17 @@ bool top_choose(struct top *top)
 
 bool top_refresh(struct top *top)
 {
+    uint64_t began = clock_monotonic_ns();
     if (!watched_refresh(&top->list, NULL)) {
         fprintf(stderr, "pipeshim top: /proc cannot be read: %s\n", strerror(errno));
         return false;
     }
+    name_the_unwatched(&top->list);
     if (!top_choose(top)) {
         fputs("pipeshim top: out of memory\n", stderr);
         return false;
     }
+    top->took_ns = clock_monotonic_ns() - began;
     return true;
 }
 
@@ -142,6 +146,7 @@ static void say_who_has_ended(struct top *top)
 static void print_json(const struct top *top)
 {
     json_t *object = view_json(&top->list, top->shown, top->shown_count);
+    json_object_set_new(object, "refresh_ms", json_real((double)top->took_ns / NS_PER_MS));
     json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
     putchar('\n');
     json_decref(object);

@@ -19,6 +19,7 @@ struct top {
     bool *ended;          /* of each of `wanted`: that its process has ended was said */
     uint64_t refreshes;   /* 0: until it is stopped */
     uint64_t interval_ns; /* between two */
+    uint64_t took_ns;     /* the last one */
     enum view_order order;
     struct watched_list list;
     struct watched **shown; /* those that are wanted, in order */
