@@ -58,7 +58,7 @@ static void end_text(char *text, size_t capacity)
 
 static void tame_finding(struct status_finding *finding)
 {
-    if (finding->kind < 0 || finding->kind > FINDING_EOF_NEVER)
+    if (finding->kind < 0 || finding->kind >= FINDING_KINDS)
         finding->kind = 0;
     if (finding->member_count > STATUS_MEMBERS)
         finding->member_count = STATUS_MEMBERS;
@@ -75,7 +75,7 @@ void page_tame(struct status_page *page)
         page->call_count = STATUS_CALLS;
     if (page->loop_count > STATUS_LOOPS)
         page->loop_count = STATUS_LOOPS;
-    if (page->found_kind < 0 || page->found_kind > FINDING_EOF_NEVER)
+    if (page->found_kind < 0 || page->found_kind >= FINDING_KINDS)
         page->found_kind = 0;
     if (page->drain_count > STATUS_DRAINS)
         page->drain_count = STATUS_DRAINS;

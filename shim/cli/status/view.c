@@ -49,7 +49,7 @@ enum process_state view_state(const struct watched *process)
         return STATE_NOT_BEGUN;
     if (page->active[FINDING_DEADLOCK])
         return STATE_DEADLOCK;
-    for (unsigned kind = 0; kind <= FINDING_EOF_NEVER; kind++)
+    for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
         if (page->active[kind])
             return STATE_STUCK;
     if (page->call_count > 0)

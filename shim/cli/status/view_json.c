@@ -76,7 +76,7 @@ static json_t *loop_json(const struct status_loop *loop)
 static json_t *findings_json(const struct status_page *page)
 {
     json_t *object = json_object();
-    for (int kind = 0; kind <= FINDING_EOF_NEVER; kind++) {
+    for (int kind = 0; kind < FINDING_KINDS; kind++) {
         if (page->found[kind] == 0)
             continue;
         json_t *finding = json_object();

@@ -162,7 +162,7 @@ static void write_counts(const struct status_page *page, uint64_t now, FILE *out
                     event_class_name((enum call_class) class), (unsigned long long)of->blocked,
                     (unsigned long long)of->returned, view_duration(time, of->returned_ns));
     }
-    for (unsigned kind = 0; kind <= FINDING_EOF_NEVER; kind++)
+    for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
         if (page->found[kind] > 0)
             fprintf(out, "  %s: found %llu times\n", finding_name((enum finding_kind)kind),
                     (unsigned long long)page->found[kind]);
