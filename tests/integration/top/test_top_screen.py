@@ -201,6 +201,7 @@ class Screen(PipeshimCase):
         painted = self.tmux("capture-pane", "-p", "-e")
         self.assertTrue(re.search("\033\\[[0-9;]*31m[^\n]*DEADLOCK", painted) or red in painted, painted)
         self.tmux("kill-server")
+        self.server += "2"
         self.open(stuck.pid, environment="TERM=screen NO_COLOR=1")
         self.wait_for("DEADLOCK", "a deadlock")
         painted = self.tmux("capture-pane", "-p", "-e")
