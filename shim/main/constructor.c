@@ -26,6 +26,7 @@
 #include "watch/late_start.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
+#include "watch/rescues.h"
 #include "watch/stdio_fill.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
@@ -97,6 +98,7 @@ static const char *find_javascript(void)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .rescues = rescues_of_summary,
     .streams = stdio_fill_take,
     .drains = drain_watch_drains,
 };

@@ -24,6 +24,8 @@ struct report_sources {
     const char *(*cpu_stacks)(void); /* which source is on, or why none is */
     /* Copies at most `limit` loops; returns how many. */
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+    /* The same of what the drainer rescued. */
+    unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
     /* True when there is something new of stdin, stdout, stderr. */
     bool (*streams)(struct status_stream out[STATUS_STREAMS]);
     /* Copies at most `limit`; returns how many pipes are drained. */
