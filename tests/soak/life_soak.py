@@ -25,6 +25,8 @@ DEADLINE_S = 120
 DRAIN = os.environ.get("PIPESHIM_SOAK_DRAIN")
 ASAN = os.environ.get("PIPESHIM_SOAK_ASAN")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+if DRAIN:
+    CLEAN["SOAK_DRAIN"] = DRAIN
 PRELOAD = [LIBRARY]
 if ASAN:
     RUNTIME = subprocess.run([os.environ.get("CC", "gcc"), "-print-file-name=libasan.so"],

@@ -279,6 +279,8 @@ static void get_stuck(unsigned how)
 {
     struct pollfd polled = {never_written[0], POLLIN, 0};
     char byte;
+    if (how == 0 && getenv("SOAK_DRAIN")) /* there such a write returns */
+        how = 1;
     switch (how) {
     case 0:
         (void)!write(never_read[1], block, 4096);
