@@ -19,7 +19,7 @@
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
 #include "watch/finish.h"
-#include "watch/inherited_filter.h"
+#include "kernel/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/late_start.h"
