@@ -80,8 +80,6 @@ static bool is_on_alternate_stack(void)
 
 void on_other_stack(void (*function)(void *), void *argument)
 {
-    /* Not to be made part of the caller: its variables would be on the caller's stack. */
-    __asm__("" : "+r"(function));
     uint64_t all = ~0ULL;
     uint64_t before = 0;
     if (runs_on_valgrind()) { /* it takes a new stack for a large frame, and says so */
