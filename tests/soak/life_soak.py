@@ -141,9 +141,9 @@ def check_log(folder):
     for path in glob.glob(folder + "/log*"):
         for line in read_text(path).splitlines(True):
             if line.startswith("{") and line.endswith("\n"):
-                reports += json.loads(line)["event"] == "blocked"
+                reports += json.loads(line)["event"] in ("blocked", "drain_start")
             else:
-                reports += "BLOCKED" in line
+                reports += "BLOCKED" in line or "DRAIN" in line
     return reports
 
 
