@@ -123,16 +123,7 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
     recorder_unlock();
 }
 
-/* The thread of process `pid` that is in the finding; 0: none is. */
-static int own_thread(const struct wait_finding *finding, int pid)
-{
-    for (unsigned i = 0; i < finding->count; i++)
-        if (finding->chain[i].pid == pid)
-            return finding->chain[i].tid;
-    return 0;
-}
-
-uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns)
 {
     struct event event = {
@@ -143,19 +134,20 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
     recorder_introduce();
     recorder_write(&event);
     if (recorder_has_page())
-        status_page_finding(finding, own_thread(finding, event.head.pid), clock_monotonic_ns());
+        status_page_finding(finding, tid, clock_monotonic_ns());
     recorder_unlock();
     return event.head.seq;
 }
 
-void report_finding_over(enum finding_kind kind)
+bool report_finding_over(int tid)
 {
     enum { PATIENCE_MS = 50 };
     if (!recorder_lock_within(PATIENCE_MS))
-        return;
+        return false;
     if (recorder_has_page())
-        status_page_finding_over(kind);
+        status_page_finding_over(tid);
     recorder_unlock();
+    return true;
 }
 
 void report_filling(int fd, const struct object_facts *object, const struct fill_forecast *forecast)
@@ -177,8 +169,6 @@ uint64_t report_drain(const struct drain_facts *facts)
     if (facts->ref || recorder_take(clock_monotonic_ns())) {
         recorder_introduce();
         recorder_counts()->reports += facts->ref == 0;
-        if (recorder_has_page())
-            status_page_draining(facts->ref == 0);
         recorder_write(&event);
     }
     recorder_unlock();

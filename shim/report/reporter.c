@@ -155,6 +155,8 @@ static bool is_worth_a_file(bool has_loops)
 static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
 {
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
+    static struct status_drain drains[STATUS_DRAINS];    /* child: scratch */
+    struct status_stream streams[STATUS_STREAMS];
     struct summary *counts = recorder_counts();
     if (!recorder_has_page())
         return;
@@ -167,6 +169,10 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
     status_page_refresh(counts, watchdog_cpu_ns, clock_monotonic_ns());
     if (has_loops)
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+    if (sources->streams(streams))
+        status_page_streams(streams);
+    if (drain_enabled)
+        status_page_drains(drains, sources->drains(drains, STATUS_DRAINS));
 }
 
 void report_periodic(bool has_loops)
