@@ -7,6 +7,7 @@
 # stuck: server.py epoll_wait *
 # other: sleep
 # line: server.py
+# quick: yes
 # unmet: line
 import asyncio
 
