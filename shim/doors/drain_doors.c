@@ -208,6 +208,7 @@ void drain_doors_install(void)
             report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
         return;
     }
+    drain_watch_prepare();
     INSTALL(write);
     INSTALL(writev);
     INSTALL(pwritev2);
@@ -238,5 +239,5 @@ void drain_doors_finish(bool exits)
     if (atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
         descriptor_child_leaves();
     else if (drain_finish(exits))
-        drain_watch_end();
+        drain_watch_end(exits);
 }

@@ -56,6 +56,9 @@ void diagnosis_end(struct diagnosis *diagnosis)
 {
     munmap(diagnosis->graph.processes, memory_size);
     free(diagnosis->findings);
+    for (unsigned i = 0; diagnosis->members && i < FINDINGS_LIMIT * CHAIN_LIMIT; i++)
+        if (diagnosis->members[i].frames || diagnosis->members[i].javascript)
+            diagnosis_forget_thread(&diagnosis->members[i]);
     free(diagnosis->members);
     free(diagnosis->notes);
 }

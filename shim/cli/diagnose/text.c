@@ -111,15 +111,21 @@ static bool is_first_of_its_kind(const struct wait_graph *graph, const struct wa
 /* The user's line of a thread that waits, or all its frames. */
 static void print_lines(int pid, const struct wait_thread *thread, const struct text_style *style)
 {
+    static char lines[64 * 1024];
     static struct member member;
+    struct text_buffer text;
     if (thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
         return;
     diagnosis_read_thread(pid, thread->tid, &member);
     if (member.where[0])
-        fprintf(out, "      > %s    %s\n", member.where, clean(member.source));
-    for (unsigned i = 0; style->stacks && i < member.python_count; i++)
-        fprintf(out, "        #%u %s  %s:%d\n", i, clean(member.python[i].function),
-                clean(member.python[i].file), member.python[i].line);
+        fprintf(out, "      > %s    %s\n", clean(member.where), clean(member.source));
+    if (member.note)
+        fprintf(out, "        (%s)\n", member.note);
+    text_init(&text, lines, sizeof lines);
+    if (style->stacks)
+        finding_text_stacks(&text, &member, "        ");
+    fputs(lines, out);
+    diagnosis_forget_thread(&member);
 }
 
 static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process,
