@@ -173,7 +173,7 @@ static void findings(struct rendering *to)
             family(to, "pipeshim_findings", "counter",
                    "Waits told that cannot end, or whose other end is not listening.");
         for (unsigned i = 0; i < to->count; i++)
-            for (unsigned kind = 0; kind <= FINDING_EOF_NEVER; kind++) {
+            for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
                 const struct status_page *page = to->groups[i].page;
                 count_sample(
                     to, &to->groups[i], second ? "pipeshim_finding_active" : "pipeshim_findings",

@@ -836,6 +836,7 @@ static void write_summary(void)
     summary.drain_on = drain_enabled;
     summary.drain = drain_totals();
     summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
+    summary.rescue_count = sources->rescues(summary.rescues, SUMMARY_RESCUES);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
     if (writes_json())

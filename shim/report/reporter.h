@@ -24,6 +24,8 @@ struct report_sources {
     const char *(*cpu_stacks)(void); /* which source is on, or why none is */
     /* Copies at most `limit` loops; returns how many. */
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+    /* The same of what the drainer rescued. */
+    unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
 };
 
 /* Reads the settings (see settings_read()) into `into`, which is kept. False: the program is left

@@ -2,16 +2,14 @@
 #include "watch/deadlock.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/raw_syscall.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
-#include "watch/context.h"
+#include "watch/graph_memory.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
 
@@ -23,10 +21,10 @@ enum {
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
+#define GROWING_NS            ((uint64_t)5 * NS_PER_S)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
-static struct wait_graph graph;             /* child: scratch */
+static struct wait_graph *graph;            /* child: scratch, each look begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
 static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
@@ -54,18 +52,6 @@ void deadlock_begin(void)
     held_since = 0;
 }
 
-static bool have_memory(void)
-{
-    if (memory)
-        return true;
-    long made = raw_syscall(SYS_mmap, 0, WAIT_GRAPH_MEMORY, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
-    memory = (void *)made;
-    return true;
-}
-
 static int own_pid(void)
 {
     return atomic_load(&life->pid);
@@ -84,9 +70,9 @@ static bool is_member(const struct wait_finding *finding, int pid)
  * for. */
 static bool waits_in_vain(void)
 {
-    uint32_t own = wait_graph_process(&graph, own_pid());
-    wait_graph_reduce(&graph, ACT_ALL);
-    return own != NO_INDEX && graph.processes[own].loaded && !graph.processes[own].can_act;
+    uint32_t own = wait_graph_process(graph, own_pid());
+    wait_graph_reduce(graph, ACT_ALL);
+    return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
 /* A reader that is away may come back; these do not end as long as nobody interferes. An end that
@@ -98,22 +84,32 @@ static bool cannot_end(const struct wait_finding *finding)
            finding->kind == FINDING_EOF_NEVER;
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
- * other end of its own wait, or what keeps from going on whom it waits for. */
-static const struct wait_finding *choose(unsigned count)
+/* Is it this process that does not read? */
+static bool is_awaited(const struct wait_finding *finding)
 {
-    const struct wait_finding *own = NULL, *awaited = NULL;
+    return (finding->kind == FINDING_READER_AWAY || finding->kind == FINDING_BACKLOG) &&
+           finding->chain[0].for_pid == own_pid();
+}
+
+/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
+ * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
+ * what somebody writes. */
+static struct wait_finding *choose(unsigned count)
+{
+    struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
     for (unsigned i = 0; i < count; i++) {
         if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
             return &found[i];
         if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
-        if (!awaited && cannot_end(&found[i]))
-            awaited = &found[i];
+        if (!unread && is_awaited(&found[i]))
+            unread = &found[i];
+        if (!hopeless && cannot_end(&found[i]))
+            hopeless = &found[i];
     }
-    if (own || !awaited)
+    if (own)
         return own;
-    return waits_in_vain() ? awaited : NULL;
+    return hopeless && waits_in_vain() ? hopeless : unread;
 }
 
 static uint64_t identity(const struct wait_finding *finding)
@@ -171,10 +167,9 @@ static uint64_t act_when_due(uint64_t now)
     if (held_since == 0 || !to_act)
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
-    if (now < due || !have_memory())
+    if (now < due || !(graph = graph_memory_begin()))
         return due;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    unsigned count = wait_graph_examine(&graph, own_pid(), found, FINDINGS);
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
     to_act = false;
     for (unsigned i = 0; i < count; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
@@ -182,36 +177,65 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
 }
 
-/* One look at all processes. A suspicion is kept for the scan that confirms it. */
+/* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */
+static bool is_missed(const struct wait_finding *finding, uint64_t now)
+{
+    return !finding && have_before && before.kind == FINDING_BACKLOG &&
+           now - before.seen_ns < GROWING_NS;
+}
+
+/* What is suspected is scanned again soon, and once; a backlog as long as it grows. */
+static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
+{
+    bool grows = finding && finding->kind == FINDING_BACKLOG && finding->grown_rounds > 0;
+    if (is_missed(finding, now)) {
+        confirm_at = now + BETWEEN_TWO_SCANS_NS;
+        return;
+    }
+    confirm_at = UINT64_MAX;
+    if (finding && !confirmed && (!have_before || grows))
+        confirm_at =
+            now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
+                                                                       : BETWEEN_TWO_SCANS_NS);
+    have_before = finding && !confirmed;
+    if (have_before)
+        before = *finding;
+}
+
+/* Does what was suspected hold? Counts the rounds of a backlog. */
+static bool is_confirmed(struct wait_finding *finding)
+{
+    if (!finding || !have_before || !wait_finding_confirms(&before, finding))
+        return false;
+    if (finding->kind != FINDING_BACKLOG)
+        return true;
+    finding_backlog_grew(&before, finding);
+    return finding->grown_rounds >= BACKLOG_ROUNDS;
+}
+
+/* One scan of all processes. A suspicion is kept for the scan that confirms it. */
 static void scan(uint64_t now)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    const struct wait_finding *finding =
-        choose(wait_graph_examine(&graph, own_pid(), found, FINDINGS));
+    graph = graph_memory_begin();
+    struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
     if (finding && is_reported(identity(finding)))
         finding = NULL;
-    bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
+    bool confirmed = is_confirmed(finding);
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), own_wait_ns(finding, now)) : 0;
     if (seq != 0) {
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq);
     }
-    bool first = finding && !have_before;
-    have_before = finding && !confirmed;
-    if (have_before)
-        before = *finding;
-    confirm_at = !first            ? UINT64_MAX
-                 : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
-                                   : now + BETWEEN_TWO_SCANS_NS;
+    keep_suspicion(finding, confirmed, now);
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    if (wait_graph_may_be_stuck(&graph, own_pid()))
+    graph = graph_memory_begin();
+    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
@@ -241,7 +265,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
-    if (!have_memory())
+    if (!graph_memory_begin())
         return now + LONGEST_PAUSE_NS;
     uint64_t next = scan_stuck_write(now, stuck);
     if (now >= confirm_at)

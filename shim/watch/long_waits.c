@@ -49,6 +49,8 @@ static bool is_of_interest(const struct task_call *call)
     case WAIT_EPOLL:
     case WAIT_CHILD:
     case WAIT_LOCK:
+    case WAIT_CONNECT: /* these are no member of a cycle, and perhaps a reader that does not read */
+    case WAIT_SLEEP:
         return true;
     default:
         return false;

@@ -23,6 +23,7 @@
 #include "watch/long_waits.h"
 #include "watch/metrics.h"
 #include "watch/proof.h"
+#include "watch/refused_writes.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
 
@@ -208,6 +209,7 @@ void watchdog_run(void)
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
         scan_again_at(&scan, filling_scan(scan.now, scan.activity));
         scan_again_at(&scan, drain_watch_scan(scan.now));
+        refused_writes_scan();
         report_periodic(event_loops_any());
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));

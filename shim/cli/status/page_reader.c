@@ -62,7 +62,7 @@ void page_tame(struct status_page *page)
         page->call_count = STATUS_CALLS;
     if (page->loop_count > STATUS_LOOPS)
         page->loop_count = STATUS_LOOPS;
-    if (page->found_kind < 0 || page->found_kind > FINDING_EOF_NEVER)
+    if (page->found_kind < 0 || page->found_kind >= FINDING_KINDS)
         page->found_kind = 0;
     end_text(page->words, sizeof page->words);
     for (unsigned i = 0; i < STATUS_LOOPS; i++)

@@ -25,7 +25,7 @@ enum process_state view_state(const struct watched *process)
         return STATE_NOT_BEGUN;
     if (page->active[FINDING_DEADLOCK])
         return STATE_DEADLOCK;
-    for (unsigned kind = 0; kind <= FINDING_EOF_NEVER; kind++)
+    for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
         if (page->active[kind])
             return STATE_STUCK;
     if (page->call_count > 0)
@@ -248,7 +248,7 @@ static json_t *loop_json(const struct status_loop *loop)
 static json_t *findings_json(const struct status_page *page)
 {
     json_t *object = json_object();
-    for (int kind = 0; kind <= FINDING_EOF_NEVER; kind++) {
+    for (int kind = 0; kind < FINDING_KINDS; kind++) {
         if (page->found[kind] == 0)
             continue;
         json_t *finding = json_object();
