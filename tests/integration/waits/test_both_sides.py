@@ -82,7 +82,11 @@ LEFT_BEHIND = {
     "epoll_wait": """
 import asyncio
 async def main():
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    command[2] += "; read line"  # it ends when asyncio knows of its pipe
+    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE,
+                                                 stdout=asyncio.subprocess.PIPE)
+    await child.stdout.readline()
+    child.stdin.close()
     await child.wait()
 asyncio.run(main())
 """,
