@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|deb|bench|lint
+#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|deb|bench|lint|fuzz
 set -eu
 
 packages="build-essential pkg-config libjansson-dev libdw-dev libelf-dev libncurses-dev"
@@ -34,9 +34,13 @@ roots) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3 debootstrap
 arm64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
 deb) packages="$packages python3 debhelper dpkg-dev lintian" ;;
 bench) packages="$packages libunwind-dev strace" ;;
+fuzz)
+    packages="$packages clang"
+    command -v node >/dev/null 2>&1 || wanted="nodejs"
+    ;;
 lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, deb, bench, lint" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, deb, bench, lint, fuzz" >&2
     exit 64
     ;;
 esac
