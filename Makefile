@@ -199,6 +199,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
