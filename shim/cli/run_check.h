@@ -14,5 +14,9 @@ bool run_check_settings(void);
 /* What they are, after that. */
 const struct settings *run_check_values(void);
 
+/* One line on stderr if the library will do nothing for CMD, as a seccomp filter is in force that
+ * is not known to be harmless. After run_check_settings(). */
+void run_check_filter(void);
+
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -309,6 +309,28 @@ static bool scan_streams(uint64_t now, bool scan)
     return open;
 }
 
+unsigned drain_watch_drains(struct status_drain *out, unsigned limit)
+{
+    unsigned count = 0;
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        struct channel *channel = atomic_load(&stream->channel);
+        if (!atomic_load(&stream->running) || atomic_load(&stream->ended_ns) != 0 || !channel)
+            continue;
+        uint64_t tail = atomic_load(&channel->tail);
+        uint64_t head = channel_head(channel);
+        if (count < limit)
+            out[count] = (struct status_drain){.fd = atomic_load(&stream->fd),
+                                               .inode = atomic_load(&stream->inode),
+                                               .queued_bytes = head > tail ? head - tail : 0,
+                                               .taken_bytes = atomic_load(&stream->episode_bytes),
+                                               .begun_ns = atomic_load(&stream->started_ns)};
+        count++;
+    }
+    return count;
+}
+
 uint64_t drain_watch_scan(uint64_t now)
 {
     if (!drain_enabled || !take_lock())
