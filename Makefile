@@ -51,7 +51,8 @@ CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_PACKAGES := jansson libdw libelf
-CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+# libstdc++ has the demangler; it goes into the tool, which asks for no library of a compiler.
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES)) -static-libgcc -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \

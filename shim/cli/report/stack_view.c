@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "explain/user_frame.h"
+
 const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -78,12 +80,27 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     return text;
 }
 
-/* A frame of the program's own code, where a language says so: not of Node, nor of a package. */
+/* A frame of the program's own code, where a language says so: not of a standard library, of Node,
+ * nor of a package. */
 static bool is_users(const struct model *model, const struct frame *frame)
 {
     const char *file = model_text(model, frame->module);
-    return frame->interpreted == LANGUAGE_JAVASCRIPT && *file && strncmp(file, "node:", 5) != 0 &&
-           strstr(file, "/node_modules/") == NULL;
+    return frame->interpreted == LANGUAGE_JAVASCRIPT
+               ? javascript_file_is_user(file)
+               : frame->interpreted == LANGUAGE_PYTHON && *file && !python_file_is_library(file);
+}
+
+uint32_t stack_user_frame(const struct model *model, const uint32_t *frames, uint32_t count)
+{
+    uint32_t best = 0;
+    while (best < count && !model->frames[frames[best]].interpreted &&
+           strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
+                   7) == 0)
+        best++;
+    for (uint32_t i = best; i < count; i++)
+        if (is_users(model, &model->frames[frames[i]]))
+            return i;
+    return best == count ? 0 : best;
 }
 
 const char *site_where(const struct model *model, const struct call_site *site, char *text)
@@ -92,23 +109,11 @@ const char *site_where(const struct model *model, const struct call_site *site, 
     char function[FRAME_TEXT_LIMIT];
     char place[FRAME_TEXT_LIMIT];
     uint32_t count = site_stack(model, site, frames);
-    uint32_t best = 0;
-    while (best < count && !model->frames[frames[best]].interpreted &&
-           strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
-                   7) == 0)
-        best++;
-    for (uint32_t i = best; i < count; i++) {
-        if (is_users(model, &model->frames[frames[i]])) {
-            best = i;
-            break;
-        }
-    }
-    if (best == count)
-        best = 0;
     text[0] = '\0';
-    if (count > 0)
-        snprintf(text, SITE_WHERE_LIMIT, "%s  %s",
-                 frame_function(model, &model->frames[frames[best]], function),
-                 frame_place(model, &model->frames[frames[best]], place));
+    if (count == 0)
+        return text;
+    const struct frame *frame = &model->frames[frames[stack_user_frame(model, frames, count)]];
+    snprintf(text, SITE_WHERE_LIMIT, "%s  %s", frame_function(model, frame, function),
+             frame_place(model, frame, place));
     return text;
 }

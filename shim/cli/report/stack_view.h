@@ -10,7 +10,7 @@
 
 #include "cli/report/model.h"
 
-enum { FRAME_TEXT_LIMIT = 1200, SITE_WHERE_LIMIT = 2 * FRAME_TEXT_LIMIT + 4 };
+enum { FRAME_TEXT_LIMIT = 2200, SITE_WHERE_LIMIT = 2 * FRAME_TEXT_LIMIT + 4 };
 
 /* The frames, innermost first, as indices of model->frames, to STACK_LIMIT places; returns their
  * number. An interpreter's own frames give way to those of the program that it runs: first the
@@ -26,6 +26,10 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
 const char *site_where(const struct model *model, const struct call_site *site, char *text);
 /* The last part of a path. */
 const char *base_name(const char *path);
+
+/* Which of a stack's frames is the user's own code, else the innermost outside of libc: its place in
+ * `frames`. */
+uint32_t stack_user_frame(const struct model *model, const uint32_t *frames, uint32_t count);
 
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text_buffer.h"
 #include "base/utf8.h"
+#include "cli/names/demangle.h"
 #include "cli/user_name.h"
 #include "graph/finding.h"
 #include "report/event.h"
@@ -111,6 +112,12 @@ static const char *printable(char *to, size_t capacity, const char *from)
     return to;
 }
 
+/* Where the program stands, as its author knows it. */
+static const char *where_words(const struct status_call *call, char *to, size_t capacity)
+{
+    return demangle_last_word(call->where, to, capacity) ? to : call->where;
+}
+
 static void print_row(FILE *out, const struct watched *process, uint64_t now, unsigned columns,
                       bool colour)
 {
@@ -122,7 +129,7 @@ static void print_row(FILE *out, const struct watched *process, uint64_t now, un
     const char *user = user_name(process->user);
     duration_cell(since, age(now, state_since(process)));
     if (state >= STATE_BLOCKED && call) {
-        char text[CELL];
+        char text[CELL], words[4 * STATUS_WHERE];
         if (call->fd >= 0)
             snprintf(call_words, sizeof call_words, "%.20s %d",
                      printable(text, sizeof text, call->call), call->fd);
@@ -137,7 +144,7 @@ static void print_row(FILE *out, const struct watched *process, uint64_t now, un
         if (call->peer_pid)
             snprintf(target, sizeof target, "%.20s[%d]", printable(peer, sizeof peer, call->peer),
                      call->peer_pid);
-        printable(where, sizeof where, call->where);
+        printable(where, sizeof where, where_words(call, words, sizeof words));
     }
     int length =
         snprintf(line, sizeof line, "%7d %-8.8s %-16.16s %-8s %7s %-10.10s %-14.14s %s%s  %s  %s",
@@ -229,8 +236,9 @@ static json_t *call_json(const struct status_call *call, uint64_t now)
         set(object, "peer_pid", json_integer(call->peer_pid));
         set(object, "peer", text_json(call->peer));
     }
+    char words[4 * STATUS_WHERE];
     if (call->where[0])
-        set(object, "where", text_json(call->where));
+        set(object, "where", text_json(where_words(call, words, sizeof words)));
     return object;
 }
 
