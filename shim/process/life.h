@@ -3,10 +3,10 @@
  * The library's life in one process: when it is active, who watches, and what a child starts with.
  *
  * All mutable state that a forked child must not inherit lives in `struct life`, one mapping with
- * MADV_WIPEONFORK (Linux 4.14): fork, _Fork and clone without CLONE_VM give the child zeroes,
- * atomically and without a handler that could be forgotten; vfork and posix_spawn children share
- * the parent's memory and are recognised by their pid. `pid` 0 therefore means: this process has
- * not begun yet.
+ * MADV_WIPEONFORK (Linux 4.14), made when the library begins: fork, _Fork and clone without
+ * CLONE_VM give the child zeroes, atomically and without a handler that could be forgotten; vfork
+ * and posix_spawn children share the parent's memory and are recognised by their pid. `pid` 0
+ * therefore means: this process has not begun yet.
  */
 #ifndef PIPESHIM_PROCESS_LIFE_H
 #define PIPESHIM_PROCESS_LIFE_H
@@ -57,14 +57,25 @@ struct life {
 /* Never NULL; before the constructor it is a static one that no process has begun. */
 extern struct life *life;
 
-/* What the environment asked for; constant once life_active(). */
+/* What the environment asked for; constant unless life_is_inert(). */
 extern struct settings settings;
 
-/* True if this library records calls: the constructor has run and nothing switched it off.
+/* True if this library records calls: it has begun and nothing switched it off.
  * Async-signal-safe. */
 bool life_active(void);
 
-/* `life` and `settings` are made: from now on calls are recorded. For the constructor. */
+/* True while the beginning waits for the first call that may need it (watch/late_start.h): no
+ * system call of ours has been made, and none may be. Async-signal-safe. */
+bool life_is_postponed(void);
+
+/* True if nothing is recorded and nothing will be, unless the constructor has yet to run.
+ * Async-signal-safe. */
+bool life_is_inert(void);
+
+/* `settings` are made, all else is made later. For the constructor. */
+void life_postpone(void);
+
+/* `life` and `settings` are made: from now on calls are recorded. Once, by whoever begins. */
 void life_activate(void);
 
 /* From now on nothing is recorded and nothing said, in this process and its children: a seccomp
@@ -76,6 +87,6 @@ void life_go_inert(void);
 bool life_reporting_begin(unsigned patience_ms);
 void life_reporting_end(void);
 
-/* Runs on: any; life_activate(): constructor. AS-safe: yes. Blocks: life_reporting_begin() as it is
+/* Runs on: any. AS-safe: yes. Blocks: life_reporting_begin() as it is
  * reported. */
 #endif

@@ -137,6 +137,22 @@ bool report_read_settings(char *const *arguments, char *const *environment, bool
     return settings_are_active(into) || name_is_open;
 }
 
+/* A file of one's own by an absolute name, or (in text) what takes nothing before the first report.
+ */
+static bool log_can_wait(const char *where)
+{
+    if (strcmp(where, "stderr") == 0 || strcmp(where, "syslog") == 0)
+        return !is_json();
+    return *where == '/' && strncmp(where, "/dev/", 5) != 0 && strncmp(where, "/proc/", 6) != 0;
+}
+
+bool report_wants_the_start(void)
+{
+    return name_is_open || complaints_used > 0 || config->text[SETTING_SUPPRESS][0] ||
+           config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ||
+           !log_can_wait(config->text[SETTING_LOG]);
+}
+
 bool report_prepare(char *const *arguments, char *const *environment,
                     const struct report_sources *from)
 {

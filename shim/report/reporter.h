@@ -31,8 +31,12 @@ struct report_sources {
 bool report_read_settings(char *const *arguments, char *const *environment, bool secure,
                           struct settings *into);
 
+/* After report_read_settings() was true: whether the log, or something that is to be said, cannot
+ * wait for the first call that may block. Makes no system call. */
+bool report_wants_the_start(void);
+
 /* After report_read_settings() was true: takes the log's destination; what was wrong with the
- * settings is logged. False: the program is left out after all. For the constructor. */
+ * settings is logged. False: the program is left out after all. Once, by whoever begins. */
 bool report_prepare(char *const *arguments, char *const *environment,
                     const struct report_sources *from);
 

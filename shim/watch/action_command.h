@@ -17,8 +17,12 @@ void action_command_begin(void);
  * made, or one runs still. */
 bool action_command_start(const char *command, const char *line, const char *event);
 
+/* Ends the process that waits for the command, which goes on alone: a timer ends it some seconds
+ * after its time. Async-signal-safe. */
+void action_command_stop(void);
+
 /* What became of it, once: "exit 0", "killed after 30 s". NULL: none was started, or it runs. */
 const char *action_command_result(void);
 
-/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
+/* Runs on: watchdog; action_command_stop(): any. AS-safe: yes. Blocks: no. */
 #endif

@@ -15,6 +15,7 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/lag.h"
+#include "watch/late_start.h"
 #include "watch/long_waits.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
@@ -49,6 +50,8 @@ static void begin_in_child(void)
 
 bool life_begin(void)
 {
+    if (!life_active() && !late_start())
+        return false;
     int32_t pid = (int32_t)raw_syscall(SYS_getpid);
     int32_t begun = atomic_load(&life->pid);
     if (begun != 0)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "watch/inherited_filter.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,42 +30,70 @@ static bool file_exists(const char *path)
     return fd >= 0;
 }
 
+/* Of the environment as it was at the start; child: constant */
+static struct {
+    bool trusted, forbidden; /* PIPESHIM_SECCOMP */
+    bool in_container;
+} said;
+
+void inherited_filter_prepare(char *const *environment)
+{
+    const char *setting = find_variable(environment, "PIPESHIM_SECCOMP");
+    said.trusted = setting && strcmp(setting, "trust") == 0;
+    said.forbidden = setting && strcmp(setting, "off") == 0;
+    said.in_container = find_variable(environment, "KUBERNETES_SERVICE_HOST") ||
+                        find_variable(environment, "container");
+}
+
 /* Marks of container engines: Docker, Podman, whatever systemd's container interface speaks of
  * (nspawn, LXC), Kubernetes. */
-static bool is_in_container(char *const *environment)
+static bool is_in_container(void)
 {
-    return find_variable(environment, "KUBERNETES_SERVICE_HOST") ||
-           find_variable(environment, "container") || file_exists("/.dockerenv") ||
-           file_exists("/run/.containerenv") || file_exists("/run/systemd/container");
+    return said.in_container || file_exists("/.dockerenv") || file_exists("/run/.containerenv") ||
+           file_exists("/run/systemd/container");
 }
 
 /* The process has the filters of the container's first one, and no more. */
-static bool is_the_containers(uint64_t filters, char *const *environment)
+static bool is_the_containers(uint64_t filters)
 {
     struct status_field first = {.name = "Seccomp_filters", .base = 10};
-    return status_read(1, 0, &first, 1) && first.value == filters && is_in_container(environment);
+    return status_read(1, 0, &first, 1) && first.value == filters && is_in_container();
 }
 
-bool inherited_filter_permits(char *const *environment)
+static bool has_descriptors(void)
+{
+    long fd = raw_syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        raw_syscall(SYS_close, fd);
+    return fd != -EMFILE && fd != -ENFILE;
+}
+
+struct inherited_filter inherited_filter_read(void)
 {
     enum { MODE, FILTERS };
     struct status_field fields[] = {{.name = "Seccomp", .base = 10},
                                     {.name = "Seccomp_filters", .base = 10}};
-    const char *setting = find_variable(environment, "PIPESHIM_SECCOMP");
+    struct inherited_filter filter = {FILTER_PERMITS, 0, 0};
     status_read(0, 0, fields, 2);
     if (fields[MODE].found && fields[MODE].value == 0)
-        return true;
+        return filter;
+    if (!fields[MODE].found && !has_descriptors()) {
+        filter.verdict = FILTER_UNKNOWN;
+        return filter;
+    }
     /* A chroot without /proc, or a kernel without filters: the program is not watched there, and is
      * to hear why. */
-    if (!fields[MODE].found) {
-        filters_added(0, FORBIDS_ALL);
-        return true;
-    }
-    bool trusted = setting && strcmp(setting, "trust") == 0;
-    bool forbidden = setting && strcmp(setting, "off") == 0;
-    if (!trusted && (forbidden || !fields[FILTERS].found ||
-                     !is_the_containers(fields[FILTERS].value, environment)))
-        return false;
-    filters_added(fields[FILTERS].found ? (unsigned)fields[FILTERS].value : 1, FORBIDS_ALL);
-    return true;
+    filter.forbids = FORBIDS_ALL;
+    if (!fields[MODE].found)
+        return filter;
+    filter.count = fields[FILTERS].found ? (unsigned)fields[FILTERS].value : 1;
+    if (!said.trusted &&
+        (said.forbidden || !fields[FILTERS].found || !is_the_containers(fields[FILTERS].value)))
+        filter.verdict = FILTER_FORBIDS;
+    return filter;
+}
+
+void inherited_filter_accept(const struct inherited_filter *filter)
+{
+    filters_added(filter->count, filter->forbids);
 }

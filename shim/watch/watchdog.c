@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/action.h"
+#include "watch/companions.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
@@ -219,4 +220,7 @@ void watchdog_run(void)
         sleep_until(scan.next, clock_monotonic_ns());
     }
     cpu_stacks_stop();
+    /* Unless it was told to end: the program has given up rights, unannounced. */
+    if (!atomic_load(&life->leave) && !atomic_load(&life->stop))
+        companions_stop();
 }

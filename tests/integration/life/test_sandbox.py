@@ -134,16 +134,26 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.finish(run), ("installed 0 errno 0\n", 7))
         self.assertEqual(run.events("warning"), [])
 
-    def check_launched(self, kind, groups):
-        launch = ("launches", kind, str(groups), VICTIM, "plain")
+    def check_launched(self, kind, groups, program=(VICTIM, "plain")):
+        launch = ("launches", kind, str(groups), *program)
         without = self.result(*launch)
         self.assertEqual(without, (7, "alive\n"))
         preload = {k: v for k, v in self.library().items() if k != "LD_PRELOAD"}
         self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **preload), without)
         self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **self.library()), without)
+        # By this the library begins with the process, not at its first call.
+        early = self.library(PIPESHIM_SUMMARY="always")
+        self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **early), without)
 
     def test_a_launchers_list_of_what_a_plain_program_calls(self):
         self.check_launched("plain", 0)
+
+    @unittest.skipUnless(IS_ROOT, "needs root for another root")
+    def test_a_launchers_filter_that_nothing_tells_of_any_more(self):
+        """Behind chroot() there is no /proc: the filter must have been seen before."""
+        empty = os.path.join(self.folder, "empty")
+        os.mkdir(empty)
+        self.check_launched("plain", 0, (victim("late_start"), "chroot", empty))
 
     def test_a_launchers_list_of_what_nobody_may_call(self):
         self.check_launched("debug", 0)
