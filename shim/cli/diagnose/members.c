@@ -57,7 +57,7 @@ static void restore_names(int pid, const struct member *member)
                                frame->column, &place) ||
             strlen(place.file) >= sizeof frame->file)
             continue;
-        strcpy(frame->file, place.file);
+        memcpy(frame->file, place.file, strlen(place.file) + 1);
         frame->line = place.line;
         frame->column = place.column;
         frame->generated = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Which map a generated file names, and where it is. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
@@ -87,9 +88,10 @@ static size_t decode_percent(const char *from, size_t length, char *to)
 {
     size_t size = 0;
     for (size_t i = 0; i < length; i++) {
-        unsigned value;
-        if (from[i] == '%' && i + 2 < length && sscanf(from + i + 1, "%2x", &value) == 1) {
-            to[size++] = (char)value;
+        if (from[i] == '%' && i + 2 < length && isxdigit((unsigned char)from[i + 1]) &&
+            isxdigit((unsigned char)from[i + 2])) {
+            const char digits[] = {from[i + 1], from[i + 2], '\0'};
+            to[size++] = (char)strtoul(digits, NULL, 16);
             i += 2;
         } else {
             to[size++] = from[i];

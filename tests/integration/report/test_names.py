@@ -119,17 +119,24 @@ class Names(JavascriptCase):
                     self.assertNotIn(symbol, self.report(log, form), form)
 
     def test_a_long_name_is_shortened_by_whole_parts(self):
-        """A type of 5,000 bytes: its templates' arguments are left out, not half of a name."""
-        symbol = "_ZN3app5QueueI%sE8push_allEi" % ("3arg" * 1200)
+        """A type of 8,000 bytes: its templates' arguments are left out, not half of a name."""
+        symbol = "_ZN3app5QueueI%sE8push_allEi" % ("80" + "argument" * 10 + "S1_" * 100)
         frame = {"pc": "0x1", "module": "/usr/bin/engine", "offset": "0x1", "symbol": symbol}
         folded = self.report(self.write_log(stack=[frame]), "folded")
         self.assertIn("app::Queue<%s>::push_all(int)" % ELLIPSIS, folded)
 
     def test_the_library_writes_long_names_whole(self):
         """What it cuts cannot be demangled by anybody: 127 bytes were too few."""
-        _, event = self.stuck_victim()
+        process, event = self.stuck_victim()
         names = [frame.get("symbol", "") for frame in event["stack"]]
-        self.assertTrue([name for name in names if name.startswith("_ZN3app5QueueI")], names)
+        name = [name for name in names if name.startswith("_ZN3app5QueueI")][0]
+        self.assertGreater(len(name), 127)
+        self.assertTrue(name.endswith("i"), name)
+        self.assertIn(name, event["where"])
+        process.kill()
+        process.wait()
+        self.assertRegex(self.report(os.path.join(self.folder, "cpp.log"), "folded"),
+                         r";app::Queue<std::map<.*> >::push_all\(.*, int\) \(write_template\.cc:\d+\);")
 
     def stuck_victim(self):
         log = os.path.join(self.folder, "cpp.log")
