@@ -118,9 +118,8 @@ void event_json_finding(struct text_buffer *text, const struct event_head *head,
     struct json_writer json;
     const char *where = own_where(head, finding, members);
     event_json_begin(&json, text, head);
-    if (finding->kind == FINDING_DEADLOCK) {
-        json_put_hex(&json, "id", finding->id);
-    } else {
+    json_put_hex(&json, "id", finding->id ? finding->id : finding->fingerprint);
+    if (finding->kind != FINDING_DEADLOCK) {
         json_put_string(&json, "kind", finding_name(finding->kind));
         json_put_string(&json, "finding", finding_name(finding->kind));
     }

@@ -153,7 +153,7 @@ bool demangle_last_word(const char *text, char *to, size_t capacity)
 {
     const char *space = strrchr(text, ' ');
     size_t before = space ? (size_t)(space - text) + 1 : 0;
-    if (before + 64 > capacity || !demangle(text + before, to + before, capacity - before))
+    if (before + 32 > capacity || !demangle(text + before, to + before, capacity - before))
         return false;
     memcpy(to, text, before);
     return true;

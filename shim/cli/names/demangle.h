@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Writes the name that the compiler made `symbol` of, in at most `capacity` (at least 64) bytes.
+/* Writes the name that the compiler made `symbol` of, in at most `capacity` (at least 32) bytes.
  * Of a symbol that was cut off when it was written down, what is whole of it, and "…". False, and
  * nothing is written: it is no such symbol. */
 bool demangle(const char *symbol, char *to, size_t capacity);

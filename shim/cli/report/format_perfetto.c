@@ -62,10 +62,9 @@ static void write_where(const struct model *model, const struct call_site *site,
 {
     uint32_t frames[STACK_LIMIT];
     char text[FRAME_TEXT_LIMIT];
-    uint32_t count = site_stack(model, site, frames);
-    if (count == 0)
+    const struct frame *user = site_user_frame(model, site);
+    if (!user || site_stack(model, site, frames) == 0)
         return;
-    const struct frame *user = &model->frames[frames[stack_user_frame(model, frames, count)]];
     fputs(",\"function\":", out);
     json_write_string(out, frame_function(model, user, text));
     fputs(",\"line\":", out);

@@ -80,8 +80,8 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     return text;
 }
 
-/* A frame of the program's own code, where a language says so: not of a standard library, of Node,
- * nor of a package. */
+/* A frame of the program's own code, where a language says so: not of a standard library, of Node, nor
+ * of a package. */
 static bool is_users(const struct model *model, const struct frame *frame)
 {
     const char *file = model_text(model, frame->module);
@@ -90,30 +90,34 @@ static bool is_users(const struct model *model, const struct frame *frame)
                : frame->interpreted == LANGUAGE_PYTHON && *file && !python_file_is_library(file);
 }
 
-uint32_t stack_user_frame(const struct model *model, const uint32_t *frames, uint32_t count)
+const struct frame *site_user_frame(const struct model *model, const struct call_site *site)
 {
+    uint32_t frames[STACK_LIMIT];
+    uint32_t count = site_stack(model, site, frames);
     uint32_t best = 0;
     while (best < count && !model->frames[frames[best]].interpreted &&
            strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
                    7) == 0)
         best++;
-    for (uint32_t i = best; i < count; i++)
-        if (is_users(model, &model->frames[frames[i]]))
-            return i;
-    return best == count ? 0 : best;
+    for (uint32_t i = best; i < count; i++) {
+        if (is_users(model, &model->frames[frames[i]])) {
+            best = i;
+            break;
+        }
+    }
+    if (best == count)
+        best = 0;
+    return count > 0 ? &model->frames[frames[best]] : NULL;
 }
 
 const char *site_where(const struct model *model, const struct call_site *site, char *text)
 {
-    uint32_t frames[STACK_LIMIT];
     char function[FRAME_TEXT_LIMIT];
     char place[FRAME_TEXT_LIMIT];
-    uint32_t count = site_stack(model, site, frames);
+    const struct frame *frame = site_user_frame(model, site);
     text[0] = '\0';
-    if (count == 0)
-        return text;
-    const struct frame *frame = &model->frames[frames[stack_user_frame(model, frames, count)]];
-    snprintf(text, SITE_WHERE_LIMIT, "%s  %s", frame_function(model, frame, function),
-             frame_place(model, frame, place));
+    if (frame)
+        snprintf(text, SITE_WHERE_LIMIT, "%s  %s", frame_function(model, frame, function),
+                 frame_place(model, frame, place));
     return text;
 }
