@@ -200,6 +200,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
@@ -285,6 +286,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
