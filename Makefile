@@ -51,7 +51,8 @@ CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_PACKAGES := jansson libdw libelf ncursesw
-CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+# libstdc++ has the demangler; it goes into the tool, which asks for no library of a compiler.
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES)) -static-libgcc -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
@@ -210,6 +211,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
@@ -255,8 +257,10 @@ soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
+# LTP=TREE: a built tree of the Linux Test Project as well.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+	$(if $(LTP),sh scripts/third-party-ltp.sh $(BUILD) $(LTP))
 
 # Sixty hangs from public issue trackers: what is said of each, by whom, how soon; beside it what strace,
 # lsof and gdb show of it. Minutes. CASES="mcp_* ffmpeg_*" runs only these, OPTIONS=--verbose shows what was said.
