@@ -16,10 +16,11 @@ for sanitizer in "$@"; do
     targets=""
     for unit in $units; do
         targets="$targets $build/tests/unit/$unit"
+        tests="$tests unit/$unit"
     done
     echo "== $sanitizer"
     # shellcheck disable=SC2086 # names
     make -j "$(nproc)" SANITIZE="$sanitizer" all $targets &&
-        SANITIZE="$sanitizer" sh scripts/run-tests.sh "$build" $units $tests || status=1
+        SANITIZE="$sanitizer" sh scripts/run-tests.sh "$build" $tests || status=1
 done
 exit "$status"
