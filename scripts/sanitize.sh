@@ -7,7 +7,7 @@
 set -u
 status=0
 tool="test_report_findings test_report_otlp test_run"
-library="test_python_frames test_drain_order"
+library="test_python_frames"
 units=$(find tests/unit -name 'test_*.c' -exec basename {} .c \; | sort)
 for sanitizer in "$@"; do
     tests=$tool
