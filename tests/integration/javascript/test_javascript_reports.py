@@ -85,8 +85,8 @@ class Reports(JavascriptCase):
         self.assertIn("builtins.js:16", self.run_pipeshim("report", "--format", "html", log))
         slices = json.loads(self.run_pipeshim("report", "--format", "perfetto", log))["traceEvents"]
         write = [event["args"] for event in slices if event.get("ph") == "X"][0]
-        self.assertEqual(write["function"], "take")
-        self.assertRegex(write["line"], r"/builtins\.js:16$")
+        self.assertEqual((write["function"], write["in"]), ("stuck", "uv__fs_work"))
+        self.assertRegex(write["line"], r"/stuck\.js:\d+$")
 
     def test_text(self):
         log = self.log()
