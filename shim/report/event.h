@@ -30,6 +30,7 @@ struct event_head {
     const char *thread;
     uint64_t dropped;    /* records lost before this one; 0: the field is left out */
     uint64_t suppressed; /* reports held back since the last record, likewise */
+    uint64_t repeat;     /* of `blocked`: how often this call site was reported before */
 };
 
 struct event_start {

@@ -348,6 +348,8 @@ void event_json_blocked(struct text_buffer *text, const struct event_head *head,
         json_put_string(&json, "note", incident->note);
     if (advice)
         json_put_string(&json, "advice", advice);
+    if (head->repeat)
+        json_put_unsigned(&json, "repeat", head->repeat);
     event_json_stacks(&json, incident, with_stack);
     event_json_end(&json);
 }

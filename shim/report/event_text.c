@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "explain/user_frame.h"
+#include "facts/member.h"
 
 static const char *base_name(const char *path)
 {
@@ -162,6 +164,24 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
     }
 }
 
+/* A stall that was told in full: where, how often, and no more. */
+static void as_before(struct text_buffer *text, const struct event_head *head,
+                      const struct incident *incident)
+{
+    char where[WHERE_LIMIT];
+    struct text_buffer words;
+    text_init(&words, where, sizeof where);
+    user_frame_words(&words, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
+    if (where[0]) {
+        text_string(text, ", at ");
+        text_printable(text, where);
+    }
+    text_format(text, ", as %llu %s before\n", (unsigned long long)head->repeat,
+                head->repeat == 1 ? "time" : "times");
+    event_text_lost(text, head);
+}
+
 void event_text_blocked(struct text_buffer *text, const struct event_head *head,
                         const struct incident *incident, bool with_stack)
 {
@@ -197,6 +217,10 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     }
     if (incident->loop)
         text_string(text, " [event loop]");
+    if (head->repeat > 0 && !with_stack) {
+        as_before(text, head, incident);
+        return;
+    }
     text_char(text, '\n');
     event_text_lost(text, head);
     if (is_pipe(incident))

@@ -436,6 +436,7 @@ struct report_ref report_blocked(const struct incident *incident)
         journal_facts_of(incident, &reported_facts);
         report.seq = head.seq;
         report.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;
+        head.repeat = report.site == SITE_NONE ? 0 : summary.sites[report.site].count - 1;
         if (writes_json())
             event_json_blocked(&text, &head, incident, with_stack);
         if (writes_text(&text))

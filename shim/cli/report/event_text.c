@@ -164,6 +164,17 @@ static void write_stack(const json_t *event, FILE *out)
         fprintf(out, "    and %zu outer frames\n", count - first - LIVE_FRAMES_LIMIT);
 }
 
+/* A stall that was told in full before: where, how often, and no more. */
+static bool write_repeat(const json_t *event, FILE *out)
+{
+    int64_t repeat = field_integer(event, "repeat", 0);
+    if (repeat <= 0 || json_object_get(event, "stack"))
+        return false;
+    put_field(event, ", at ", "where", "", out);
+    fprintf(out, ", as %" PRId64 " %s before\n", repeat, repeat == 1 ? "time" : "times");
+    return true;
+}
+
 static void on_blocked(const json_t *event, FILE *out)
 {
     int64_t fd = field_integer(event, "fd", -1);
@@ -178,7 +189,10 @@ static void on_blocked(const json_t *event, FILE *out)
     fputs(")", out);
     write_object(event, out);
     write_fill(json_object_get(event, "pipe"), out);
-    fputs(field_true(event, "loop") ? " [event loop]\n" : "\n", out);
+    fputs(field_true(event, "loop") ? " [event loop]" : "", out);
+    if (write_repeat(event, out))
+        return;
+    fputs("\n", out);
     write_peer(event, out);
     put_field(event, "  note: ", "note", "\n", out);
     put_field(event, "  fix: ", "advice", "\n", out);
