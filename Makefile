@@ -50,7 +50,7 @@ CORE_SOURCES := $(filter-out shim/doors/% shim/main/%,$(SHIM_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
-CLI_PACKAGES := jansson libdw libelf
+CLI_PACKAGES := jansson libdw libelf ncursesw
 CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -212,6 +212,7 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
+	sh scripts/fetch-monitoring.sh $(BUILD)/monitoring
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
 	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
@@ -287,6 +288,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
 # Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.

@@ -236,6 +236,7 @@ int command_run(int argc, char **argv)
         return status;
     if (!run_check_settings())
         return EXIT_USAGE;
+    run_check_filter();
     status = run_environment_preload(session.options.library);
     if (status != 0)
         return status;

@@ -408,7 +408,7 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
     json_put_unsigned(&json, "dropped_total", summary->dropped);
     json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
     if (summary->drain_on)
-        event_json_drain_totals(&json, &summary->drain);
+        event_json_drain_totals(&json, summary);
     if (event_compact())
         json_cut_strings(&json, COMPACT_STRING / 4, COMPACT_SITE / 2);
     json_open(&json, "sites", '[');

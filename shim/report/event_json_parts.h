@@ -33,7 +33,7 @@ void event_json_python(struct json_writer *json, const struct python_frame *fram
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 
 /* The summary's drainer. */
-void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals);
+void event_json_drain_totals(struct json_writer *json, const struct summary *summary);
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 

@@ -541,15 +541,6 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     return true;
 }
 
-/* The thread of process `pid` that is in the finding; 0: none is. */
-static int own_thread(const struct wait_finding *finding, int pid)
-{
-    for (unsigned i = 0; i < finding->count; i++)
-        if (finding->chain[i].pid == pid)
-            return finding->chain[i].tid;
-    return 0;
-}
-
 void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
                          char *line, size_t size)
 {
@@ -606,13 +597,14 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
     end_report();
 }
 
-void report_finding_over(enum finding_kind kind)
+bool report_finding_over(int tid)
 {
     if (!begin_report_within(PATIENCE_MS))
-        return;
+        return false;
     if (have_page())
-        status_page_finding_over(kind);
+        status_page_finding_over(tid);
     end_report();
+    return true;
 }
 
 static void note_own_member(const struct wait_finding *finding, const struct member *members,
@@ -631,7 +623,7 @@ static void note_own_member(const struct wait_finding *finding, const struct mem
     }
 }
 
-uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns)
 {
     struct text_buffer text;
@@ -651,7 +643,7 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     if (have_page())
-        status_page_finding(finding, own_thread(finding, pid), clock_monotonic_ns());
+        status_page_finding(finding, tid, clock_monotonic_ns());
     end_report();
     return head.seq;
 }
@@ -696,8 +688,6 @@ uint64_t report_drain(const struct drain_facts *facts)
         summary.reports += facts->ref == 0;
         begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
         seq = head.seq;
-        if (have_page())
-            status_page_draining(facts->ref == 0);
         if (writes_json())
             event_json_drain(&text, &head, facts);
         if (writes_text(&text))
@@ -787,6 +777,8 @@ static bool is_worth_a_file(bool has_loops)
 static void refresh_page(bool has_loops)
 {
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
+    static struct status_drain drains[STATUS_DRAINS];    /* child: scratch */
+    struct status_stream streams[STATUS_STREAMS];
     if (!have_page())
         return;
     if (counts_begun) {
@@ -798,6 +790,10 @@ static void refresh_page(bool has_loops)
                         clock_monotonic_ns());
     if (has_loops)
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+    if (sources->streams(streams))
+        status_page_streams(streams);
+    if (drain_enabled)
+        status_page_drains(drains, sources->drains(drains, STATUS_DRAINS));
 }
 
 void report_periodic(bool has_loops)
@@ -837,6 +833,7 @@ static void write_summary(void)
     summary.drain_on = drain_enabled;
     summary.drain = drain_totals();
     summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
+    summary.rescue_count = sources->rescues(summary.rescues, SUMMARY_RESCUES);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
     if (writes_json())

@@ -17,6 +17,7 @@ enum {
     FINDINGS = 4,
     REPORTED_LIMIT = 16,
     STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
+    HELD_LIMIT = STATUS_FINDINGS,
     COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
@@ -24,6 +25,8 @@ enum {
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define GROWING_NS            ((uint64_t)5 * NS_PER_S)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
+/* The sampler comes round more often than that. */
+#define HELD_UNSEEN_NS ((uint64_t)5 * NS_PER_S)
 
 static struct wait_graph *graph;            /* child: scratch, each look begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
@@ -37,6 +40,14 @@ static uint64_t not_before; /* what the last scans have cost allows none earlier
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
+/* The waits because of which this process is in a finding, as long as they last: the page says so.
+ */
+static struct held_wait {
+    int tid;
+    uint64_t since;       /* as long_waits_since() has it; 0: the sampler has not seen it yet */
+    uint64_t found_ns;    /* CLOCK_MONOTONIC */
+} held_waits[HELD_LIMIT]; /* child: kept, held_count counts them */
+static unsigned held_count;
 static int held_tid; /* the thread of this process in the last one reported; child: scratch */
 static uint64_t held_since;         /* the wait that it was about; 0: none, it is over */
 static enum finding_kind held_kind; /* child: scratch */
@@ -52,6 +63,7 @@ void deadlock_begin(void)
     reported_count = 0;
     to_act = false;
     held_since = 0;
+    held_count = 0;
 }
 
 static int own_pid(void)
@@ -77,11 +89,13 @@ static bool waits_in_vain(void)
     return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
-/* A reader that is away may come back; these do not end as long as nobody interferes. */
+/* A reader that is away may come back; these do not end as long as nobody interferes. An end that
+ * somebody keeps off does not come either where this process waits_in_vain(). */
 static bool cannot_end(const struct wait_finding *finding)
 {
     return finding->kind == FINDING_DEADLOCK || finding->kind == FINDING_SELF_READER ||
-           finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
+           finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED ||
+           finding->kind == FINDING_EOF_NEVER;
 }
 
 /* Is it this process that does not read? */
@@ -153,12 +167,41 @@ static void hold(const struct wait_finding *finding, uint64_t seq)
     to_act = held_since != 0 && action_wanted(finding->kind);
 }
 
-static void see_whether_it_holds(void)
+/* The thread of this process that waits because of the finding: a member, or whoever waits for one.
+ * 0: not known. */
+static int waiting_thread(const struct wait_finding *finding)
 {
-    if (held_since == 0 || long_waits_since(held_tid) == held_since)
-        return;
-    held_since = 0;
-    report_finding_over(held_kind);
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == own_pid())
+            return finding->chain[i].tid;
+    return long_waits_oldest();
+}
+
+static void hold_wait(int tid, uint64_t now)
+{
+    unsigned place = 0;
+    while (place < held_count && held_waits[place].tid != tid)
+        place++;
+    if (place == HELD_LIMIT)
+        place = 0;
+    if (place == held_count)
+        held_count++;
+    held_waits[place] = (struct held_wait){tid, long_waits_since(tid), now};
+}
+
+static void see_what_holds(uint64_t now)
+{
+    for (unsigned i = held_count; i-- > 0;) {
+        struct held_wait *wait = &held_waits[i];
+        if (wait->since == 0)
+            wait->since = long_waits_since(wait->tid);
+        bool unseen = wait->since == 0 && now - wait->found_ns < HELD_UNSEEN_NS;
+        bool lasts = wait->since != 0 && long_waits_since(wait->tid) == wait->since;
+        if (!unseen && !lasts && report_finding_over(wait->tid))
+            held_waits[i] = held_waits[--held_count];
+    }
+    if (held_since != 0 && long_waits_since(held_tid) != held_since)
+        held_since = 0;
 }
 
 /* The third look at a wait that was reported. Returns when it is due. */
@@ -221,9 +264,13 @@ static void scan(uint64_t now)
     if (finding && is_reported(identity(finding)))
         finding = NULL;
     bool confirmed = is_confirmed(finding);
+    int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
-        confirmed ? report_finding(finding, members_read(finding), own_wait_ns(finding, now)) : 0;
+        confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
+                  : 0;
     if (seq != 0) {
+        if (tid != 0)
+            hold_wait(tid, now);
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq);
     }
@@ -282,7 +329,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
-    see_whether_it_holds();
+    see_what_holds(now);
     uint64_t act_at = act_when_due(now);
     uint64_t next = scan_if_due(now, stuck);
     return act_at < next ? act_at : next;

@@ -141,3 +141,12 @@ uint64_t long_waits_since(int tid)
             return waits[i].since_ns;
     return 0;
 }
+
+int long_waits_oldest(void)
+{
+    const struct long_wait *oldest = NULL;
+    for (unsigned i = 0; i < bound; i++)
+        if (waits[i].tid != 0 && (!oldest || waits[i].since_ns < oldest->since_ns))
+            oldest = &waits[i];
+    return oldest ? oldest->tid : 0;
+}

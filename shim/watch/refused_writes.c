@@ -43,7 +43,7 @@ static void judge(int fd, bool at_exit)
     struct wait_graph *graph;
     if (process_runtime(pid) != RUNTIME_NODE && !set_it_itself(pid, fd) &&
         (graph = graph_memory_begin()) && find(graph, pid, fd, at_exit))
-        report_finding(&finding, NULL, 0);
+        report_finding(&finding, NULL, 0, 0);
 }
 
 static void scan(bool at_exit)

@@ -27,6 +27,7 @@
 #include "watch/refused_writes.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
+#include "watch/stdio_fill.h"
 
 enum {
     SCANS_PER_THRESHOLD = 10,
@@ -200,6 +201,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
+    stdio_fill_begin();
     slow_reader_begin();
     known_peers_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
@@ -212,6 +214,7 @@ void watchdog_run(void)
         scan_again_at(&scan, filling_scan(scan.now, scan.activity));
         scan_again_at(&scan, drain_watch_scan(scan.now));
         refused_writes_scan();
+        stdio_fill_scan(scan.now, scan.activity);
         report_periodic(event_loops_any());
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));
