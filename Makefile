@@ -284,6 +284,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
