@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from log_maker import Process, frame, pipe, write_log  # noqa: E402
@@ -536,6 +537,19 @@ class Html(ReportTest):
         self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
         self.assertIn("4.40 s", seen)
         self.assertEqual(asked, [])
+        # A link carries what is filtered, and opens the site that it names.
+        def sites(link):
+            found = self.browse(page + "#" + link, "--dump-dom").stdout.decode().split('id="away"')[0]
+            return re.findall(r'<tr class="(site[ a-z]*)"[^>]*data-site="([^"]*)"', found)
+        every = sites("")
+        self.assertEqual([shown for shown, _ in every], ["site"] * 3)
+        writes = sites("class=pipe_write&process=engine")
+        self.assertTrue(0 < len(writes) < 3, writes)
+        self.assertTrue(all(key.startswith("engine write") for _, key in writes), writes)
+        self.assertEqual(sites("process=nobody"), [])
+        name = every[-1][1]
+        opened = sites("site=" + urllib.parse.quote(name))
+        self.assertEqual([key for shown, key in opened if "open" in shown], [name])
         page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
         seen, _ = self.requests_of(page)
         self.assertTrue('<div id="pictures" hidden="">' in seen)
