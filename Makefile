@@ -291,6 +291,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/waits.py $(BUILD)
 	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 

@@ -18,7 +18,7 @@ enum {
     REPORTED_LIMIT = 16,
     STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
     HELD_LIMIT = STATUS_FINDINGS,
-    COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
+    COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
