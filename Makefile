@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
-# make install-strip, uninstall, static, dist, deb, test-roots: scripts/dist.mk (LIBDIR BINDIR MANDIR).
+# make install-strip, uninstall, static, dist, deb, test-roots, test-aarch64: scripts/dist.mk (LIBDIR BINDIR
+# MANDIR).
 # make WERROR=1 takes warnings for errors, as CI does.
 # make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
 # make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
