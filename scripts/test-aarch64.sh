@@ -59,7 +59,7 @@ image=$build/machine.cpio
 # All of arm64's extensions, with signed return addresses (pauth) by the emulator's fast rule.
 timeout "${MACHINE_SECONDS:-1500}" qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -smp 2 -m 2048 -nic none \
     -kernel "$root"/boot/vmlinuz-* -initrd "$image" -nographic -no-reboot \
-    -append "console=ttyAMA0 quiet panic=-1 rdinit=/init" </dev/null 2>&1 | tr -d '\r' | tee "$build/machine.log"
+    -append "console=ttyAMA0 quiet panic=-1 rdinit=/init" </dev/null 2>&1 | sed -u 's|\r||g' | tee "$build/machine.log"
 rm -f "$image"
 echo "not shown by an emulated machine: times (each instruction is translated), and what the memory order of a real"
 echo "processor does; not in its system: Node.js"
