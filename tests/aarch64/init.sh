@@ -15,13 +15,15 @@ export PATH HOME=/root PIPESHIM_BUILD=$here/build
 /bin/busybox mount -t devpts pts /dev/pts
 /bin/busybox ln -sf /proc/self/fd /dev/fd
 /bin/busybox ip link set lo up
-/sbin/ldconfig 2>/dev/null
+for module in inet tcp unix; do
+    /bin/busybox insmod "/modules/${module}_diag.ko"
+done
 passed=0
 failed=0
 check() {
     what=$1
     shift
-    if timeout 300 "$@" >/tmp/output 2>&1 </dev/null; then
+    if timeout 900 "$@" >/tmp/output 2>&1 </dev/null; then
         passed=$((passed + 1))
         echo "ok     $what"
     else
@@ -39,7 +41,12 @@ for test in "$here"/root_*.py; do
 done
 check "demo: a C program's deadlock with its stacks" sh demo.sh build
 for test in build/tests/unit/test_*; do
-    check "$(basename "$test")" "$test"
+    case $test in
+    # It wants a snapshot of memory within some microseconds: a matter of luck here.
+    # shellcheck disable=SC2016 # for the inner shell
+    */test_python_running) check test_python_running sh -c 'for i in 1 2 3 4 5 6 7 8 9; do "$0" && exit; done; exit 1' "$test" ;;
+    *) check "$(basename "$test")" "$test" ;;
+    esac
 done
 echo "$passed passed, $failed failed"
 echo "the machine ends"
