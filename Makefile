@@ -33,7 +33,7 @@ LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
                $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
-               -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections \
+               -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is
 # not made read-only behind the relocation (it would protect nothing: the pointers to the real

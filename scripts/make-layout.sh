@@ -30,7 +30,7 @@ for name in $start $begin; do
 done
 echo "  }"
 echo "  .rodata : { *(.rodata.setting_table .rodata.presets) *(.rodata.str1.1 .rodata.*.str1.1) *(.rodata .rodata.* .gnu.linkonce.r.*) }"
-echo "} INSERT AFTER .rela.plt;"
+echo "} INSERT AFTER .plt;"
 echo "SECTIONS { .bss.large (NOLOAD) : {"
 echo "    *(.bss.settings)"
 # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
