@@ -51,8 +51,9 @@ CORE_SOURCES := $(filter-out shim/doors/% shim/main/%,$(SHIM_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
-CLI_PACKAGES := jansson libdw libelf
-CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+CLI_PACKAGES := jansson libdw libelf ncursesw
+# libstdc++ has the demangler; it goes into the tool, which asks for no library of a compiler.
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES)) -static-libgcc -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
@@ -200,6 +201,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
@@ -213,6 +215,7 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
+	sh scripts/fetch-monitoring.sh $(BUILD)/monitoring
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
 	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
@@ -284,10 +287,12 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
 # Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.

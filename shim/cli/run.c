@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/relay/relay.h"
 #include "cli/report/aggregate.h"
 #include "cli/report/event_fields.h"
 #include "cli/report/event_text.h"
@@ -39,6 +40,7 @@ enum {
 struct session {
     struct run_options options;
     struct run_process process;
+    struct relay relay;
     struct run_log log;
     struct run_output output;
     struct model model;
@@ -94,11 +96,12 @@ static void on_text(struct session *session, const char *line, size_t length)
     piece_put(&piece, &session->output);
 }
 
-/* The same deadlock, from another of its members. In JSON every line is passed on. */
+/* The same deadlock or finding, from another of its members. In JSON every line is passed on. */
 static bool is_reported(struct session *session, const json_t *event)
 {
-    const char *id = field_string(event, "id");
-    if (session->options.json || strcmp(field_string(event, "event"), "deadlock") != 0 || !*id)
+    const char *id = field_string(event, "id"), *name = field_string(event, "event");
+    if (session->options.json || !*id ||
+        (strcmp(name, "deadlock") != 0 && strcmp(name, "finding") != 0))
         return false;
     for (unsigned i = 0; i < DEADLOCKS_REPORTED; i++) {
         if (strcmp(session->reported[i], id) == 0)
@@ -221,6 +224,7 @@ static void follow_to_the_end(struct session *session)
         run_process_signals(&session->process);
         on_time_out(session);
     }
+    relay_wait(&session->relay, session->process.signal_fd);
     run_log_finish(&session->log, on_event, session);
     aggregate_finish(&session->model);
     write_summary(session);
@@ -235,6 +239,7 @@ int command_run(int argc, char **argv)
         return status;
     if (!run_check_settings())
         return EXIT_USAGE;
+    run_check_filter();
     status = run_environment_preload(session.options.library);
     if (status != 0)
         return status;
@@ -246,7 +251,9 @@ int command_run(int argc, char **argv)
         run_log_close(&session.log);
         return EXIT_UNAVAILABLE;
     }
-    status = run_process_start(&session.process, session.options.command);
+    relay_open(&session.relay, session.options.command[0], run_check_values(), &session.log);
+    status = run_process_start(&session.process, session.options.command, &session.relay);
+    relay_let_go(&session.relay, status == 0 ? session.process.pid : 0);
     if (session.options.timeout_ns != 0)
         session.end_ns = now_ns() + session.options.timeout_ns;
     if (status == 0)

@@ -13,18 +13,21 @@
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
 #include "explain/modules.h"
+#include "kernel/inherited_filter.h"
 #include "process/filters.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
+#include "watch/drain_watch.h"
 #include "watch/finish.h"
-#include "watch/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/late_start.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
+#include "watch/rescues.h"
+#include "watch/stdio_fill.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
 
@@ -98,6 +101,9 @@ static const char *find_javascript(void)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .rescues = rescues_of_summary,
+    .streams = stdio_fill_take,
+    .drains = drain_watch_drains,
 };
 
 /* The jumps are in place before main() writes: stdio is not seen by any other door. */

@@ -18,11 +18,11 @@ static const char *then_word(const struct drain_wait_facts *facts)
     return facts->is_first ? "lost" : "handoff";
 }
 
-void event_json_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_json_drain(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_facts *facts = event->drain;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     if (facts->ref)
         json_put_unsigned(&json, "ref", facts->ref);
     json_put_signed(&json, "fd", facts->fd);
@@ -35,23 +35,23 @@ void event_json_drain(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
-void event_json_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           enum drain_loss what, uint64_t bytes, uint64_t writes)
+void event_json_drain_loss(struct text_buffer *text, const struct event *event)
 {
+    enum drain_loss what = event->loss.what;
     struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_put_unsigned(&json, "bytes", bytes);
-    json_put_unsigned(&json, "writes", writes);
+    event_json_begin(&json, text, event);
+    json_put_unsigned(&json, "bytes", event->loss.bytes);
+    json_put_unsigned(&json, "writes", event->loss.writes);
     if (what != DRAIN_HANDED_OVER)
         json_put_string(&json, "reason", what == DRAIN_DROPPED ? "overflow" : "pid_namespace_ends");
     event_json_end(&json);
 }
 
-void event_json_drain_wait(struct text_buffer *text, const struct event_head *head,
-                           const struct drain_wait_facts *facts)
+void event_json_drain_wait(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_wait_facts *facts = event->drain_wait;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     json_put_string(&json, "waits", facts->exits ? "exit" : "exec");
     json_put_signed(&json, "fd", facts->fd);
     json_put_string(&json, "object", facts->object.name);
@@ -65,11 +65,11 @@ void event_json_drain_wait(struct text_buffer *text, const struct event_head *he
     event_json_end(&json);
 }
 
-void event_json_drain_spool(struct text_buffer *text, const struct event_head *head,
-                            const struct drain_spool_facts *facts)
+void event_json_drain_spool(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_spool_facts *facts = event->drain_spool;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     json_put_signed(&json, "fd", facts->fd);
     json_put_string(&json, "object", facts->object.name);
     json_put_string(&json, "path", facts->path);
@@ -81,8 +81,44 @@ void event_json_drain_spool(struct text_buffer *text, const struct event_head *h
     event_json_end(&json);
 }
 
-void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals)
+static void json_reader(struct json_writer *json, const struct drain_rescue *rescue)
 {
+    if (rescue->reader.pid == 0)
+        return;
+    json_open(json, "reader", '{');
+    json_put_signed(json, "pid", rescue->reader.pid);
+    json_put_string(json, "comm", rescue->reader.comm);
+    json_put_string(json, "name", rescue->reader_name);
+    if (rescue->reader.waits_in[0])
+        json_put_string(json, "waits_in", rescue->reader.waits_in);
+    if (rescue->where[0])
+        json_put_string(json, "where", rescue->where);
+    json_close(json, '}');
+}
+
+static void json_rescues(struct json_writer *json, const struct summary *summary)
+{
+    json_open(json, "rescued", '[');
+    for (unsigned i = 0; i < summary->rescue_count; i++) {
+        const struct drain_rescue *rescue = &summary->rescues[i];
+        json_open(json, NULL, '{');
+        json_put_signed(json, "fd", rescue->fd);
+        json_put_string(json, "object", rescue->object);
+        json_reader(json, rescue);
+        json_put_milliseconds(json, "hung_ms", rescue->hung_ns);
+        json_put_bool(json, "to_the_end", rescue->to_the_end);
+        json_put_unsigned(json, "peak_bytes", rescue->peak_bytes);
+        json_put_unsigned(json, "lost_bytes", rescue->lost_bytes);
+        json_put_unsigned(json, "handed_over_bytes", rescue->handed_over_bytes);
+        json_put_unsigned(json, "spooled_bytes", rescue->spooled_bytes);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+void event_json_drain_totals(struct json_writer *json, const struct summary *summary)
+{
+    const struct drain_totals *totals = &summary->drain;
     json_open(json, "drain", '{');
     json_put_unsigned(json, "episodes", totals->episodes);
     json_put_unsigned(json, "queued_bytes", totals->queued_bytes);
@@ -92,6 +128,7 @@ void event_json_drain_totals(struct json_writer *json, const struct drain_totals
     json_put_unsigned(json, "lost_bytes", totals->lost_bytes);
     json_put_unsigned(json, "handed_over_bytes", totals->handed_over_bytes);
     json_put_unsigned(json, "spooled_bytes", totals->spooled_bytes);
+    json_rescues(json, summary);
     json_close(json, '}');
 }
 
@@ -101,10 +138,10 @@ static void number(struct text_buffer *text, uint64_t value, const char *unit)
     text_string(text, unit);
 }
 
-void event_text_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_text_drain(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, facts->ref ? "DRAINED" : "DRAIN");
+    const struct drain_facts *facts = event->drain;
+    event_text_begin(text, event, facts->ref ? "DRAINED" : "DRAIN");
     text_printable(text, facts->object.name);
     text_string(text, " (fd ");
     text_signed(text, facts->fd);
@@ -119,14 +156,14 @@ void event_text_drain(struct text_buffer *text, const struct event_head *head,
         text_string(text, ") is not read fast enough: ");
         number(text, facts->queued_bytes, " bytes queued, the program goes on\n");
     }
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (!facts->ref && is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           enum drain_loss what, uint64_t bytes, uint64_t writes)
+void event_text_drain_loss(struct text_buffer *text, const struct event *event)
 {
+    enum drain_loss what = event->loss.what;
     static const struct {
         const char *headline, *words;
     } said[] = {
@@ -138,16 +175,16 @@ void event_text_drain_loss(struct text_buffer *text, const struct event_head *he
                                           "helper process with it (PIPESHIM_DRAIN_EXIT=wait "
                                           "waits; an init before it helps)\n"},
     };
-    event_text_begin(text, head, said[what].headline);
-    number(text, bytes, " bytes of ");
-    number(text, writes, said[what].words);
-    event_text_lost(text, head);
+    event_text_begin(text, event, said[what].headline);
+    number(text, event->loss.bytes, " bytes of ");
+    number(text, event->loss.writes, said[what].words);
+    event_text_lost(text, event);
 }
 
-void event_text_drain_wait(struct text_buffer *text, const struct event_head *head,
-                           const struct drain_wait_facts *facts)
+void event_text_drain_wait(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "WAITS");
+    const struct drain_wait_facts *facts = event->drain_wait;
+    event_text_begin(text, event, "WAITS");
     text_string(text, facts->exits ? "the exit" : "the exec");
     text_string(text, " waits for ");
     number(text, facts->bytes, " queued bytes of fd ");
@@ -172,15 +209,15 @@ void event_text_drain_wait(struct text_buffer *text, const struct event_head *he
                           "and the kernel ends the helper process with it\n");
     else
         text_string(text, ", then a helper process goes on sending them\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_spool(struct text_buffer *text, const struct event_head *head,
-                            const struct drain_spool_facts *facts)
+void event_text_drain_spool(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "SPOOLED");
+    const struct drain_spool_facts *facts = event->drain_spool;
+    event_text_begin(text, event, "SPOOLED");
     number(text, facts->bytes, " bytes of ");
     number(text, facts->writes, " writes to fd ");
     text_signed(text, facts->fd);
@@ -190,13 +227,70 @@ void event_text_drain_spool(struct text_buffer *text, const struct event_head *h
     text_printable(text, facts->path);
     text_string(text, " from byte ");
     number(text, facts->offset, " on; the pipe is let go\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals)
+/* "stdout", "fd 7". */
+static void stream_name(struct text_buffer *text, int fd)
 {
+    if (fd == 1 || fd == 2) {
+        text_string(text, fd == 1 ? "stdout" : "stderr");
+    } else {
+        text_string(text, "fd ");
+        text_signed(text, fd);
+    }
+}
+
+static void rest(struct text_buffer *text, uint64_t bytes, const char *what)
+{
+    if (bytes == 0)
+        return;
+    text_string(text, ", ");
+    number(text, bytes, what);
+}
+
+static void rescue_line(struct text_buffer *text, const struct drain_rescue *rescue)
+{
+    text_string(text, "  rescued: ");
+    stream_name(text, rescue->fd);
+    text_string(text, " (");
+    text_printable(text, rescue->object);
+    text_string(text, ") was not read");
+    if (rescue->reader.pid != 0) {
+        text_string(text, " by ");
+        text_printable(text, rescue->reader_name);
+        text_string(text, " (");
+        text_signed(text, rescue->reader.pid);
+        text_string(text, ")");
+    }
+    if (rescue->where[0]) {
+        text_string(text, ", which stood at ");
+        text_printable(text, rescue->where);
+    } else if (rescue->reader.waits_in[0]) {
+        text_string(text, ", which waited in ");
+        text_printable(text, rescue->reader.waits_in);
+    }
+    text_string(text, ": this program would have hung for ");
+    text_milliseconds(text, rescue->hung_ns);
+    text_string(text,
+                rescue->to_the_end ? " ms, until its end and beyond; at most " : " ms; at most ");
+    number(text, rescue->peak_bytes, " bytes queued, ");
+    if (rescue->lost_bytes)
+        number(text, rescue->lost_bytes, " lost");
+    else
+        text_string(text, "nothing lost");
+    rest(text, rescue->handed_over_bytes, " handed over");
+    rest(text, rescue->spooled_bytes, " spooled");
+    text_string(text, "\n");
+}
+
+void event_text_drain_totals(struct text_buffer *text, const struct summary *summary)
+{
+    const struct drain_totals *totals = &summary->drain;
+    for (unsigned i = 0; i < summary->rescue_count; i++)
+        rescue_line(text, &summary->rescues[i]);
     if (totals->episodes == 0 && totals->dropped_writes == 0)
         return;
     text_string(text, "  drained: ");

@@ -7,6 +7,7 @@
 
 #include "base/text_buffer.h"
 #include "explain/user_frame.h"
+#include "facts/member.h"
 
 /* Larger than a page of memory and touched first by the watchdog: a program that makes no call that
  * could block pays nothing for it. */
@@ -14,7 +15,7 @@
 __attribute__((visibility("default"))) struct status_page pipeshim_status;
 static struct status_page *const page = &pipeshim_status;
 
-_Static_assert((int)FINDING_EOF_NEVER < (int)STATUS_KINDS, "a place for each kind");
+_Static_assert((int)FINDING_KINDS <= (int)STATUS_KINDS, "a place for each kind");
 
 const struct status_page *status_page(void)
 {
@@ -68,10 +69,30 @@ static struct status_call *call_of(int tid)
     return NULL;
 }
 
+/* The user's line; of a path that is too long the end tells more than the start. */
+static void put_where(struct status_call *call, const struct incident *incident)
+{
+    static char whole[WHERE_LIMIT]; /* child: scratch */
+    static const char ellipsis[] = "\xe2\x80\xa6";
+    struct text_buffer text;
+    text_init(&text, whole, sizeof whole);
+    user_frame_words(&text, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
+    size_t length = strlen(whole), keep = sizeof call->where - sizeof ellipsis;
+    const char *from = whole;
+    text_init(&text, call->where, sizeof call->where);
+    if (length >= sizeof call->where && strchr(whole, '/')) {
+        from += length - keep;
+        while (((unsigned char)*from & 0xc0) == 0x80) /* not in the middle of a character */
+            from++;
+        text_string(&text, ellipsis);
+    }
+    text_string(&text, from);
+}
+
 static void fill_call(struct status_call *call, const struct incident *incident, uint64_t now_ns)
 {
     const struct pipe_facts *pipe = &incident->object.pipe;
-    struct text_buffer where;
     bool piped = incident->object.kind == OBJECT_PIPE || incident->object.kind == OBJECT_FIFO ||
                  incident->object.kind == OBJECT_SOCKETPAIR;
     *call = (struct status_call){.tid = incident->tid,
@@ -93,9 +114,7 @@ static void fill_call(struct status_call *call, const struct incident *incident,
               : incident->kernel_call ? incident->kernel_call
                                       : "");
     copy_text(call->object, sizeof call->object, incident->object.name);
-    text_init(&where, call->where, sizeof call->where);
-    user_frame_words(&where, incident->python, incident->python_count, incident->javascript,
-                     incident->javascript_count, incident->frames, incident->frame_count);
+    put_where(call, incident);
 }
 
 void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t now_ns)
@@ -109,6 +128,10 @@ void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t
     if (call) {
         fill_call(call, incident, now_ns);
         call->seq = seq;
+        if (call->fd >= 0 && call->fd < STATUS_STREAMS && call->capacity > 0)
+            page->streams[call->fd] = (struct status_stream){
+                .used = incident->object.pipe.full == 1 ? call->capacity : call->used,
+                .capacity = call->capacity};
     } else {
         page->calls_lost++;
     }
@@ -124,6 +147,20 @@ static unsigned bucket_of(uint64_t ns)
     return bucket;
 }
 
+/* A thread has one wait, and one finding about it. */
+static void forget_finding(int tid)
+{
+    for (uint32_t i = 0; i < page->finding_count; i++) {
+        if (page->findings[i].tid != tid)
+            continue;
+        page->active[page->findings[i].kind]--;
+        page->finding_count--;
+        memmove(&page->findings[i], &page->findings[i + 1],
+                (page->finding_count - i) * sizeof page->findings[0]);
+        return;
+    }
+}
+
 void status_page_unblocked(int tid, uint64_t blocked_ns)
 {
     struct status_call *call = call_of(tid);
@@ -137,8 +174,7 @@ void status_page_unblocked(int tid, uint64_t blocked_ns)
     } else if (page->calls_lost > 0) {
         page->calls_lost--;
     }
-    if (page->found_tid == tid)
-        page->active[page->found_kind] = 0;
+    forget_finding(tid);
     write_end();
 }
 
@@ -161,11 +197,33 @@ void status_page_lag_end(const struct lag_facts *facts)
     write_end();
 }
 
+static void fill_finding(struct status_finding *to, const struct wait_finding *finding, int tid,
+                         uint64_t now_ns)
+{
+    *to = (struct status_finding){.tid = tid, .kind = (int32_t)finding->kind, .found_ns = now_ns};
+    for (unsigned i = 0; i < finding->count && i < STATUS_MEMBERS; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        struct status_member *member = &to->members[to->member_count++];
+        member->pid = link->pid;
+        member->tid = link->tid;
+        member->for_pid = link->for_pid;
+        copy_text(member->name, sizeof member->name, link->name[0] ? link->name : link->comm);
+        copy_text(member->waits_in, sizeof member->waits_in, link->waits_in);
+        copy_text(member->object, sizeof member->object, link->object);
+    }
+}
+
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
 {
     write_begin();
     page->found[finding->kind]++;
-    page->active[finding->kind] = 1;
+    if (tid != 0) {
+        forget_finding(tid);
+        if (page->finding_count == STATUS_FINDINGS)
+            forget_finding(page->findings[0].tid);
+        fill_finding(&page->findings[page->finding_count++], finding, tid, now_ns);
+        page->active[finding->kind]++;
+    }
     page->found_tid = tid;
     page->found_kind = (int32_t)finding->kind;
     page->found_ns = now_ns;
@@ -173,10 +231,10 @@ void status_page_finding(const struct wait_finding *finding, int tid, uint64_t n
     write_end();
 }
 
-void status_page_finding_over(enum finding_kind kind)
+void status_page_finding_over(int tid)
 {
     write_begin();
-    page->active[kind] = 0;
+    forget_finding(tid);
     write_end();
 }
 
@@ -189,16 +247,6 @@ static void fill_loop(struct status_loop *to, const struct loop_statistics *from
     to->lag_max_ns = from->lag_max_ns;
     to->lag_total_ns = from->lag_total_ns;
     memcpy(to->lag_histogram, from->lag_histogram, sizeof to->lag_histogram);
-}
-
-void status_page_draining(bool begins)
-{
-    write_begin();
-    if (begins)
-        page->draining++;
-    else if (page->draining > 0)
-        page->draining--;
-    write_end();
 }
 
 void status_page_refresh(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns)
@@ -224,5 +272,32 @@ void status_page_loops(const struct loop_statistics *loops, unsigned count)
     page->loop_count = count < STATUS_LOOPS ? count : STATUS_LOOPS;
     for (unsigned i = 0; i < page->loop_count; i++)
         fill_loop(&page->loops[i], &loops[i]);
+    write_end();
+}
+
+/* A write that is blocked on it says more: a pipe is full before all its bytes are used. */
+static bool is_blocked_on(int fd)
+{
+    for (uint32_t i = 0; i < page->call_count; i++)
+        if (page->calls[i].fd == fd && page->calls[i].class == CLASS_PIPE_WRITE)
+            return true;
+    return false;
+}
+
+void status_page_streams(const struct status_stream streams[STATUS_STREAMS])
+{
+    write_begin();
+    for (int fd = 0; fd < STATUS_STREAMS; fd++)
+        if (!is_blocked_on(fd))
+            page->streams[fd] = streams[fd];
+    write_end();
+}
+
+void status_page_drains(const struct status_drain *drains, unsigned count)
+{
+    write_begin();
+    page->draining = count;
+    page->drain_count = count < STATUS_DRAINS ? count : STATUS_DRAINS;
+    memcpy(page->drains, drains, page->drain_count * sizeof *drains);
     write_end();
 }

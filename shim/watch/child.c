@@ -20,6 +20,7 @@
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
+#include "watch/stdio_fill.h"
 
 static void report_there(void *unused)
 {
@@ -38,6 +39,7 @@ static void begin_in_child(void)
     sampler_begin();
     long_waits_begin();
     filling_begin();
+    stdio_fill_begin();
     slow_reader_begin();
     deadlock_begin();
     action_begin();

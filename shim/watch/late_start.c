@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
+#include "kernel/inherited_filter.h"
 #include "process/life.h"
-#include "watch/inherited_filter.h"
 
 enum { PATIENCE_NS = 50 * NS_PER_MS };
 

@@ -5,7 +5,7 @@
  *
  * Until then the library makes no system call that ld.so has not made to load it, with arguments
  * that a filter could tell apart. So a seccomp filter that was there before the program is met
- * before the first other call, whenever that is (watch/inherited_filter.h).
+ * before the first other call, whenever that is (kernel/inherited_filter.h).
  *
  * What would make a later start another one is preceded by it: a change of rights, a filter of the
  * program's own, another root (doors/), and memory that two processes share (vfork). What settings

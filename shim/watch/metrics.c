@@ -30,6 +30,7 @@ enum {
 static struct memory {
     char stack[SHORT_PROCESS_STACK] __attribute__((aligned(64)));
     char text[METRICS_GROUP_SIZE];
+    struct status_page page; /* with its series bounded */
     char path[LOG_PATH_LIMIT];
     char temporary[LOG_PATH_LIMIT];
 } * memory;
@@ -160,10 +161,12 @@ static void render(uint64_t now)
             text_char(&text, *p);
     if (settings.text[SETTING_METRICS_LABELS][0])
         text_char(&text, '"');
-    struct metrics_group group = {.labels = labels, .page = status_page()};
-    metrics_see(&group, group.page);
+    memset(&memory->page, 0, sizeof memory->page);
+    metrics_add(&memory->page, status_page(), true);
+    struct metrics_group group = {.labels = labels, .page = &memory->page};
+    metrics_see(&group, status_page());
     text_init(&text, memory->text, sizeof memory->text);
-    metrics_render(&text, &group, 1, now, !ends_with(memory->path, ".prom"));
+    metrics_render(&text, &group, 1, NULL, now, !ends_with(memory->path, ".prom"));
     length = text.truncated ? 0 : text.length;
 }
 

@@ -25,6 +25,8 @@ DEADLINE_S = 120
 DRAIN = os.environ.get("PIPESHIM_SOAK_DRAIN")
 ASAN = os.environ.get("PIPESHIM_SOAK_ASAN")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+if DRAIN:
+    CLEAN["SOAK_DRAIN"] = DRAIN
 PRELOAD = [LIBRARY]
 if ASAN:
     RUNTIME = subprocess.run([os.environ.get("CC", "gcc"), "-print-file-name=libasan.so"],
@@ -139,9 +141,9 @@ def check_log(folder):
     for path in glob.glob(folder + "/log*"):
         for line in read_text(path).splitlines(True):
             if line.startswith("{") and line.endswith("\n"):
-                reports += json.loads(line)["event"] == "blocked"
+                reports += json.loads(line)["event"] in ("blocked", "drain_start")
             else:
-                reports += "BLOCKED" in line
+                reports += "BLOCKED" in line or "DRAIN" in line
     return reports
 
 

@@ -321,11 +321,10 @@ static json_t *finding_json(const struct wait_finding *finding, const struct mem
     set_text(object, "advice", finding->advice);
     set_text(object, "rescue", finding->rescue);
     set_text(object, "certainty", finding->likely ? "likely" : "proven");
-    if (finding->id != 0) {
-        char id[24];
-        snprintf(id, sizeof id, "0x%llx", (unsigned long long)finding->id);
-        set_text(object, "id", id);
-    }
+    char id[24];
+    snprintf(id, sizeof id, "0x%llx",
+             (unsigned long long)(finding->id ? finding->id : finding->fingerprint));
+    set_text(object, "id", id);
     return object;
 }
 

@@ -296,13 +296,14 @@ void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_s
                 graph->process_count, graph->thread_count, graph->holder_count);
         print_sums(graph);
     }
+    FILE *notes = style->notes ? style->notes : stderr;
     fflush(out);
     for (unsigned i = 0; i < diagnosis->note_count; i++) {
         if (diagnosis->notes[i].pid != 0)
-            fprintf(stderr, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
+            fprintf(notes, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
                     strncmp(diagnosis->notes[i].text, "no such", 7) == 0 ? "not found: " : "",
                     diagnosis->notes[i].text);
         else
-            fprintf(stderr, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
+            fprintf(notes, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
     }
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "explain/user_frame.h"
+
 const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -78,19 +80,19 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     return text;
 }
 
-/* A frame of the program's own code, where a language says so: not of Node, nor of a package. */
+/* A frame of the program's own code, where a language says so: not of a standard library, of Node, nor
+ * of a package. */
 static bool is_users(const struct model *model, const struct frame *frame)
 {
     const char *file = model_text(model, frame->module);
-    return frame->interpreted == LANGUAGE_JAVASCRIPT && *file && strncmp(file, "node:", 5) != 0 &&
-           strstr(file, "/node_modules/") == NULL;
+    return frame->interpreted == LANGUAGE_JAVASCRIPT
+               ? javascript_file_is_user(file)
+               : frame->interpreted == LANGUAGE_PYTHON && *file && !python_file_is_library(file);
 }
 
-const char *site_where(const struct model *model, const struct call_site *site, char *text)
+const struct frame *site_user_frame(const struct model *model, const struct call_site *site)
 {
     uint32_t frames[STACK_LIMIT];
-    char function[FRAME_TEXT_LIMIT];
-    char place[FRAME_TEXT_LIMIT];
     uint32_t count = site_stack(model, site, frames);
     uint32_t best = 0;
     while (best < count && !model->frames[frames[best]].interpreted &&
@@ -105,10 +107,17 @@ const char *site_where(const struct model *model, const struct call_site *site, 
     }
     if (best == count)
         best = 0;
+    return count > 0 ? &model->frames[frames[best]] : NULL;
+}
+
+const char *site_where(const struct model *model, const struct call_site *site, char *text)
+{
+    char function[FRAME_TEXT_LIMIT];
+    char place[FRAME_TEXT_LIMIT];
+    const struct frame *frame = site_user_frame(model, site);
     text[0] = '\0';
-    if (count > 0)
-        snprintf(text, SITE_WHERE_LIMIT, "%s  %s",
-                 frame_function(model, &model->frames[frames[best]], function),
-                 frame_place(model, &model->frames[frames[best]], place));
+    if (frame)
+        snprintf(text, SITE_WHERE_LIMIT, "%s  %s", frame_function(model, frame, function),
+                 frame_place(model, frame, place));
     return text;
 }

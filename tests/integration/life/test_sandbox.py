@@ -183,6 +183,24 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.finish(run)[1], 7)
         self.assertEqual(run.events(), [])
 
+    def tool_under_a_filter(self, *arguments, before=(), **environment):
+        tool = os.path.join(os.path.dirname(LIBRARY), "pipeshim")
+        done = subprocess.run([*before, VICTIM, "launches", "debug", "0", tool, *arguments],
+                              env={**os.environ, **environment}, capture_output=True, text=True,
+                              timeout=DEADLINE_S, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_the_tool_says_what_the_library_cannot(self):
+        """Under a filter that nobody knows, in one line; not where it is trusted, or a container's."""
+        says = "a seccomp filter is in force that is not a container engine's"
+        run = ("run", "--", "/bin/sh", "-c", "exit 3")
+        self.assertEqual(self.tool_under_a_filter(*run)[0], 3)
+        self.assertEqual(self.tool_under_a_filter(*run)[1].count(says), 1)
+        for setting in ("trust", "off"):
+            self.assertNotIn(says, self.tool_under_a_filter(*run, PIPESHIM_SECCOMP=setting)[1])
+        self.assertIn("fail  " + says, self.tool_under_a_filter("doctor")[1])
+        self.assertNotIn(says, self.tool_under_a_filter("doctor", PIPESHIM_SECCOMP="trust")[1])
+
     @unittest.skipUnless(IS_ROOT, "needs root to make a namespace of processes")
     def test_a_containers_filter(self):
         container = ("unshare", "--pid", "--fork", "--mount-proc")

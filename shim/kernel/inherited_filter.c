@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "watch/inherited_filter.h"
+#include "kernel/inherited_filter.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,8 +12,8 @@
  * this one program (minijail, systemd's SystemCallFilter=, nsjail, a judge of programming contests)
  * may allow what the program needs and nothing else.
  */
-#ifndef PIPESHIM_WATCH_INHERITED_FILTER_H
-#define PIPESHIM_WATCH_INHERITED_FILTER_H
+#ifndef PIPESHIM_KERNEL_INHERITED_FILTER_H
+#define PIPESHIM_KERNEL_INHERITED_FILTER_H
 
 enum filter_verdict {
     FILTER_PERMITS, /* this process may be watched */
@@ -36,5 +36,6 @@ struct inherited_filter inherited_filter_read(void);
 /* Remembers the filters that were found (process/filters.h). Once. */
 void inherited_filter_accept(const struct inherited_filter *filter);
 
-/* Runs on: program threads, signal handlers; one prepares and accepts. AS-safe: yes. Blocks: no. */
+/* Runs on: program threads, signal handlers, the tool; one prepares and accepts. AS-safe: yes.
+ * Blocks: no. */
 #endif
