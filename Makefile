@@ -225,7 +225,8 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
                  -mbranch-protection=pac-ret+leaf
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
-                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c tests/support/elf_image.c
+                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c \
+                 shim/process/executable.c tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -4,7 +4,7 @@
 # Debian's arm64 kernel, which boots from memory. Stacks of C and Python, drained and not, diagnose, doctor.
 # Takes minutes. Prints a line for each and "N passed, N failed".   test-aarch64.sh BUILD ROOT
 #   ROOT: an arm64 system of Debian, made here once, that the cross compiler links against.
-# What an emulator cannot show is said at the end.
+# What an emulator cannot show is said at the end. UNITS: a pattern of unit tests, for these alone.
 set -u
 build=$1
 root=$2
@@ -35,7 +35,7 @@ make_root() {
 make_root || exit 0
 
 units=""
-for source in tests/unit/test_*.c; do
+for source in tests/unit/${UNITS:-test_*}.c; do
     units="$units $build/${source%.c}"
 done
 # shellcheck disable=SC2086 # a list of words
@@ -65,5 +65,5 @@ timeout "${MACHINE_SECONDS:-3000}" qemu-system-aarch64 -M virt -cpu max,pauth-im
     -append "console=ttyAMA0 quiet panic=-1 rdinit=/init" </dev/null 2>&1 | sed -u 's|\r||g' | tee "$build/machine.log"
 rm -f "$image"
 echo "not shown by an emulated machine: times (each instruction is translated), and what the memory order of a real"
-echo "processor does; not in its system: Node.js, a compiler (two tests of test_dynamic_symbols want one)"
+echo "processor does; not in its system: Node.js, a compiler (tests of test_symbols and test_dynamic_symbols want one)"
 grep -q "the machine ends" "$build/machine.log" && grep -q " passed, 0 failed" "$build/machine.log"
