@@ -248,8 +248,10 @@ soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
+# LTP=TREE: a built tree of the Linux Test Project as well.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+	$(if $(LTP),sh scripts/third-party-ltp.sh $(BUILD) $(LTP))
 
 # Sixty hangs from public issue trackers: what is said of each, by whom, how soon; beside it what strace,
 # lsof and gdb show of it. Minutes. CASES="mcp_* ffmpeg_*" runs only these, OPTIONS=--verbose shows what was said.
