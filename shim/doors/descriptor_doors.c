@@ -45,10 +45,11 @@ CHANGING(int, login_tty, (int fd), (fd), 0, 2)
 DOOR(void, closefrom, (int first))
 {
     BOUND(closefrom);
-    if (drain_enabled)
+    bool remembers = drain_enabled; /* it may begin meanwhile */
+    if (remembers)
         descriptor_changes((unsigned)first, ~0U);
     real_closefrom(first);
-    if (drain_enabled)
+    if (remembers)
         descriptor_changed((unsigned)first, ~0U);
 }
 

@@ -26,7 +26,8 @@ struct descriptor {
     bool non_blocking;
 };
 
-/* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads. */
+/* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads, or on the watchdog: then for
+ * the writes that come. */
 bool descriptor_name(const char *text);
 
 enum { DESCRIPTOR_LIMIT = 1024 }; /* higher numbers are asked for each time */

@@ -20,7 +20,7 @@
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 
-bool drain_enabled;                  /* child: kept, it is off in the children too */
+bool drain_enabled;                  /* child: kept, on or off in the children too */
 struct drain_options drain_settings; /* child: constant */
 
 bool drain_wants(int fd)
@@ -76,6 +76,11 @@ bool drain_init(const struct drain_options *wanted)
         ticks_are_forbidden = true; /* it is inherited */
     drain_enabled = true;
     return true;
+}
+
+void drain_name(const char *fds)
+{
+    descriptor_name(fds);
 }
 
 static void sleep_a_moment(void)

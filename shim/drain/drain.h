@@ -25,9 +25,13 @@ enum { DRAIN_PASS = -100000 };
 /* True once drain_init() succeeded with something to drain. */
 extern bool drain_enabled;
 
-/* Maps the queues; false: off, or no memory (nothing is drained then). Call once, before threads.
- */
+/* Maps the queues; false: off, or no memory (nothing is drained then). Once, before threads or on
+ * the watchdog. */
 bool drain_init(const struct drain_options *options);
+
+/* Which fds are drained from now on, as PIPESHIM_DRAIN names them; what is queued is sent. After
+ * drain_init(), on the watchdog. */
+void drain_name(const char *fds);
 
 /* True if `fd` is one of those that PIPESHIM_DRAIN names, or may lead to a pipe that another one of
  * them leads to as well, with something queued. */
@@ -64,6 +68,6 @@ void drain_begin_in_child(void);
 /* Of this process. Async-signal-safe. */
 struct drain_totals drain_totals(void);
 
-/* Runs on: program threads, signal handlers; drain_init(): constructor. AS-safe: yes. Blocks: as
+/* Runs on: program threads, signal handlers; drain_init(): constructor, watchdog. AS-safe: yes. Blocks: as
  * write does, or as PIPESHIM_DRAIN_EXIT says. */
 #endif

@@ -21,6 +21,7 @@
 #include "watch/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
+#include "watch/live_settings.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
 #include "watch/thread.h"
@@ -75,6 +76,12 @@ static const struct report_sources sources = {
     .loops = lag_statistics,
 };
 
+/* What the watch asks of the doors. */
+static const struct live_effects live_effects = {
+    .drain = drain_doors_switch,
+    .look = drain_doors_look,
+};
+
 static void begin_here(char **arguments, char **environment)
 {
     bool secure = getauxval(AT_SECURE) != 0;
@@ -95,6 +102,7 @@ static void begin_here(char **arguments, char **environment)
     const char *no_stdio =
         settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     metrics_prepare();
+    live_settings_prepare(&live_effects);
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     const char *argv0 = arguments[0] ? arguments[0] : "";

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/text_buffer.h"
+#include "config/change.h"
 #include "config/settings.h"
 #include "facts/drain_facts.h"
 #include "facts/incident.h"
@@ -83,6 +84,14 @@ void event_json_drain_loss(struct text_buffer *, const struct event_head *, uint
                            uint64_t writes);
 void event_json_action(struct text_buffer *, const struct event_head *, const char *action,
                        uint64_t ref, const char *result);
+/* `pipeshim set`: what the settings are now, and what they were. */
+struct event_config {
+    unsigned count;
+    const struct setting_change *changes;
+    const char *const *before; /* their texts */
+};
+void event_json_config(struct text_buffer *, const struct event_head *,
+                       const struct event_config *);
 void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 
@@ -107,6 +116,8 @@ void event_text_drain_loss(struct text_buffer *, const struct event_head *, bool
                            uint64_t bytes, uint64_t writes);
 void event_text_action(struct text_buffer *, const struct event_head *, const char *action,
                        uint64_t ref, const char *result);
+void event_text_config(struct text_buffer *, const struct event_head *,
+                       const struct event_config *);
 void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
 void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
 

@@ -384,6 +384,22 @@ void event_json_action(struct text_buffer *text, const struct event_head *head, 
     event_json_end(&json);
 }
 
+void event_json_config(struct text_buffer *text, const struct event_head *head,
+                       const struct event_config *config)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_open(&json, "changed", '{');
+    for (unsigned i = 0; i < config->count; i++)
+        json_put_string(&json, setting_name(config->changes[i].id), config->changes[i].text);
+    json_close(&json, '}');
+    json_open(&json, "before", '{');
+    for (unsigned i = 0; i < config->count; i++)
+        json_put_string(&json, setting_name(config->changes[i].id), config->before[i]);
+    json_close(&json, '}');
+    event_json_end(&json);
+}
+
 void event_json_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

@@ -250,6 +250,22 @@ void event_text_action(struct text_buffer *text, const struct event_head *head, 
     event_text_lost(text, head);
 }
 
+void event_text_config(struct text_buffer *text, const struct event_head *head,
+                       const struct event_config *config)
+{
+    event_text_begin(text, head, "CONFIG");
+    text_string(text, "changed from outside:");
+    for (unsigned i = 0; i < config->count; i++) {
+        text_format(text, " %s=", setting_name(config->changes[i].id));
+        text_printable(text, config->changes[i].text);
+        text_string(text, " (was ");
+        text_printable(text, config->before[i]);
+        text_char(text, ')');
+    }
+    text_char(text, '\n');
+    event_text_lost(text, head);
+}
+
 void event_text_warning(struct text_buffer *text, const struct event_head *head,
                         const char *message)
 {

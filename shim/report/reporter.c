@@ -589,6 +589,32 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
     end_report();
 }
 
+bool report_config(const struct setting_change *changes, unsigned count, const char *const *before)
+{
+    struct text_buffer text;
+    struct event_head head;
+    struct event_config event = {count, changes, before};
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_report())
+        return false;
+    rate_limit_change(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
+    bool compact = config->number[SETTING_STACK_FORMAT] == STACK_COMPACT;
+    if (compact != event_compact())
+        event_compact_begin(compact);
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "config", pid, thread);
+    if (writes_json())
+        event_json_config(&text, &head, &event);
+    if (writes_text(&text))
+        event_text_config(&text, &head, &event);
+    write_record(&text);
+    end_report();
+    return true;
+}
+
 void report_finding_over(enum finding_kind kind)
 {
     if (!begin_report_within(PATIENCE_MS))
