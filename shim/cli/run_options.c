@@ -47,6 +47,7 @@ static const struct variable {
     {"drain-max", "PIPESHIM_DRAIN_MAX", NULL, "SIZE", "bound of the queue (64M)"},
     {"drain-overflow", "PIPESHIM_DRAIN_OVERFLOW", NULL, "P", "block, drop-new or drop-old"},
     {"drain-exit", "PIPESHIM_DRAIN_EXIT", NULL, "D", "how long an exit waits for the queue (5s)"},
+    {"drain-spool", "PIPESHIM_DRAIN_SPOOL", NULL, "PATH", "what nobody reads at the exit goes there"},
     {"grow", "PIPESHIM_GROW", NULL, "SIZE", "grow a full pipe up to this first"},
     {"fill-warn", "PIPESHIM_FILL_WARN", NULL, "P%", "warn of a pipe this full (75%)"},
     {"action", "PIPESHIM_ACTION", NULL, "A",

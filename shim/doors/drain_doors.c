@@ -233,10 +233,12 @@ static void install_all(void)
 void drain_doors_install(void)
 {
     struct drain_options options = options_for(settings.text[SETTING_DRAIN]);
-    if (drain_init(&options))
+    if (drain_init(&options)) {
+        drain_watch_prepare();
         install_all();
-    else if (options.fds[0] && strcmp(options.fds, "off") != 0)
+    } else if (options.fds[0] && strcmp(options.fds, "off") != 0)
         report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
+}
 }
 
 static _Atomic unsigned late_looks; /* child: kept, its pointers are ours */
@@ -252,6 +254,7 @@ bool drain_doors_switch(const char *fds)
     }
     if (!drain_init(&options))
         return false;
+    drain_watch_prepare();
     install_all();
     atomic_store(&late_looks, LOOKS);
     return true;
@@ -273,5 +276,5 @@ void drain_doors_finish(bool exits)
     if (atomic_load(&life->pid) != (int32_t)raw_syscall(SYS_getpid))
         descriptor_child_leaves();
     else if (drain_finish(exits))
-        drain_watch_end();
+        drain_watch_end(exits);
 }

@@ -40,6 +40,9 @@ enum record_flags {
     RECORD_BEGUN = 2,     /* the write's first part is not in the queue: it went out directly */
 };
 
+/* The program takes back what is queued (drain/take_back.h). */
+enum give_back { GIVE_BACK_NO, GIVE_BACK_ASKED, GIVE_BACK_GIVEN };
+
 struct record {
     uint32_t size; /* of the payload, which follows */
     uint32_t flags;
@@ -57,10 +60,11 @@ struct record {
 struct channel {
     /* Written by the writers, but for CHANNEL_LEFT. */
     _Atomic uint64_t head;
-    _Atomic uint32_t open;    /* the first record is there: the helper may look */
-    _Atomic uint32_t let_go;  /* the program exits: the helper must not linger */
-    _Atomic uint32_t wake;    /* futex of the helper, which `sleeping` says waits for it */
-    _Atomic uint32_t waiting; /* writers wait for space: futex `helper_tid` */
+    _Atomic uint32_t open;      /* the first record is there: the helper may look */
+    _Atomic uint32_t let_go;    /* the program exits: the helper must not linger */
+    _Atomic uint32_t wake;      /* futex of the helper, which `sleeping` says waits for it */
+    _Atomic uint32_t waiting;   /* writers wait for space: futex `helper_tid` */
+    _Atomic uint32_t give_back; /* enum give_back; GIVEN is the helper's to say */
     _Atomic uint16_t chunk_of[TABLE_SIZE];
 
     /* Written by the helper; `tail` by a writer as well that drops the oldest. */

@@ -161,6 +161,7 @@ struct drain_totals drain_totals(void)
         .queued_bytes = atomic_load(&queue_totals.queued_bytes),
         .dropped_bytes = atomic_load(&queue_totals.dropped_bytes),
         .dropped_writes = atomic_load(&queue_totals.dropped_writes),
+        .spooled_bytes = atomic_load(&queue_totals.spooled_bytes),
     };
     if (drain_enabled)
         finish_add_totals(&totals);

@@ -78,6 +78,7 @@ static bool begin(struct stream *stream, int fd)
         return false;
     take_place(stream, memory.channel);
     use_chunks(stream, memory.chunks, memory.mapped);
+    atomic_store(&stream->helper, memory.helper);
     stream->freed_to = 0;
     stream->chunks_to = 0;
     stream->counted = 0;
@@ -199,6 +200,7 @@ static bool take_over(struct stream *stream, int fd, uint64_t from)
     atomic_fetch_sub(&drain_state->resident, touched_chunks(stream) * chunk_size());
     raw_syscall(SYS_munmap, stream->chunks, stream->mapped * chunk_size());
     use_chunks(stream, memory.chunks, memory.mapped);
+    atomic_store(&stream->helper, memory.helper);
     for (unsigned i = 0; i < memory.mapped; i++) {
         stream->used[i / 64] |= 1ULL << i % 64;
         stream->touched[i / 64] |= 1ULL << i % 64;
@@ -231,6 +233,18 @@ static bool go_on_after_a_killed_one(struct stream *stream, int fd)
 static void retire(struct stream *stream)
 {
     uint64_t before = signals_block();
+    end(stream);
+    signals_restore(before);
+}
+
+void episode_end_taken_back(struct stream *stream)
+{
+    struct channel *channel = atomic_load(&stream->channel);
+    uint64_t before = signals_block();
+    atomic_fetch_or(&channel->head, CHANNEL_SEALED | CHANNEL_LEFT);
+    atomic_store(&channel->tail, channel_head(channel));
+    atomic_store(&channel->sent, channel_head(channel));
+    atomic_store(&channel->in_flight, 0);
     end(stream);
     signals_restore(before);
 }

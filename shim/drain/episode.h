@@ -24,5 +24,8 @@ void episode_check_locked(struct stream *stream, int fd);
 /* The same where the lock may not be free: then nothing is done. */
 void episode_check(struct stream *stream, int fd);
 
+/* The lock is held, and the helper gone: what was queued is elsewhere, and the episode is over. */
+void episode_end_taken_back(struct stream *stream);
+
 /* Runs on: program threads, watchdog. AS-safe: yes. Blocks: about 0.2 ms. */
 #endif

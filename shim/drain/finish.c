@@ -5,16 +5,26 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "drain/chunks.h"
+#include "config/parse.h"
 #include "drain/direct.h"
 #include "drain/episode.h"
 #include "drain/helper_process.h"
 #include "drain/stream.h"
 #include "drain/totals.h"
+#include "drain/unsent.h"
 
 static uint64_t handed_over_bytes, handed_over_writes;
-static uint64_t finish_deadline; /* 0: the process goes on */
-static uint64_t exec_deadline;   /* of an exec that waited, and failed; 0: none */
+static uint64_t finish_deadline;  /* 0: the process goes on */
+static uint64_t exec_deadline;    /* of an exec that waited, and failed; 0: none */
+static struct finish_hooks hooks; /* child: constant */
+static bool spools;               /* child: constant */
+struct finish_wait finish_wait;
+
+void finish_prepare(const struct finish_hooks *wanted, bool to_file)
+{
+    hooks = *wanted;
+    spools = to_file;
+}
 
 static bool all_sent(bool *any)
 {
@@ -34,38 +44,19 @@ static bool all_sent(bool *any)
     return sent;
 }
 
-/* What lies in [at, head) of the stream, whose lock is held. The helper sends meanwhile. */
-static bool count_from(struct stream *stream, uint64_t at, uint64_t *bytes, uint64_t *writes)
-{
-    struct channel *channel = atomic_load(&stream->channel);
-    uint64_t head = channel_head(channel);
-    *bytes = 0;
-    *writes = 0;
-    while (at < head) {
-        struct record record = chunks_record(stream, at);
-        if (atomic_load(&channel->tail) > at || record.size > RECORD_LIMIT)
-            return false;
-        *bytes += record.size;
-        *writes += !(record.flags & RECORD_CONTINUED);
-        at += record_space(record.size);
-    }
-    return true;
-}
-
-/* Counts what a stream holds; begun anew when the helper has passed us. */
+/* Counts what a stream holds, and what its helper has in its hands; begun anew when it has sent
+ * something meanwhile. */
 static void count_left(struct stream *stream)
 {
-    uint64_t bytes = 0;
-    uint64_t writes = 0;
+    struct unsent unsent = {0};
     if (!atomic_load(&stream->running) || stream_lock_take(stream) != STREAM_LOCKED)
         return;
-    struct channel *channel = atomic_load(&stream->channel);
     for (int tries = 0; tries < 4 && atomic_load(&stream->running); tries++)
-        if (count_from(stream, atomic_load(&channel->tail), &bytes, &writes))
+        if (unsent_measure(stream, &unsent))
             break;
     stream_lock_release(stream);
-    handed_over_bytes += bytes;
-    handed_over_writes += writes;
+    handed_over_bytes += unsent.bytes;
+    handed_over_writes += unsent.writes;
 }
 
 /* What is queued for it is lost, and its helper is just about to say so. */
@@ -80,24 +71,75 @@ static bool a_reader_is_gone(void)
     return false;
 }
 
-static void wait_until_sent(uint64_t deadline)
+/* True if it is known of each stream that is not sent, and `verdict` (or anything) of each. */
+static bool all_readers(enum exit_reader verdict, bool any_verdict)
 {
-    enum { TO_COUNT_NS = 200 * NS_PER_MS };
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        uint32_t reader = atomic_load(&stream->reader);
+        if (!stream_is_sent(stream) &&
+            (any_verdict ? reader == EXIT_READER_UNKNOWN : reader != verdict))
+            return false;
+    }
+    return true;
+}
+
+/* The kernel ends all processes of a PID namespace with its first one. */
+bool finish_ends_helpers(bool exits)
+{
+    return exits && raw_syscall(SYS_getpid) == 1;
+}
+
+/* Until `deadline`, or until it is clear that nobody will read before this process has ended. */
+static void wait_until(uint64_t deadline, bool exits, bool to_know)
+{
+    enum { LOOK_EVERY_NS = 20 * NS_PER_MS };
     bool any = false;
-    uint64_t to_count = clock_monotonic_ns() + TO_COUNT_NS;
-    if (deadline < to_count && a_reader_is_gone())
-        deadline = to_count;
-    while (!all_sent(&any) && clock_monotonic_ns() < deadline) {
+    uint64_t next_look = 0;
+    bool hands_over = spools || !finish_ends_helpers(exits);
+    while (!all_sent(&any)) {
+        uint64_t now = clock_monotonic_ns();
+        if (now >= deadline || (hands_over && all_readers(EXIT_READER_AWAITS_US, false)) ||
+            (to_know && all_readers(EXIT_READER_UNKNOWN, true)))
+            return;
+        if (now >= next_look && hooks.look) {
+            hooks.look();
+            next_look = now + LOOK_EVERY_NS;
+        }
         struct timespec moment = {0, NS_PER_MS};
         raw_syscall(SYS_nanosleep, &moment, 0);
     }
+}
+
+static void wait_until_sent(uint64_t deadline, bool exits)
+{
+    enum { TO_COUNT_NS = 200 * NS_PER_MS, TO_KNOW_NS = 500 * NS_PER_MS };
+    uint64_t now = clock_monotonic_ns();
+    if (deadline < now + TO_COUNT_NS && a_reader_is_gone())
+        deadline = now + TO_COUNT_NS;
+    bool to_know = exits && spools && deadline < now + TO_KNOW_NS;
+    if (to_know)
+        deadline = now + TO_KNOW_NS;
+    atomic_store(&finish_wait.limit_ns, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
+    atomic_store(&finish_wait.exits, exits);
+    atomic_store(&finish_wait.since_ns, now);
+    wait_until(deadline, exits, to_know);
+    atomic_store(&finish_wait.since_ns, 0);
+}
+
+static void forget_readers(void)
+{
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++)
+        atomic_store(&drain_state->streams[i].reader, EXIT_READER_UNKNOWN);
 }
 
 bool finish(uint64_t patience_ns, bool exits)
 {
     bool any = false;
     uint64_t now = clock_monotonic_ns();
-    uint64_t deadline = patience_ns > UINT64_MAX - now ? UINT64_MAX : now + patience_ns;
+    uint64_t deadline = patience_ns >= MAX_DURATION ? UINT64_MAX : now + patience_ns;
     if (exits)
         finish_deadline = deadline;
     else if (exec_deadline)
@@ -108,19 +150,35 @@ bool finish(uint64_t patience_ns, bool exits)
         exec_deadline = deadline;
     if (!any)
         return false;
-    wait_until_sent(deadline);
+    forget_readers();
+    wait_until_sent(deadline, exits);
+    return true;
+}
+
+void finish_hand_over(void)
+{
     handed_over_bytes = 0;
     handed_over_writes = 0;
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
         count_left(&drain_state->streams[i]);
-    return true;
+}
+
+void finish_lose(void)
+{
+    atomic_fetch_add(&drain_state->lost, handed_over_bytes);
+    handed_over_bytes = 0;
+    handed_over_writes = 0;
 }
 
 void finish_late_write(ssize_t result)
 {
-    if (finish_deadline && result > 0)
-        wait_until_sent(finish_deadline);
+    bool any = false;
+    if (!finish_deadline || result <= 0 || all_sent(&any))
+        return;
+    wait_until_sent(finish_deadline, true);
+    if (hooks.after_late_write && !all_sent(&any))
+        hooks.after_late_write();
 }
 
 void finish_begin_in_child(void)
@@ -129,6 +187,7 @@ void finish_begin_in_child(void)
     handed_over_writes = 0;
     finish_deadline = 0;
     exec_deadline = 0;
+    atomic_store(&finish_wait.since_ns, 0);
 }
 
 void finish_add_totals(struct drain_totals *totals)

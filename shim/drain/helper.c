@@ -181,6 +181,16 @@ static uint32_t take(void)
     return used;
 }
 
+/* The program wants its queue back: nothing is in the pipe that `sent` and `begun` do not say. It
+ * finds a helper that was killed. */
+static void give_back_if_asked(void)
+{
+    uint32_t asked = GIVE_BACK_ASKED;
+    if (atomic_load_explicit(&channel->give_back, memory_order_relaxed) == GIVE_BACK_ASKED &&
+        atomic_compare_exchange_strong(&channel->give_back, &asked, GIVE_BACK_GIVEN))
+        raw_syscall(SYS_exit_group, 0);
+}
+
 /* One write of the parts. A write over PIPE_BUF that is interrupted by a kill has been made in
  * part, and nobody knows which: so it never waits. */
 static long send_some(struct iovec *part, unsigned count, uint32_t left)
@@ -207,6 +217,8 @@ static bool send_parts(uint32_t size)
             struct pollfd writable = {HELPER_FD, POLLOUT, 0};
             interrupted = raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) == -EINTR;
         }
+        if (interrupted)
+            give_back_if_asked();
         if (interrupted && dismissal_is_due(program, progress_ns))
             raw_syscall(SYS_exit_group, 0); /* another goes on if the program lives after all */
         if (result < 0 && result != -EINTR && result != -EAGAIN)
@@ -318,9 +330,11 @@ void helper_run(struct channel *of, char *chunks_of, pid_t who)
     chunks = chunks_of;
     program = who;
     int64_t ticket = atomic_load(&channel->ticket);
-    send_order_wait(HELPER_FD, ticket);
+    while (!send_order_wait(HELPER_FD, ticket, &channel->give_back))
+        give_back_if_asked();
     wait_until_open();
     for (;;) {
+        give_back_if_asked();
         uint32_t size = take();
         if (size > 0) {
             if (!send_parts(size)) {

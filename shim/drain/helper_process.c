@@ -34,7 +34,6 @@ struct request {
     helper_prepare *prepare;
     void *context;
     volatile bool prepared, started;
-    volatile pid_t helper;
     struct helper_memory memory;
 };
 
@@ -182,7 +181,7 @@ static bool wait_until_settled(struct channel *channel, long helper)
 __attribute__((used, noreturn, visibility("hidden"))) void helper_starter(struct request *request)
 {
     int object = make_object();
-    struct helper_memory made = {NULL, NULL, 1};
+    struct helper_memory made = {NULL, NULL, 1, 0};
     if (object >= 0)
         made.channel = map_private_to_us(object, CHANNEL_HEADER, 0);
     if (made.channel)
@@ -193,8 +192,8 @@ __attribute__((used, noreturn, visibility("hidden"))) void helper_starter(struct
         long helper = raw_syscall(SYS_clone, request->stays_ours ? CLONE_PARENT : 0, 0, 0, 0, 0);
         if (helper == 0)
             settle(request, object);
-        request->helper = (pid_t)helper;
         request->started = helper > 0 && wait_until_settled(made.channel, helper);
+        made.helper = request->started ? (pid_t)helper : 0;
     }
     request->memory = made;
     for (;;)
@@ -304,7 +303,7 @@ bool helper_start(int fd, struct helper_memory *memory, helper_prepare *prepare,
         memory->channel = NULL;
     }
     if (request.started && request.stays_ours)
-        remember_own_child(request.helper);
+        remember_own_child(request.memory.helper);
     return request.started;
 }
 

@@ -5,6 +5,8 @@
 #ifndef PIPESHIM_DRAIN_HELPER_PROCESS_H
 #define PIPESHIM_DRAIN_HELPER_PROCESS_H
 
+#include <sys/types.h>
+
 #include "drain/channel.h"
 
 /* The memory that a new helper and this process share, as it is mapped here: never inherited by a
@@ -13,6 +15,7 @@ struct helper_memory {
     struct channel *channel; /* all zeroes, but for what the helper says */
     char *chunks;
     unsigned mapped; /* of the chunks: the first one */
+    pid_t helper;    /* 0: there is none */
 };
 
 /* Puts something into the memory before there is a helper; false: it cannot be. */

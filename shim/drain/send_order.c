@@ -107,9 +107,13 @@ static void wait_for(int fd, const struct place *place)
         raw_syscall(SYS_close, ended.fd);
 }
 
-void send_order_wait(int fd, int64_t ticket)
+bool send_order_wait(int fd, int64_t ticket, const _Atomic uint32_t *stop)
 {
     struct place place;
-    while (ticket > 0 && place_between(fd, 0, ticket - 1, &place))
+    while (ticket > 0 && place_between(fd, 0, ticket - 1, &place)) {
+        if (atomic_load_explicit(stop, memory_order_relaxed))
+            return false;
         wait_for(fd, &place);
+    }
+    return true;
 }

@@ -19,6 +19,7 @@
 #ifndef PIPESHIM_DRAIN_SEND_ORDER_H
 #define PIPESHIM_DRAIN_SEND_ORDER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,8 +36,9 @@ bool send_order_is_wanted(int fd, int64_t ticket);
  * back by closing any descriptor of the pipe. For the helper. */
 int64_t send_order_draw(int fd);
 
-/* Waits until all that have drawn before are gone. For the helper. */
-void send_order_wait(int fd, int64_t ticket);
+/* Waits until all that have drawn before are gone; false: `stop` is not 0 any more, which is looked
+ * at when a signal comes. For the helper. */
+bool send_order_wait(int fd, int64_t ticket, const _Atomic uint32_t *stop);
 
 /* Runs on: program threads, watchdog, helper. AS-safe: yes. Blocks: send_order_wait() only. */
 #endif

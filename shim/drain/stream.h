@@ -16,6 +16,14 @@ enum {
     CHUNK_WORDS = (CHUNK_LIMIT + 63) / 64,
 };
 
+/* Who has the pipe's other end, as the watchdog saw it in two scans; drain/finish.h. */
+enum exit_reader {
+    EXIT_READER_UNKNOWN,
+    EXIT_READER_READS,     /* takes something, or waits for it */
+    EXIT_READER_AWAY,      /* does something else */
+    EXIT_READER_AWAITS_US, /* waits for this process to end, each of them */
+};
+
 struct stream {
     /* Of which pipe it is, or was last; inode 0: it never was any's. */
     _Atomic uint64_t device, inode;
@@ -43,6 +51,9 @@ struct stream {
     uint64_t line_sent;            /* … and `sent` then */
     uint32_t children_seen;        /* descriptor_children_ended() then */
     _Atomic uint32_t catching_up;  /* writers wait for a quick reader */
+
+    _Atomic int32_t helper;  /* pid of the last one */
+    _Atomic uint32_t reader; /* enum exit_reader; while an exit waits */
 
     /* The episode. */
     _Atomic uint32_t episode;    /* counts them; moved last */

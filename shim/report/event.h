@@ -80,8 +80,12 @@ void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
 /* `drain_start`, or with facts->ref `drain_end`. */
 void event_json_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
-void event_json_drain_loss(struct text_buffer *, const struct event_head *, uint64_t bytes,
-                           uint64_t writes);
+void event_json_drain_loss(struct text_buffer *, const struct event_head *, enum drain_loss,
+                           uint64_t bytes, uint64_t writes);
+void event_json_drain_wait(struct text_buffer *, const struct event_head *,
+                           const struct drain_wait_facts *);
+void event_json_drain_spool(struct text_buffer *, const struct event_head *,
+                            const struct drain_spool_facts *);
 void event_json_action(struct text_buffer *, const struct event_head *, const char *action,
                        uint64_t ref, const char *result);
 /* `pipeshim set`: what the settings are now, and what they were. */
@@ -112,8 +116,12 @@ void event_text_finding(struct text_buffer *, const struct event_head *,
 void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
                         const struct object_facts *, const struct fill_forecast *);
 void event_text_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
-void event_text_drain_loss(struct text_buffer *, const struct event_head *, bool handed_over,
+void event_text_drain_loss(struct text_buffer *, const struct event_head *, enum drain_loss,
                            uint64_t bytes, uint64_t writes);
+void event_text_drain_wait(struct text_buffer *, const struct event_head *,
+                           const struct drain_wait_facts *);
+void event_text_drain_spool(struct text_buffer *, const struct event_head *,
+                            const struct drain_spool_facts *);
 void event_text_action(struct text_buffer *, const struct event_head *, const char *action,
                        uint64_t ref, const char *result);
 void event_text_config(struct text_buffer *, const struct event_head *,

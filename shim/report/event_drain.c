@@ -10,6 +10,14 @@ static bool is_pipe(const struct object_facts *object)
            object->kind == OBJECT_SOCKETPAIR;
 }
 
+/* What becomes of the rest when the wait is over. */
+static const char *then_word(const struct drain_wait_facts *facts)
+{
+    if (facts->spools)
+        return "spool";
+    return facts->is_first ? "lost" : "handoff";
+}
+
 void event_json_drain(struct text_buffer *text, const struct event_head *head,
                       const struct drain_facts *facts)
 {
@@ -27,13 +35,49 @@ void event_json_drain(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
-void event_json_drain_loss(struct text_buffer *text, const struct event_head *head, uint64_t bytes,
-                           uint64_t writes)
+void event_json_drain_loss(struct text_buffer *text, const struct event_head *head,
+                           enum drain_loss what, uint64_t bytes, uint64_t writes)
 {
     struct json_writer json;
     event_json_begin(&json, text, head);
     json_put_unsigned(&json, "bytes", bytes);
     json_put_unsigned(&json, "writes", writes);
+    if (what != DRAIN_HANDED_OVER)
+        json_put_string(&json, "reason", what == DRAIN_DROPPED ? "overflow" : "pid_namespace_ends");
+    event_json_end(&json);
+}
+
+void event_json_drain_wait(struct text_buffer *text, const struct event_head *head,
+                           const struct drain_wait_facts *facts)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_string(&json, "waits", facts->exits ? "exit" : "exec");
+    json_put_signed(&json, "fd", facts->fd);
+    json_put_string(&json, "object", facts->object.name);
+    json_put_unsigned(&json, "bytes", facts->bytes);
+    json_put_milliseconds(&json, "waited_ms", facts->waited_ns);
+    if (facts->limit_ns != UINT64_MAX)
+        json_put_milliseconds(&json, "limit_ms", facts->limit_ns);
+    json_put_string(&json, "then", then_word(facts));
+    if (is_pipe(&facts->object))
+        event_json_pipe(&json, &facts->object.pipe);
+    event_json_end(&json);
+}
+
+void event_json_drain_spool(struct text_buffer *text, const struct event_head *head,
+                            const struct drain_spool_facts *facts)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, head);
+    json_put_signed(&json, "fd", facts->fd);
+    json_put_string(&json, "object", facts->object.name);
+    json_put_string(&json, "path", facts->path);
+    json_put_unsigned(&json, "offset", facts->offset);
+    json_put_unsigned(&json, "bytes", facts->bytes);
+    json_put_unsigned(&json, "writes", facts->writes);
+    if (is_pipe(&facts->object))
+        event_json_pipe(&json, &facts->object.pipe);
     event_json_end(&json);
 }
 
@@ -47,6 +91,7 @@ void event_json_drain_totals(struct json_writer *json, const struct drain_totals
     json_put_unsigned(json, "dropped_writes", totals->dropped_writes);
     json_put_unsigned(json, "lost_bytes", totals->lost_bytes);
     json_put_unsigned(json, "handed_over_bytes", totals->handed_over_bytes);
+    json_put_unsigned(json, "spooled_bytes", totals->spooled_bytes);
     json_close(json, '}');
 }
 
@@ -80,14 +125,74 @@ void event_text_drain(struct text_buffer *text, const struct event_head *head,
 }
 
 void event_text_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           bool handed_over, uint64_t bytes, uint64_t writes)
+                           enum drain_loss what, uint64_t bytes, uint64_t writes)
 {
-    event_text_begin(text, head, handed_over ? "HANDOFF" : "DROPPED");
+    static const struct {
+        const char *headline, *words;
+    } said[] = {
+        [DRAIN_DROPPED] = {"DROPPED", " writes dropped: the queue is full\n"},
+        [DRAIN_HANDED_OVER] = {"HANDOFF", " writes are still queued: a helper process goes on "
+                                          "sending them\n"},
+        [DRAIN_LOST_WITH_INIT] = {"LOST", " writes were not read in time: this is the first "
+                                          "process of its PID namespace, and the kernel ends the "
+                                          "helper process with it (PIPESHIM_DRAIN_EXIT=wait "
+                                          "waits; an init before it helps)\n"},
+    };
+    event_text_begin(text, head, said[what].headline);
     number(text, bytes, " bytes of ");
-    number(text, writes,
-           handed_over ? " writes are still queued: a helper process goes on sending them\n"
-                       : " writes dropped: the queue is full\n");
+    number(text, writes, said[what].words);
     event_text_lost(text, head);
+}
+
+void event_text_drain_wait(struct text_buffer *text, const struct event_head *head,
+                           const struct drain_wait_facts *facts)
+{
+    event_text_begin(text, head, "WAITS");
+    text_string(text, facts->exits ? "the exit" : "the exec");
+    text_string(text, " waits for ");
+    number(text, facts->bytes, " queued bytes of fd ");
+    text_signed(text, facts->fd);
+    text_string(text, " (");
+    text_printable(text, facts->object.name);
+    text_string(text, "), which are not read: ");
+    if (facts->limit_ns == UINT64_MAX) {
+        text_string(text, "for ever");
+    } else {
+        text_string(text, "up to ");
+        text_milliseconds(text, facts->limit_ns);
+        text_string(text, " ms");
+    }
+    text_string(text, " (PIPESHIM_DRAIN_EXIT)");
+    if (facts->limit_ns == UINT64_MAX)
+        text_string(text, "\n");
+    else if (facts->spools)
+        text_string(text, ", then they go to PIPESHIM_DRAIN_SPOOL\n");
+    else if (facts->is_first)
+        text_string(text, ", then they are lost: this is the first process of its PID namespace, "
+                          "and the kernel ends the helper process with it\n");
+    else
+        text_string(text, ", then a helper process goes on sending them\n");
+    event_text_lost(text, head);
+    if (is_pipe(&facts->object))
+        event_text_peers(text, &facts->object.pipe);
+}
+
+void event_text_drain_spool(struct text_buffer *text, const struct event_head *head,
+                            const struct drain_spool_facts *facts)
+{
+    event_text_begin(text, head, "SPOOLED");
+    number(text, facts->bytes, " bytes of ");
+    number(text, facts->writes, " writes to fd ");
+    text_signed(text, facts->fd);
+    text_string(text, " (");
+    text_printable(text, facts->object.name);
+    text_string(text, "), which nobody has read, are in ");
+    text_printable(text, facts->path);
+    text_string(text, " from byte ");
+    number(text, facts->offset, " on; the pipe is let go\n");
+    event_text_lost(text, head);
+    if (is_pipe(&facts->object))
+        event_text_peers(text, &facts->object.pipe);
 }
 
 void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals)
@@ -100,5 +205,10 @@ void event_text_drain_totals(struct text_buffer *text, const struct drain_totals
     number(text, totals->peak_bytes, " at once, ");
     number(text, totals->dropped_bytes, " dropped, ");
     number(text, totals->lost_bytes, " lost to a dead reader, ");
-    number(text, totals->handed_over_bytes, " handed over\n");
+    number(text, totals->handed_over_bytes, " handed over");
+    if (totals->spooled_bytes) {
+        text_string(text, ", ");
+        number(text, totals->spooled_bytes, " spooled");
+    }
+    text_string(text, "\n");
 }

@@ -720,7 +720,7 @@ uint64_t report_drain(const struct drain_facts *facts)
     return seq;
 }
 
-void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
+void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes)
 {
     struct text_buffer text;
     struct event_head head;
@@ -731,11 +731,52 @@ void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes)
     task_name(pid, thread, sizeof thread);
     write_start();
     summary.reports++;
-    begin_record(&text, &head, handed_over ? "drain_handoff" : "drain_drop", pid, thread);
+    begin_record(&text, &head, what == DRAIN_HANDED_OVER ? "drain_handoff" : "drain_drop", pid,
+                 thread);
     if (writes_json())
-        event_json_drain_loss(&text, &head, bytes, writes);
+        event_json_drain_loss(&text, &head, what, bytes, writes);
     if (writes_text(&text))
-        event_text_drain_loss(&text, &head, handed_over, bytes, writes);
+        event_text_drain_loss(&text, &head, what, bytes, writes);
+    write_record(&text);
+    end_report();
+}
+
+void report_drain_wait(const struct drain_wait_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_report())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "drain_wait", pid, thread);
+    if (writes_json())
+        event_json_drain_wait(&text, &head, facts);
+    if (writes_text(&text))
+        event_text_drain_wait(&text, &head, facts);
+    write_record(&text);
+    end_report();
+}
+
+void report_drain_spool(const struct drain_spool_facts *facts)
+{
+    struct text_buffer text;
+    struct event_head head;
+    char thread[COMM_LIMIT + 1];
+    int pid = (int)raw_syscall(SYS_getpid);
+    if (!begin_report())
+        return;
+    task_name(pid, thread, sizeof thread);
+    write_start();
+    summary.reports++;
+    begin_record(&text, &head, "drain_spool", pid, thread);
+    if (writes_json())
+        event_json_drain_spool(&text, &head, facts);
+    if (writes_text(&text))
+        event_text_drain_spool(&text, &head, facts);
     write_record(&text);
     end_report();
 }

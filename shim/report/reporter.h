@@ -92,7 +92,11 @@ void report_filling(int fd, const struct object_facts *object,
  * `drain_end`. */
 uint64_t report_drain(const struct drain_facts *facts);
 /* `drain_handoff`, or `drain_drop`. */
-void report_drain_loss(bool handed_over, uint64_t bytes, uint64_t writes);
+void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes);
+/* An exit, or an exec, waits for what is queued: `drain_wait`. */
+void report_drain_wait(const struct drain_wait_facts *facts);
+/* What nobody read went to a file: `drain_spool`. */
+void report_drain_spool(const struct drain_spool_facts *facts);
 
 /* On the watchdog: a call has crossed its threshold, whatever is made of it. A process of which
  * that is known is worth a file (see report_start()). */

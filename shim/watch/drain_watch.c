@@ -10,17 +10,23 @@
 #include "base/text_buffer.h"
 #include "drain/drain.h"
 #include "drain/episode.h"
+#include "drain/finish.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
 #include "drain/space.h"
 #include "drain/stream.h"
+#include "drain/unsent.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/context.h"
+#include "watch/drain_name.h"
+#include "watch/drain_spool.h"
+#include "watch/exit_readers.h"
 #include "watch/proof.h"
+#include "watch/thread.h"
 
 enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
 
@@ -34,8 +40,9 @@ struct reported_episode {
 /* Used by the watchdog, and at exit by the thread that exits: under the lock. */
 static struct reported_episode reported[STREAM_LIMIT];
 static uint64_t reported_dropped_bytes, reported_dropped_writes;
-static uint32_t reported_known; /* of these something was reported, or may have been */
+static uint32_t reported_known; /* of these something was told, or may have been */
 static unsigned fallbacks_reported;
+static uint64_t wait_reported; /* finish_wait.since_ns of the wait that was told of */
 static uint64_t next_drop_scan;
 static _Atomic uint32_t lock;
 
@@ -61,6 +68,8 @@ void drain_watch_begin_in_child(void)
     reported_dropped_bytes = 0;
     reported_dropped_writes = 0;
     fallbacks_reported = 0;
+    wait_reported = 0;
+    drain_spool_begin_in_child();
     next_drop_scan = 0;
     atomic_store(&lock, 0);
 }
@@ -86,17 +95,10 @@ static void measure(struct stream *stream, struct drain_facts *facts, uint64_t n
 /* The pipe's facts are those of the fd, if it is still that pipe. */
 static void name_object(struct stream *stream, struct drain_facts *facts, bool with_peers)
 {
-    uint64_t inode = atomic_load(&stream->inode);
-    struct text_buffer name;
-    if (with_peers &&
-        object_facts_of_fd(atomic_load(&life->pid), facts->fd, ROLE_WRITER,
-                           context_permitted_access() | ACCESS_PEERS, &facts->object) == 0 &&
-        facts->object.pipe.inode == inode)
-        return;
-    memset(&facts->object, 0, sizeof facts->object);
-    text_init(&name, facts->object.name, sizeof facts->object.name);
-    text_string(&name, "inode ");
-    text_unsigned(&name, inode);
+    if (with_peers)
+        drain_name_with_peers(stream, &facts->object);
+    else
+        drain_name_by_number(stream, &facts->object);
 }
 
 static void report_end(struct reported_episode *episode)
@@ -202,12 +204,52 @@ static void wake_those_who_wait(uint32_t known)
             space_announce(atomic_load(&drain_state->streams[i].channel));
 }
 
+/* Of each stream once, when the exit has lasted a second already because of it. */
+static void report_wait(struct stream *stream, uint64_t waited_ns)
+{
+    static struct drain_wait_facts facts; /* child: scratch */
+    struct unsent unsent = {0};
+    if (stream_lock_try(stream)) {
+        if (atomic_load(&stream->running))
+            unsent_measure(stream, &unsent);
+        stream_lock_release(stream);
+    }
+    facts.fd = atomic_load(&stream->fd);
+    facts.bytes = unsent.bytes;
+    facts.waited_ns = waited_ns;
+    facts.limit_ns = atomic_load(&finish_wait.limit_ns);
+    facts.exits = atomic_load(&finish_wait.exits);
+    facts.is_first = finish_ends_helpers(facts.exits);
+    facts.spools = facts.exits && drain_spool_is_wanted();
+    drain_name_with_peers(stream, &facts.object);
+    report_drain_wait(&facts);
+}
+
+/* Who should read what an exit waits for. */
+static void check_exit(uint64_t now)
+{
+    enum { REPORTED_AFTER_NS = NS_PER_S, REPORTED_AT_MOST = 4 };
+    uint64_t since = atomic_load(&finish_wait.since_ns);
+    exit_readers_scan(now);
+    if (since == 0 || since == wait_reported || now < since + REPORTED_AFTER_NS)
+        return;
+    wait_reported = since;
+    unsigned left = REPORTED_AT_MOST;
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; left > 0 && i < known; i++) {
+        if (stream_is_sent(&drain_state->streams[i]))
+            continue;
+        report_wait(&drain_state->streams[i], now - since);
+        left--;
+    }
+}
+
 static void report_drops(void)
 {
     struct drain_totals totals = drain_totals();
     if (totals.dropped_writes == reported_dropped_writes)
         return;
-    report_drain_loss(false, totals.dropped_bytes - reported_dropped_bytes,
+    report_drain_loss(DRAIN_DROPPED, totals.dropped_bytes - reported_dropped_bytes,
                       totals.dropped_writes - reported_dropped_writes);
     reported_dropped_bytes = totals.dropped_bytes;
     reported_dropped_writes = totals.dropped_writes;
@@ -261,6 +303,7 @@ uint64_t drain_watch_scan(uint64_t now)
     wake_those_who_wait(known);
     check_headroom(now);
     bool open = scan_streams(now, true);
+    check_exit(now);
     if (!open)
         helpers_reap();
     /* The first at once, a stream of drops once a second. */
@@ -274,20 +317,75 @@ uint64_t drain_watch_scan(uint64_t now)
     return open ? now + BETWEEN_SCANS_NS : UINT64_MAX;
 }
 
-static void end_on_other_stack(void *unused)
+static void report_rest(bool exits)
 {
+    finish_hand_over();
     struct drain_totals totals = drain_totals();
-    (void)unused;
+    if (totals.handed_over_writes == 0)
+        return;
+    bool lost = finish_ends_helpers(exits);
+    report_drain_loss(lost ? DRAIN_LOST_WITH_INIT : DRAIN_HANDED_OVER, totals.handed_over_bytes,
+                      totals.handed_over_writes);
+    if (lost)
+        finish_lose();
+}
+
+static void end_on_other_stack(void *exits)
+{
     if (!take_lock())
         return;
     scan_streams(clock_monotonic_ns(), false);
     report_drops();
-    if (totals.handed_over_writes)
-        report_drain_loss(true, totals.handed_over_bytes, totals.handed_over_writes);
+    if (exits)
+        drain_spool_all();
+    report_rest(exits != NULL);
+    scan_streams(clock_monotonic_ns(), false);
     atomic_store(&lock, 0);
 }
 
-void drain_watch_end(void)
+void drain_watch_end(bool exits)
 {
-    on_other_stack(end_on_other_stack, NULL); /* an exec in a signal handler comes this way */
+    /* An exec in a signal handler comes this way. */
+    on_other_stack(end_on_other_stack, exits ? &lock : NULL);
+}
+
+static void look_on_other_stack(void *unused)
+{
+    (void)unused;
+    if (!take_lock())
+        return;
+    check_exit(clock_monotonic_ns());
+    atomic_store(&lock, 0);
+}
+
+/* The watchdog looks, which has descriptors of its own; after its end, or where there is none, the
+ * thread that waits does. */
+static void look_for_finish(void)
+{
+    if (atomic_load(&life->watchdog_tid) != 0 && !atomic_load(&life->finished))
+        watchdog_thread_wake();
+    else
+        on_other_stack(look_on_other_stack, NULL);
+}
+
+static void spool_on_other_stack(void *unused)
+{
+    (void)unused;
+    if (!take_lock())
+        return;
+    drain_spool_all();
+    atomic_store(&lock, 0);
+}
+
+static void after_late_write(void)
+{
+    if (drain_spool_is_wanted())
+        on_other_stack(spool_on_other_stack, NULL);
+}
+
+void drain_watch_prepare(void)
+{
+    static const struct finish_hooks hooks = {look_for_finish, after_late_write};
+    drain_spool_prepare();
+    finish_prepare(&hooks, drain_spool_is_wanted());
 }

@@ -6,14 +6,20 @@
 #ifndef PIPESHIM_WATCH_DRAIN_WATCH_H
 #define PIPESHIM_WATCH_DRAIN_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* On the watchdog thread. Returns when to call again (CLOCK_MONOTONIC, ns). A few loads when
  * nothing is drained. */
 uint64_t drain_watch_scan(uint64_t now);
 
-/* After drain_finish(): what was not reported yet, and the hand-over. Async-signal-safe. */
-void drain_watch_end(void);
+/* After drain_finish(): what was not told yet; what goes to a file, and the hand-over. `exits`: not
+ * an exec. Async-signal-safe. */
+void drain_watch_end(bool exits);
+
+/* Makes drain_finish() ask here who reads, and what becomes of what exit's last flush queues.
+ * Constructor, after the settings. */
+void drain_watch_prepare(void);
 
 /* A forked child: what its parent reported is not its to end. */
 void drain_watch_begin_in_child(void);

@@ -159,7 +159,7 @@ class Process:
             start_new_session=True)
 
     def pids(self):
-        """All living processes that were started by this run, whatever session they went to."""
+        """All living processes that were started by this run, whatever session they have gone to."""
         found = []
         for entry in os.listdir("/proc"):
             if not entry.isdigit():

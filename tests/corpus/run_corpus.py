@@ -150,9 +150,7 @@ def run_case(case, tools=True):
     for side in SIDES:
         if side == "child alone" and not case["child"]:
             continue
-        # What is not said yet is waited for a moment, in case that it is said now.
-        wait_s = VERDICT_DEADLINE_S / (2 if case["unmet"] else 1)
-        result[side] = run_with_library(case, side, hang_s, wait_s)
+        result[side] = run_with_library(case, side, hang_s)
     result["healthy"] = run_healthy(case)
     if tools:
         result["tools"] = run_bare(case, lambda run: look_with_others(case, run))[1]

@@ -112,7 +112,7 @@ class Text(PipeshimCase):
         wait_for_stuck_helper(inode)
         run.process.stdin.close()
         self.assertEqual(run.process.wait(DEADLINE_S), 0)
-        left = BEYOND - 65536  # the helper has one record of the write in its hands
+        left = BEYOND  # the record that the helper has in its hands included
         self.assertEqual(self.found(run, "HANDOFF", r"(\d+) bytes of (\d+) writes are still queued: "
                                     "a helper process goes on sending them"), [(str(left), "1")])
         self.assertEqual(self.summary_line(run)["handed_over"], left)

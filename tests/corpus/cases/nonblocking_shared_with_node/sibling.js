@@ -1,0 +1,2 @@
+process.stdout.write('progress\n')
+setTimeout(() => {}, 30000)
