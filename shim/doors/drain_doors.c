@@ -236,7 +236,7 @@ void drain_doors_install(void)
     if (drain_init(&options)) {
         drain_watch_prepare();
         install_all();
-    } else if (options.fds[0] && strcmp(options.fds, "off") != 0)
+    } else if (options.fds[0] && strcmp(options.fds, "off") != 0) {
         report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
 }
 }
