@@ -76,7 +76,7 @@ bool setting_parse(const struct setting *setting, const char *text, uint64_t *va
         return text[strspn(text, ",")] != '\0';
     case TYPE_ACTION:
         *value = ACTION_EXEC;
-        return parse_choice(text, "log|abort|term|stop", value) ||
+        return parse_choice(text, "log|abort|term|stop|drain", value) ||
                (strncmp(text, "exec:", 5) == 0 && text[5]);
     case TYPE_EVENTS:
         return parse_events(text);

@@ -238,26 +238,38 @@ void drain_doors_install(void)
         install_all();
     } else if (options.fds[0] && strcmp(options.fds, "off") != 0) {
         report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
-}
+    }
 }
 
 static _Atomic unsigned late_looks; /* child: kept, its pointers are ours */
 
-bool drain_doors_switch(const char *fds)
+static bool begin_late(const char *fds)
 {
     enum { LOOKS = 100 };
     struct drain_options options = options_for(fds);
-    if (drain_enabled || strcmp(fds, "off") == 0) {
-        if (drain_enabled)
-            drain_name(fds);
-        return true;
-    }
-    if (!drain_init(&options))
+    if (!drain_begin(&options))
         return false;
     drain_watch_prepare();
     install_all();
     atomic_store(&late_looks, LOOKS);
     return true;
+}
+
+bool drain_doors_switch(const char *fds)
+{
+    if (drain_enabled || strcmp(fds, "off") == 0) {
+        if (drain_enabled)
+            drain_name(fds);
+        return true;
+    }
+    return begin_late(fds);
+}
+
+bool drain_doors_switch_one(int fd, bool on)
+{
+    if (!on || drain_enabled || begin_late("off"))
+        return drain_name_one(fd, on);
+    return false;
 }
 
 void drain_doors_look(void)

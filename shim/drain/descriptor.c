@@ -67,6 +67,19 @@ bool descriptor_name(const char *text)
     return !off;
 }
 
+/* Of those the ones that are named only until they change. child: kept, likewise */
+static bool named_by_proof[DESCRIPTOR_LIMIT];
+
+bool descriptor_name_one(int fd, bool on)
+{
+    if (fd < 0 || fd >= DESCRIPTOR_LIMIT || (on && descriptor_named(fd)))
+        return false;
+    if (on || named_by_proof[fd])
+        descriptors_named[fd] = on;
+    named_by_proof[fd] = on;
+    return true;
+}
+
 static int socket_option(int fd, int option)
 {
     int value = -1;
@@ -197,6 +210,8 @@ void descriptor_changes(unsigned first, unsigned last)
     {
         struct entry *entry = &entries[fd];
         atomic_fetch_add(&entry->changing, 1);
+        if (named_by_proof[fd])
+            descriptor_name_one((int)fd, false);
         if (atomic_load(&entry->asked) == 0)
             continue;
         int32_t pid = (int32_t)raw_syscall(SYS_getpid);

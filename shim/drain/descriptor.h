@@ -30,6 +30,9 @@ struct descriptor {
  * the writes that come. */
 bool descriptor_name(const char *text);
 
+/* See drain_name_one(). */
+bool descriptor_name_one(int fd, bool on);
+
 enum { DESCRIPTOR_LIMIT = 1024 }; /* higher numbers are asked for each time */
 extern bool descriptors_named[DESCRIPTOR_LIMIT] __attribute__((visibility("hidden")));
 extern bool descriptors_all_named __attribute__((visibility("hidden")));

@@ -62,9 +62,22 @@ static void set_limits(void)
 
 bool drain_init(const struct drain_options *wanted)
 {
+    return descriptor_name(wanted->fds) && drain_begin(wanted);
+}
+
+bool drain_name_one(int fd, bool on)
+{
+    return descriptor_name_one(fd, on);
+}
+
+bool drain_has_queued(uint64_t device, uint64_t inode)
+{
+    return drain_enabled && !streams_are_sent(device, inode);
+}
+
+bool drain_begin(const struct drain_options *wanted)
+{
     drain_settings = *wanted;
-    if (!descriptor_name(wanted->fds))
-        return false;
     struct drain_state *state = make_state();
     if (!state)
         return false;

@@ -79,6 +79,7 @@ static const struct report_sources sources = {
 /* What the watch asks of the doors. */
 static const struct live_effects live_effects = {
     .drain = drain_doors_switch,
+    .drain_one = drain_doors_switch_one,
     .look = drain_doors_look,
 };
 

@@ -22,7 +22,6 @@
 enum {
     STACK_SIZE = 64 * 1024,
     ABOVE_TOP = 64,
-    LONGEST_S = 30,
     VARIABLE_LIMIT = 512,
     ENVIRONMENT_LIMIT = 1024,
 };
@@ -38,6 +37,7 @@ static struct memory {
 
 static struct {
     const char *command, *line;
+    uint64_t limit_ns;
     int input[2];
 } job;
 static _Atomic int32_t holder_tid; /* cleared by the kernel when it is gone */
@@ -101,7 +101,7 @@ static void leave_fd_table(void)
 
 static void wait_for(long shell)
 {
-    uint64_t deadline = clock_monotonic_ns() + LONGEST_S * (uint64_t)NS_PER_S;
+    uint64_t deadline = clock_monotonic_ns() + job.limit_ns;
     struct timespec moment = {0, 20L * NS_PER_MS};
     int how = 0;
     while (raw_syscall(SYS_wait4, shell, &how, WNOHANG | __WALL, 0) == 0) {
@@ -176,7 +176,8 @@ static void make_environment(const char *event)
     memory->environment[count] = NULL;
 }
 
-bool action_command_start(const char *command, const char *line, const char *event)
+bool action_command_start(const char *command, const char *line, const char *event,
+                          uint64_t limit_ns)
 {
     if (filters_forbid() & FORBIDS_METRICS) /* the calls that make such a process */
         return false;
@@ -194,6 +195,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     make_environment(event);
     job.command = command;
     job.line = line;
+    job.limit_ns = limit_ns;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
                                &holder_tid, 0, keeper_main);
@@ -205,18 +207,22 @@ bool action_command_start(const char *command, const char *line, const char *eve
 
 const char *action_command_result(void)
 {
-    static char words[32]; /* child: scratch */
+    static char words[48]; /* child: scratch */
     struct text_buffer text;
     if (!is_started || atomic_load(&holder_tid) != 0 ||
         raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
         return NULL;
     is_started = false;
     int how = atomic_load(&status);
-    if (how == -1)
-        return "killed after 30 s";
+    text_init(&text, words, sizeof words);
+    if (how == -1) {
+        text_string(&text, "killed after ");
+        text_milliseconds(&text, job.limit_ns);
+        text_string(&text, " ms");
+        return words;
+    }
     if (how == -2)
         return "could not be started";
-    text_init(&text, words, sizeof words);
     text_format(&text, "exit %d", how);
     return words;
 }

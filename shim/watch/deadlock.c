@@ -42,6 +42,7 @@ static uint64_t held_since;         /* the wait that it was about; 0: none, it i
 static enum finding_kind held_kind; /* child: scratch */
 static uint64_t held_id, held_seq;  /* child: scratch */
 static bool to_act;                 /* it is looked at once more, and acted on */
+static uint64_t act_not_before;     /* after a look that found it otherwise; child: scratch */
 
 void deadlock_begin(void)
 {
@@ -152,7 +153,8 @@ static void hold(const struct wait_finding *finding, uint64_t seq)
         held_kind = finding->kind;
         held_since = long_waits_since(held_tid);
     }
-    to_act = held_since != 0 && action_wanted(finding->kind);
+    to_act = held_since != 0;
+    act_not_before = 0;
 }
 
 static void see_whether_it_holds(void)
@@ -166,18 +168,19 @@ static void see_whether_it_holds(void)
 /* The third look at a wait that was reported. Returns when it is due. */
 static uint64_t act_when_due(uint64_t now)
 {
-    if (held_since == 0 || !to_act)
+    if (held_since == 0 || !to_act || !action_wanted(held_kind))
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
+    due = due > act_not_before ? due : act_not_before;
     if (now < due || !have_memory())
         return due;
     wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
     unsigned count = wait_graph_examine(&graph, own_pid(), found, FINDINGS);
-    to_act = false;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count && to_act; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
             to_act = !action_on_finding(&found[i], held_seq, held_tid, now - held_since);
-    return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
+    act_not_before = now + BETWEEN_TWO_ROUNDS_NS; /* a debugger may leave */
+    return to_act ? act_not_before : UINT64_MAX;
 }
 
 /* One look at all processes. A suspicion is kept for the scan that confirms it. */

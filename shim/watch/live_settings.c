@@ -32,6 +32,15 @@ bool live_settings_drain(const char *fds, const char **why)
     return effects->drain(fds);
 }
 
+bool live_settings_drain_one(int fd, bool on, const char **why)
+{
+    *why = "a seccomp filter of the program forbids what the drainer needs; nothing was done";
+    if (on && !seccomp_permits_draining())
+        return false;
+    *why = "no memory for the drainer's queue (RLIMIT_AS?); nothing was done";
+    return effects->drain_one(fd, on);
+}
+
 /* Reads the lines; false: one of them is wrong, and *answer says why. */
 static bool read_all(struct setting_change *changes, unsigned *count, struct text_buffer *answer)
 {

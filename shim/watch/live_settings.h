@@ -10,8 +10,9 @@
 
 /* What a change needs of the rooms behind this one. */
 struct live_effects {
-    bool (*drain)(const char *fds); /* doors/drain_doors.h: drain_doors_switch() */
-    void (*look)(void);             /* drain_doors_look() */
+    bool (*drain)(const char *fds);     /* doors/drain_doors.h: drain_doors_switch() */
+    bool (*drain_one)(int fd, bool on); /* drain_doors_switch_one() */
+    void (*look)(void);                 /* drain_doors_look() */
 };
 
 /* For the constructor. */
@@ -20,6 +21,9 @@ void live_settings_prepare(const struct live_effects *effects);
 /* Switches the drainer to `fds`, as PIPESHIM_DRAIN names them. False, and *why says it in one
  * line: no memory, or a seccomp filter. */
 bool live_settings_drain(const char *fds, const char **why);
+
+/* The same of one more fd, or of one less. */
+bool live_settings_drain_one(int fd, bool on, const char **why);
 
 /* At each look: one load, where nothing is asked for. */
 void live_settings_look(void);
