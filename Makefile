@@ -32,7 +32,7 @@ LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
                $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
-               -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
+               -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is
 # not made read-only behind the relocation (it would protect nothing: the pointers to the real
@@ -50,7 +50,7 @@ CORE_SOURCES := $(filter-out shim/doors/% shim/main/%,$(SHIM_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
-CLI_PACKAGES := jansson libdw libelf
+CLI_PACKAGES := jansson libdw libelf ncursesw
 CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -68,7 +68,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@$(if $(filter LINK DOC,$(1)),echo '  $(1) $(2)',\
       $(if $(MAKE_TERMOUT),printf '\r\033[K  %s %s\r' '$(1)' '$(notdir $(2))',:)))
 
-.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop third-party corpus bench fuzz lint format clean
+.PHONY: all demo test test-node test-unwind soak-report soak-javascript soak-drain soak-drain-group soak-loop soak-life third-party corpus bench fuzz lint format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,6 +149,21 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a
 
+# The library under AddressSanitizer, for `make soak-life`: its runtime must be preloaded first, and
+# what the watchdog, which has no thread-local variables, calls of it works without any.
+ASAN_OBJECTS := $(SHIM_SOURCES:%.c=$(BUILD)/asan/%.o)
+ASAN_LIBRARY := $(BUILD)/asan/libpipeshim.so
+$(BUILD)/asan/shim/main/strings.o: ASAN_FLAGS := -fno-builtin -fno-tree-loop-distribute-patterns -fno-sanitize=address
+$(BUILD)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=address $(ASAN_FLAGS) -MMD -MP -c -o $@ $<
+
+$(ASAN_LIBRARY): $(ASAN_OBJECTS) $(BUILD)/exports.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -fsanitize=address -Wl,-soname,libpipeshim.so -Wl,-z,now -Wl,-z,nodelete \
+	-Wl,--version-script=$(BUILD)/exports.map -o $@ $(ASAN_OBJECTS)
+
 # The page is inside the executable (.incbin), which -MMD does not see.
 $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 
@@ -197,6 +212,7 @@ demo:
 
 test:
 	sh scripts/install-dependencies.sh test
+	sh scripts/fetch-monitoring.sh $(BUILD)/monitoring
 	$(MAKE) all $(UNIT_TESTS) $(TEST_TOOLS) $(VICTIMS) $(UNWIND_TESTS)
 	SANITIZE=$(SANITIZE) JOBS=$(JOBS) sh scripts/run-tests.sh $(BUILD) $(TESTS)
 
@@ -206,7 +222,7 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
                  -mbranch-protection=pac-ret+leaf
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
-                 shim/explain/mapped_file.c shim/kernel/memory_reader.c tests/support/elf_image.c
+                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -258,6 +274,12 @@ SECONDS ?= 180
 soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
+# Programs that fork, sandbox themselves, give up rights, are cancelled and jump while each call of
+# 1 ms is reported, lived with the library and without. DRAIN=full|behind puts the drainer into them;
+# ASAN=1 takes a library that is built with AddressSanitizer.
+soak-life: all $(BUILD)/victims/soak_life $(if $(ASAN),$(ASAN_LIBRARY))
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_SOAK_DRAIN=$(DRAIN) PIPESHIM_SOAK_ASAN=$(ASAN) /usr/bin/python3 tests/soak/life_soak.py $(SECONDS) $(SEED)
+
 bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/bench/hot_path $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
@@ -266,6 +288,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
 # Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.
@@ -281,4 +304,4 @@ include scripts/dist.mk
 clean:
 	rm -rf build
 
--include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+-include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

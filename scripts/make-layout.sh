@@ -7,26 +7,32 @@
 # not exist any more costs nothing.   make-layout.sh OBJECT...
 set -eu
 start="begin begin_here end symbols_are_of_known_libc symbol_next find_from find_in loaded_objects
-symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines report_prepare
-names_of next_argument script_argument path_last_part settings_ask_for_names settings_read
-read_variables read_variable find_setting turn_of default_of differs use_default setting_parse setting_find parse_choice parse_number
-parse_duration parse_size parse_percent parse_rate parse_fds parse_log glob_list_match glob_match
-executable_path executable_name executable_name_at_start settings_are_active log_prepare
-drain_doors_install drain_init modules_init stdio_jumps_install watchdog_thread_prepare report_start
-life_activate drain_doors_finish life_finish judge_end_all lag_end_all event_loops_for_each
-strcmp strncmp strlen strchr strrchr strspn strcspn strnlen memcmp memset memcpy
-judge_wait_for_ends life_reporting_begin life_reporting_end report_summary rights_hold
-inherited_filter_permits find_variable status_read begin_line end_line take_name take_value take
-report_read_settings settings_stack_depth clock_monotonic_ns proc_path filters_added find_python find_javascript make_life"
+symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines symbol_of_libc
+strcmp strncmp strlen strchr strchrnul strrchr strspn strcspn strnlen memcmp memset memcpy
+report_read_settings names_of next_argument script_argument path_last_part settings_ask_for_names
+settings_read read_variables read_variable find_setting setting_find is_ours turn_of default_of differs use_default
+setting_parse parse_quantity in_range parse_choice parse_number parse_duration parse_size parse_percent
+parse_rate parse_fds parse_log parse_events program_passes is_matched glob_list_match glob_match
+executable_path executable_name executable_name_at_start settings_are_active keep_start is_one_of
+inherited_filter_prepare find_variable wants_the_start report_wants_the_start log_can_wait
+install_stdio stdio_jumps_install replace is_as_expected late_start_prepare life_postpone
+close fclose log_forget_stderr life_is_postponed real_function drain_doors_finish life_finish life_active"
+# What a process that goes on comes to next.
+begin="late_start late_start.part.0 begin_once inherited_filter_read status_read fields_read begin_line end_line take_name take_value take
+inherited_filter_accept filters_added begin_watching report_prepare log_prepare program_fd_take make_life
+drain_doors_install drain_init modules_init metrics_prepare memory_reader_process watchdog_thread_prepare
+report_start life_activate clock_monotonic_ns proc_path slot_claim matters claim is_ready life_begin"
 echo "SECTIONS {"
 echo "  .rodata : { *(.rodata .rodata.* .gnu.linkonce.r.*) }"
 echo "  .text.start : {"
-for name in $start; do
+echo "    *(.text.startup .text.startup.* .text.exit .text.exit.*)"
+for name in $start $begin; do
     echo "    *(.text.$name .text.$name.*)"
 done
 echo "  }"
 echo "} INSERT AFTER .rela.plt;"
 echo "SECTIONS { .bss.large (NOLOAD) : {"
+echo "    *(.bss.settings)"
 # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
 readelf -sW "$@" | awk '
 $4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 256) {

@@ -6,6 +6,7 @@
 # named and left out.
 #   third-party.sh BUILD [NAME...]        names as in the table's first column; default: all
 #   MODES="json drain" third-party.sh …   only those of "default json drain behind"
+# LTP is another script: third-party-ltp.sh.
 # Debian 12: apt-get install libpython3.11-testsuite stress-ng nodejs default-jdk-headless
 #            redis-server redis-tools perl git gcc make
 set -u

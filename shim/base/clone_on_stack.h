@@ -11,16 +11,21 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/address_sanitizer.h"
 #include "base/raw_syscall.h"
 
-/* The child runs `entry` on the stack that ends at `stack_top` (16-byte aligned) and exits with
- * what that returns. `tid`: for CLONE_PARENT_SETTID and CLONE_CHILD_CLEARTID; `tls`: for
- * CLONE_SETTLS. Returns the child's tid, or -errno. Never inlined: the child's frame begins here.
+enum { SMALLEST_NEW_STACK = 60 * 1024 };
+
+/* The child runs `entry` on the stack that ends at `stack_top` (16-byte aligned, 60 KiB below it
+ * are its own) and exits with what that returns. `tid`: for CLONE_PARENT_SETTID and
+ * CLONE_CHILD_CLEARTID; `tls`: for CLONE_SETTLS. Returns the child's tid, or -errno. Never inlined:
+ * the child's frame begins here.
  */
 static __attribute__((noinline, unused)) long clone_on_stack(unsigned long flags, void *stack_top,
                                                              _Atomic int32_t *tid, void *tls,
                                                              int (*entry)(void))
 {
+    stack_begins_anew((char *)stack_top - SMALLEST_NEW_STACK, SMALLEST_NEW_STACK);
 #if defined(__x86_64__)
     register long r10 __asm__("r10") = (long)tid; /* CLONE_CHILD_CLEARTID */
     register long r8 __asm__("r8") = (long)tls;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/address_sanitizer.h"
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
 
@@ -93,6 +94,7 @@ void on_other_stack(void (*function)(void *), void *argument)
         return;
     }
     raw_syscall(SYS_mprotect, stack, GUARD_SIZE, PROT_NONE);
+    stack_begins_anew((char *)stack + GUARD_SIZE, STACK_SIZE);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     call_on_stack(function, argument, (void *)(stack + GUARD_SIZE + STACK_SIZE));
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);

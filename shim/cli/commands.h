@@ -6,6 +6,8 @@
 #ifndef PIPESHIM_CLI_COMMANDS_H
 #define PIPESHIM_CLI_COMMANDS_H
 
+#include <stdio.h>
+
 enum {
     EXIT_USAGE = 64,       /* EX_USAGE of sysexits.h: wrong options or arguments */
     EXIT_UNAVAILABLE = 69, /* EX_UNAVAILABLE: the library or a system service is missing */
@@ -15,6 +17,8 @@ int command_run(int argc, char **argv);
 int command_diagnose(int argc, char **argv);
 /* What `diagnose --stacks --tree PID` prints, on stderr. */
 void diagnose_tree(int pid);
+/* A diagnosis of one process with its stacks, as text. Takes up to a second. */
+void diagnose_to(int pid, FILE *out);
 int command_report(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_rescue(int argc, char **argv);

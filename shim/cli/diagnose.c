@@ -264,3 +264,14 @@ void diagnose_tree(int pid)
     diagnosis_end(&diagnosis);
     free(options.pids);
 }
+
+void diagnose_to(int pid, FILE *out)
+{
+    struct diagnosis diagnosis;
+    struct text_style style = {.out = out, .notes = out, .stacks = true};
+    if (!diagnosis_start(&diagnosis, &pid, 1))
+        return;
+    if (diagnose_once(&diagnosis))
+        diagnosis_print_text(&diagnosis, &style);
+    diagnosis_end(&diagnosis);
+}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* pipeshim metrics: one exporter for all processes of the machine that run the library. Sums by
- * executable; what those that have ended had counted stays in them. */
+/* pipeshim metrics: one exporter for all processes of the machine that run the library. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,33 +16,16 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/status/watched.h"
+#include "cli/status/host_sums.h"
 #include "config/parse.h"
-#include "report/metrics_text.h"
 
-enum {
-    EXECUTABLES = 64,   /* the series have a bound: what comes later is `other` */
-    CLIENT_WAITS_S = 5, /* for one that asks and does not read */
-};
-
-struct sum {
-    char executable[PROCESS_NAME_LIMIT];
-    char labels[METRICS_LABELS_LIMIT];
-    struct status_page of_the_dead; /* what they had counted */
-    struct status_page page;        /* of all, made anew at each scan */
-    unsigned order;
-};
+enum { CLIENT_WAITS_S = 5 }; /* for one that asks and does not read */
 
 struct exporter {
     const char *textfile;
     const char *listen;
     uint64_t every_ns;
-    struct watched_list list;
-    struct sum *sums[EXECUTABLES];
-    unsigned count;
-    struct metrics_group groups[EXECUTABLES];
-    char *text;
-    size_t length, capacity;
+    struct host_sums sums;
     bool was_reported; /* that the file cannot be written */
 };
 
@@ -53,7 +35,9 @@ static int print_help(void)
 {
     puts("usage: pipeshim metrics [--textfile PATH | --listen ADDR:PORT] [--every D]\n"
          "\n"
-         "Metrics of all processes of this machine that run the library, summed by executable.\n"
+         "Metrics of all processes of this machine that run the library, summed by executable, "
+         "unit\n"
+         "of systemd and container; what processes that have ended had counted stays in the sums.\n"
          "Without an option they are printed once.\n"
          "\n"
          "  --textfile PATH          write them there, replaced as a whole: for node_exporter's\n"
@@ -68,67 +52,12 @@ static int print_help(void)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-static struct sum *sum_of(struct exporter *exporter, const char *executable)
-{
-    for (unsigned i = 0; i < exporter->count; i++)
-        if (strcmp(exporter->sums[i]->executable, executable) == 0)
-            return exporter->sums[i];
-    if (exporter->count == EXECUTABLES)
-        return exporter->sums[EXECUTABLES - 1];
-    struct sum *sum = calloc(1, sizeof *sum);
-    if (!sum)
-        return NULL;
-    struct text_buffer labels;
-    const char *name = exporter->count == EXECUTABLES - 1 ? "other" : executable;
-    snprintf(sum->executable, sizeof sum->executable, "%s", name);
-    text_init(&labels, sum->labels, sizeof sum->labels);
-    metrics_label(&labels, "exe", name);
-    sum->order = exporter->count;
-    exporter->sums[exporter->count++] = sum;
-    return sum;
-}
-
-static void keep_the_dead(const struct watched *process, void *context)
-{
-    struct sum *sum = sum_of(context, process->executable);
-    if (sum)
-        metrics_add(&sum->of_the_dead, &process->page, false);
-}
-
 static bool make_text(struct exporter *exporter, bool open_metrics)
 {
-    watched_refresh(&exporter->list, keep_the_dead, exporter);
-    for (size_t i = 0; i < exporter->list.count; i++)
-        if (exporter->list.processes[i]->page.pid != 0)
-            sum_of(exporter, exporter->list.processes[i]->executable);
-    for (unsigned i = 0; i < exporter->count; i++) {
-        exporter->sums[i]->page = exporter->sums[i]->of_the_dead;
-        exporter->groups[i] = (struct metrics_group){.labels = exporter->sums[i]->labels,
-                                                     .page = &exporter->sums[i]->page};
-    }
-    for (size_t i = 0; i < exporter->list.count; i++) {
-        const struct watched *process = exporter->list.processes[i];
-        struct sum *sum = process->page.pid != 0 ? sum_of(exporter, process->executable) : NULL;
-        if (!sum)
-            continue;
-        metrics_add(&sum->page, &process->page, true);
-        metrics_see(&exporter->groups[sum->order], &process->page);
-    }
-    size_t wanted = (size_t)METRICS_GROUP_SIZE * (exporter->count + 1);
-    if (wanted > exporter->capacity) {
-        free(exporter->text);
-        exporter->text = malloc(wanted);
-        exporter->capacity = exporter->text ? wanted : 0;
-    }
-    if (!exporter->text) {
-        fputs("pipeshim metrics: out of memory\n", stderr);
-        return false;
-    }
-    struct text_buffer text;
-    text_init(&text, exporter->text, exporter->capacity);
-    metrics_render(&text, exporter->groups, exporter->count, exporter->list.now_ns, open_metrics);
-    exporter->length = text.length;
-    return true;
+    if (host_sums_refresh(&exporter->sums) && host_sums_render(&exporter->sums, open_metrics))
+        return true;
+    fprintf(stderr, "pipeshim metrics: /proc cannot be read: %s\n", strerror(errno));
+    return false;
 }
 
 static bool write_whole(int fd, const char *text, size_t length)
@@ -157,7 +86,8 @@ static bool replace_file(const struct exporter *exporter)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    bool whole = write_whole(fd, exporter->text, exporter->length) && fchmod(fd, 0644) == 0;
+    bool whole =
+        write_whole(fd, exporter->sums.text, exporter->sums.length) && fchmod(fd, 0644) == 0;
     whole = close(fd) == 0 && whole && rename(temporary, exporter->textfile) == 0;
     int error = errno;
     if (!whole)
@@ -255,9 +185,9 @@ static void answer(struct exporter *exporter, int client)
                  "Connection: close\r\n\r\n",
                  open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                               : "text/plain; version=0.0.4; charset=utf-8",
-                 exporter->length);
+                 exporter->sums.length);
     if (write_whole(client, head, (size_t)length))
-        write_whole(client, exporter->text, exporter->length);
+        write_whole(client, exporter->sums.text, exporter->sums.length);
 }
 
 static int run_listen(struct exporter *exporter)
@@ -295,7 +225,7 @@ static int run_once(struct exporter *exporter)
 {
     if (!make_text(exporter, false))
         return 1;
-    return write_whole(STDOUT_FILENO, exporter->text, exporter->length) ? 0 : 1;
+    return write_whole(STDOUT_FILENO, exporter->sums.text, exporter->sums.length) ? 0 : 1;
 }
 
 static void stop(int signal_number)
@@ -342,9 +272,6 @@ int command_metrics(int argc, char **argv)
     int status = exporter.textfile ? run_textfile(&exporter)
                  : exporter.listen ? run_listen(&exporter)
                                    : run_once(&exporter);
-    for (unsigned i = 0; i < exporter.count; i++)
-        free(exporter.sums[i]);
-    free(exporter.text);
-    watched_free(&exporter.list);
+    host_sums_free(&exporter.sums);
     return status;
 }

@@ -94,11 +94,12 @@ static void on_text(struct session *session, const char *line, size_t length)
     piece_put(&piece, &session->output);
 }
 
-/* The same deadlock, from another of its members. In JSON every line is passed on. */
+/* The same deadlock or finding, from another of its members. In JSON every line is passed on. */
 static bool is_reported(struct session *session, const json_t *event)
 {
-    const char *id = field_string(event, "id");
-    if (session->options.json || strcmp(field_string(event, "event"), "deadlock") != 0 || !*id)
+    const char *id = field_string(event, "id"), *name = field_string(event, "event");
+    if (session->options.json || !*id ||
+        (strcmp(name, "deadlock") != 0 && strcmp(name, "finding") != 0))
         return false;
     for (unsigned i = 0; i < DEADLOCKS_REPORTED; i++) {
         if (strcmp(session->reported[i], id) == 0)
@@ -235,6 +236,7 @@ int command_run(int argc, char **argv)
         return status;
     if (!run_check_settings())
         return EXIT_USAGE;
+    run_check_filter();
     status = run_environment_preload(session.options.library);
     if (status != 0)
         return status;

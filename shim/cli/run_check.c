@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/settings.h"
+#include "kernel/inherited_filter.h"
 
 /* The library goes on with a default and says so; here nothing has begun yet. */
 static void print_complaint(const char *line, void *context)
@@ -65,4 +66,18 @@ bool run_check_settings(void)
     bool right = true;
     settings_read(&settings, environ, &(struct program_names){0}, false, print_complaint, &right);
     return right && log_can_be_opened();
+}
+
+void run_check_filter(void)
+{
+    const char *setting = getenv("PIPESHIM_SECCOMP");
+    if (setting && strcmp(setting, "off") == 0) /* nothing is what is wanted */
+        return;
+    inherited_filter_prepare(environ);
+    if (inherited_filter_read().verdict == FILTER_FORBIDS)
+        fputs(
+            "pipeshim run: a seccomp filter is in force that is not a container engine's, and may "
+            "kill for any call; the library does nothing under it; --seccomp trust if it kills for "
+            "none of the library's\n",
+            stderr);
 }

@@ -9,5 +9,9 @@
  * opened. Prints one line for what is wrong; false: there was one. */
 bool run_check_settings(void);
 
+/* One line on stderr if the library will do nothing for CMD, as a seccomp filter is in force that
+ * is not known to be harmless. After run_check_settings(). */
+void run_check_filter(void);
+
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -144,7 +144,7 @@ static bool is_quiet(int pid)
     uintptr_t address;
     struct status_page page;
     return page_find(pid, &address) == PAGE_READ &&
-           page_read(pid, address, &page) == PAGE_NOT_BEGUN;
+           page_copy(pid, address, &page) == PAGE_NOT_BEGUN;
 }
 
 static int wait_for_answer(int pid, uintptr_t address, uint64_t request)

@@ -164,7 +164,7 @@ bool parse_list_has(const char *list, const char *word)
 bool parse_events(const char *text)
 {
     static const char known[] = "deadlock,blocked,lag,self_reader,no_reader,reader_stopped,"
-                                "reader_away,eof_never";
+                                "reader_away,eof_never,nonblocking_shared,backlog";
     char word[32];
     for (;; text++) {
         size_t length = strcspn(text, ",");

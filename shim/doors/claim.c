@@ -10,6 +10,7 @@
 #include "doors/pipe_doors.h"
 #include "process/life.h"
 #include "watch/child.h"
+#include "watch/late_start.h"
 #include "watch/thread.h"
 
 enum {
@@ -135,8 +136,8 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
     /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
      * child all of `life` reads zero, and the first call goes on. */
-    if (!life_active() || !matters(call, detail, atomic_load(&life->thread_state)) ||
-        !begin_claim())
+    if (life_is_inert() || !matters(call, detail, atomic_load(&life->thread_state)) ||
+        !late_start() || !begin_claim())
         return NULL;
     struct slot *slot = claim(call, fd, detail);
     end_claim();

@@ -15,9 +15,11 @@
 #include "doors/rights_doors.h"
 #include "doors/sandbox_doors.h"
 #include "watch/finish.h"
+#include "watch/late_start.h"
 
 enum {
     SYSCALLS_WATCHED = 512,       /* numbers below this may be; today's end at 470 */
+    CLONE3 = 435,                 /* since Linux 5.3 */
     LANDLOCK_RESTRICT_SELF = 446, /* headers older than Linux 5.13 do not know it */
 };
 
@@ -43,6 +45,13 @@ __attribute__((used, visibility("hidden"))) const uint8_t syscall_watched[SYSCAL
     [SYS_capset] = BEFORE,
     [SYS_setns] = BEFORE,
     [LANDLOCK_RESTRICT_SELF] = BEFORE,
+    [SYS_chroot] = BEFORE,
+    [SYS_pivot_root] = BEFORE,
+    [SYS_clone] = BEFORE,
+    [CLONE3] = BEFORE,
+#ifdef SYS_vfork
+    [SYS_vfork] = BEFORE,
+#endif
     [SYS_exit] = BEFORE,
 };
 
@@ -60,10 +69,23 @@ __attribute__((used, visibility("hidden"))) long syscall_around(long number, uns
 
 __attribute__((used, visibility("hidden"))) void syscall_before(long number)
 {
-    if (number == SYS_exit)
+    switch (number) {
+    case SYS_exit:
         before_raw_exit();
-    else
+        break;
+    case SYS_chroot:
+    case SYS_pivot_root:
+    case SYS_clone:
+    case CLONE3:
+#ifdef SYS_vfork
+    case SYS_vfork:
+#endif
+        late_start();
+        break;
+    default:
         before_raw_change_of_rights(number);
+        break;
+    }
 }
 
 /* The first call of syscall() binds it. */

@@ -3,6 +3,8 @@
  * What makes a descriptor another one: the drainer remembers which pipe an fd is. What libc closes
  * inside is here too where it may be an fd of the program's (fclose, freopen, daemon, login_tty); a
  * posix_spawn child changes its own table only. Without PIPESHIM_DRAIN each is a test and a jump.
+ * Before the library has begun (watch/late_start.h) it is noted when fd 2 is no longer the stderr
+ * that the program was started with.
  */
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -14,15 +16,21 @@
 #include "doors/real.h"
 #include "drain/descriptor.h"
 #include "drain/drain.h"
+#include "process/life.h"
+#include "report/log.h"
 
 #define CHANGING(type, name, parameters, arguments, first, last)                                   \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
         BOUND(name);                                                                               \
-        if (__builtin_expect(!drain_enabled, 1))                                                   \
+        if (__builtin_expect(!drain_enabled && !life_is_postponed(), 1))                           \
             return real_##name arguments;                                                          \
         unsigned from = (unsigned)(first);                                                         \
         unsigned to = (unsigned)(last);                                                            \
+        if (!drain_enabled) {                                                                      \
+            log_forget_stderr(from, to);                                                           \
+            return real_##name arguments;                                                          \
+        }                                                                                          \
         descriptor_changes(from, to);                                                              \
         type result = real_##name arguments;                                                       \
         descriptor_changed(from, to);                                                              \
@@ -45,6 +53,8 @@ CHANGING(int, login_tty, (int fd), (fd), 0, 2)
 DOOR(void, closefrom, (int first))
 {
     BOUND(closefrom);
+    if (life_is_postponed())
+        log_forget_stderr((unsigned)first, ~0U);
     bool remembers = drain_enabled; /* it may begin meanwhile */
     if (remembers)
         descriptor_changes((unsigned)first, ~0U);

@@ -21,12 +21,22 @@
 #include "base/kernel_calls.h"
 #include "doors/claim.h"
 #include "doors/door.h"
+#include "doors/nonblocking_doors.h"
 #include "doors/real.h"
 
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))            \
     slot = slot_claim(call, fd, length)
+
+/* Of write() and writev(), whose programs seldom expect to be refused. From the slot, for nothing
+ * more is to be kept over the call; a handler in between can only make it ask once in vain. */
+static inline void note_shortness(enum call_id call, const struct slot *slot, int64_t result)
+{
+    if (call == CALL_write ? __builtin_expect((uint64_t)result != slot->detail, 0)
+                           : call == CALL_writev && __builtin_expect(result < 0, 0))
+        write_fell_short(slot->fd, result);
+}
 
 #define CALL(type, name, parameters, arguments, class, fd_, detail_, number)                       \
     DOOR(type, name, parameters)                                                                   \
@@ -37,6 +47,7 @@
         slot_enter(slot, CALL_##name, fd_, detail_);                                               \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
+        note_shortness(CALL_##name, slot, (int64_t)result);                                        \
         return result;                                                                             \
     }
 

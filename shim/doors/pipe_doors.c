@@ -8,6 +8,7 @@
 #include "doors/door.h"
 #include "doors/real.h"
 #include "process/life.h"
+#include "watch/late_start.h"
 
 /* One word a pair, so that it needs no lock: both descriptors, plus one so that 0 means none. A
  * child starts with none (the memory is wiped), which is right: it did not make them. */
@@ -39,7 +40,7 @@ DOOR(int, pipe, (int ends[2]))
 {
     BOUND(pipe);
     int result = real_pipe(ends);
-    if (result == 0 && life_active())
+    if (result == 0 && late_start())
         remember(ends);
     return result;
 }
@@ -48,7 +49,7 @@ DOOR(int, pipe2, (int ends[2], int flags))
 {
     BOUND(pipe2);
     int result = real_pipe2(ends, flags);
-    if (result == 0 && life_active())
+    if (result == 0 && late_start())
         remember(ends);
     return result;
 }
@@ -57,7 +58,7 @@ DOOR(int, socketpair, (int domain, int type, int protocol, int ends[2]))
 {
     BOUND(socketpair);
     int result = real_socketpair(domain, type, protocol, ends);
-    if (result == 0 && life_active())
+    if (result == 0 && late_start())
         remember(ends);
     return result;
 }

@@ -10,6 +10,8 @@
 #include "doors/door.h"
 #include "doors/real.h"
 #include "process/life.h"
+#include "watch/companions.h"
+#include "watch/late_start.h"
 #include "watch/thread.h"
 
 bool watchdog_is_ours(void)
@@ -19,7 +21,7 @@ bool watchdog_is_ours(void)
 
 enum watchdog_hold hold_watchdog(void)
 {
-    if (!watchdog_is_ours())
+    if (!late_start() || !watchdog_is_ours())
         return NOT_HELD;
     bool runs = atomic_load(&life->watchdog_tid) != 0;
     watchdog_thread_hold();
@@ -90,13 +92,15 @@ void before_raw_exit(void)
  * thread has as many rights. Elsewhere it is stopped first. */
 void before_raw_change_of_rights(long number)
 {
-    if (!watchdog_is_ours() || atomic_load(&life->watchdog_tid) == 0)
+    if (!late_start() || !watchdog_is_ours())
         return;
+    bool runs = atomic_load(&life->watchdog_tid) != 0;
     /* The caller and the watchdog. */
-    if (is_of_one_thread(number) && has_more_threads_than(2))
+    if (runs && is_of_one_thread(number) && has_more_threads_than(2))
         watchdog_thread_doubt();
-    else
+    else if (runs)
         watchdog_thread_stop(false, LONGEST_STOP_MS);
+    companions_stop();
 }
 
 int rights_unshare(int flags)
@@ -106,6 +110,14 @@ int rights_unshare(int flags)
     int result = real_unshare(flags);
     release_watchdog(hold);
     return result;
+}
+
+/* Behind it there may be no /proc that tells of filters. */
+DOOR(int, chroot, (const char *path))
+{
+    BOUND(chroot);
+    late_start();
+    return real_chroot(path);
 }
 
 DOOR(int, unshare, (int flags))

@@ -17,6 +17,7 @@
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/child.h"
+#include "watch/late_start.h"
 #include "watch/seccomp.h"
 #include "watch/thread.h"
 
@@ -131,7 +132,7 @@ static int set_seccomp(unsigned long mode, unsigned long program, unsigned long 
 DOOR(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))
 {
     BOUND(prctl);
-    if (option == PR_SET_SECCOMP && life_active())
+    if (option == PR_SET_SECCOMP && late_start())
         return set_seccomp(a, b, c, d);
     enum watchdog_hold hold = prctl_changes_rights(option) ? hold_watchdog() : NOT_HELD;
     if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
@@ -149,7 +150,7 @@ long sandbox_prctl(int option, unsigned long a, unsigned long b, unsigned long c
 long sandbox_seccomp(unsigned operation, unsigned flags, void *program)
 {
     struct change change = {0};
-    if (life_active())
+    if (late_start())
         change.request = seccomp_request(operation, flags, program);
     before(&change);
     long result = real_syscall(SYS_seccomp, operation, flags, program);

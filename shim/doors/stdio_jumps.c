@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "doors/claim.h"
 #include "doors/drain_doors.h"
+#include "doors/nonblocking_doors.h"
 
 enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 
@@ -42,6 +43,8 @@ static ssize_t stdio_write_door(FILE *file, const void *data, ssize_t size)
     slot_enter(slot, CALL_stdio_write, fd, size);
     ssize_t result = write_or_drain(file, fd, data, size);
     slot_leave(slot);
+    if (__builtin_expect(result != size, 0))
+        write_fell_short(fd, result);
     return result;
 }
 

@@ -49,6 +49,7 @@ static void end(struct stream *stream)
     atomic_store(&stream->episode_peak, peak);
     totals_note_peak(peak);
     atomic_fetch_add(&drain_state->lost, atomic_load(&channel->lost));
+    atomic_fetch_add(&stream->lost, atomic_load(&channel->lost));
     atomic_store(&stream->ended_ns, ended ? ended : clock_monotonic_ns());
     chunks_drop_all(stream);
     atomic_store(&stream->running, 0);
@@ -241,6 +242,9 @@ void episode_end_taken_back(struct stream *stream)
 {
     struct channel *channel = atomic_load(&stream->channel);
     uint64_t before = signals_block();
+    uint64_t queued = channel_head(channel) - atomic_load(&channel->tail);
+    if (atomic_load(&channel->peak) < queued) /* which the helper notes when it takes some */
+        atomic_store(&channel->peak, queued);
     atomic_fetch_or(&channel->head, CHANNEL_SEALED | CHANNEL_LEFT);
     atomic_store(&channel->tail, channel_head(channel));
     atomic_store(&channel->sent, channel_head(channel));

@@ -55,6 +55,7 @@ static void count_left(struct stream *stream)
         if (unsent_measure(stream, &unsent))
             break;
     stream_lock_release(stream);
+    atomic_store(&stream->handed_over, unsent.bytes);
     handed_over_bytes += unsent.bytes;
     handed_over_writes += unsent.writes;
 }
@@ -167,6 +168,10 @@ void finish_hand_over(void)
 void finish_lose(void)
 {
     atomic_fetch_add(&drain_state->lost, handed_over_bytes);
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++)
+        atomic_fetch_add(&drain_state->streams[i].lost,
+                         atomic_exchange(&drain_state->streams[i].handed_over, 0));
     handed_over_bytes = 0;
     handed_over_writes = 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 
@@ -67,11 +68,11 @@ static uint64_t limit_of(const char *root, const char *path, const char *hard, c
     }
 }
 
-uint64_t memory_limit(void)
+static void find_limit(void *to)
 {
     char groups[FILE_LIMIT];
     if (!read_file("/proc/self/cgroup", groups, sizeof groups))
-        return UINT64_MAX;
+        return;
     const char *second = strstr(groups, "0::/");
     const char *first = strstr(groups, ":memory:/");
     uint64_t limit = UINT64_MAX;
@@ -80,5 +81,12 @@ uint64_t memory_limit(void)
     if (first)
         limit = smaller(limit, limit_of("/sys/fs/cgroup/memory", first + 8,
                                         "/memory.limit_in_bytes", "/memory.limit_in_bytes"));
+    *(uint64_t *)to = limit;
+}
+
+uint64_t memory_limit(void)
+{
+    uint64_t limit = UINT64_MAX;
+    on_other_stack(find_limit, &limit); /* the first full pipe may be a signal handler's */
     return limit;
 }

@@ -61,6 +61,9 @@ struct stream {
     _Atomic uint64_t started_ns; /* CLOCK_MONOTONIC */
     _Atomic uint64_t ended_ns;   /* 0: it lasts */
     _Atomic uint64_t episode_bytes, episode_peak;
+
+    /* Payload of all episodes for this pipe. */
+    _Atomic uint64_t lost, handed_over, spooled;
 };
 
 struct drain_state {

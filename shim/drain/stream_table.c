@@ -84,6 +84,9 @@ static struct stream *make(uint64_t device, uint64_t inode)
     if (made) {
         atomic_store(&stream->sealed, 1); /* of neither pipe while both numbers are not written */
         atomic_store(&stream->device, device);
+        atomic_store(&stream->lost, 0);
+        atomic_store(&stream->handed_over, 0);
+        atomic_store(&stream->spooled, 0);
         atomic_store(&stream->inode, inode);
         atomic_store(&stream->sealed, 0);
     }

@@ -124,6 +124,7 @@ static long take(struct stream *stream, int file, struct taken_back *taken)
     taken->bytes = after.bytes - after.taken;
     taken->writes = after.writes - (after.taken > 0);
     atomic_fetch_add(&queue_totals.spooled_bytes, taken->bytes);
+    atomic_fetch_add(&stream->spooled, taken->bytes);
     episode_end_taken_back(stream);
     return 0;
 }

@@ -1,113 +1,85 @@
 // SPDX-License-Identifier: MIT
 #include "explain/mapped_file.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
+#include "explain/maps.h"
 
-/* One line of proc_pid_maps(5): "start-end rwxp offset major:minor inode   path". */
-struct mapping {
-    uint64_t start, end, offset;
-    const char *path;
+/* Whether the mapping goes on where `file` was mapped before. .bss follows a file's last mapping
+ * without a name: it holds no code. */
+static bool goes_on(const struct mapping *mapping, const struct mapped_file *file)
+{
+    return mapping->offset != 0 && mapping->path[0] != '\0' &&
+           strncmp(mapping->path, file->path, sizeof file->path - 1) == 0;
+}
+
+static void begin_file(const struct mapping *mapping, struct mapped_file *file)
+{
+    size_t length = strlen(mapping->path);
+    length = length < sizeof file->path ? length : sizeof file->path - 1;
+    file->start = mapping->start;
+    file->end = mapping->end;
+    memcpy(file->path, mapping->path, length);
+    file->path[length] = '\0';
+}
+
+/* --- One address ------------------------------------------------------------------------------ */
+
+struct search {
+    uintptr_t address;
+    bool found;
+    struct mapped_file *file; /* of the lines before */
 };
 
-static const char *parse_hex(const char *text, uint64_t *value)
+static bool search_line(const struct mapping *mapping, void *context)
 {
-    *value = 0;
-    for (;; text++) {
-        unsigned digit;
-        if (*text >= '0' && *text <= '9')
-            digit = (unsigned)(*text - '0');
-        else if (*text >= 'a' && *text <= 'f')
-            digit = (unsigned)(*text - 'a') + 10;
-        else
-            return text;
-        *value = *value << 4 | digit;
-    }
-}
-
-static const char *skip_field(const char *text)
-{
-    while (*text == ' ')
-        text++;
-    while (*text != ' ' && *text != '\0')
-        text++;
-    return text;
-}
-
-static bool parse_mapping(const char *line, struct mapping *mapping)
-{
-    line = parse_hex(line, &mapping->start);
-    if (*line++ != '-')
+    struct search *search = context;
+    if (goes_on(mapping, search->file))
+        search->file->end = mapping->end;
+    else if (search->found)
         return false;
-    line = skip_field(parse_hex(line, &mapping->end)); /* past the permissions */
-    if (*line != ' ')
-        return false;
-    line = parse_hex(line + 1, &mapping->offset);
-    line = skip_field(skip_field(line)); /* device, inode */
-    while (*line == ' ')
-        line++;
-    mapping->path = line;
-    return *line != '\0';
+    else if (mapping->path[0] != '\0')
+        begin_file(mapping, search->file);
+    if (mapping->path[0] != '\0' && search->address >= mapping->start &&
+        search->address < mapping->end)
+        search->found = true;
+    return true;
 }
 
-/* Takes one line; true when the search is over. `file->path` is the file of the lines before. */
-static bool take_line(const char *line, uintptr_t address, struct mapped_file *file, bool *found)
+bool mapped_file_find(int pid, uintptr_t address, struct mapped_file *file)
 {
-    struct mapping mapping;
-    bool named = parse_mapping(line, &mapping);
-    if (named && strncmp(mapping.path, file->path, sizeof(file->path) - 1) == 0 &&
-        mapping.offset != 0) {
-        file->end = mapping.end;
-    } else if (*found) {
-        /* .bss follows the last mapping of the file without a name: it holds no code. */
-        return true;
-    } else if (named) {
-        file->start = mapping.start;
-        file->end = mapping.end;
-        size_t length = strlen(mapping.path);
-        length = length < sizeof(file->path) ? length : sizeof(file->path) - 1;
-        memcpy(file->path, mapping.path, length);
-        file->path[length] = '\0';
-    }
-    if (named && address >= mapping.start && address < mapping.end)
-        *found = true;
-    return false;
-}
-
-bool mapped_file_find(uintptr_t address, struct mapped_file *file)
-{
-    int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
+    struct search search = {.address = address, .file = file};
     *file = (struct mapped_file){0};
-    bool found = false, over = false, cut = false;
-    char buffer[1024];
-    size_t used = 0;
-    while (!over) {
-        long got = raw_syscall(SYS_read, fd, buffer + used, sizeof(buffer) - 1 - used);
-        if (got <= 0)
-            break;
-        used += (size_t)got;
-        buffer[used] = '\0';
-        char *line = buffer, *end;
-        while (!over && (end = strchr(line, '\n')) != NULL) {
-            *end = '\0';
-            over = !cut && take_line(line, address, file, &found);
-            cut = false;
-            line = end + 1;
-        }
-        used -= (size_t)(line - buffer);
-        memmove(buffer, line, used);
-        if (used == sizeof(buffer) - 1) { /* a line longer than the buffer: its head says enough */
-            buffer[used] = '\0';
-            over = !cut && take_line(buffer, address, file, &found);
-            cut = true;
-            used = 0;
-        }
+    return maps_for_each(pid, search_line, &search) && search.found;
+}
+
+/* --- All ---------------------------------------------------------------------------------------*/
+
+struct list {
+    struct mapped_file *files;
+    unsigned count, limit;
+};
+
+static bool list_line(const struct mapping *mapping, void *context)
+{
+    struct list *list = context;
+    if (list->count > 0 && goes_on(mapping, &list->files[list->count - 1])) {
+        list->files[list->count - 1].end = mapping->end;
+        return true;
     }
-    raw_syscall(SYS_close, fd);
-    return found;
+    /* Without its first bytes it has no ELF header. */
+    if (mapping->path[0] == '\0' || mapping->offset != 0)
+        return true;
+    if (list->count == list->limit)
+        return false;
+    begin_file(mapping, &list->files[list->count++]);
+    return true;
+}
+
+unsigned mapped_files_read(int pid, struct mapped_file *files, unsigned limit)
+{
+    struct list list = {.files = files, .limit = limit};
+    maps_for_each(pid, list_line, &list);
+    return list.count;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The file that is mapped at an address, by /proc/self/maps: the slow way, for systems whose glibc
- * cannot say it without a lock.
+ * The files that are mapped in a process, by /proc/PID/maps: for a process of others, and for
+ * systems whose glibc cannot say it of the own one without a lock.
  */
 #ifndef PIPESHIM_EXPLAIN_MAPPED_FILE_H
 #define PIPESHIM_EXPLAIN_MAPPED_FILE_H
@@ -16,9 +16,12 @@ struct mapped_file {
     char path[MODULE_PATH_LIMIT]; /* "[vdso]" for the vDSO */
 };
 
-/* False if nothing, or no named mapping, lies at `address`, or /proc is not there. Opens one file
- * and closes it. Async-signal-safe. */
-bool mapped_file_find(uintptr_t address, struct mapped_file *file);
+/* The one at `address` in process `pid` (0: the calling one). False if nothing, or no named
+ * mapping, lies there, or /proc is not there. Opens one file and closes it. */
+bool mapped_file_find(int pid, uintptr_t address, struct mapped_file *file);
 
-/* Runs on: watchdog, constructor. AS-safe: yes. Blocks: no. */
+/* All of them, by ascending address, at most `limit`; returns how many. */
+unsigned mapped_files_read(int pid, struct mapped_file *files, unsigned limit);
+
+/* Runs on: watchdog, constructor, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LIBPYTHON_LIMIT = 4, CODE_RANGE_LIMIT = 8, PROC_PATH_LIMIT = 64 };
+#include "explain/maps.h"
+
+enum { LIBPYTHON_LIMIT = 4, CODE_RANGE_LIMIT = 8 };
 
 struct code_range {
     uintptr_t start, end;
@@ -31,9 +33,6 @@ struct module_bases {
 /* Reads the list of process `pid` (0: the calling one) as the raw text of the kernel; false if it
  * cannot be read. Async-signal-safe; opens and closes one fd. */
 bool module_bases_read(int pid, struct module_bases *bases);
-
-/* "/proc/self/NAME" or "/proc/PID/NAME" in `path` (PROC_PATH_LIMIT bytes). */
-void module_bases_proc_path(int pid, const char *name, char *path);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

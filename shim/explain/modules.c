@@ -10,7 +10,7 @@
 #include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
-#include "explain/mapped_file.h"
+#include "explain/maps.h"
 #include "process/executable.h"
 
 /* Of glibc 2.35; NULL with an older one. */
@@ -68,21 +68,21 @@ size_t module_segments(const struct memory_reader *reader, const struct module *
     return count;
 }
 
-/* Without _dl_find_object: what the loader would have said, from the object's own headers. */
-static bool module_from_maps(const struct memory_reader *reader, uintptr_t address,
-                             struct module *module)
+/* What the loader would have said, from the object's own headers. */
+static bool module_of_file(const struct memory_reader *reader, const struct mapped_file *file,
+                           uintptr_t address, struct module *module)
 {
-    struct mapped_file file;
-    if (!mapped_file_find(address, &file))
-        return false;
-    *module = (struct module){.map_start = file.start, .map_end = file.end};
-    memcpy(module->path, file.path, sizeof(module->path));
+    *module = (struct module){.map_start = file->start, .map_end = file->end};
+    memcpy(module->path, file->path, sizeof(module->path));
     Elf64_Phdr segments[MODULE_SEGMENT_LIMIT];
     size_t count = module_segments(reader, module, segments);
-    uintptr_t first = UINTPTR_MAX, frames = 0;
+    uintptr_t first = UINTPTR_MAX, last = 0, frames = 0;
     for (size_t i = 0; i < count; i++) {
+        uintptr_t end = segments[i].p_vaddr + segments[i].p_memsz;
         if (segments[i].p_type == PT_LOAD && segments[i].p_vaddr < first)
             first = segments[i].p_vaddr;
+        if (segments[i].p_type == PT_LOAD && end > last)
+            last = end;
         if (segments[i].p_type == PT_GNU_EH_FRAME)
             frames = segments[i].p_vaddr;
     }
@@ -90,13 +90,45 @@ static bool module_from_maps(const struct memory_reader *reader, uintptr_t addre
         return false;
     module->load_bias = module->map_start - (first & ~(uintptr_t)4095);
     module->eh_frame_hdr = frames != 0 ? frames + module->load_bias : 0;
+    /* V8 maps a piece of its file once more, and it may lie just behind. */
+    if (last + module->load_bias < module->map_end)
+        module->map_end = last + module->load_bias;
+    return address < module->map_end;
+}
+
+static bool find_in_own_maps(const struct memory_reader *reader, uintptr_t address,
+                             struct module *module)
+{
+    struct mapped_file file;
+    if (!mapped_file_find(0, address, &file) || !module_of_file(reader, &file, address, module))
+        return false;
+    module->is_executable = executable.end != 0 && module->map_start == executable.start;
     return true;
 }
 
-bool module_find(const struct memory_reader *reader, uintptr_t address, struct module *module)
+/* The last file that begins at or below the address. */
+static bool find_in_files(const struct modules *modules, const struct memory_reader *reader,
+                          uintptr_t address, struct module *module)
 {
-    if (find_object == NULL)
-        return module_from_maps(reader, address, module);
+    unsigned low = 0, high = modules->file_count;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (modules->files[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || address >= modules->files[low - 1].end ||
+        !module_of_file(reader, &modules->files[low - 1], address, module))
+        return false;
+    module->is_executable = strcmp(module->path, modules->executable) == 0;
+    module->is_vdso = strcmp(module->path, "[vdso]") == 0;
+    return true;
+}
+
+static bool find_by_loader(const struct memory_reader *reader, uintptr_t address,
+                           struct module *module)
+{
     struct dl_find_object found;
     if (find_object((void *)address, &found) != 0)
         return false;
@@ -115,17 +147,39 @@ bool module_find(const struct memory_reader *reader, uintptr_t address, struct m
         module->map_start = executable.start;
         module->map_end = executable.end;
     }
+    module->is_executable = executable.end != 0 && module->map_start == executable.start;
     return true;
 }
 
-bool module_is_executable(const struct module *module)
+bool module_find(const struct modules *modules, const struct memory_reader *reader,
+                 uintptr_t address, struct module *module)
 {
-    return executable.end != 0 && module->map_start == executable.start;
+    if (modules->pid != 0)
+        return find_in_files(modules, reader, address, module);
+    if (find_object == NULL ? !find_in_own_maps(reader, address, module)
+                            : !find_by_loader(reader, address, module))
+        return false;
+    module->is_vdso =
+        vdso_address != 0 && vdso_address >= module->map_start && vdso_address < module->map_end;
+    return true;
 }
 
-bool module_is_vdso(const struct module *module)
+const struct modules *modules_own(void)
 {
-    return vdso_address != 0 && vdso_address >= module->map_start && vdso_address < module->map_end;
+    static const struct modules own; /* all zero: what is asked of it, the loader knows */
+    return &own;
+}
+
+bool modules_read(int pid, struct mapped_file *files, unsigned limit, struct modules *modules)
+{
+    char path[PROC_PATH_LIMIT];
+    maps_proc_path(pid, "exe", path);
+    *modules = (struct modules){.pid = pid, .files = files};
+    long length = raw_syscall(SYS_readlinkat, AT_FDCWD, path, modules->executable,
+                              sizeof modules->executable - 1);
+    modules->executable[length > 0 ? length : 0] = '\0';
+    modules->file_count = mapped_files_read(pid, files, limit);
+    return modules->file_count > 0;
 }
 
 void module_path(const struct memory_reader *reader, const struct module *module, char *path,
@@ -133,14 +187,14 @@ void module_path(const struct memory_reader *reader, const struct module *module
 {
     struct text_buffer text;
     text_init(&text, path, capacity);
-    if (module_is_vdso(module))
+    if (module->is_vdso)
         text_string(&text, "[vdso]");
-    else if (module_is_executable(module))
+    else if (module->path[0] != '\0')
+        text_string(&text, module->path);
+    else if (module->is_executable)
         text_string(&text, executable_path()); /* the loader's own name for it is empty */
     else if (module->name != 0)
         memory_read_string(reader, module->name, path, capacity);
-    else
-        text_string(&text, module->path);
 }
 
 bool module_has_code_at(const struct memory_reader *reader, const struct module *module,

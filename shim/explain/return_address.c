@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "explain/modules.h"
-
 #if defined(__x86_64__)
 
 enum { LONGEST_CALL = 7 };
@@ -125,13 +123,14 @@ bool is_stack_drop_and_return(struct stack_snapshot *snapshot, const struct memo
 #endif
 
 enum return_address return_address_check(struct stack_snapshot *snapshot,
+                                         const struct modules *modules,
                                          const struct memory_reader *reader, uintptr_t address)
 {
     /* The first pages are never mapped, and no program's code lies in the upper half. */
     if (address < 65536 || address >> 56 != 0 || !follows_call(snapshot, reader, address))
         return RETURN_ADDRESS_NO;
     struct module module;
-    if (!module_find(reader, address - 1, &module))
+    if (!module_find(modules, reader, address - 1, &module))
         return RETURN_ADDRESS_ANONYMOUS;
     return module_has_code_at(reader, &module, address - 1) ? RETURN_ADDRESS_MODULE
                                                             : RETURN_ADDRESS_NO;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "explain/modules.h"
 #include "explain/stack_snapshot.h"
 
 /* Whether an address in memory can be one that a call returns to. */
@@ -19,6 +20,7 @@ enum return_address {
 };
 
 enum return_address return_address_check(struct stack_snapshot *snapshot,
+                                         const struct modules *modules,
                                          const struct memory_reader *reader, uintptr_t address);
 
 /* The function that the call before `address` calls, where the instruction itself says it; false if

@@ -7,7 +7,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
-#include "explain/modules.h"
+#include "explain/maps.h"
 #include "explain/symbol_table.h"
 
 /* Too large for the watchdog's stack; mapped for the time of one symbolize(). */
@@ -16,6 +16,11 @@ struct workspace {
     uint16_t frame[STACK_DEPTH_LIMIT];               /* whose each target is */
     bool done[STACK_DEPTH_LIMIT];                    /* per frame */
     unsigned char buffer[SYMBOL_BUFFER_SIZE];
+};
+
+struct space {
+    const struct modules *modules;
+    const struct memory_reader *reader;
 };
 
 /* The address inside the frame's function: a call may be a function's last instruction, and then
@@ -30,6 +35,26 @@ static int open_file(const char *path)
     /* Not a FIFO that stands there now: it would wait for its writer. */
     return (int)raw_syscall(SYS_openat, AT_FDCWD, path,
                             O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+/* By the root of the process that has it mapped: in a container that path is another file here. */
+static int open_module(int pid, const struct module *module, const char *path)
+{
+    char name[PROC_PATH_LIMIT + MODULE_PATH_LIMIT];
+    int fd = -1;
+    if (module->is_executable) { /* the link leads to it even when its file was deleted */
+        maps_proc_path(pid, "exe", name);
+        fd = open_file(name);
+    }
+    if (fd >= 0 || path[0] != '/')
+        return fd;
+    if (pid == 0)
+        return open_file(path);
+    struct text_buffer text;
+    maps_proc_path(pid, "root", name);
+    text_init(&text, name + strlen(name), sizeof name - strlen(name));
+    text_string(&text, path);
+    return open_file(name);
 }
 
 /* Whether the open file is what is mapped. The build-id says it; without one, the ELF header, which
@@ -54,14 +79,12 @@ static void search(const struct symbol_table *table, struct workspace *work, siz
 
 /* Searches the module's file; false if it could not be had, true with `*partial` if it is stripped.
  */
-static bool search_module_file(const struct memory_reader *reader, const struct module *module,
+static bool search_module_file(const struct space *space, const struct module *module,
                                const struct stack_frame_name *name, struct workspace *work,
                                size_t count, bool *partial)
 {
-    /* The link leads to the executable even when its file was deleted. */
-    int fd = module_is_executable(module) ? open_file("/proc/self/exe") : -1;
-    if (fd < 0)
-        fd = name->module[0] == '/' ? open_file(name->module) : -1;
+    const struct memory_reader *reader = space->reader;
+    int fd = open_module(space->modules->pid, module, name->module);
     if (fd < 0)
         return false;
     struct memory_reader file = memory_reader_file(fd);
@@ -107,15 +130,15 @@ static void search_debug_file(const struct stack_frame_name *name, struct worksp
     raw_syscall(SYS_close, fd);
 }
 
-static void search_module(const struct memory_reader *reader, const struct module *module,
+static void search_module(const struct space *space, const struct module *module,
                           const struct stack_frame_name *name, struct workspace *work, size_t count)
 {
     bool partial = true;
-    bool searched = search_module_file(reader, module, name, work, count, &partial);
+    bool searched = search_module_file(space, module, name, work, count, &partial);
     if (partial)
         search_debug_file(name, work, count);
     struct symbol_table table;
-    if (!searched && symbol_table_of_module(reader, module, &table))
+    if (!searched && symbol_table_of_module(space->reader, module, &table))
         search(&table, work, count);
 }
 
@@ -132,13 +155,13 @@ static void insert_target(struct workspace *work, size_t count, uint64_t address
 }
 
 /* Names all frames from `first` on that lie in `module`, which is that of `first`. */
-static void name_frames(const struct stack_trace *trace, const struct memory_reader *reader,
+static void name_frames(const struct stack_trace *trace, const struct space *space,
                         const struct module *module, struct stack_frame_name *names, size_t first,
                         size_t depth, struct workspace *work)
 {
     struct stack_frame_name *model = &names[first];
-    module_path(reader, module, model->module, sizeof(model->module));
-    model->build_id_size = (uint8_t)module_build_id(reader, module, model->build_id);
+    module_path(space->reader, module, model->module, sizeof(model->module));
+    model->build_id_size = (uint8_t)module_build_id(space->reader, module, model->build_id);
 
     size_t count = 0;
     for (size_t i = first; i < depth; i++) {
@@ -156,7 +179,7 @@ static void name_frames(const struct stack_trace *trace, const struct memory_rea
     }
     for (size_t i = 0; i < count; i++)
         work->targets[i].found = false;
-    search_module(reader, module, model, work, count);
+    search_module(space, module, model, work, count);
     for (size_t i = 0; i < count; i++) {
         struct stack_frame_name *name = &names[work->frame[i]];
         if (!work->targets[i].found)
@@ -171,8 +194,8 @@ static size_t min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-size_t symbolize(const struct stack_trace *trace, const struct memory_reader *reader,
-                 struct stack_frame_name *names, size_t depth)
+size_t symbolize(const struct stack_trace *trace, const struct modules *modules,
+                 const struct memory_reader *reader, struct stack_frame_name *names, size_t depth)
 {
     depth = min(depth, min(trace->count, STACK_DEPTH_LIMIT));
     for (size_t i = 0; i < depth; i++) {
@@ -184,10 +207,11 @@ size_t symbolize(const struct stack_trace *trace, const struct memory_reader *re
     if (mapped < 0 && mapped > -4096)
         return depth;
     struct workspace *work = (struct workspace *)mapped;
+    const struct space space = {modules, reader};
     for (size_t i = 0; i < depth; i++) {
         struct module module;
-        if (!work->done[i] && module_find(reader, lookup_pc(trace, i), &module))
-            name_frames(trace, reader, &module, names, i, depth, work);
+        if (!work->done[i] && module_find(modules, reader, lookup_pc(trace, i), &module))
+            name_frames(trace, &space, &module, names, i, depth, work);
     }
     raw_syscall(SYS_munmap, mapped, sizeof(struct workspace));
     return depth;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "explain/modules.h"
 #include "facts/stack.h"
 #include "kernel/memory_reader.h"
 
@@ -18,13 +19,16 @@
  * /usr/lib/debug/.build-id, else its .dynsym. A file that is not the one that is mapped (replaced
  * by an upgrade, deleted) is not used: then the .dynsym in memory is.
  *
- * `reader` is this process's memory. No lock, no malloc; one anonymous mapping for the time of the
+ * `modules` and `reader` are of one process; files of another one are opened by its own root
+ * (/proc/PID/root), which needs the right to trace it, and its executable even if it was deleted.
+ *
+ * No lock, no malloc; one anonymous mapping for the time of the
  * call; opens the modules' files one after the other, close-on-exec: by rights in a thread with an
  * fd table of its own. Takes milliseconds for a module of 300,000 symbols, well below one for most.
  * May block as long as the file systems do.
  */
-size_t symbolize(const struct stack_trace *trace, const struct memory_reader *reader,
-                 struct stack_frame_name *names, size_t depth);
+size_t symbolize(const struct stack_trace *trace, const struct modules *modules,
+                 const struct memory_reader *reader, struct stack_frame_name *names, size_t depth);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

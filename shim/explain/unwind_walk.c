@@ -22,7 +22,8 @@ static bool read_word(struct unwind *unwind, uint64_t address, uint64_t *value)
 
 static enum return_address check(struct unwind *unwind, uint64_t pc)
 {
-    return return_address_check(unwind->memory.snapshot, unwind->memory.reader, pc);
+    return return_address_check(unwind->memory.snapshot, unwind->modules.of, unwind->memory.reader,
+                                pc);
 }
 
 bool unwind_read_frame_record(struct unwind *unwind, uint64_t frame_pointer, uint64_t sp,
@@ -93,8 +94,9 @@ enum stack_end unwind_walk(struct unwind *unwind)
         enum frame_step result = ++unwind->steps > UNWIND_STEP_LIMIT
                                      ? FRAME_STEP_FAILED
                                      : step(unwind, exact, &interrupted);
+        unwind->reached_entry = result == FRAME_STEP_OUTERMOST;
         if (result != FRAME_STEP_CALLER)
-            return result == FRAME_STEP_OUTERMOST ? STACK_END_COMPLETE : STACK_END_LOST;
+            return result == FRAME_STEP_FAILED ? STACK_END_LOST : STACK_END_COMPLETE;
         /* A caller's frame lies above its callee's. A leaf function of aarch64 has none of its own,
          * and a signal handler may have run on another stack. */
         uint64_t next_sp = unwind->registers.value[CFI_SP];

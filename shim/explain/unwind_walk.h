@@ -21,7 +21,8 @@ struct unwind {
     unsigned depth;
     unsigned steps;
     struct cfi_registers registers; /* of the trace's last frame */
-    int missing;                    /* the register for whose lack the last step failed; -1: none */
+    bool reached_entry; /* the last walk ended at code that the tables say nobody called */
+    int missing;        /* the register for whose lack the last step failed; -1: none */
 };
 
 void unwind_add_frame(struct unwind *unwind, uint64_t pc, bool exact);
@@ -35,10 +36,11 @@ bool unwind_read_frame_record(struct unwind *unwind, uint64_t frame_pointer, uin
                               enum return_address least, uint64_t record[2]);
 
 /*
- * After a walk that ended for the lack of the frame pointer: tries every place above the stack
- * pointer that looks like a frame record, nearest first, and takes the first from which the walk
- * reaches the thread's outermost frame and the calls on the way fit. STACK_END_LOST: there is none,
- * and the trace is as it was.
+ * After a walk that ended for the lack of the frame pointer: first by the size of the frame, as the
+ * function's first instructions tell it, then by trying every place above the stack pointer that
+ * looks like a frame record, nearest first: counts the first from which the walk reaches the
+ * thread's outermost frame and the calls on the way fit. STACK_END_LOST: there is none, and the
+ * trace is as it was; or it was found, and the walk ended farther up.
  */
 enum stack_end unwind_walk_with_searched_frame_pointer(struct unwind *unwind);
 

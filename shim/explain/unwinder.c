@@ -3,11 +3,13 @@
 
 #include "explain/unwind_walk.h"
 
-void unwind_snapshot(struct stack_snapshot *snapshot, const struct memory_reader *reader,
-                     unsigned depth, struct stack_trace *trace)
+void unwind_snapshot(struct stack_snapshot *snapshot, const struct modules *modules,
+                     const struct memory_reader *reader, unsigned depth, struct stack_trace *trace)
 {
     struct unwind unwind;
-    unwind.memory = (struct unwind_memory){.snapshot = snapshot, .reader = reader};
+    unwind.memory = (struct unwind_memory){
+        .snapshot = snapshot, .reader = reader, .foreign = modules->pid != 0};
+    unwind.modules.of = modules;
     unwind.modules.count = 0;
     unwind.trace = trace;
     unwind.depth = depth < STACK_DEPTH_LIMIT ? depth : (unsigned)STACK_DEPTH_LIMIT;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts/member.h"
 #include "facts/object_facts.h"
 
 /* One episode: from the first write that was queued until the queue is empty again. */
@@ -41,6 +42,19 @@ struct drain_spool_facts {
 
 /* What became of the rest of a queue. */
 enum drain_loss { DRAIN_DROPPED, DRAIN_HANDED_OVER, DRAIN_LOST_WITH_INIT };
+
+/* A pipe that its reader left unread for so long that the program would have hung. */
+struct drain_rescue {
+    int fd;
+    char object[OBJECT_NAME_LIMIT];
+    struct peer_facts reader;          /* pid 0: not known */
+    char reader_name[PEER_NAME_LIMIT]; /* as its user knows it */
+    char where[WHERE_LIMIT];           /* its line of user code meanwhile; "": not known */
+    uint64_t hung_ns;                  /* something was queued, and nothing taken */
+    bool to_the_end;                   /* … when the program ended as well */
+    uint64_t peak_bytes;
+    uint64_t lost_bytes, handed_over_bytes, spooled_bytes;
+};
 
 /* Of one process. */
 struct drain_totals {

@@ -10,7 +10,12 @@
 #include "facts/python_frame.h"
 #include "facts/stack.h"
 
-enum { WHERE_LIMIT = 320, SOURCE_LIMIT = 128, MEMBER_PYTHON_LIMIT = 24 };
+enum {
+    WHERE_LIMIT = 320,
+    SOURCE_LIMIT = 128,
+    MEMBER_PYTHON_LIMIT = 24,
+    MEMBER_FRAME_LIMIT = 64, /* of its C stack, and of its JavaScript stack */
+};
 
 struct member {
     char where[WHERE_LIMIT];   /* "file:line function" of its user's code; "": not known */
@@ -18,10 +23,9 @@ struct member {
     unsigned python_count;     /* innermost first */
     unsigned python_omitted;   /* outer frames that are not among them */
     struct python_frame python[MEMBER_PYTHON_LIMIT];
-    /* Of this process's own thread: its JavaScript frames, innermost first. */
-    unsigned javascript_count, javascript_omitted;
+    unsigned javascript_count, javascript_omitted; /* the same */
     const struct javascript_frame *javascript;
-    unsigned frame_count; /* of this process's own thread: its C stack */
+    unsigned frame_count; /* its C stack */
     bool stack_complete;
     const struct stack_frame_name *frames;
     const char *note; /* why something is missing; NULL */

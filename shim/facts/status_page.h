@@ -12,6 +12,7 @@
 #ifndef PIPESHIM_FACTS_STATUS_PAGE_H
 #define PIPESHIM_FACTS_STATUS_PAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "facts/calls.h"
@@ -27,6 +28,12 @@ enum {
     STATUS_TEXT = 48,
     STATUS_WHERE = 96,
     STATUS_WORDS = 400,
+    STATUS_STREAMS = 3,
+    STATUS_DRAINS = 12,
+    STATUS_FINDINGS = 4,
+    STATUS_MEMBERS = 8,
+    STATUS_SHORT_NAME = 24,
+    STATUS_SHORT_TEXT = 32,
 };
 
 #define STATUS_MAGIC "PIPESHIM"
@@ -65,6 +72,35 @@ struct status_loop {
     uint64_t lag_histogram[LAG_BUCKETS]; /* by length, as in struct loop_statistics */
 };
 
+/* stdin, stdout or stderr, as it was when it was last looked at. */
+struct status_stream {
+    int64_t used, capacity; /* bytes; capacity 0: it is no pipe, or was not looked at */
+};
+
+/* A pipe of which something is in the drainer's queue. */
+struct status_drain {
+    int32_t fd, unused;
+    uint64_t inode;
+    uint64_t queued_bytes; /* now, with the records' headers */
+    uint64_t taken_bytes;  /* since it began; payload */
+    uint64_t begun_ns;     /* CLOCK_MONOTONIC */
+};
+
+/* Who waits for whom in a finding; `for_pid` 0: for something outside. */
+struct status_member {
+    int32_t pid, tid, for_pid, unused;
+    char name[STATUS_SHORT_NAME];
+    char waits_in[STATUS_SHORT_TEXT], object[STATUS_SHORT_TEXT];
+};
+
+/* A finding that holds now. */
+struct status_finding {
+    int32_t tid, kind; /* the thread of this process that waits; enum finding_kind */
+    uint64_t found_ns; /* CLOCK_MONOTONIC */
+    uint32_t member_count, unused;
+    struct status_member members[STATUS_MEMBERS];
+};
+
 struct status_page {
     char magic[8];
     uint32_t version, size;
@@ -77,8 +113,8 @@ struct status_page {
     uint64_t held_back, suppressed, dropped; /* reports by limits and by rules; records */
     uint64_t calls_lost;                     /* blocked now, without a place here */
     uint64_t found[STATUS_KINDS];
-    uint32_t active[STATUS_KINDS]; /* such a finding holds now */
-    int32_t found_tid, found_kind; /* the last one, and the thread of this process in it */
+    uint32_t active[STATUS_KINDS]; /* so many of `findings` hold now */
+    int32_t found_tid, found_kind; /* the last one, and the thread of this process that waits */
     uint64_t found_ns;             /* CLOCK_MONOTONIC: when it was reported */
     char words[STATUS_WORDS];
     int32_t lag_tid, unused;
@@ -89,7 +125,14 @@ struct status_page {
     struct status_class classes[CLASS_COUNT];
     struct status_loop loops[STATUS_LOOPS];
     struct status_call calls[STATUS_CALLS];
+    struct status_stream streams[STATUS_STREAMS];
+    uint32_t drain_count, finding_count;
+    struct status_drain drains[STATUS_DRAINS];
+    struct status_finding findings[STATUS_FINDINGS];
 };
+
+/* What the first library with a page had: one that is smaller is none. */
+#define STATUS_SMALLEST offsetof(struct status_page, streams)
 
 _Static_assert(sizeof(struct status_page) <= 16384, "the page's bound");
 

@@ -40,7 +40,8 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
         const struct wait_thread *thread = &graph->threads[i];
         if (graph->processes[thread->process].reported)
             continue;
-        if (finding_stuck_write(graph, thread, &findings[count]) ||
+        if (finding_backlog(graph, i, &findings[count]) ||
+            finding_stuck_write(graph, thread, &findings[count]) ||
             finding_endless_read(graph, thread, &findings[count]))
             count++;
     }
@@ -82,6 +83,7 @@ unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_findi
 {
     if (wait_graph_scan(graph) < 0 || wait_graph_load(graph, pid) == NO_INDEX)
         return 0;
+    wait_graph_load_neighbours(graph, pid);
     unsigned count = wait_graph_find(graph, findings, limit);
     for (unsigned i = 1; i < count && !names_process(&findings[0], pid); i++) {
         if (names_process(&findings[i], pid))
@@ -94,6 +96,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 {
     if (before->kind != now->kind || before->fingerprint != now->fingerprint)
         return false;
+    if (now->kind == FINDING_BACKLOG)
+        return finding_backlog_confirms(before, now);
     if (now->kind != FINDING_READER_AWAY)
         return true;
     if (now->holder_runs || before->holder_runs)
@@ -108,9 +112,14 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 const char *finding_name(enum finding_kind kind)
 {
     static const char *const names[] = {
-        [FINDING_DEADLOCK] = "deadlock",       [FINDING_SELF_READER] = "self_reader",
-        [FINDING_NO_READER] = "no_reader",     [FINDING_READER_STOPPED] = "reader_stopped",
-        [FINDING_READER_AWAY] = "reader_away", [FINDING_EOF_NEVER] = "eof_never",
+        [FINDING_DEADLOCK] = "deadlock",
+        [FINDING_SELF_READER] = "self_reader",
+        [FINDING_NO_READER] = "no_reader",
+        [FINDING_READER_STOPPED] = "reader_stopped",
+        [FINDING_READER_AWAY] = "reader_away",
+        [FINDING_EOF_NEVER] = "eof_never",
+        [FINDING_NONBLOCKING_SHARED] = "nonblocking_shared",
+        [FINDING_BACKLOG] = "backlog",
     };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
 }

@@ -32,6 +32,9 @@ enum finding_kind {
     FINDING_READER_STOPPED, /* the reader is stopped, or held by a tracer */
     FINDING_READER_AWAY,    /* the reader waits in something else and does not listen */
     FINDING_EOF_NEVER,      /* a read waits for an end that somebody unrelated keeps from coming */
+    FINDING_NONBLOCKING_SHARED, /* another holder of its stdio has made that non-blocking */
+    FINDING_BACKLOG, /* it goes on, and keeps in memory what the full pipe does not take */
+    FINDING_KINDS
 };
 
 /* One process of the chain: it waits in `waits_in` on `object` for `for_pid`. */
@@ -72,6 +75,12 @@ struct wait_finding {
     bool holder_runs;          /* it is on a CPU, or waits for one: it counts as away only */
     uint64_t holder_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t holder_switches;  /* how often its threads have woken so far */
+    int64_t holder_reads;      /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
+    int64_t memory_bytes;      /* and how much memory the writer has, */
+    uint64_t seen_ns;          /* then (CLOCK_MONOTONIC); */
+    int64_t memory_first;      /* the same two at the first of the scans in a row */
+    uint64_t seen_first_ns;
+    unsigned grown_rounds; /* between each two of which it grew */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */
@@ -93,11 +102,29 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
 unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_finding *findings,
                             unsigned limit);
 
+/* Who has made the stream of descriptor `fd` of process `pid` non-blocking, which did not do it
+ * itself: fills `finding` (FINDING_NONBLOCKING_SHARED) from a scanned graph, with one link when
+ * nobody who holds it shows the flag. False: it is no pipe, FIFO or socket, or is gone. */
+bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
+                                struct wait_finding *finding);
+
+/* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, or an
+ * event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may
+ * find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
+bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid);
+
+/* A heap grows by itself now and then. After so many confirmations in a row it is a backlog that
+ * makes it grow, each time. */
+enum { BACKLOG_ROUNDS = 3 };
+/* After wait_finding_confirms() of a FINDING_BACKLOG: counts the round, and adds to the words by
+ * what its memory has grown since the first. */
+void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now);
+
 /* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A
  * reader that is merely asleep must in addition have woken without reading, or sleep long. */
 bool wait_finding_confirms(const struct wait_finding *before, const struct wait_finding *now);
 
-/* "deadlock", "self_reader", "no_reader", "reader_stopped", "reader_away", "eof_never". */
+/* What the event calls it: "deadlock", "eof_never". */
 const char *finding_name(enum finding_kind kind);
 
 /* Writes `words`, `advice` and `rescue` from the other members. Reads /proc only for a terminal

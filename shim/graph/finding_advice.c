@@ -214,6 +214,36 @@ static void stopped_advice(const struct wait_finding *finding, struct text_buffe
                 finding->chain[0].for_pid);
 }
 
+/* Both sides have a part in it: one does not read, the other does not ask whether there is room. */
+static void backlog_advice(const struct wait_finding *finding, struct text_buffer *text)
+{
+    const struct chain_link *writer = &finding->chain[0];
+    text_string(text, "let ");
+    finding_process_words(text, writer->for_name, writer->for_pid);
+    text_format(text, " read fd %d", writer->peer_fd);
+    in_parallel(finding, writer, text);
+    text_format(text, "; in %s ", writer->name);
+    text_string(text, writer->runtime == RUNTIME_NODE
+                          ? "write no more when write() returns false, until 'drain'"
+                      : writer->runtime == RUNTIME_PYTHON ? "await drain() after each write()"
+                                                          : "bound what is queued for it");
+}
+
+/* A pipe that is opened anew has a description, and so flags, of its own; a socket cannot be. */
+static void shared_advice(const struct wait_finding *finding, struct text_buffer *text)
+{
+    const struct chain_link *writer = &finding->chain[0];
+    uint64_t inode;
+    text_format(text, "give %s an output that it shares with nobody: start it with its output to ",
+                writer->name);
+    if (parse_link(writer->object, &inode) != LINK_SOCKET)
+        text_format(text, "%s (opened anew, its flags are its own), or ",
+                    writer->own_fd == 2 ? "2>/dev/stderr" : ">/dev/stdout");
+    text_string(text, "a pipe of its own (| cat)");
+    if (finding->count > 1 && finding->chain[1].runtime == RUNTIME_NODE)
+        text_string(text, "; where Node starts it, not with stdio 'inherit'");
+}
+
 void finding_advice(const struct wait_finding *finding, struct text_buffer *text)
 {
     switch (finding->kind) {
@@ -232,6 +262,12 @@ void finding_advice(const struct wait_finding *finding, struct text_buffer *text
     case FINDING_READER_AWAY:
         away_advice(finding, text);
         break;
+    case FINDING_BACKLOG:
+        backlog_advice(finding, text);
+        break;
+    case FINDING_NONBLOCKING_SHARED:
+        shared_advice(finding, text);
+        break;
     case FINDING_EOF_NEVER:
         if (finding->chain[0].for_pid == finding->chain[0].pid)
             text_string(text, "close the writing end in the reader after the fork");
@@ -240,12 +276,14 @@ void finding_advice(const struct wait_finding *finding, struct text_buffer *text
                               "(>/dev/null, close_fds), or stop it, or do not read until the end "
                               "of file after the child is gone");
         break;
+    case FINDING_KINDS:
+        break;
     }
 }
 
 void finding_rescue(const struct wait_finding *finding, struct text_buffer *text)
 {
-    for (unsigned i = 0; i < finding->count; i++) {
+    for (unsigned i = 0; i < finding->count && finding->kind != FINDING_NONBLOCKING_SHARED; i++) {
         const struct chain_link *link = &finding->chain[i];
         if (link->reason != REASON_SPACE || link->own_fd < 0)
             continue;

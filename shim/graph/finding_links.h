@@ -28,7 +28,7 @@ const struct wait_thread *link_holder_thread(const struct wait_graph *graph, uin
 /* A child of `pid` has ended and was not waited for. */
 bool process_has_zombie_child(const struct wait_graph *graph, int pid);
 
-/* The three kinds of findings. The first adds to `findings` from `count` on and returns the new
+/* The kinds of findings. The first adds to `findings` from `count` on and returns the new
  * count; `acting`: ACT_ flags. The others fill one from a thread, or return false. */
 unsigned finding_deadlocks(struct wait_graph *graph, unsigned acting, struct wait_finding *findings,
                            unsigned count, unsigned limit);
@@ -36,6 +36,9 @@ bool finding_stuck_write(const struct wait_graph *graph, const struct wait_threa
                          struct wait_finding *finding);
 bool finding_endless_read(const struct wait_graph *graph, const struct wait_thread *thread,
                           struct wait_finding *finding);
+/* Of the graph's thread `index`, which goes on; see finding_backlog.c. */
+bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_finding *finding);
+bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

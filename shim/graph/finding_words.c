@@ -311,6 +311,45 @@ static void endless_words(const struct wait_finding *finding, struct text_buffer
     text_char(text, ')');
 }
 
+static void backlog_words(const struct wait_graph *graph, const struct wait_finding *finding,
+                          struct text_buffer *text)
+{
+    const struct chain_link *writer = &finding->chain[0];
+    finding_process_words(text, writer->name, writer->pid);
+    text_string(text, " goes on and keeps in memory what its ");
+    finding_end_words(text, writer->own_fd);
+    text_string(text, " does not take: ");
+    finding_object_words(text, writer);
+    fill_words(text, writer);
+    if (writer->for_pid == writer->pid) {
+        text_string(text, "; only it itself can read it, and does not");
+        return;
+    }
+    text_string(text, "; only ");
+    finding_process_words(text, writer->for_name, writer->for_pid);
+    text_string(text, " can read it");
+    away_words(graph, finding, text);
+}
+
+static void shared_words(const struct wait_finding *finding, struct text_buffer *text)
+{
+    const struct chain_link *writer = &finding->chain[0];
+    finding_process_words(text, writer->name, writer->pid);
+    text_string(text, " was refused a write to ");
+    finding_end_words(text, writer->own_fd);
+    text_string(text, " (EAGAIN, or less than it gave): ");
+    finding_object_words(text, writer);
+    text_string(text, " is non-blocking, and it was not this program that made it so; ");
+    if (writer->for_pid == 0) {
+        text_string(text, "who did is not to be seen, or has ended");
+        return;
+    }
+    finding_process_words(text, writer->for_name, writer->for_pid);
+    text_string(text, ", which shares it (its ");
+    finding_end_words(text, writer->peer_fd);
+    text_string(text, finding->likely ? "), probably did" : "), did");
+}
+
 void finding_words(const struct wait_graph *graph, const struct wait_finding *finding,
                    struct text_buffer *text)
 {
@@ -318,6 +357,10 @@ void finding_words(const struct wait_graph *graph, const struct wait_finding *fi
         deadlock_words(finding, text);
     else if (finding->kind == FINDING_EOF_NEVER)
         endless_words(finding, text);
+    else if (finding->kind == FINDING_BACKLOG)
+        backlog_words(graph, finding, text);
+    else if (finding->kind == FINDING_NONBLOCKING_SHARED)
+        shared_words(finding, text);
     else
         stuck_words(graph, finding, text);
 }

@@ -141,10 +141,19 @@ bool parse_syscall(const char *text, struct syscall_line *line)
            take_hexadecimal(&at, &line->program_counter);
 }
 
+static bool parse_two(const char *text, uint64_t *first, uint64_t *second)
+{
+    return take_unsigned(&text, 10, first) && take_unsigned(&text, 10, second);
+}
+
 bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay)
 {
-    const char *at = text;
-    return take_unsigned(&at, 10, run_time) && take_unsigned(&at, 10, delay);
+    return parse_two(text, run_time, delay);
+}
+
+bool parse_statm(const char *text, uint64_t *size, uint64_t *resident)
+{
+    return parse_two(text, size, resident);
 }
 
 bool parse_last_number(const char *text, uint64_t *value)

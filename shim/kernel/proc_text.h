@@ -41,6 +41,9 @@ bool parse_syscall(const char *text, struct syscall_line *line);
 /* /proc/PID/task/TID/schedstat: nanoseconds on a CPU, and ready to run without one. */
 bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay);
 
+/* /proc/PID/statm: pages of address space, and of memory that is there. */
+bool parse_statm(const char *text, uint64_t *size, uint64_t *resident);
+
 /* The last number of a line of numbers: the newest field of /proc/PID/stat. */
 bool parse_last_number(const char *text, uint64_t *value);
 

@@ -9,21 +9,26 @@
 #include "base/clock.h"
 #include "base/dynamic_symbols.h"
 #include "base/raw_syscall.h"
+#include "base/script_name.h"
 #include "doors/drain_doors.h"
 #include "doors/stdio_jumps.h"
 #include "explain/modules.h"
+#include "kernel/inherited_filter.h"
 #include "process/filters.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/cpu_stacks.h"
+#include "watch/drain_watch.h"
 #include "watch/finish.h"
-#include "watch/inherited_filter.h"
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
+#include "watch/late_start.h"
 #include "watch/live_settings.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
+#include "watch/rescues.h"
+#include "watch/stdio_fill.h"
 #include "watch/thread.h"
 #include "watch/watchdog.h"
 
@@ -43,37 +48,60 @@ static struct life *make_life(void)
     return (struct life *)made;
 }
 
+/* Of the start, for the part of it that may come later: the program may write over its arguments.
+ * child: constant */
+static struct {
+    char **arguments, **environment; /* read by a part that does not come later */
+    bool is_python, is_javascript;
+    bool stdio_tried;
+    const char *no_stdio;
+} start;
+
+static bool is_one_of(const char *name, const char (*beginnings)[9], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+static void keep_start(char **arguments, char **environment)
+{
+    static const char python[][9] = {"python"};
+    static const char javascript[][9] = {"node", "deno", "bun", "electron"};
+    const char *name = arguments[0] ? path_last_part(arguments[0]) : "";
+    start.arguments = arguments;
+    start.environment = environment;
+    start.is_python = is_one_of(name, python, sizeof python / sizeof *python);
+    start.is_javascript = is_one_of(name, javascript, sizeof javascript / sizeof *javascript);
+}
+
 /* What `start` says of Python: looked for where the name promises one, for it takes 100 us.
  * Elsewhere the first report looks. */
-static const char *find_python(const char *argv0)
+static const char *find_python(void)
 {
-    const char *slash = strrchr(argv0, '/');
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
-    if (strncmp(slash ? slash + 1 : argv0, "python", 6) != 0 || !settings.number[SETTING_PYTHON] ||
-        filters_known() != 0)
+    if (!start.is_python || !settings.number[SETTING_PYTHON] || filters_known() != 0)
         return NULL;
     return python_frames_begin(&memory);
 }
 
 /* The same of JavaScript. */
-static const char *find_javascript(const char *argv0)
+static const char *find_javascript(void)
 {
-    static const char *const names[] = {"node", "deno", "bun", "electron"};
-    const char *slash = strrchr(argv0, '/');
-    const char *name = slash ? slash + 1 : argv0;
     struct memory_reader memory = memory_reader_process((int)raw_syscall(SYS_getpid));
-    if (!settings.number[SETTING_JAVASCRIPT] || filters_known() != 0)
+    if (!start.is_javascript || !settings.number[SETTING_JAVASCRIPT] || filters_known() != 0)
         return NULL;
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(name, names[i], strlen(names[i])) == 0)
-            return javascript_frames_begin(&memory);
-    return NULL;
+    return javascript_frames_begin(&memory);
 }
 
 /* What report/ asks of the rooms above it. */
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .rescues = rescues_of_summary,
+    .streams = stdio_fill_take,
+    .drains = drain_watch_drains,
 };
 
 /* What the watch asks of the doors. */
@@ -83,32 +111,66 @@ static const struct live_effects live_effects = {
     .look = drain_doors_look,
 };
 
-static void begin_here(char **arguments, char **environment)
+/* The jumps are in place before main() writes: stdio is not seen by any other door. */
+static void install_stdio(void)
 {
-    bool secure = getauxval(AT_SECURE) != 0;
-    if (!report_read_settings(arguments, environment, secure, &settings) ||
-        !inherited_filter_permits(environment) || !report_prepare(arguments, environment, &sources))
+    start.no_stdio = settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    start.stdio_tried = true;
+}
+
+/* Everything that makes system calls; ends the wait of late_start.h. */
+static void begin_watching(void)
+{
+    if (!report_prepare(start.arguments, start.environment, &sources)) {
+        life_go_inert();
         return;
+    }
     struct life *made = make_life();
     if (!made) {
         report_line(
             "this kernel has no MADV_WIPEONFORK; expected Linux 4.14 or later; this process "
             "is not watched");
+        life_go_inert();
         return;
     }
     life = made;
     drain_doors_install();
     if (settings_stack_depth(&settings) != 0)
         modules_init();
-    const char *no_stdio =
-        settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    if (!start.stdio_tried)
+        install_stdio();
     metrics_prepare();
     live_settings_prepare(&live_effects);
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
-    const char *argv0 = arguments[0] ? arguments[0] : "";
-    report_start(no_stdio, find_python(argv0), find_javascript(argv0));
+    report_start(start.no_stdio, find_python(), find_javascript());
     life_activate();
+}
+
+/* What takes something that may be another one, or gone, when the first call may block. */
+static bool wants_the_start(void)
+{
+    return report_wants_the_start() || strcmp(settings.text[SETTING_DRAIN], "off") != 0 ||
+           settings.number[SETTING_GROW] != 0 || settings.text[SETTING_METRICS][0] != '\0';
+}
+
+static void begin_here(char **arguments, char **environment)
+{
+    bool secure = getauxval(AT_SECURE) != 0;
+    if (!report_read_settings(arguments, environment, secure, &settings))
+        return;
+    keep_start(arguments, environment);
+    inherited_filter_prepare(environment);
+    if (!wants_the_start()) {
+        install_stdio();
+        late_start_prepare(begin_watching);
+        return;
+    }
+    struct inherited_filter filter = inherited_filter_read();
+    if (filter.verdict != FILTER_PERMITS)
+        return;
+    inherited_filter_accept(&filter);
+    begin_watching();
 }
 
 /* Nothing is known of this libc's FILEs, threads and start: the program runs as if the library were
@@ -120,9 +182,13 @@ static void begin_with_unknown_libc(void)
         log_given |= strncmp(*variable, "PIPESHIM_LOG=", 13) == 0;
     enum { PATIENCE_NS = 50 * NS_PER_MS };
     char *nameless[] = {NULL};
-    if (log_given &&
-        report_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings) &&
-        inherited_filter_permits(environ) && report_prepare(nameless, environ, &sources)) {
+    if (!log_given ||
+        !report_read_settings(nameless, environ, getauxval(AT_SECURE) != 0, &settings))
+        return;
+    inherited_filter_prepare(environ);
+    struct inherited_filter filter = inherited_filter_read();
+    if (filter.verdict == FILTER_PERMITS && report_prepare(nameless, environ, &sources)) {
+        inherited_filter_accept(&filter);
         report_line("this program's C library is not known; expected glibc 2.28 or later; this "
                     "process is not watched");
         report_finish(clock_monotonic_ns() + PATIENCE_NS); /* no destructor of ours speaks there */

@@ -10,21 +10,37 @@ static struct life before;   /* child: constant */
 struct life *life = &before; /* child: constant */
 /* child: constant. Aligned: what a start reads of it lies in one page. */
 struct settings settings __attribute__((aligned(1024)));
-static _Atomic bool active; /* child: kept, what is inert stays inert */
+enum { INERT, POSTPONED, ACTIVE };
+static _Atomic uint32_t state; /* INERT…; child: kept, what is inert stays inert */
 
 bool life_active(void)
 {
-    return atomic_load_explicit(&active, memory_order_acquire);
+    return atomic_load_explicit(&state, memory_order_acquire) == ACTIVE;
+}
+
+bool life_is_postponed(void)
+{
+    return atomic_load_explicit(&state, memory_order_relaxed) == POSTPONED;
+}
+
+bool life_is_inert(void)
+{
+    return atomic_load_explicit(&state, memory_order_relaxed) == INERT;
+}
+
+void life_postpone(void)
+{
+    atomic_store(&state, POSTPONED);
 }
 
 void life_activate(void)
 {
-    atomic_store_explicit(&active, true, memory_order_release);
+    atomic_store_explicit(&state, ACTIVE, memory_order_release);
 }
 
 void life_go_inert(void)
 {
-    atomic_store(&active, false);
+    atomic_store(&state, INERT);
 }
 
 bool life_reporting_begin(unsigned patience_ms)

@@ -3,10 +3,10 @@
  * The library's life in one process: when it is active, who watches, and what a child starts with.
  *
  * All mutable state that a forked child must not inherit lives in `struct life`, one mapping with
- * MADV_WIPEONFORK (Linux 4.14): fork, _Fork and clone without CLONE_VM give the child zeroes,
- * atomically and without a handler that could be forgotten; vfork and posix_spawn children share
- * the parent's memory and are recognised by their pid. `pid` 0 therefore means: this process has
- * not begun yet.
+ * MADV_WIPEONFORK (Linux 4.14), made when the library begins: fork, _Fork and clone without
+ * CLONE_VM give the child zeroes, atomically and without a handler that could be forgotten; vfork
+ * and posix_spawn children share the parent's memory and are recognised by their pid. `pid` 0
+ * therefore means: this process has not begun yet.
  */
 #ifndef PIPESHIM_PROCESS_LIFE_H
 #define PIPESHIM_PROCESS_LIFE_H
@@ -30,7 +30,10 @@ enum {
     UNREPORTED_REFUSED = 4,  /* the kernel made no thread */
 };
 
-enum { PAIRS_REMEMBERED = 8 };
+enum {
+    PAIRS_REMEMBERED = 8,
+    DESCRIPTORS_NOTED = 256, /* those below: whether the program made them non-blocking */
+};
 
 struct life {
     _Atomic int32_t pid;
@@ -51,20 +54,35 @@ struct life {
     _Atomic uint32_t slot_claims;   /* since the last sweep */
     _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
-    _Atomic uint64_t slots_used[];            /* bitmap, SLOT_LIMIT bits */
+    _Atomic uint32_t refused;       /* bits of fds 0 to 2: a write failed by a foreign O_NONBLOCK */
+    _Atomic uint32_t refusals_seen; /* those of them that watch/refused_writes.h has judged */
+    _Atomic uint64_t
+        made_nonblocking[DESCRIPTORS_NOTED / 64]; /* bitmap: doors/nonblocking_doors.h */
+    _Atomic uint64_t slots_used[];                /* bitmap, SLOT_LIMIT bits */
 };
 
 /* Never NULL; before the constructor it is a static one that no process has begun. */
 extern struct life *life;
 
-/* What the environment asked for; constant once life_active(). */
+/* What the environment asked for; constant unless life_is_inert(). */
 extern struct settings settings;
 
-/* True if this library records calls: the constructor has run and nothing switched it off.
+/* True if this library records calls: it has begun and nothing switched it off.
  * Async-signal-safe. */
 bool life_active(void);
 
-/* `life` and `settings` are made: from now on calls are recorded. For the constructor. */
+/* True while the beginning waits for the first call that may need it (watch/late_start.h): no
+ * system call of ours has been made, and none may be. Async-signal-safe. */
+bool life_is_postponed(void);
+
+/* True if nothing is recorded and nothing will be, unless the constructor has yet to run.
+ * Async-signal-safe. */
+bool life_is_inert(void);
+
+/* `settings` are made, all else is made later. For the constructor. */
+void life_postpone(void);
+
+/* `life` and `settings` are made: from now on calls are recorded. Once, by whoever begins. */
 void life_activate(void);
 
 /* From now on nothing is recorded and nothing said, in this process and its children: a seccomp
@@ -76,6 +94,6 @@ void life_go_inert(void);
 bool life_reporting_begin(unsigned patience_ms);
 void life_reporting_end(void);
 
-/* Runs on: any; life_activate(): constructor. AS-safe: yes. Blocks: life_reporting_begin() as it is
+/* Runs on: any. AS-safe: yes. Blocks: life_reporting_begin() as it is
  * reported. */
 #endif

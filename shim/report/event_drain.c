@@ -81,8 +81,44 @@ void event_json_drain_spool(struct text_buffer *text, const struct event_head *h
     event_json_end(&json);
 }
 
-void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals)
+static void json_reader(struct json_writer *json, const struct drain_rescue *rescue)
 {
+    if (rescue->reader.pid == 0)
+        return;
+    json_open(json, "reader", '{');
+    json_put_signed(json, "pid", rescue->reader.pid);
+    json_put_string(json, "comm", rescue->reader.comm);
+    json_put_string(json, "name", rescue->reader_name);
+    if (rescue->reader.waits_in[0])
+        json_put_string(json, "waits_in", rescue->reader.waits_in);
+    if (rescue->where[0])
+        json_put_string(json, "where", rescue->where);
+    json_close(json, '}');
+}
+
+static void json_rescues(struct json_writer *json, const struct summary *summary)
+{
+    json_open(json, "rescued", '[');
+    for (unsigned i = 0; i < summary->rescue_count; i++) {
+        const struct drain_rescue *rescue = &summary->rescues[i];
+        json_open(json, NULL, '{');
+        json_put_signed(json, "fd", rescue->fd);
+        json_put_string(json, "object", rescue->object);
+        json_reader(json, rescue);
+        json_put_milliseconds(json, "hung_ms", rescue->hung_ns);
+        json_put_bool(json, "to_the_end", rescue->to_the_end);
+        json_put_unsigned(json, "peak_bytes", rescue->peak_bytes);
+        json_put_unsigned(json, "lost_bytes", rescue->lost_bytes);
+        json_put_unsigned(json, "handed_over_bytes", rescue->handed_over_bytes);
+        json_put_unsigned(json, "spooled_bytes", rescue->spooled_bytes);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+void event_json_drain_totals(struct json_writer *json, const struct summary *summary)
+{
+    const struct drain_totals *totals = &summary->drain;
     json_open(json, "drain", '{');
     json_put_unsigned(json, "episodes", totals->episodes);
     json_put_unsigned(json, "queued_bytes", totals->queued_bytes);
@@ -92,6 +128,7 @@ void event_json_drain_totals(struct json_writer *json, const struct drain_totals
     json_put_unsigned(json, "lost_bytes", totals->lost_bytes);
     json_put_unsigned(json, "handed_over_bytes", totals->handed_over_bytes);
     json_put_unsigned(json, "spooled_bytes", totals->spooled_bytes);
+    json_rescues(json, summary);
     json_close(json, '}');
 }
 
@@ -195,8 +232,65 @@ void event_text_drain_spool(struct text_buffer *text, const struct event_head *h
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals)
+/* "stdout", "fd 7". */
+static void stream_name(struct text_buffer *text, int fd)
 {
+    if (fd == 1 || fd == 2) {
+        text_string(text, fd == 1 ? "stdout" : "stderr");
+    } else {
+        text_string(text, "fd ");
+        text_signed(text, fd);
+    }
+}
+
+static void rest(struct text_buffer *text, uint64_t bytes, const char *what)
+{
+    if (bytes == 0)
+        return;
+    text_string(text, ", ");
+    number(text, bytes, what);
+}
+
+static void rescue_line(struct text_buffer *text, const struct drain_rescue *rescue)
+{
+    text_string(text, "  rescued: ");
+    stream_name(text, rescue->fd);
+    text_string(text, " (");
+    text_printable(text, rescue->object);
+    text_string(text, ") was not read");
+    if (rescue->reader.pid != 0) {
+        text_string(text, " by ");
+        text_printable(text, rescue->reader_name);
+        text_string(text, " (");
+        text_signed(text, rescue->reader.pid);
+        text_string(text, ")");
+    }
+    if (rescue->where[0]) {
+        text_string(text, ", which stood at ");
+        text_printable(text, rescue->where);
+    } else if (rescue->reader.waits_in[0]) {
+        text_string(text, ", which waited in ");
+        text_printable(text, rescue->reader.waits_in);
+    }
+    text_string(text, ": this program would have hung for ");
+    text_milliseconds(text, rescue->hung_ns);
+    text_string(text,
+                rescue->to_the_end ? " ms, until its end and beyond; at most " : " ms; at most ");
+    number(text, rescue->peak_bytes, " bytes queued, ");
+    if (rescue->lost_bytes)
+        number(text, rescue->lost_bytes, " lost");
+    else
+        text_string(text, "nothing lost");
+    rest(text, rescue->handed_over_bytes, " handed over");
+    rest(text, rescue->spooled_bytes, " spooled");
+    text_string(text, "\n");
+}
+
+void event_text_drain_totals(struct text_buffer *text, const struct summary *summary)
+{
+    const struct drain_totals *totals = &summary->drain;
+    for (unsigned i = 0; i < summary->rescue_count; i++)
+        rescue_line(text, &summary->rescues[i]);
     if (totals->episodes == 0 && totals->dropped_writes == 0)
         return;
     text_string(text, "  drained: ");

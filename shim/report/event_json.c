@@ -13,12 +13,10 @@
 
 /* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
 enum {
-    SPACE_FOR_END = 512,
     COMPACT_SITE = 1200, /* two, so that a loop finds space behind it */
     SPACE_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
     SPACE_FOR_JAVASCRIPT_FRAME = 6 * (JAVASCRIPT_FILE_LIMIT + JAVASCRIPT_FUNCTION_LIMIT) + 250,
     SPACE_FOR_PYTHON_FRAME = 6 * (PYTHON_FILE_LIMIT + PYTHON_FUNCTION_LIMIT) + 100,
-    SPACE_FOR_STACK = 24 * 1024, /* the C stack's share when there are many Python frames */
 };
 
 void event_json_begin(struct json_writer *json, struct text_buffer *text,
@@ -161,7 +159,7 @@ static void frame(struct json_writer *json, const struct stack_frame_name *name)
 }
 
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
-                      unsigned count, bool complete)
+                      unsigned count, bool complete, size_t keep)
 {
     unsigned shown = 0;
     if (event_compact()) {
@@ -169,7 +167,7 @@ void event_json_stack(struct json_writer *json, const struct stack_frame_name *f
         return;
     }
     json_open(json, "stack", '[');
-    while (shown < count && json_space(json) > SPACE_FOR_FRAME + SPACE_FOR_END)
+    while (shown < count && json_space(json) > SPACE_FOR_FRAME + keep)
         frame(json, &frames[shown++]);
     json_close(json, ']');
     if (shown < count || !complete)
@@ -177,7 +175,7 @@ void event_json_stack(struct json_writer *json, const struct stack_frame_name *f
 }
 
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
-                       unsigned omitted)
+                       unsigned omitted, size_t keep)
 {
     if (event_compact()) {
         event_compact_python(json, frames, count, omitted);
@@ -186,7 +184,7 @@ void event_json_python(struct json_writer *json, const struct python_frame *fram
     json_open(json, "python", '[');
     for (unsigned i = 0; i < count; i++) {
         const struct python_frame *frame = &frames[i];
-        if (json_space(json) < SPACE_FOR_PYTHON_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_PYTHON_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -240,7 +238,7 @@ static void javascript_frame(struct json_writer *json, const struct javascript_f
 }
 
 void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
-                           unsigned count, unsigned omitted)
+                           unsigned count, unsigned omitted, size_t keep)
 {
     if (event_compact()) {
         event_compact_javascript(json, frames, count, omitted);
@@ -248,7 +246,7 @@ void event_json_javascript(struct json_writer *json, const struct javascript_fra
     }
     json_open(json, "javascript", '[');
     for (unsigned i = 0; i < count; i++) {
-        if (json_space(json) < SPACE_FOR_JAVASCRIPT_FRAME + SPACE_FOR_END + SPACE_FOR_STACK) {
+        if (json_space(json) < SPACE_FOR_JAVASCRIPT_FRAME + keep) {
             omitted += count - i;
             break;
         }
@@ -275,14 +273,17 @@ void event_json_stacks(struct json_writer *json, const struct incident *incident
     json_put_hex(json, "stack_id", incident->stack_hash);
     json_put_unsigned(json, "explained_us",
                       (clock_monotonic_ns() - incident->begun_ns) / NS_PER_US);
+    const size_t end = EVENT_SPACE_FOR_END, stack = EVENT_SPACE_FOR_STACK;
     event_json_where(json, incident);
     if (with_stack && incident->python_count)
-        event_json_python(json, incident->python, incident->python_count, incident->python_omitted);
+        event_json_python(json, incident->python, incident->python_count, incident->python_omitted,
+                          end + stack);
     if (with_stack && incident->javascript_count)
         event_json_javascript(json, incident->javascript, incident->javascript_count,
-                              incident->javascript_omitted);
+                              incident->javascript_omitted, end + stack);
     if (with_stack)
-        event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete);
+        event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete,
+                         end);
 }
 
 static void named_object(struct json_writer *json, const char *kind, const char *key,
@@ -421,13 +422,13 @@ void event_json_summary(struct text_buffer *text, const struct event_head *head,
     json_put_unsigned(&json, "dropped_total", summary->dropped);
     json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
     if (summary->drain_on)
-        event_json_drain_totals(&json, &summary->drain);
+        event_json_drain_totals(&json, summary);
     if (event_compact())
         json_cut_strings(&json, COMPACT_STRING / 4, COMPACT_SITE / 2);
     json_open(&json, "sites", '[');
     for (unsigned i = 0; i < summary->site_count; i++) {
         const struct summary_site *site = &summary->sites[i];
-        if (!event_json_has_space(&json, SPACE_FOR_FRAME + SPACE_FOR_END, COMPACT_SITE))
+        if (!event_json_has_space(&json, SPACE_FOR_FRAME + EVENT_SPACE_FOR_END, COMPACT_SITE))
             break;
         json_open(&json, NULL, '{');
         json_put_string(&json, "call", site->call);

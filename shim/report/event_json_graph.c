@@ -35,7 +35,7 @@ static void link_pipe(struct json_writer *json, const struct chain_link *link)
     json_close(json, '}');
 }
 
-static void member_fields(struct json_writer *json, const struct member *member)
+static void member_fields(struct json_writer *json, const struct member *member, size_t share)
 {
     if (member->where[0])
         json_put_string(json, "where", member->where);
@@ -45,13 +45,25 @@ static void member_fields(struct json_writer *json, const struct member *member)
         json_put_string(json, "note", member->note);
     if (event_compact()) /* the line is there; what each has on its stack it tells itself */
         return;
+    /* Of its share of the record at least a half is for the C stack. */
+    size_t room = json_space(json), half = share < room ? room - share / 2 : 0,
+           rest = share < room ? room - share : 0;
     if (member->python_count)
-        event_json_python(json, member->python, member->python_count, member->python_omitted);
+        event_json_python(json, member->python, member->python_count, member->python_omitted, half);
     if (member->javascript_count)
         event_json_javascript(json, member->javascript, member->javascript_count,
-                              member->javascript_omitted);
+                              member->javascript_omitted, half);
     if (member->frame_count)
-        event_json_stack(json, member->frames, member->frame_count, member->stack_complete);
+        event_json_stack(json, member->frames, member->frame_count, member->stack_complete, rest);
+}
+
+/* What each of so many members that are still to come may use: a chain with all its stacks can be
+ * longer than a record. */
+static size_t share_of_record(const struct json_writer *json, unsigned members)
+{
+    enum { LINK_ROOM = 2048 }; /* what is said of a link besides */
+    size_t room = json_space(json), kept = EVENT_SPACE_FOR_END + members * (size_t)LINK_ROOM;
+    return room > kept ? (room - kept) / members : 0;
 }
 
 static void chain(struct json_writer *json, const struct wait_finding *finding,
@@ -80,7 +92,7 @@ static void chain(struct json_writer *json, const struct wait_finding *finding,
         known(json, "for_fd", link->peer_fd);
         link_pipe(json, link);
         if (members)
-            member_fields(json, &members[i]);
+            member_fields(json, &members[i], share_of_record(json, finding->count - i));
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -106,9 +118,8 @@ void event_json_finding(struct text_buffer *text, const struct event_head *head,
     struct json_writer json;
     const char *where = own_where(head, finding, members);
     event_json_begin(&json, text, head);
-    if (finding->kind == FINDING_DEADLOCK) {
-        json_put_hex(&json, "id", finding->id);
-    } else {
+    json_put_hex(&json, "id", finding->id ? finding->id : finding->fingerprint);
+    if (finding->kind != FINDING_DEADLOCK) {
         json_put_string(&json, "kind", finding_name(finding->kind));
         json_put_string(&json, "finding", finding_name(finding->kind));
     }

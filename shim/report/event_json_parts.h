@@ -15,19 +15,25 @@ void event_json_end(struct json_writer *json);
  * of which the outermost frames are left out when the space ends. */
 void event_json_stacks(struct json_writer *json, const struct incident *incident, bool with_stack);
 
-/* The same fields of any stack. */
+enum {
+    EVENT_SPACE_FOR_END = 512,
+    EVENT_SPACE_FOR_STACK = 24 * 1024, /* the C stack's share when there are many other frames */
+};
+
+/* The same fields of any stack. Outer frames are left out where less than `keep` bytes would be
+ * left of the room. */
 void event_json_stack(struct json_writer *json, const struct stack_frame_name *frames,
-                      unsigned count, bool complete);
+                      unsigned count, bool complete, size_t keep);
 void event_json_javascript(struct json_writer *json, const struct javascript_frame *frames,
-                           unsigned count, unsigned omitted);
+                           unsigned count, unsigned omitted, size_t keep);
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
-                       unsigned omitted);
+                       unsigned omitted, size_t keep);
 
 /* The contract's `pipe`. */
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 
 /* The summary's drainer. */
-void event_json_drain_totals(struct json_writer *json, const struct drain_totals *totals);
+void event_json_drain_totals(struct json_writer *json, const struct summary *summary);
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
 

@@ -317,6 +317,6 @@ void event_text_summary(struct text_buffer *text, const struct event_head *head,
         }
         text_char(text, '\n');
     }
-    event_text_drain_totals(text, &summary->drain);
+    event_text_drain_totals(text, summary);
     event_text_loops(text, summary);
 }

@@ -14,7 +14,7 @@ void event_text_stacks(struct text_buffer *text, const struct incident *incident
 /* Who holds the pipe's other end. */
 void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
 /* The summary's drainer, if it had to do. */
-void event_text_drain_totals(struct text_buffer *text, const struct drain_totals *totals);
+void event_text_drain_totals(struct text_buffer *text, const struct summary *summary);
 /* The summary's event loops. */
 void event_text_loops(struct text_buffer *text, const struct summary *summary);
 

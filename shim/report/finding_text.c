@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/script_name.h"
 #include "base/utf8.h"
 #include "facts/object_facts.h"
 #include "report/javascript_frames.h"
@@ -127,13 +128,52 @@ static void link_line(struct text_buffer *text, const struct chain_link *link)
     text_char(text, '\n');
 }
 
-static void python_frames(struct text_buffer *text, const struct member *member)
+static void begin_frame(struct text_buffer *text, const char *indent, unsigned number)
+{
+    text_string(text, indent);
+    text_char(text, '#');
+    text_unsigned(text, number);
+    text_char(text, ' ');
+}
+
+static void omitted(struct text_buffer *text, const char *indent, unsigned count, const char *what)
+{
+    if (count == 0)
+        return;
+    text_string(text, indent);
+    text_string(text, "and ");
+    text_unsigned(text, count);
+    text_string(text, what);
+}
+
+/* Below an interpreter's own frames its C stack says nothing, but where it was left. */
+static void native_frames(struct text_buffer *text, const struct member *member, const char *indent)
+{
+    bool interpreted = member->python_count + member->javascript_count > 0;
+    unsigned shown = 0;
+    for (; shown < member->frame_count; shown++) {
+        const struct stack_frame_name *frame = &member->frames[shown];
+        const char *module = path_last_part(frame->module);
+        if (interpreted && shown > 0 && strncmp(module, "libc.so", 7) != 0)
+            break;
+        begin_frame(text, indent, shown);
+        text_printable(text, frame->symbol[0] ? frame->symbol : "??");
+        text_string(text, "  ");
+        text_printable(text, module[0] ? module : "code that was compiled at run time");
+        if (frame->module[0]) {
+            text_char(text, '+');
+            text_hex(text, frame->offset);
+        }
+        text_char(text, '\n');
+    }
+    omitted(text, indent, member->frame_count - shown, " C frames of the interpreter\n");
+}
+
+void finding_text_stacks(struct text_buffer *text, const struct member *member, const char *indent)
 {
     for (unsigned i = 0; i < member->python_count; i++) {
         const struct python_frame *frame = &member->python[i];
-        text_string(text, "    #");
-        text_unsigned(text, i);
-        text_char(text, ' ');
+        begin_frame(text, indent, i);
         text_printable(text, frame->function);
         text_string(text, "  ");
         text_printable(text, frame->file);
@@ -141,6 +181,14 @@ static void python_frames(struct text_buffer *text, const struct member *member)
         text_signed(text, frame->line);
         text_char(text, '\n');
     }
+    omitted(text, indent, member->python_omitted, " outer frames\n");
+    for (unsigned i = 0; i < member->javascript_count; i++) {
+        begin_frame(text, indent, i);
+        javascript_frame_text(text, &member->javascript[i]);
+        text_char(text, '\n');
+    }
+    omitted(text, indent, member->javascript_omitted, " outer frames\n");
+    native_frames(text, member, indent);
 }
 
 static void member_lines(struct text_buffer *text, const struct member *member, bool all_frames)
@@ -160,14 +208,7 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
         text_string(text, ")\n");
     }
     if (all_frames)
-        python_frames(text, member);
-    for (unsigned i = 0; all_frames && i < member->javascript_count; i++) {
-        text_string(text, "    #");
-        text_unsigned(text, i);
-        text_char(text, ' ');
-        javascript_frame_text(text, &member->javascript[i]);
-        text_char(text, '\n');
-    }
+        finding_text_stacks(text, member, "    ");
 }
 
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report)

@@ -30,5 +30,8 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
 /* All that follows it. */
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report);
 
+/* All frames of a member, Python's and JavaScript's first, each line after `indent`. */
+void finding_text_stacks(struct text_buffer *text, const struct member *member, const char *indent);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

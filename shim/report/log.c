@@ -68,6 +68,14 @@ static enum destination parse_destination(const char *where, uint64_t *number)
     return TO_PATH;
 }
 
+static _Atomic bool stderr_is_unknown; /* child: kept, it has the same descriptors */
+
+void log_forget_stderr(unsigned first, unsigned last)
+{
+    if (first <= 2 && 2 <= last)
+        atomic_store(&stderr_is_unknown, true);
+}
+
 void log_prepare(const char *where, const char *(*name_of_executable)(void),
                  char *const *environment)
 {
@@ -75,6 +83,8 @@ void log_prepare(const char *where, const char *(*name_of_executable)(void),
     setting = where;
     chosen = parse_destination(where, &number);
     program_fd_take(&standard_error, 2);
+    if (atomic_load(&stderr_is_unknown))
+        standard_error.open = false;
     chosen_fd = standard_error;
     if (number != 2)
         program_fd_take(&chosen_fd, (int)number);
@@ -118,6 +128,11 @@ bool log_uses_sockets(void)
 {
     return destination == TO_SYSLOG || destination == TO_JOURNAL ||
            (destination == TO_FD && target_fd.open && S_ISSOCK(target_fd.file.st_mode));
+}
+
+bool log_uses_journal(void)
+{
+    return destination == TO_JOURNAL;
 }
 
 uint64_t log_dropped(void)

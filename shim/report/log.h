@@ -23,7 +23,7 @@
 
 /* Takes the destination as PIPESHIM_LOG says it (`where` must stay valid): for an fd its identity,
  * for a relative path the working directory. `name_of_executable` is asked when a path needs it,
- * the environment for JOURNAL_STREAM. For the constructor. */
+ * the environment for JOURNAL_STREAM. Once, by whoever begins. */
 void log_prepare(const char *where, const char *(*name_of_executable)(void),
                  char *const *environment);
 
@@ -36,6 +36,10 @@ enum log_form {
 
 /* Of the next record. The first call looks for the journal if that was asked for. */
 enum log_form log_form(void);
+
+/* Before log_prepare(): the program changes the descriptors `first` to `last`. If stderr is among
+ * them, it is not known what it was: nothing will be written there. Async-signal-safe. */
+void log_forget_stderr(unsigned first, unsigned last);
 
 /* The machine's name, as it is at the first call; valid for ever. */
 const char *log_host(void);
@@ -70,6 +74,8 @@ void log_finish(uint64_t deadline_ns);
 
 /* True if records go to a socket: syslog, or an fd that was one at the start. */
 bool log_uses_sockets(void);
+/* True if records go by the journal's own protocol. */
+bool log_uses_journal(void);
 
 /* Records dropped so far in this process. */
 uint64_t log_dropped(void);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/clone_on_stack.h"
+#include "kernel/short_process.h"
 #include "kernel/task.h"
 #include "report/log_path.h"
 #include "report/log_queue.h"
@@ -167,7 +168,7 @@ static bool clone_writer(void)
     uint64_t all = ~0ULL;
     uint64_t before = 0;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-    long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, stack + GUARD_SIZE + STACK_SIZE - ABOVE_TOP,
+    long made = clone_on_stack(SHORT_PROCESS_FLAGS, stack + GUARD_SIZE + STACK_SIZE - ABOVE_TOP,
                                &writer_tid, 0, writer_main);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     if (made > 0)

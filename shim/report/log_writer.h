@@ -16,18 +16,10 @@
 #ifndef PIPESHIM_REPORT_LOG_WRITER_H
 #define PIPESHIM_REPORT_LOG_WRITER_H
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "report/log_program_fd.h"
-
-/* How it is made: the fd table is shared for a moment, for a copy would be a second holder of each
- * of the program's pipes; valgrind knows no CLONE_VM without CLONE_FS. */
-enum {
-    LOG_WRITER_CLONE_FLAGS = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_UNTRACED |
-                             CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID
-};
 
 /* Sees to it that a writer is at work on the queue. `fd`: NULL: for the file at this process's log
  * path; else for the program's file `fd`. False: no process can be made here. Under the lock of

@@ -17,6 +17,8 @@ struct rendering {
     bool open_metrics;
 };
 
+enum { RATIO_DIGITS = 4 };
+
 void metrics_label(struct text_buffer *labels, const char *name, const char *value)
 {
     text_format(labels, "%s%s=\"", labels->length > 0 ? "," : "", name);
@@ -128,6 +130,17 @@ static void blocked_histogram(struct rendering *to)
         }
 }
 
+/* How full, in units of 10^-RATIO_DIGITS. */
+static uint64_t fill_of(const struct status_stream *stream)
+{
+    static const uint64_t one = 10000;
+    uint64_t capacity = (uint64_t)stream->capacity;
+    uint64_t used = (uint64_t)stream->used;
+    if (stream->capacity <= 0 || stream->used <= 0)
+        return 0;
+    return used >= capacity ? one : used * one / capacity;
+}
+
 void metrics_see(struct metrics_group *group, const struct status_page *page)
 {
     group->processes++;
@@ -136,6 +149,16 @@ void metrics_see(struct metrics_group *group, const struct status_page *page)
         uint64_t since = page->calls[i].since_ns;
         if (group->blocked_now[class]++ == 0 || since < group->blocked_since[class])
             group->blocked_since[class] = since;
+    }
+    for (int fd = 0; fd < STATUS_STREAMS; fd++)
+        if (page->streams[fd].capacity > 0 &&
+            (group->streams[fd].capacity <= 0 ||
+             fill_of(&page->streams[fd]) > fill_of(&group->streams[fd])))
+            group->streams[fd] = page->streams[fd];
+    for (uint32_t i = 0; i < page->drain_count; i++) {
+        int fd = page->drains[i].fd;
+        group->queued_bytes[fd >= 0 && fd < METRICS_FDS - 1 ? fd : METRICS_FDS - 1] +=
+            page->drains[i].queued_bytes;
     }
 }
 
@@ -173,7 +196,7 @@ static void findings(struct rendering *to)
             family(to, "pipeshim_findings", "counter",
                    "Waits told that cannot end, or whose other end is not listening.");
         for (unsigned i = 0; i < to->count; i++)
-            for (unsigned kind = 0; kind <= FINDING_EOF_NEVER; kind++) {
+            for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
                 const struct status_page *page = to->groups[i].page;
                 count_sample(
                     to, &to->groups[i], second ? "pipeshim_finding_active" : "pipeshim_findings",
@@ -219,6 +242,53 @@ static void lag_causes(struct rendering *to)
         }
 }
 
+static void stdio_fill(struct rendering *to)
+{
+    static const char name[] = "pipeshim_stdio_fill_ratio";
+    static const char *const streams[STATUS_STREAMS] = {"stdin", "stdout", "stderr"};
+    family(to, name, "gauge", "How full the pipe is, of the process where it is fullest.");
+    for (unsigned i = 0; i < to->count; i++)
+        for (int fd = 0; fd < STATUS_STREAMS; fd++) {
+            const struct status_stream *stream = &to->groups[i].streams[fd];
+            uint64_t fill = fill_of(stream);
+            if (stream->capacity <= 0)
+                continue;
+            begin_sample(to, &to->groups[i], name, "", "stream", streams[fd]);
+            text_format(to->text, "} %llu.", (unsigned long long)(fill / 10000));
+            text_padded(to->text, fill % 10000, RATIO_DIGITS);
+            text_char(to->text, '\n');
+        }
+}
+
+/* Of a process without a drainer there are none of these. */
+static void drain_queues(struct rendering *to)
+{
+    static const char name[] = "pipeshim_drain_queue_bytes";
+    static const char *const fds[METRICS_FDS] = {"0", "1", "2", "other"};
+    family(to, name, "gauge", "Bytes in the drainer's queue now.");
+    for (unsigned i = 0; i < to->count; i++)
+        for (int fd = 0; fd < METRICS_FDS; fd++)
+            if (to->groups[i].page->drained_bytes > 0 || to->groups[i].queued_bytes[fd] > 0)
+                count_sample(to, &to->groups[i], name, "", "fd", fds[fd],
+                             to->groups[i].queued_bytes[fd]);
+}
+
+static void host_sample(struct rendering *to, const char *reason, unsigned count)
+{
+    text_format(to->text, "pipeshim_unread_processes{reason=\"%s\"} %u\n", reason, count);
+}
+
+static void of_the_host(struct rendering *to, const struct metrics_host *host)
+{
+    static const char folded[] = "pipeshim_groups_folded";
+    family(to, "pipeshim_unread_processes", "gauge", "Processes that could not be looked at.");
+    host_sample(to, "permission", host->not_permitted);
+    host_sample(to, "version", host->other_version);
+    host_sample(to, "torn", host->torn);
+    family(to, folded, "counter", "Groups of dead processes that were added to exe=other.");
+    text_format(to->text, "%s_total %llu\n", folded, (unsigned long long)host->folded);
+}
+
 static void overheads(struct rendering *to)
 {
     static const char name[] = "pipeshim_reports_held_back";
@@ -238,7 +308,7 @@ static void overheads(struct rendering *to)
 #define PLACE(member) offsetof(struct status_page, member)
 
 void metrics_render(struct text_buffer *text, const struct metrics_group *groups, unsigned count,
-                    uint64_t now_ns, bool open_metrics)
+                    const struct metrics_host *host, uint64_t now_ns, bool open_metrics)
 {
     struct rendering rendering = {text, groups, count, now_ns, open_metrics};
     struct rendering *to = &rendering;
@@ -254,8 +324,10 @@ void metrics_render(struct text_buffer *text, const struct metrics_group *groups
     findings(to);
     lag_histogram(to);
     lag_causes(to);
+    stdio_fill(to);
     numbers(to, "pipeshim_draining_pipes", "gauge", "Pipes with something queued.",
             PLACE(draining));
+    drain_queues(to);
     numbers(to, "pipeshim_drain_bytes", "counter", "Bytes that went through the queue.",
             PLACE(drained_bytes));
     numbers(to, "pipeshim_drain_dropped_bytes", "counter", "Bytes dropped by an overflow policy.",
@@ -265,24 +337,44 @@ void metrics_render(struct text_buffer *text, const struct metrics_group *groups
     numbers(to, "pipeshim_log_dropped", "counter", "Records that the log could not take.",
             PLACE(dropped));
     overheads(to);
+    if (host)
+        of_the_host(to, host);
     if (open_metrics)
         text_string(text, "# EOF\n");
 }
 
+/* As it will be in a label: two names that a label cannot tell apart are one. */
+static void label_name(char name[STATUS_NAME], const char *thread)
+{
+    unsigned i = 0;
+    for (; i < STATUS_NAME - 1 && thread[i]; i++)
+        name[i] = thread[i] < ' ' || thread[i] > '~' ? '?' : thread[i];
+    name[i] = '\0';
+}
+
+static struct status_loop *find_loop(struct status_page *page, const char *name)
+{
+    for (uint32_t i = 0; i < page->loop_count; i++)
+        if (strcmp(page->loops[i].thread, name) == 0)
+            return &page->loops[i];
+    return NULL;
+}
+
 static void add_loop(struct status_page *sum, const struct status_loop *loop)
 {
-    struct status_loop *to = NULL;
-    for (uint32_t i = 0; i < sum->loop_count && !to; i++)
-        if (strcmp(sum->loops[i].thread, loop->thread) == 0)
-            to = &sum->loops[i];
-    if (!to && sum->loop_count < STATUS_LOOPS) {
+    static const char other[STATUS_NAME] = "other";
+    char name[STATUS_NAME];
+    label_name(name, loop->thread);
+    struct status_loop *to = find_loop(sum, name);
+    /* The last place is everybody's who comes later. */
+    if (!to && sum->loop_count >= METRICS_LOOPS - 1) {
+        memcpy(name, other, sizeof name);
+        to = find_loop(sum, name);
+    }
+    if (!to) {
         to = &sum->loops[sum->loop_count++];
         *to = (struct status_loop){.tid = loop->tid};
-        /* The last place is everybody's who comes later. */
-        memcpy(to->thread, sum->loop_count == STATUS_LOOPS ? "other" : loop->thread,
-               sum->loop_count == STATUS_LOOPS ? sizeof "other" : sizeof to->thread);
-    } else if (!to) {
-        to = &sum->loops[STATUS_LOOPS - 1];
+        memcpy(to->thread, name, sizeof name);
     }
     to->iterations += loop->iterations;
     to->lags += loop->lags;

@@ -137,6 +137,22 @@ bool report_read_settings(char *const *arguments, char *const *environment, bool
     return settings_are_active(into) || name_is_open;
 }
 
+/* A file of one's own by an absolute name, or (in text) what takes nothing before the first report.
+ */
+static bool log_can_wait(const char *where)
+{
+    if (strcmp(where, "stderr") == 0 || strcmp(where, "syslog") == 0)
+        return !is_json();
+    return *where == '/' && strncmp(where, "/dev/", 5) != 0 && strncmp(where, "/proc/", 6) != 0;
+}
+
+bool report_wants_the_start(void)
+{
+    return name_is_open || complaints_used > 0 || config->text[SETTING_SUPPRESS][0] ||
+           config->number[SETTING_SUMMARY] == SUMMARY_ALWAYS ||
+           !log_can_wait(config->text[SETTING_LOG]);
+}
+
 bool report_prepare(char *const *arguments, char *const *environment,
                     const struct report_sources *from)
 {
@@ -524,15 +540,6 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     return true;
 }
 
-/* The thread of process `pid` that is in the finding; 0: none is. */
-static int own_thread(const struct wait_finding *finding, int pid)
-{
-    for (unsigned i = 0; i < finding->count; i++)
-        if (finding->chain[i].pid == pid)
-            return finding->chain[i].tid;
-    return 0;
-}
-
 void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
                          char *line, size_t size)
 {
@@ -615,13 +622,14 @@ bool report_config(const struct setting_change *changes, unsigned count, const c
     return true;
 }
 
-void report_finding_over(enum finding_kind kind)
+bool report_finding_over(int tid)
 {
     if (!begin_report_within(PATIENCE_MS))
-        return;
+        return false;
     if (have_page())
-        status_page_finding_over(kind);
+        status_page_finding_over(tid);
     end_report();
+    return true;
 }
 
 static void note_own_member(const struct wait_finding *finding, const struct member *members,
@@ -640,7 +648,7 @@ static void note_own_member(const struct wait_finding *finding, const struct mem
     }
 }
 
-uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns)
 {
     struct text_buffer text;
@@ -660,7 +668,7 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
         event_text_finding(&text, &head, finding, members, blocked_ns);
     write_record(&text);
     if (have_page())
-        status_page_finding(finding, own_thread(finding, pid), clock_monotonic_ns());
+        status_page_finding(finding, tid, clock_monotonic_ns());
     end_report();
     return head.seq;
 }
@@ -705,8 +713,6 @@ uint64_t report_drain(const struct drain_facts *facts)
         summary.reports += facts->ref == 0;
         begin_record(&text, &head, facts->ref ? "drain_end" : "drain_start", pid, thread);
         seq = head.seq;
-        if (have_page())
-            status_page_draining(facts->ref == 0);
         if (writes_json())
             event_json_drain(&text, &head, facts);
         if (writes_text(&text))
@@ -796,6 +802,8 @@ static bool is_worth_a_file(bool has_loops)
 static void refresh_page(bool has_loops)
 {
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
+    static struct status_drain drains[STATUS_DRAINS];    /* child: scratch */
+    struct status_stream streams[STATUS_STREAMS];
     if (!have_page())
         return;
     if (counts_begun) {
@@ -807,6 +815,10 @@ static void refresh_page(bool has_loops)
                         clock_monotonic_ns());
     if (has_loops)
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+    if (sources->streams(streams))
+        status_page_streams(streams);
+    if (drain_enabled)
+        status_page_drains(drains, sources->drains(drains, STATUS_DRAINS));
 }
 
 void report_periodic(bool has_loops)
@@ -846,6 +858,7 @@ static void write_summary(void)
     summary.drain_on = drain_enabled;
     summary.drain = drain_totals();
     summary.loop_count = sources->loops(summary.loops, LAG_LOOP_LIMIT);
+    summary.rescue_count = sources->rescues(summary.rescues, SUMMARY_RESCUES);
     task_name(tid, thread, sizeof thread);
     begin_record(&text, &head, "summary", tid, thread);
     if (writes_json())

@@ -25,6 +25,12 @@ struct report_sources {
     const char *(*cpu_stacks)(void); /* which source is on, or why none is */
     /* Copies at most `limit` loops; returns how many. */
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+    /* The same of what the drainer rescued. */
+    unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
+    /* True when there is something new of stdin, stdout, stderr. */
+    bool (*streams)(struct status_stream out[STATUS_STREAMS]);
+    /* Copies at most `limit`; returns how many pipes are drained. */
+    unsigned (*drains)(struct status_drain *out, unsigned limit);
 };
 
 /* Reads the settings (see settings_read()) into `into`, which is kept. False: the program is left
@@ -32,8 +38,12 @@ struct report_sources {
 bool report_read_settings(char *const *arguments, char *const *environment, bool secure,
                           struct settings *into);
 
+/* After report_read_settings() was true: whether the log, or something that is to be said, cannot
+ * wait for the first call that may block. Makes no system call. */
+bool report_wants_the_start(void);
+
 /* After report_read_settings() was true: takes the log's destination; what was wrong with the
- * settings is logged. False: the program is left out after all. For the constructor. */
+ * settings is logged. False: the program is left out after all. Once, by whoever begins. */
 bool report_prepare(char *const *arguments, char *const *environment,
                     const struct report_sources *from);
 
@@ -67,8 +77,9 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
  * a stuck write: `finding`. */
 /* `members`: one for each link of the chain, or NULL. `blocked_ns`: how long this process has
  * waited; 0: not known. */
-/* Returns its seq; 0: it could not be reported now. */
-uint64_t report_finding(const struct wait_finding *finding, const struct member *members,
+/* `tid`: the thread of this process that waits because of it; 0: not known. Returns its seq; 0: it
+ * could not be reported now. */
+uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns);
 /* The same event as one line of JSON, for PIPESHIM_ACTION=exec:…; `seq` as it was reported. */
 void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
@@ -81,8 +92,8 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
 /* The settings were changed from outside, all at once (struct event_config): `config`. What the
  * log itself does with them it does from now on. */
 bool report_config(const struct setting_change *changes, unsigned count, const char *const *before);
-/* The wait that it was about is over, or another one. */
-void report_finding_over(enum finding_kind kind);
+/* That thread's wait is over, or another one. False: to be said again later. */
+bool report_finding_over(int tid);
 
 /* A pipe that is about to be full: `filling`. */
 void report_filling(int fd, const struct object_facts *object,

@@ -14,7 +14,7 @@
 __attribute__((visibility("default"))) struct status_page pipeshim_status;
 static struct status_page *const page = &pipeshim_status;
 
-_Static_assert((int)FINDING_EOF_NEVER < (int)STATUS_KINDS, "a place for each kind");
+_Static_assert((int)FINDING_KINDS <= (int)STATUS_KINDS, "a place for each kind");
 
 const struct status_page *status_page(void)
 {
@@ -109,6 +109,10 @@ void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t
     if (call) {
         fill_call(call, incident, now_ns);
         call->seq = seq;
+        if (call->fd >= 0 && call->fd < STATUS_STREAMS && call->capacity > 0)
+            page->streams[call->fd] = (struct status_stream){
+                .used = incident->object.pipe.full == 1 ? call->capacity : call->used,
+                .capacity = call->capacity};
     } else {
         page->calls_lost++;
     }
@@ -124,6 +128,20 @@ static unsigned bucket_of(uint64_t ns)
     return bucket;
 }
 
+/* A thread has one wait, and one finding about it. */
+static void forget_finding(int tid)
+{
+    for (uint32_t i = 0; i < page->finding_count; i++) {
+        if (page->findings[i].tid != tid)
+            continue;
+        page->active[page->findings[i].kind]--;
+        page->finding_count--;
+        memmove(&page->findings[i], &page->findings[i + 1],
+                (page->finding_count - i) * sizeof page->findings[0]);
+        return;
+    }
+}
+
 void status_page_unblocked(int tid, uint64_t blocked_ns)
 {
     struct status_call *call = call_of(tid);
@@ -137,8 +155,7 @@ void status_page_unblocked(int tid, uint64_t blocked_ns)
     } else if (page->calls_lost > 0) {
         page->calls_lost--;
     }
-    if (page->found_tid == tid)
-        page->active[page->found_kind] = 0;
+    forget_finding(tid);
     write_end();
 }
 
@@ -161,11 +178,33 @@ void status_page_lag_end(const struct lag_facts *facts)
     write_end();
 }
 
+static void fill_finding(struct status_finding *to, const struct wait_finding *finding, int tid,
+                         uint64_t now_ns)
+{
+    *to = (struct status_finding){.tid = tid, .kind = (int32_t)finding->kind, .found_ns = now_ns};
+    for (unsigned i = 0; i < finding->count && i < STATUS_MEMBERS; i++) {
+        const struct chain_link *link = &finding->chain[i];
+        struct status_member *member = &to->members[to->member_count++];
+        member->pid = link->pid;
+        member->tid = link->tid;
+        member->for_pid = link->for_pid;
+        copy_text(member->name, sizeof member->name, link->name[0] ? link->name : link->comm);
+        copy_text(member->waits_in, sizeof member->waits_in, link->waits_in);
+        copy_text(member->object, sizeof member->object, link->object);
+    }
+}
+
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
 {
     write_begin();
     page->found[finding->kind]++;
-    page->active[finding->kind] = 1;
+    if (tid != 0) {
+        forget_finding(tid);
+        if (page->finding_count == STATUS_FINDINGS)
+            forget_finding(page->findings[0].tid);
+        fill_finding(&page->findings[page->finding_count++], finding, tid, now_ns);
+        page->active[finding->kind]++;
+    }
     page->found_tid = tid;
     page->found_kind = (int32_t)finding->kind;
     page->found_ns = now_ns;
@@ -173,10 +212,10 @@ void status_page_finding(const struct wait_finding *finding, int tid, uint64_t n
     write_end();
 }
 
-void status_page_finding_over(enum finding_kind kind)
+void status_page_finding_over(int tid)
 {
     write_begin();
-    page->active[kind] = 0;
+    forget_finding(tid);
     write_end();
 }
 
@@ -189,16 +228,6 @@ static void fill_loop(struct status_loop *to, const struct loop_statistics *from
     to->lag_max_ns = from->lag_max_ns;
     to->lag_total_ns = from->lag_total_ns;
     memcpy(to->lag_histogram, from->lag_histogram, sizeof to->lag_histogram);
-}
-
-void status_page_draining(bool begins)
-{
-    write_begin();
-    if (begins)
-        page->draining++;
-    else if (page->draining > 0)
-        page->draining--;
-    write_end();
 }
 
 void status_page_refresh(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns)
@@ -224,5 +253,32 @@ void status_page_loops(const struct loop_statistics *loops, unsigned count)
     page->loop_count = count < STATUS_LOOPS ? count : STATUS_LOOPS;
     for (unsigned i = 0; i < page->loop_count; i++)
         fill_loop(&page->loops[i], &loops[i]);
+    write_end();
+}
+
+/* A write that is blocked on it says more: a pipe is full before all its bytes are used. */
+static bool is_blocked_on(int fd)
+{
+    for (uint32_t i = 0; i < page->call_count; i++)
+        if (page->calls[i].fd == fd && page->calls[i].class == CLASS_PIPE_WRITE)
+            return true;
+    return false;
+}
+
+void status_page_streams(const struct status_stream streams[STATUS_STREAMS])
+{
+    write_begin();
+    for (int fd = 0; fd < STATUS_STREAMS; fd++)
+        if (!is_blocked_on(fd))
+            page->streams[fd] = streams[fd];
+    write_end();
+}
+
+void status_page_drains(const struct status_drain *drains, unsigned count)
+{
+    write_begin();
+    page->draining = count;
+    page->drain_count = count < STATUS_DRAINS ? count : STATUS_DRAINS;
+    memcpy(page->drains, drains, page->drain_count * sizeof *drains);
     write_end();
 }

@@ -29,15 +29,17 @@ void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t
 void status_page_unblocked(int tid, uint64_t blocked_ns);
 void status_page_lag(int tid, uint64_t seq, uint64_t since_ns);
 void status_page_lag_end(const struct lag_facts *facts);
-/* `tid`: the thread of this process that is in it; 0: not known. */
+/* `tid`: the thread of this process that waits because of it; 0: not known, and it is only counted,
+ * as nobody could say when it is over. */
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns);
-/* The wait that the finding is about is over. */
-void status_page_finding_over(enum finding_kind kind);
-/* One pipe more, or less, is drained. */
-void status_page_draining(bool begins);
+/* That thread's wait is over. */
+void status_page_finding_over(int tid);
 /* At each scan: what changes all the time. `summary`: NULL before the first report. */
 void status_page_refresh(const struct summary *summary, uint64_t watchdog_cpu_ns, uint64_t now_ns);
 void status_page_loops(const struct loop_statistics *loops, unsigned count);
+void status_page_streams(const struct status_stream streams[STATUS_STREAMS]);
+/* `count` may be more than there is room for, of which the first are given. */
+void status_page_drains(const struct status_drain *drains, unsigned count);
 
 /* Runs on: watchdog; the exit. AS-safe: yes. Blocks: no. */
 #endif

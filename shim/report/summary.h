@@ -14,6 +14,7 @@
 #include "facts/lag_facts.h"
 
 enum {
+    SUMMARY_RESCUES = 8, /* pipes that the drainer kept the program from hanging on */
     SITE_LIMIT = 128,
     SITE_NONE = SITE_LIMIT,     /* no space: counted in `sites_lost` */
     HISTOGRAM_BUCKETS = 40 * 4, /* quarters of powers of two, from 1 us: up to 12 days */
@@ -39,9 +40,11 @@ struct summary {
     uint64_t run_ns; /* since the library became active */
     struct drain_totals drain;
     bool drain_on;
+    unsigned rescue_count;
     unsigned loop_count;
     struct loop_statistics loops[LAG_LOOP_LIMIT];
     struct summary_site sites[SITE_LIMIT];
+    struct drain_rescue rescues[SUMMARY_RESCUES];
 };
 
 void summary_begin(struct summary *summary);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "report/suppress.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "base/utf8.h"
 #include "config/glob.h"
+#include "kernel/short_process.h"
 
 enum { RULE_LIMIT = 256, FILE_LIMIT = 32 * 1024 };
 enum rule_kind {
@@ -87,23 +92,71 @@ void suppress_parse(const char *text, unsigned size,
     }
 }
 
-void suppress_load(const char *file, void (*complain)(const char *line, void *context),
+/* A file that is not read yet. */
+static struct {
+    const char *path;
+    long result; /* its size, or -errno */
+    char text[FILE_LIMIT];
+} file; /* child: constant */
+
+static long read_file(void)
+{
+    long fd = raw_syscall(SYS_openat, AT_FDCWD, file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    long size = raw_syscall(SYS_read, fd, file.text, sizeof file.text);
+    raw_syscall(SYS_close, fd);
+    return size;
+}
+
+static int reader_main(void)
+{
+    short_process_leave_fd_table();
+    raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-rules", 0, 0, 0);
+    file.result = read_file();
+    return 0;
+}
+
+/* The file system may hang, and the start of the program must not. */
+static long read_file_in_time(void)
+{
+    enum { PATIENCE_NS = 50 * NS_PER_MS };
+    static struct short_process reader; /* child: constant */
+    file.result = -EAGAIN;
+    long stack = raw_syscall(SYS_mmap, 0, SHORT_PROCESS_STACK, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if ((stack < 0 && stack > -4096) || !short_process_start(&reader, (char *)stack, reader_main))
+        return -ENOMEM;
+    if (!short_process_wait(&reader, clock_monotonic_ns() + PATIENCE_NS)) {
+        short_process_kill(&reader); /* it keeps its stack */
+        return -ETIMEDOUT;
+    }
+    raw_syscall(SYS_munmap, stack, SHORT_PROCESS_STACK);
+    return file.result;
+}
+
+static const char *reason(long error)
+{
+    switch (error) {
+    case -ETIMEDOUT:
+        return ": was not read within 50 ms (a file system that hangs?); nothing is suppressed";
+    case -ENOMEM:
+        return ": no process can be made to read it (memory or RLIMIT_NPROC?); nothing is "
+               "suppressed";
+    default:
+        return ": cannot be read; expected a readable file of rules; nothing is suppressed";
+    }
+}
+
+void suppress_load(const char *path, void (*complain)(const char *line, void *context),
                    void *context)
 {
-    static char text[FILE_LIMIT]; /* child: constant */
-    long size = raw_syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (size >= 0) {
-        long fd = size;
-        size = raw_syscall(SYS_read, fd, text, sizeof text);
-        raw_syscall(SYS_close, fd);
-    }
-    if (size < 0) {
-        complain_of("PIPESHIM_SUPPRESS=", file, strlen(file),
-                    ": cannot be read; expected a readable file of rules; nothing is suppressed",
-                    complain, context);
-        return;
-    }
-    suppress_parse(text, (unsigned)size, complain, context);
+    file.path = path;
+    long size = read_file_in_time();
+    if (size < 0)
+        complain_of("PIPESHIM_SUPPRESS=", path, strlen(path), reason(size), complain, context);
+    else
+        suppress_parse(file.text, (unsigned)size, complain, context);
 }
 
 static bool fits(unsigned rule, const char *text)

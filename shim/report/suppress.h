@@ -11,9 +11,9 @@
 
 #include "facts/incident.h"
 
-/* Reads the rules in `file`; complains, one line each, of a file that cannot be read and of lines
- * that are no rule (they are ignored). For the constructor. */
-void suppress_load(const char *file, void (*complain)(const char *line, void *context),
+/* Reads the rules in the file `path`; complains, one line each, of a file that cannot be read, or
+ * not in time, and of lines that are no rule (they are ignored). For the constructor. */
+void suppress_load(const char *path, void (*complain)(const char *line, void *context),
                    void *context);
 
 /* The same from text of `size` bytes, which is kept, not copied. */
@@ -24,5 +24,5 @@ void suppress_parse(const char *text, unsigned size,
 bool suppress_match(const struct incident *incident, const char *class_name);
 
 /* Runs on: suppress_load() and suppress_parse(): constructor; suppress_match(): any. AS-safe: yes.
- * Blocks: suppress_load() as long as its file does. */
+ * Blocks: suppress_load() 50 ms, where a file system hangs. */
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "config/parse.h"
+#include "kernel/rights.h"
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/reporter.h"
@@ -90,7 +91,8 @@ static void act(const char *line, const char *event, uint64_t ref, int tid, int 
     if (action() == ACTION_EXEC) {
         command_ref = ref;
         command_tid = tid;
-        if (!action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event,
+        if (!rights_hold() ||
+            !action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event,
                                   settings.number[SETTING_ACTION_LIMIT]))
             report_action("exec", ref, "no process could be made for it", tid);
         return;

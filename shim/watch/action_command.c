@@ -9,19 +9,21 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/clone_on_stack.h"
 #include "base/text_buffer.h"
+#include "kernel/short_process.h"
 #include "process/executable.h"
 #include "process/filters.h"
 #include "process/life.h"
-#include "report/log_writer.h"
 
 enum {
-    STACK_SIZE = 64 * 1024,
     ABOVE_TOP = 64,
+    LONGEST_S = 30,
+    LONGEST_ALONE_S = LONGEST_S + 5,
     VARIABLE_LIMIT = 512,
     ENVIRONMENT_LIMIT = 1024,
 };
@@ -29,8 +31,8 @@ enum {
 /* Of the process that feeds and waits, and of the one that becomes the shell.
  * child: kept, a copy of its own */
 static struct memory {
-    char stack[STACK_SIZE] __attribute__((aligned(64)));
-    char shell_stack[STACK_SIZE] __attribute__((aligned(64)));
+    char stack[SHORT_PROCESS_STACK] __attribute__((aligned(64)));
+    char shell_stack[SHORT_PROCESS_STACK] __attribute__((aligned(64)));
     char event[VARIABLE_LIMIT], pid[VARIABLE_LIMIT], executable[VARIABLE_LIMIT];
     char *environment[ENVIRONMENT_LIMIT + 4];
 } * memory;
@@ -40,18 +42,21 @@ static struct {
     uint64_t limit_ns;
     int input[2];
 } job;
-static _Atomic int32_t holder_tid; /* cleared by the kernel when it is gone */
-static int32_t to_reap;
-static _Atomic int status; /* of the shell; -1: it was killed, -2: it could not be started */
+static struct short_process holder;
+static _Atomic int32_t shell_tid; /* until it is a program of its own */
+/* Of the shell: its exit status, or one of these. */
+enum { KILLED = -1, NOT_STARTED = -2, ALONE = -3 };
+static _Atomic int status;
 static bool is_started;
 
 void action_command_begin(void)
 {
     job.command = job.line = NULL;
     job.input[0] = job.input[1] = 0;
-    atomic_store(&holder_tid, 0);
+    atomic_store(&holder.tid, 0);
     atomic_store(&status, 0);
-    to_reap = 0;
+    atomic_store(&shell_tid, 0);
+    holder.to_reap = 0;
     is_started = false;
 }
 
@@ -75,6 +80,7 @@ static void use_default_signals(void)
 static int shell_main(void)
 {
     enum { KEPT = 3 };
+    const struct itimerval alone = {.it_value = {LONGEST_ALONE_S, 0}};
     const char *const arguments[] = {"sh", "-c", job.command, NULL};
     raw_syscall(SYS_setsid);
     raw_syscall(SYS_chdir, "/");
@@ -86,17 +92,10 @@ static int shell_main(void)
     for (int fd = KEPT; fd < 16; fd++)
         raw_syscall(SYS_close, fd);
     use_default_signals();
+    /* For the case that nobody waits for it any more. */
+    raw_syscall(SYS_setitimer, ITIMER_REAL, &alone, 0);
     raw_syscall(SYS_execve, "/bin/sh", arguments, memory->environment);
     return 127;
-}
-
-static void leave_fd_table(void)
-{
-    if (raw_syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
-        return;
-    if (raw_syscall(SYS_unshare, CLONE_FILES) == 0)
-        for (int fd = 0; fd < 65536; fd++)
-            raw_syscall(SYS_close, fd);
 }
 
 static void wait_for(long shell)
@@ -109,7 +108,7 @@ static void wait_for(long shell)
             raw_syscall(SYS_kill, -shell, SIGKILL); /* its session */
             raw_syscall(SYS_kill, shell, SIGKILL);
             raw_syscall(SYS_wait4, shell, 0, __WALL, 0);
-            atomic_store(&status, -1);
+            atomic_store(&status, KILLED);
             return;
         }
         raw_syscall(SYS_nanosleep, &moment, 0);
@@ -119,23 +118,22 @@ static void wait_for(long shell)
 
 static int keeper_main(void)
 {
-    static _Atomic int32_t unused; /* child: scratch */
-    leave_fd_table();
+    short_process_leave_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-action", 0, 0, 0);
     /* Three that the pipe must not be, so that the shell can have them. */
     for (int fd = 0; fd < 3; fd++)
         raw_syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
     if (raw_syscall(SYS_pipe2, job.input, O_NONBLOCK) != 0) {
-        atomic_store(&status, -2);
+        atomic_store(&status, NOT_STARTED);
         return 0;
     }
     raw_syscall(SYS_fcntl, job.input[0], F_SETFL, 0);
-    long shell =
-        clone_on_stack(CLONE_VM | CLONE_VFORK, memory->shell_stack + STACK_SIZE - ABOVE_TOP,
-                       &unused, 0, shell_main);
+    long shell = clone_on_stack(CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+                                memory->shell_stack + SHORT_PROCESS_STACK - ABOVE_TOP, &shell_tid,
+                                0, shell_main);
     raw_syscall(SYS_close, job.input[0]);
     if (shell <= 0) {
-        atomic_store(&status, -2);
+        atomic_store(&status, NOT_STARTED);
         return 0;
     }
     /* All signals are blocked here: one that does not read it is no reason to die. */
@@ -181,8 +179,6 @@ bool action_command_start(const char *command, const char *line, const char *eve
 {
     if (filters_forbid() & FORBIDS_METRICS) /* the calls that make such a process */
         return false;
-    uint64_t all = ~0ULL;
-    uint64_t before = 0;
     if (is_started)
         return false;
     if (!memory) {
@@ -196,33 +192,44 @@ bool action_command_start(const char *command, const char *line, const char *eve
     job.command = command;
     job.line = line;
     job.limit_ns = limit_ns;
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-    long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
-                               &holder_tid, 0, keeper_main);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-    to_reap = (int32_t)made;
-    is_started = made > 0;
+    atomic_store(&status, ALONE);
+    is_started = short_process_start(&holder, memory->stack, keeper_main);
     return is_started;
 }
 
 const char *action_command_result(void)
 {
-    static char words[48]; /* child: scratch */
+    static char words[64]; /* child: scratch */
     struct text_buffer text;
-    if (!is_started || atomic_load(&holder_tid) != 0 ||
-        raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
+    if (!is_started || !short_process_is_gone(&holder))
         return NULL;
     is_started = false;
     int how = atomic_load(&status);
     text_init(&text, words, sizeof words);
-    if (how == -1) {
+    if (how == KILLED) {
         text_string(&text, "killed after ");
         text_milliseconds(&text, job.limit_ns);
         text_string(&text, " ms");
         return words;
     }
-    if (how == -2)
+    if (how == NOT_STARTED)
         return "could not be started";
+    if (how == ALONE)
+        return "goes on alone: the program changed its rights";
     text_format(&text, "exit %d", how);
     return words;
+}
+
+void action_command_stop(void)
+{
+    enum { PATIENCE_MS = 50 };
+    struct timespec moment = {0, NS_PER_MS / 10};
+    int32_t tid = atomic_load(&holder.tid);
+    if (tid == 0)
+        return;
+    raw_syscall(SYS_kill, tid, SIGKILL);
+    if ((tid = atomic_load(&shell_tid)) != 0)
+        raw_syscall(SYS_kill, tid, SIGKILL);
+    for (int i = 0; i < 10 * PATIENCE_MS && atomic_load(&holder.tid) != 0; i++)
+        raw_syscall(SYS_nanosleep, &moment, 0);
 }

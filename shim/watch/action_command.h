@@ -19,9 +19,13 @@ void action_command_begin(void);
 bool action_command_start(const char *command, const char *line, const char *event,
                           uint64_t limit_ns);
 
+/* Ends the process that waits for the command, which goes on alone: a timer ends it some seconds
+ * after its time. Async-signal-safe. */
+void action_command_stop(void);
+
 /* What became of it, once: "exit 0", "killed after 30000.0 ms". NULL: none was started, or it runs.
  */
 const char *action_command_result(void);
 
-/* Runs on: watchdog. AS-safe: yes. Blocks: no. */
+/* Runs on: watchdog; action_command_stop(): any. AS-safe: yes. Blocks: no. */
 #endif

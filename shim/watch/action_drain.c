@@ -73,9 +73,13 @@ static bool is_write(long number)
     return number == SYS_write || number == SYS_writev || number == SYS_pwritev2;
 }
 
-/* True if a thread of the process sleeps in a write to the descriptor. */
-static bool is_anyone_stuck(int fd)
+/* What the threads do that write to the descriptor: one that has just been woken copies its bytes,
+ * and sleeps again, or returns. */
+enum progress { GONE_ON, MOVES, STUCK };
+
+static enum progress progress_of(int fd)
 {
+    enum progress progress = GONE_ON;
     unsigned bound = slot_bound();
     for (unsigned index = 0; index < bound; index++) {
         struct slot *slot = slot_at(index);
@@ -83,9 +87,12 @@ static bool is_anyone_stuck(int fd)
             continue;
         struct task_call call = task_read_call(slot->tid);
         if (call.status == TASK_IN_CALL && is_write(call.number) && (int)call.arguments[0] == fd)
-            return true;
+            return STUCK;
+        if (call.status == TASK_RUNNING && slot->fd == fd &&
+            (atomic_load_explicit(&slot->sequence, memory_order_acquire) & 1))
+            progress = MOVES;
     }
-    return false;
+    return progress;
 }
 
 /* NULL: it can be drained. */
@@ -190,7 +197,10 @@ static void restore_size(const struct drained *of, long fd)
 static void let_go(struct drained *of, long fd)
 {
     char memory[256];
-    if (!is_anyone_stuck(of->fd)) {
+    enum progress progress = progress_of(of->fd);
+    if (progress == MOVES)
+        return;
+    if (progress == GONE_ON) {
         of->phase = ON;
         say(of, words(memory, sizeof memory,
                       of->now > of->before

@@ -51,7 +51,7 @@ static bool name_called_by(const struct stack_frame_name *caller, struct stack_s
     trace.count = 1;
     trace.pc[0] = function;
     trace.exact[0] = true;
-    return symbolize(&trace, reader, called, 1) == 1 && called->symbol[0] &&
+    return symbolize(&trace, modules_own(), reader, called, 1) == 1 && called->symbol[0] &&
            called->symbol_offset == 0 &&
            (is_in(called, "libc.so") || is_in(called, "libpipeshim.so"));
 }

@@ -16,10 +16,12 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/lag.h"
+#include "watch/late_start.h"
 #include "watch/long_waits.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
+#include "watch/stdio_fill.h"
 
 static void report_there(void *unused)
 {
@@ -38,6 +40,7 @@ static void begin_in_child(void)
     sampler_begin();
     long_waits_begin();
     filling_begin();
+    stdio_fill_begin();
     slow_reader_begin();
     deadlock_begin();
     action_begin();
@@ -51,6 +54,8 @@ static void begin_in_child(void)
 
 bool life_begin(void)
 {
+    if (!life_active() && !late_start())
+        return false;
     int32_t pid = (int32_t)raw_syscall(SYS_getpid);
     int32_t begun = atomic_load(&life->pid);
     if (begun != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The first step in a forked child: the one list of what it resets. scripts/check-child.py finds a
- * mutable static that is not in it. */
+/* The first step in a process: what the constructor has left for later, and in a forked child the
+ * one list of what it resets. scripts/check-child.py finds a mutable static that is not in it. */
 #ifndef PIPESHIM_WATCH_CHILD_H
 #define PIPESHIM_WATCH_CHILD_H
 

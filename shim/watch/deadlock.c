@@ -2,31 +2,32 @@
 #include "watch/deadlock.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/raw_syscall.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
-#include "watch/context.h"
+#include "watch/graph_memory.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
 
 enum {
     FINDINGS = 4,
     REPORTED_LIMIT = 16,
+    HELD_LIMIT = STATUS_FINDINGS,
     COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
+#define GROWING_NS            ((uint64_t)5 * NS_PER_S)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
+/* The sampler comes round more often than that. */
+#define HELD_UNSEEN_NS ((uint64_t)5 * NS_PER_S)
 
-static void *memory; /* the graph's, mapped when first needed; child: kept, it is a mapping */
-static struct wait_graph graph;             /* child: scratch */
+static struct wait_graph *graph;            /* child: scratch, each look begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
 static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
@@ -37,6 +38,14 @@ static uint64_t not_before; /* what the last scans have cost allows none earlier
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
+/* The waits because of which this process is in a finding, as long as they last: the page says so.
+ */
+static struct held_wait {
+    int tid;
+    uint64_t since;       /* as long_waits_since() has it; 0: the sampler has not seen it yet */
+    uint64_t found_ns;    /* CLOCK_MONOTONIC */
+} held_waits[HELD_LIMIT]; /* child: kept, held_count counts them */
+static unsigned held_count;
 static int held_tid; /* the thread of this process in the last one reported; child: scratch */
 static uint64_t held_since;         /* the wait that it was about; 0: none, it is over */
 static enum finding_kind held_kind; /* child: scratch */
@@ -53,18 +62,7 @@ void deadlock_begin(void)
     reported_count = 0;
     to_act = false;
     held_since = 0;
-}
-
-static bool have_memory(void)
-{
-    if (memory)
-        return true;
-    long made = raw_syscall(SYS_mmap, 0, WAIT_GRAPH_MEMORY, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
-    memory = (void *)made;
-    return true;
+    held_count = 0;
 }
 
 static int own_pid(void)
@@ -85,9 +83,9 @@ static bool is_member(const struct wait_finding *finding, int pid)
  * for. */
 static bool waits_in_vain(void)
 {
-    uint32_t own = wait_graph_process(&graph, own_pid());
-    wait_graph_reduce(&graph, ACT_ALL);
-    return own != NO_INDEX && graph.processes[own].loaded && !graph.processes[own].can_act;
+    uint32_t own = wait_graph_process(graph, own_pid());
+    wait_graph_reduce(graph, ACT_ALL);
+    return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
 /* A reader that is away may come back; these do not end as long as nobody interferes. */
@@ -97,22 +95,32 @@ static bool cannot_end(const struct wait_finding *finding)
            finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
- * other end of its own wait, or what keeps from going on whom it waits for. */
-static const struct wait_finding *choose(unsigned count)
+/* Is it this process that does not read? */
+static bool is_awaited(const struct wait_finding *finding)
 {
-    const struct wait_finding *own = NULL, *awaited = NULL;
+    return (finding->kind == FINDING_READER_AWAY || finding->kind == FINDING_BACKLOG) &&
+           finding->chain[0].for_pid == own_pid();
+}
+
+/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
+ * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
+ * what somebody writes. */
+static struct wait_finding *choose(unsigned count)
+{
+    struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
     for (unsigned i = 0; i < count; i++) {
         if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
             return &found[i];
         if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
-        if (!awaited && cannot_end(&found[i]))
-            awaited = &found[i];
+        if (!unread && is_awaited(&found[i]))
+            unread = &found[i];
+        if (!hopeless && cannot_end(&found[i]))
+            hopeless = &found[i];
     }
-    if (own || !awaited)
+    if (own)
         return own;
-    return waits_in_vain() ? awaited : NULL;
+    return hopeless && waits_in_vain() ? hopeless : unread;
 }
 
 static uint64_t identity(const struct wait_finding *finding)
@@ -157,12 +165,41 @@ static void hold(const struct wait_finding *finding, uint64_t seq)
     act_not_before = 0;
 }
 
-static void see_whether_it_holds(void)
+/* The thread of this process that waits because of the finding: a member, or whoever waits for one.
+ * 0: not known. */
+static int waiting_thread(const struct wait_finding *finding)
 {
-    if (held_since == 0 || long_waits_since(held_tid) == held_since)
-        return;
-    held_since = 0;
-    report_finding_over(held_kind);
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == own_pid())
+            return finding->chain[i].tid;
+    return long_waits_oldest();
+}
+
+static void hold_wait(int tid, uint64_t now)
+{
+    unsigned place = 0;
+    while (place < held_count && held_waits[place].tid != tid)
+        place++;
+    if (place == HELD_LIMIT)
+        place = 0;
+    if (place == held_count)
+        held_count++;
+    held_waits[place] = (struct held_wait){tid, long_waits_since(tid), now};
+}
+
+static void see_what_holds(uint64_t now)
+{
+    for (unsigned i = held_count; i-- > 0;) {
+        struct held_wait *wait = &held_waits[i];
+        if (wait->since == 0)
+            wait->since = long_waits_since(wait->tid);
+        bool unseen = wait->since == 0 && now - wait->found_ns < HELD_UNSEEN_NS;
+        bool lasts = wait->since != 0 && long_waits_since(wait->tid) == wait->since;
+        if (!unseen && !lasts && report_finding_over(wait->tid))
+            held_waits[i] = held_waits[--held_count];
+    }
+    if (held_since != 0 && long_waits_since(held_tid) != held_since)
+        held_since = 0;
 }
 
 /* The third look at a wait that was reported. Returns when it is due. */
@@ -172,10 +209,9 @@ static uint64_t act_when_due(uint64_t now)
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
     due = due > act_not_before ? due : act_not_before;
-    if (now < due || !have_memory())
+    if (now < due || !(graph = graph_memory_begin()))
         return due;
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    unsigned count = wait_graph_examine(&graph, own_pid(), found, FINDINGS);
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
     for (unsigned i = 0; i < count && to_act; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
             to_act = !action_on_finding(&found[i], held_seq, held_tid, now - held_since);
@@ -183,36 +219,69 @@ static uint64_t act_when_due(uint64_t now)
     return to_act ? act_not_before : UINT64_MAX;
 }
 
-/* One look at all processes. A suspicion is kept for the scan that confirms it. */
-static void scan(uint64_t now)
+/* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */
+static bool is_missed(const struct wait_finding *finding, uint64_t now)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    const struct wait_finding *finding =
-        choose(wait_graph_examine(&graph, own_pid(), found, FINDINGS));
-    if (finding && is_reported(identity(finding)))
-        finding = NULL;
-    bool confirmed = finding && have_before && wait_finding_confirms(&before, finding);
-    uint64_t seq =
-        confirmed ? report_finding(finding, members_read(finding), own_wait_ns(finding, now)) : 0;
-    if (seq != 0) {
-        reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
-        hold(finding, seq);
+    return !finding && have_before && before.kind == FINDING_BACKLOG &&
+           now - before.seen_ns < GROWING_NS;
+}
+
+/* What is suspected is scanned again soon, and once; a backlog as long as it grows. */
+static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
+{
+    bool grows = finding && finding->kind == FINDING_BACKLOG && finding->grown_rounds > 0;
+    if (is_missed(finding, now)) {
+        confirm_at = now + BETWEEN_TWO_SCANS_NS;
+        return;
     }
-    bool first = finding && !have_before;
+    confirm_at = UINT64_MAX;
+    if (finding && !confirmed && (!have_before || grows))
+        confirm_at =
+            now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
+                                                                       : BETWEEN_TWO_SCANS_NS);
     have_before = finding && !confirmed;
     if (have_before)
         before = *finding;
-    confirm_at = !first            ? UINT64_MAX
-                 : finding->likely ? now + BETWEEN_TWO_ROUNDS_NS
-                                   : now + BETWEEN_TWO_SCANS_NS;
+}
+
+/* Does what was suspected hold? Counts the rounds of a backlog. */
+static bool is_confirmed(struct wait_finding *finding)
+{
+    if (!finding || !have_before || !wait_finding_confirms(&before, finding))
+        return false;
+    if (finding->kind != FINDING_BACKLOG)
+        return true;
+    finding_backlog_grew(&before, finding);
+    return finding->grown_rounds >= BACKLOG_ROUNDS;
+}
+
+/* One scan of all processes. A suspicion is kept for the scan that confirms it. */
+static void scan(uint64_t now)
+{
+    graph = graph_memory_begin();
+    struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
+    if (finding && is_reported(identity(finding)))
+        finding = NULL;
+    bool confirmed = is_confirmed(finding);
+    int tid = confirmed ? waiting_thread(finding) : 0;
+    uint64_t seq =
+        confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
+                  : 0;
+    if (seq != 0) {
+        if (tid != 0)
+            hold_wait(tid, now);
+        reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
+        hold(finding, seq);
+    }
+    keep_suspicion(finding, confirmed, now);
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    if (wait_graph_may_be_stuck(&graph, own_pid()))
+    graph = graph_memory_begin();
+    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
@@ -242,7 +311,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
-    if (!have_memory())
+    if (!graph_memory_begin())
         return now + LONGEST_PAUSE_NS;
     uint64_t next = scan_stuck_write(now, stuck);
     if (now >= confirm_at)
@@ -255,7 +324,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
-    see_whether_it_holds();
+    see_what_holds(now);
     uint64_t act_at = act_when_due(now);
     uint64_t next = scan_if_due(now, stuck);
     return act_at < next ? act_at : next;

@@ -13,6 +13,7 @@
 #include "drain/finish.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
+#include "drain/settings.h"
 #include "drain/space.h"
 #include "drain/stream.h"
 #include "drain/unsent.h"
@@ -26,6 +27,7 @@
 #include "watch/drain_spool.h"
 #include "watch/exit_readers.h"
 #include "watch/proof.h"
+#include "watch/rescues.h"
 #include "watch/thread.h"
 
 enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
@@ -70,6 +72,7 @@ void drain_watch_begin_in_child(void)
     fallbacks_reported = 0;
     wait_reported = 0;
     drain_spool_begin_in_child();
+    rescues_begin_in_child();
     next_drop_scan = 0;
     atomic_store(&lock, 0);
 }
@@ -110,14 +113,27 @@ static void report_end(struct reported_episode *episode)
     episode->ref = 0;
 }
 
-/* An episode that began and ended between two scans is in the summary only. */
-static bool scan_stream(struct stream *stream, struct reported_episode *episode, uint64_t now,
+/* `behind` queues what is read at once as well: there it is worth a word when the reader takes
+ * nothing for as long as a stuck write is reported after. */
+static bool is_ordinary_queue(uint64_t standing_ns)
+{
+    return drain_settings.write_behind_mode && standing_ns < context_threshold_ns(CLASS_PIPE_WRITE);
+}
+
+/* An episode that began and ended between two scans is in the summary only. `scan`: by the
+ * watchdog, else the process ends. */
+static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64_t now, bool scan,
                         bool with_peers)
 {
+    struct stream *stream = &drain_state->streams[index];
+    uint64_t standing_ns = rescues_note(index, now, NULL, !scan);
     uint32_t number = atomic_load(&stream->episode);
     bool runs = atomic_load(&stream->ended_ns) == 0;
     if (number != episode->episode) {
-        report_end(episode); /* its figures are those of the last scan */
+        if (episode->ref != 0)
+            report_end(episode); /* its figures are those of the last scan */
+        if (runs && is_ordinary_queue(standing_ns))
+            return true;
         episode->episode = number;
         if (!runs)
             return false;
@@ -125,10 +141,11 @@ static bool scan_stream(struct stream *stream, struct reported_episode *episode,
         episode->facts.ref = 0;
         measure(stream, &episode->facts, now);
         name_object(stream, &episode->facts, with_peers);
+        rescues_note(index, now, &episode->facts.object, !scan);
         episode->ref = report_drain(&episode->facts);
     }
     if (episode->ref == 0)
-        return false;
+        return runs;
     measure(stream, &episode->facts, now);
     if (!runs)
         report_end(episode);
@@ -274,7 +291,7 @@ static void report_fallbacks(void)
                     "others block as they would without it");
 }
 
-static bool scan_streams(uint64_t now, bool with_peers)
+static bool scan_streams(uint64_t now, bool scan)
 {
     bool open = false;
     uint32_t known = atomic_load(&drain_state->known);
@@ -285,12 +302,33 @@ static bool scan_streams(uint64_t now, bool with_peers)
     unsigned begun = 0;
     for (uint32_t i = 0; i < known; i++) {
         uint32_t before = reported[i].episode;
-        open |= scan_stream(&drain_state->streams[i], &reported[i], now,
-                            with_peers && begun < WITH_PEERS_IN_A_SCAN);
+        open |= scan_stream(i, &reported[i], now, scan, scan && begun < WITH_PEERS_IN_A_SCAN);
         begun += reported[i].episode != before;
     }
     report_fallbacks();
     return open;
+}
+
+unsigned drain_watch_drains(struct status_drain *out, unsigned limit)
+{
+    unsigned count = 0;
+    uint32_t known = atomic_load(&drain_state->known);
+    for (uint32_t i = 0; i < known; i++) {
+        struct stream *stream = &drain_state->streams[i];
+        struct channel *channel = atomic_load(&stream->channel);
+        if (!atomic_load(&stream->running) || atomic_load(&stream->ended_ns) != 0 || !channel)
+            continue;
+        uint64_t tail = atomic_load(&channel->tail);
+        uint64_t head = channel_head(channel);
+        if (count < limit)
+            out[count] = (struct status_drain){.fd = atomic_load(&stream->fd),
+                                               .inode = atomic_load(&stream->inode),
+                                               .queued_bytes = head > tail ? head - tail : 0,
+                                               .taken_bytes = atomic_load(&stream->episode_bytes),
+                                               .begun_ns = atomic_load(&stream->started_ns)};
+        count++;
+    }
+    return count;
 }
 
 uint64_t drain_watch_scan(uint64_t now)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts/status_page.h"
+
 /* On the watchdog thread. Returns when to call again (CLOCK_MONOTONIC, ns). A few loads when
  * nothing is drained. */
 uint64_t drain_watch_scan(uint64_t now);
@@ -23,6 +25,9 @@ void drain_watch_prepare(void);
 
 /* A forked child: what its parent reported is not its to end. */
 void drain_watch_begin_in_child(void);
+
+/* Pipes with something in the queue now: copies at most `limit`, returns how many there are. */
+unsigned drain_watch_drains(struct status_drain *out, unsigned limit);
 
 /* Runs on: watchdog; drain_watch_end(): the thread that ends. AS-safe: yes. Blocks: no. */
 #endif

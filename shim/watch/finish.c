@@ -11,6 +11,7 @@
 #include "watch/judge.h"
 #include "watch/lag.h"
 #include "watch/metrics.h"
+#include "watch/refused_writes.h"
 #include "watch/thread.h"
 
 static void speak(void *unused)
@@ -21,6 +22,7 @@ static void speak(void *unused)
     watchdog_thread_hold_at_exit(deadline);
     judge_end_all();
     lag_end_all();
+    refused_writes_finish();
     metrics_finish(deadline);
     report_finish(deadline);
     /* What still runs may hang: libc empties its streams behind the destructors. */

@@ -49,6 +49,8 @@ static bool is_of_interest(const struct task_call *call)
     case WAIT_EPOLL:
     case WAIT_CHILD:
     case WAIT_LOCK:
+    case WAIT_CONNECT: /* these are no member of a cycle, and perhaps a reader that does not read */
+    case WAIT_SLEEP:
         return true;
     default:
         return false;
@@ -138,4 +140,13 @@ uint64_t long_waits_since(int tid)
         if (waits[i].tid == tid)
             return waits[i].since_ns;
     return 0;
+}
+
+int long_waits_oldest(void)
+{
+    const struct long_wait *oldest = NULL;
+    for (unsigned i = 0; i < bound; i++)
+        if (waits[i].tid != 0 && (!oldest || waits[i].since_ns < oldest->since_ns))
+            oldest = &waits[i];
+    return oldest ? oldest->tid : 0;
 }

@@ -31,5 +31,8 @@ bool long_waits_due(uint64_t now, uint64_t *next);
 /* Since when the thread has waited, as far as it was seen; 0: it was not. */
 uint64_t long_waits_since(int tid);
 
+/* The thread whose wait is the oldest; 0: none waits. */
+int long_waits_oldest(void);
+
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -4,57 +4,75 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "explain/member_stack.h"
 #include "explain/python/member_python.h"
 #include "explain/user_frame.h"
 #include "kernel/object_reader.h"
-#include "kernel/source_line.h"
-#include "kernel/task.h"
+#include "kernel/thread_moment.h"
 #include "process/life.h"
 #include "watch/context.h"
 #include "watch/javascript_frames.h"
 #include "watch/thread_stack.h"
 
-static struct member
-    *members; /* CHAIN_LIMIT of them, mapped when first needed; child: kept, a mapping */
+/* All members of one chain may take so long together: Node's symbols are many. */
+#define BUDGET_NS ((uint64_t)100 * NS_PER_MS)
+
+/* Of one chain, mapped when first needed. child: kept, it is a mapping */
+static struct {
+    struct member member[CHAIN_LIMIT];
+    struct member_stack_room room[CHAIN_LIMIT];
+    unsigned char work[] __attribute__((aligned(16)));
+} * members;
 
 static bool have_memory(void)
 {
     if (members)
         return true;
-    long made = raw_syscall(SYS_mmap, 0, CHAIN_LIMIT * sizeof *members, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long made =
+        raw_syscall(SYS_mmap, 0, sizeof *members + member_stack_workspace_size(),
+                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (made < 0 && made > -4096)
         return false;
-    members = (struct member *)made;
+    members = (void *)made;
     return true;
 }
 
-static void read_python(const struct chain_link *link, struct member *member)
+/* A thread of another process, or a further one of this process. */
+static void read_stack(const struct chain_link *link, uint64_t deadline,
+                       struct member_stack_room *room, struct member *member)
 {
-    bool own = link->pid == atomic_load(&life->pid);
-    struct memory_reader memory = own ? *context_memory() : memory_reader_process(link->pid);
-    if (settings.number[SETTING_PYTHON] && (own || (context_permitted_access() & ACCESS_MEMORY)))
-        member_read_python(&memory, link->pid, link->tid, settings_stack_depth(&settings), member);
+    const struct member_stack_wish wish = {.depth = settings_stack_depth(&settings),
+                                           .python = settings.number[SETTING_PYTHON],
+                                           .javascript = settings.number[SETTING_JAVASCRIPT],
+                                           .deadline_ns = deadline};
+    if (context_permitted_access() & ACCESS_MEMORY)
+        member_stack_read((struct member_stack_workspace *)members->work, link->pid, link->tid,
+                          &wish, room, member);
+    else
+        member->note = "its stack may not be read under this program's seccomp filter";
 }
 
-static void read_source(const struct chain_link *link, struct member *member)
+static void read_own_python(const struct chain_link *link, struct member *member)
 {
-    int user = user_frame_python(member->python, member->python_count);
-    if (user >= 0)
-        source_line_read(link->pid, member->python[user].file, member->python[user].line,
-                         member->source);
+    unsigned depth = settings_stack_depth(&settings);
+    if (!settings.number[SETTING_PYTHON] || link->runtime != RUNTIME_PYTHON)
+        return;
+    member_read_python(context_memory(), link->pid, link->tid, depth, member);
+    /* asyncio waits for its children in threads of its own, in which nothing is the user's. */
+    if (link->tid != link->pid && user_frame_python(member->python, member->python_count) < 0)
+        member_read_python(context_memory(), link->pid, link->pid, depth, member);
 }
 
-/* The C stack of a thread of this process, which sleeps in a call. */
-static void read_own_stack(const struct chain_link *link, struct member *member)
+/* The C and JavaScript stacks of a thread of this process. */
+static void read_own_frames(const struct thread_moment *moment, struct member *member)
 {
     static struct incident incident; /* only for its frames; child: scratch */
-    struct task_call call = task_read_call(link->tid);
     memset(&incident, 0, sizeof incident);
     thread_stack_clear();
-    if (!thread_stack_wanted() || call.status != TASK_IN_CALL ||
-        !stack_snapshot_take_pc_sp(context_memory(), call.pc, call.sp, thread_stack_snapshot()))
+    if (!stack_snapshot_take_pc_sp(context_memory(), moment->pc, moment->sp,
+                                   thread_stack_snapshot()))
         return;
     thread_stack_unwind(context_memory());
     thread_stack_name(context_memory(), &incident);
@@ -68,36 +86,40 @@ static void read_own_stack(const struct chain_link *link, struct member *member)
     member->javascript_omitted = incident.javascript_omitted;
 }
 
-static void read_member(const struct chain_link *link, bool own_stack, struct member *member)
+/* Of a thread of this process, as far as it slept all the time. */
+static void read_own_stack(const struct chain_link *link, struct member *member)
 {
-    struct text_buffer text;
-    member->where[0] = member->source[0] = '\0';
-    member->python_count = member->python_omitted = member->frame_count = 0;
-    member->javascript_count = member->javascript_omitted = 0;
-    member->javascript = NULL;
-    member->frames = NULL;
-    member->note = NULL;
-    if (settings_stack_depth(&settings) == 0)
+    struct thread_moment before, after;
+    thread_moment_read(link->pid, link->tid, &before);
+    read_own_python(link, member);
+    if (before.status == MOMENT_ASLEEP)
+        read_own_frames(&before, member);
+    thread_moment_read(link->pid, link->tid, &after);
+    if (before.status != MOMENT_ASLEEP || thread_moment_same(&before, &after))
         return;
-    if (link->runtime == RUNTIME_PYTHON)
-        read_python(link, member);
-    read_source(link, member);
-    if (own_stack)
-        read_own_stack(link, member);
-    text_init(&text, member->where, sizeof member->where);
-    user_frame_words(&text, member->python, member->python_count, member->javascript,
-                     member->javascript_count, member->frames, member->frame_count);
+    memset(member, 0, sizeof *member);
+    member->note = "it ran on while its stack was read: nothing of that is certain";
 }
 
 const struct member *members_read(const struct wait_finding *finding)
 {
     if (!have_memory())
         return NULL;
-    bool have_own = false; /* there is space for the C stack of one thread */
+    uint64_t deadline = clock_monotonic_ns() + BUDGET_NS;
+    bool have_own = false; /* the C stack of one thread has its own memory */
     for (unsigned i = 0; i < finding->count; i++) {
-        bool own_stack = !have_own && finding->chain[i].pid == atomic_load(&life->pid);
-        read_member(&finding->chain[i], own_stack, &members[i]);
-        have_own |= own_stack;
+        const struct chain_link *link = &finding->chain[i];
+        struct member *member = &members->member[i];
+        memset(member, 0, sizeof *member);
+        if (settings_stack_depth(&settings) == 0)
+            continue;
+        if (!have_own && link->pid == atomic_load(&life->pid)) {
+            have_own = true;
+            read_own_stack(link, member);
+        } else {
+            read_stack(link, deadline, &members->room[i], member);
+        }
+        member_stack_where(link->pid, member);
     }
-    return members;
+    return members->member;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Where each process of a chain stands in its code, read while it sleeps: nothing is stopped,
- * signalled or traced. Of this process's own threads Python frames and the C stack; of another
- * process what process_vm_readv(2) allows (the rules of ptrace: a process under Yama may not read
- * its parent's memory; then `note` says so).
+ * signalled or traced. Python, JavaScript and C frames, of this process's thread and of the others
+ * as far as process_vm_readv(2) allows (the rules of ptrace: a process under Yama may not read its
+ * parent's memory; then `note` says so).
  */
 #ifndef PIPESHIM_WATCH_MEMBERS_H
 #define PIPESHIM_WATCH_MEMBERS_H
@@ -12,7 +12,8 @@
 #include "graph/finding.h"
 
 /* One member for each link of the chain, valid until the next call; NULL without memory for it.
- * Some 300 us a member. */
+ * Some 300 us a member, some 10 ms if it is Node's; what has not been begun after 100 ms is left
+ * out, and said. */
 const struct member *members_read(const struct wait_finding *finding);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */

@@ -3,40 +3,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/futex.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
-#include "base/clone_on_stack.h"
-#include "kernel/task.h"
+#include "base/raw_syscall.h"
+#include "kernel/rights.h"
+#include "kernel/short_process.h"
 #include "process/executable.h"
 #include "process/filters.h"
 #include "process/life.h"
 #include "report/log.h"
 #include "report/log_path.h"
-#include "report/log_writer.h"
 #include "report/metrics_text.h"
 #include "report/reporter.h"
 #include "report/status_page.h"
 
 enum {
-    STACK_SIZE = 64 * 1024,
-    ABOVE_TOP = 64,
     FIRST_AFTER_NS = NS_PER_S, /* a short-lived command leaves no file, not even for a moment */
 };
 
 /* The writer's stack, the text and the names, mapped at the first file.
  * child: kept, a copy of its own */
 static struct memory {
-    char stack[STACK_SIZE] __attribute__((aligned(64)));
+    char stack[SHORT_PROCESS_STACK] __attribute__((aligned(64)));
     char text[METRICS_GROUP_SIZE];
+    struct status_page page; /* with its series bounded */
     char path[LOG_PATH_LIMIT];
     char temporary[LOG_PATH_LIMIT];
 } * memory;
@@ -48,10 +42,8 @@ static uint64_t next_write; /* child: kept, begin() sets it anew */
 static size_t length;       /* of the text; 0: the file is to be removed; child: kept, as above */
 static bool was_reported;   /* that it cannot be; child: kept, as above */
 static bool is_off;         /* child: kept, what was wrong stays wrong */
-/* Cleared by the kernel when it is gone; child: kept, begin() sets it anew */
-static _Atomic int32_t writer_tid;
-static int32_t to_reap;          /* child: kept, as above */
-static _Atomic long write_error; /* child: kept, as above */
+static struct short_process writer; /* child: kept, begin() sets it anew */
+static _Atomic long write_error;    /* child: kept, as above */
 
 static const char *pattern(void)
 {
@@ -63,15 +55,6 @@ void metrics_prepare(void)
     if (*pattern() && *pattern() != '/' &&
         (raw_syscall(SYS_getcwd, directory, sizeof directory) < 0 || directory[0] != '/'))
         directory[0] = '\0';
-}
-
-static void leave_fd_table(void)
-{
-    if (raw_syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
-        return;
-    if (raw_syscall(SYS_unshare, CLONE_FILES) == 0)
-        for (int fd = 0; fd < 65536; fd++)
-            raw_syscall(SYS_close, fd);
 }
 
 static long write_all(long fd)
@@ -105,7 +88,7 @@ static long replace_file(void)
 
 static int writer_main(void)
 {
-    leave_fd_table();
+    short_process_leave_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-metric", 0, 0, 0);
     if (length > 0)
         atomic_store(&write_error, replace_file());
@@ -114,27 +97,9 @@ static int writer_main(void)
     return 0;
 }
 
-/* True when the last writer is no more. */
-static bool is_gone(void)
-{
-    if (atomic_load(&writer_tid) != 0)
-        return false;
-    if (to_reap != 0 && raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
-        return false;
-    to_reap = 0;
-    return true;
-}
-
 static bool start_writer(void)
 {
-    uint64_t all = ~0ULL;
-    uint64_t before = 0;
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-    long made = clone_on_stack(LOG_WRITER_CLONE_FLAGS, memory->stack + STACK_SIZE - ABOVE_TOP,
-                               &writer_tid, 0, writer_main);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-    to_reap = made > 0 ? (int32_t)made : 0;
-    return made > 0;
+    return short_process_start(&writer, memory->stack, writer_main);
 }
 
 static bool make_paths(void)
@@ -153,8 +118,8 @@ static bool begin(uint64_t now)
     owner = atomic_load(&life->pid);
     next_write = now + FIRST_AFTER_NS;
     was_reported = is_off = false;
-    to_reap = 0;
-    atomic_store(&writer_tid, 0);
+    writer.to_reap = 0;
+    atomic_store(&writer.tid, 0);
     atomic_store(&write_error, 0);
     if (memory)
         return make_paths();
@@ -196,10 +161,12 @@ static void render(uint64_t now)
             text_char(&text, *p);
     if (settings.text[SETTING_METRICS_LABELS][0])
         text_char(&text, '"');
-    struct metrics_group group = {.labels = labels, .page = status_page()};
-    metrics_see(&group, group.page);
+    memset(&memory->page, 0, sizeof memory->page);
+    metrics_add(&memory->page, status_page(), true);
+    struct metrics_group group = {.labels = labels, .page = &memory->page};
+    metrics_see(&group, status_page());
     text_init(&text, memory->text, sizeof memory->text);
-    metrics_render(&text, &group, 1, now, !ends_with(memory->path, ".prom"));
+    metrics_render(&text, &group, 1, NULL, now, !ends_with(memory->path, ".prom"));
     length = text.truncated ? 0 : text.length;
 }
 
@@ -230,7 +197,7 @@ uint64_t metrics_poll(uint64_t now)
         is_off = true;
         return UINT64_MAX;
     }
-    if (!is_gone())
+    if (!short_process_is_gone(&writer))
         return now + NS_PER_S;
     long error = atomic_exchange(&write_error, 0);
     if (error < 0 && !was_reported)
@@ -239,6 +206,8 @@ uint64_t metrics_poll(uint64_t now)
         return next_write;
     next_write = now + settings.number[SETTING_METRICS_EVERY];
     render(now);
+    if (!rights_hold())
+        return UINT64_MAX;
     if (length > 0 && !start_writer() && !was_reported) {
         was_reported = true;
         report_line(
@@ -248,31 +217,19 @@ uint64_t metrics_poll(uint64_t now)
     return now + NS_PER_S < next_write ? now + NS_PER_S : next_write;
 }
 
-/* False: it hangs, on a disk. On a busy machine it may only want a CPU. */
-static bool wait_until_gone(uint64_t deadline)
-{
-    enum { STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S, MOMENT_NS = 20 * NS_PER_MS };
-    struct timespec moment = {0, 100L * NS_PER_US};
-    uint64_t last = clock_monotonic_ns() + STARVED_FOR_NS;
-    while (!is_gone()) {
-        int32_t tid = atomic_load(&writer_tid);
-        uint64_t now = clock_monotonic_ns();
-        if (now >= deadline && tid != 0) {
-            if (!task_wants_cpu(tid) || now >= last)
-                return false;
-            deadline = now + MOMENT_NS;
-        }
-        raw_syscall(SYS_nanosleep, &moment, 0);
-    }
-    return true;
-}
-
 void metrics_finish(uint64_t deadline_ns)
 {
     if (!*pattern() || is_off || !memory || owner != atomic_load(&life->pid) ||
-        (filters_forbid() & FORBIDS_METRICS) || !wait_until_gone(deadline_ns) || length == 0)
+        (filters_forbid() & FORBIDS_METRICS) || !short_process_wait(&writer, deadline_ns) ||
+        length == 0)
         return;
     length = 0; /* remove it */
     if (start_writer())
-        wait_until_gone(clock_monotonic_ns() + 20 * (uint64_t)NS_PER_MS);
+        short_process_wait(&writer, clock_monotonic_ns() + 20 * (uint64_t)NS_PER_MS);
+}
+
+void metrics_stop(void)
+{
+    if (owner == atomic_load(&life->pid))
+        short_process_stop(&writer);
 }

@@ -21,5 +21,9 @@ uint64_t metrics_poll(uint64_t now);
  * the latest. */
 void metrics_finish(uint64_t deadline_ns);
 
-/* Runs on: watchdog; the exit. AS-safe: yes. Blocks: no, metrics_finish() as said. */
+/* Ends the process that writes it: waits 50 ms for it, then kills it. Async-signal-safe. */
+void metrics_stop(void);
+
+/* Runs on: watchdog; the exit; metrics_stop(): any. AS-safe: yes. Blocks: no,
+ * metrics_finish() and metrics_stop() as said. */
 #endif

@@ -15,10 +15,10 @@
 
 #include "base/raw_syscall.h"
 #include "kernel/memory_reader.h"
+#include "kernel/short_process.h"
 #include "kernel/status.h"
 #include "process/life.h"
 #include "report/log.h"
-#include "report/log_writer.h"
 #include "watch/seccomp_evaluate.h"
 
 #define ANY_ARGUMENTS(number)                                                                      \
@@ -89,12 +89,12 @@ static const struct {
     unsigned forbids;
 } useful_calls[] = {
     {ANY_ARGUMENTS(SYS_process_vm_readv), FORBIDS_MEMORY},
-    {WITH(SYS_clone, 0, LOG_WRITER_CLONE_FLAGS), FORBIDS_WRITER},
+    {WITH(SYS_clone, 0, SHORT_PROCESS_FLAGS), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_wait4), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_kill), FORBIDS_WRITER},
     {WITH(SYS_close_range, 2, 0), FORBIDS_WRITER},
     {WITH(SYS_rt_sigaction, 0, SIGTERM), FORBIDS_WRITER},
-    {WITH(SYS_clone, 0, LOG_WRITER_CLONE_FLAGS), FORBIDS_METRICS},
+    {WITH(SYS_clone, 0, SHORT_PROCESS_FLAGS), FORBIDS_METRICS},
     {ANY_ARGUMENTS(SYS_wait4), FORBIDS_METRICS},
     {WITH(SYS_close_range, 2, CLOSE_RANGE_UNSHARE), FORBIDS_METRICS},
     {ANY_ARGUMENTS(SYS_fchmod), FORBIDS_METRICS},
@@ -108,6 +108,10 @@ static const struct {
     {ANY_ARGUMENTS(SYS_sendto), FORBIDS_SOCKETS},
     {ANY_ARGUMENTS(SYS_recvfrom), FORBIDS_SOCKETS},
     {ANY_ARGUMENTS(SYS_recvmsg), FORBIDS_SOCKETS},
+    {ANY_ARGUMENTS(SYS_sendmsg), FORBIDS_JOURNAL},
+    {ANY_ARGUMENTS(SYS_memfd_create), FORBIDS_JOURNAL},
+    {ANY_ARGUMENTS(SYS_writev), FORBIDS_JOURNAL},
+    {WITH(SYS_fcntl, 1, F_ADD_SEALS), FORBIDS_JOURNAL},
     {ANY_ARGUMENTS(SYS_perf_event_open), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_create), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_settime), FORBIDS_SAMPLING},
@@ -221,7 +225,8 @@ static void judge_filter(const struct sock_fprog *filter, unsigned flags,
     request->forbids = forbidden_by(filter);
     /* Many sandboxes forbid sockets, few logs need them. */
     request->allows_watching = allows_all(filter, needed_calls, COUNT(needed_calls)) &&
-                               !(log_uses_sockets() && (request->forbids & FORBIDS_SOCKETS));
+                               !(log_uses_sockets() && (request->forbids & FORBIDS_SOCKETS)) &&
+                               !(log_uses_journal() && (request->forbids & FORBIDS_JOURNAL));
     request->allows_draining = allows_all(filter, draining_calls, COUNT(draining_calls));
 }
 

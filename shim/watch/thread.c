@@ -18,9 +18,9 @@
 #include "kernel/task.h"
 #include "process/filters.h"
 #include "process/life.h"
-#include "report/log_writer.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
+#include "watch/companions.h"
 #include "watch/thread_memory.h"
 
 enum {
@@ -280,12 +280,13 @@ void watchdog_thread_report(void)
 bool watchdog_thread_hold(void)
 {
     atomic_store(&life->held_until, clock_monotonic_ns() + (uint64_t)LONGEST_HOLD_S * NS_PER_S);
-    log_writer_stop(); /* it has the same rights */
-    if (watchdog_thread_stop(false, LONGEST_STOP_MS))
-        return true;
-    atomic_fetch_or(&life->unreported, UNREPORTED_LINGERED);
-    watchdog_thread_report();
-    return false;
+    bool stopped = watchdog_thread_stop(false, LONGEST_STOP_MS);
+    if (!stopped) {
+        atomic_fetch_or(&life->unreported, UNREPORTED_LINGERED);
+        watchdog_thread_report();
+    }
+    companions_stop(); /* last: both may have made one */
+    return stopped;
 }
 
 void watchdog_thread_hold_at_exit(uint64_t deadline)

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "base/address_sanitizer.h"
 #include "base/raw_syscall.h"
 
 enum {
@@ -33,6 +34,7 @@ bool thread_memory_take(struct thread_memory *memory)
 {
     if (!mapping && !make_mapping())
         return false;
+    stack_begins_anew(mapping + GUARD_SIZE, STACK_SIZE);
     /* Inside the stack, not at its end: valgrind looks for the mapping that it is in. */
     memory->stack_top = mapping + GUARD_SIZE + STACK_SIZE - 64;
     void **head = (void **)(mapping + MAPPING_SIZE - HEAD_SIZE / 2);

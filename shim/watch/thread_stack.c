@@ -33,7 +33,7 @@ void thread_stack_unwind(const struct memory_reader *memory)
 {
     unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
                                                       : settings_stack_depth(&settings);
-    unwind_snapshot(&snapshot, memory, depth, &trace);
+    unwind_snapshot(&snapshot, modules_own(), memory, depth, &trace);
 }
 
 const struct stack_trace *thread_stack_trace(void)
@@ -103,7 +103,8 @@ static unsigned without_own_frames(unsigned count)
 
 void thread_stack_name(const struct memory_reader *memory, struct incident *incident)
 {
-    unsigned count = (unsigned)symbolize(&trace, memory, names, settings_stack_depth(&settings));
+    unsigned count =
+        (unsigned)symbolize(&trace, modules_own(), memory, names, settings_stack_depth(&settings));
     name_compiled_frames(count);
     incident->frames = names;
     incident->frame_count = without_own_frames(count);

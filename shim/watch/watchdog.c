@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "slots/slot.h"
 #include "watch/action.h"
+#include "watch/companions.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
@@ -23,8 +24,10 @@
 #include "watch/long_waits.h"
 #include "watch/metrics.h"
 #include "watch/proof.h"
+#include "watch/refused_writes.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
+#include "watch/stdio_fill.h"
 
 enum {
     SCANS_PER_THRESHOLD = 10,
@@ -198,6 +201,7 @@ void watchdog_run(void)
     long_waits_begin();
     deadlock_begin();
     filling_begin();
+    stdio_fill_begin();
     slow_reader_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
@@ -208,6 +212,8 @@ void watchdog_run(void)
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
         scan_again_at(&scan, filling_scan(scan.now, scan.activity));
         scan_again_at(&scan, drain_watch_scan(scan.now));
+        refused_writes_scan();
+        stdio_fill_scan(scan.now, scan.activity);
         report_periodic(event_loops_any());
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));
@@ -221,4 +227,7 @@ void watchdog_run(void)
         sleep_until(scan.next, clock_monotonic_ns());
     }
     cpu_stacks_stop();
+    /* Unless it was told to end: the program has given up rights, unannounced. */
+    if (!atomic_load(&life->leave) && !atomic_load(&life->stop))
+        companions_stop();
 }

@@ -2,7 +2,8 @@
 /*
  * What the library costs at the start of programs: /bin/true, watched, left out and off, and a
  * shell script of 1,000 short commands. Each round starts all of them in turn, so that a noisy
- * machine is noisy for all.   start LIBRARY [ROUNDS]
+ * machine is noisy for all. Beside the time that passes, that on a CPU (rusage): it does not depend
+ * on who else wants one.   start LIBRARY [ROUNDS]
  */
 #include <errno.h>
 #include <spawn.h>
@@ -32,8 +33,17 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* In us; `faults` gets the page faults of the program. */
-static double run(char *const *command, const struct way *way, const char *library, long *faults)
+struct cost {
+    double time, cpu; /* us */
+    long faults;
+};
+
+static double us(struct timeval time)
+{
+    return (double)time.tv_sec * 1e6 + (double)time.tv_usec;
+}
+
+static struct cost run(char *const *command, const struct way *way, const char *library)
 {
     char preload[4096];
     char *environment[4] = {"PATH=/usr/bin:/bin"};
@@ -57,35 +67,47 @@ static double run(char *const *command, const struct way *way, const char *libra
         fprintf(stderr, "start: %s failed\n", command[0]);
         exit(1);
     }
-    *faults = usage.ru_minflt;
-    return (double)(end.tv_sec - begin.tv_sec) * 1e6 + (double)(end.tv_nsec - begin.tv_nsec) / 1e3;
+    return (struct cost){
+        .time =
+            (double)(end.tv_sec - begin.tv_sec) * 1e6 + (double)(end.tv_nsec - begin.tv_nsec) / 1e3,
+        .cpu = us(usage.ru_utime) + us(usage.ru_stime),
+        .faults = usage.ru_minflt,
+    };
 }
 
 static void measure(const char *name, char *const *command, const char *library, int rounds,
                     int way_count)
 {
-    double *times[WAYS];
+    double *times[WAYS], *cpu[WAYS];
     long faults[WAYS];
     for (int w = 0; w < way_count; w++)
-        if (!(times[w] = calloc((size_t)rounds, sizeof **times)))
+        if (!(times[w] = calloc((size_t)rounds, sizeof **times)) ||
+            !(cpu[w] = calloc((size_t)rounds, sizeof **cpu)))
             exit(1);
     for (int round = 0; round < rounds; round++)
-        for (int w = 0; w < way_count; w++)
-            times[w][round] = run(command, &ways[w], library, &faults[w]);
-    for (int w = 0; w < way_count; w++)
-        qsort(times[w], (size_t)rounds, sizeof **times, compare);
+        for (int w = 0; w < way_count; w++) {
+            struct cost cost = run(command, &ways[w], library);
+            times[w][round] = cost.time;
+            cpu[w][round] = cost.cpu;
+            faults[w] = cost.faults;
+        }
+    int middle = rounds / 2;
     for (int w = 0; w < way_count; w++) {
-        double median = times[w][rounds / 2], best = times[w][rounds / 10];
-        printf("%s, %s: median %.0f us, p10 %.0f us", name, ways[w].name, median, best);
+        qsort(times[w], (size_t)rounds, sizeof **times, compare);
+        qsort(cpu[w], (size_t)rounds, sizeof **cpu, compare);
+        printf("%s, %s: median %.0f us, on a CPU %.0f us", name, ways[w].name, times[w][middle],
+               cpu[w][middle]);
         if (w > 0)
             printf(" (%+.0f us, %+.0f us; %.3f x, %.3f x; page faults %+ld)",
-                   median - times[0][rounds / 2], best - times[0][rounds / 10],
-                   median / times[0][rounds / 2], best / times[0][rounds / 10],
+                   times[w][middle] - times[0][middle], cpu[w][middle] - cpu[0][middle],
+                   times[w][middle] / times[0][middle], cpu[w][middle] / cpu[0][middle],
                    faults[w] - faults[0]);
         putchar('\n');
     }
-    for (int w = 0; w < way_count; w++)
+    for (int w = 0; w < way_count; w++) {
         free(times[w]);
+        free(cpu[w]);
+    }
 }
 
 int main(int argc, char **argv)

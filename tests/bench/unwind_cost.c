@@ -69,7 +69,7 @@ static bool find_tables(const struct reference *reference, uintptr_t pc,
                         struct unwind_tables *tables)
 {
     struct module module;
-    if (!module_find(reference->memory->reader, pc, &module))
+    if (!module_find(modules_own(), reference->memory->reader, pc, &module))
         return false;
     *tables = (struct unwind_tables){
         .low = module.map_start, .high = module.map_end, .eh_frame_hdr = module.eh_frame_hdr};
@@ -114,7 +114,7 @@ static void measure(int frames, const struct memory_reader *reader)
         double start = now_us();
         stack_snapshot_take(reader, &sleeper.registers, &snapshot);
         took_snapshot[i] = now_us() - start;
-        unwind_snapshot(&snapshot, reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), reader, STACK_DEPTH_LIMIT, &trace);
         took[i] = now_us() - start;
         first = i == 0 ? took[0] : first;
     }
@@ -122,10 +122,10 @@ static void measure(int frames, const struct memory_reader *reader)
     qsort(took, ROUNDS, sizeof(*took), by_value);
     qsort(took_snapshot, ROUNDS, sizeof(*took), by_value);
     double start = now_us();
-    size_t named = symbolize(&trace, reader, names, 30);
+    size_t named = symbolize(&trace, modules_own(), reader, names, 30);
     double symbols_first = now_us() - start;
     start = now_us();
-    symbolize(&trace, reader, names, 30);
+    symbolize(&trace, modules_own(), reader, names, 30);
     printf("%u frames (%s): first %.1f us, median %.1f us (of it the copy %.1f us), %u reads; "
            "naming %zu: first %.0f us, again %.0f us\n",
            trace.count, trace.end == STACK_END_COMPLETE ? "complete" : "cut", first,

@@ -43,7 +43,7 @@ static bool find_tables(const struct reference *reference, uintptr_t pc,
 {
     (void)reference;
     struct module module;
-    if (!module_find(&reader, pc, &module))
+    if (!module_find(modules_own(), &reader, pc, &module))
         return false;
     *tables = (struct unwind_tables){
         .low = module.map_start, .high = module.map_end, .eh_frame_hdr = module.eh_frame_hdr};
@@ -75,7 +75,7 @@ static void show_frame(char *line, size_t size, uint64_t pc)
 {
     struct module module;
     char path[MODULE_PATH_LIMIT] = "";
-    if (module_find(&reader, pc, &module))
+    if (module_find(modules_own(), &reader, pc, &module))
         module_path(&reader, &module, path, sizeof(path));
     else
         module.load_bias = 0;
@@ -120,7 +120,7 @@ static void compare(const ucontext_t *context)
     struct saved_registers registers = interrupted(context);
     if (!stack_snapshot_take(&reader, &registers, &snapshot))
         return;
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     struct unwind_memory memory = {.snapshot = &snapshot, .reader = &reader};
     struct reference reference = {.memory = &memory, .find_tables = find_tables};
     struct cfi_registers from;

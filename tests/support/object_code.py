@@ -55,6 +55,9 @@ class ObjectCode:
                 (function.calls if called else function.takes).add(target)
 
     def _take_x86_64(self, function, name, operands, references):
+        if name == "addr32":  # the linker's, in the place of a longer call
+            name, _, operands = operands.partition(" ")
+            operands = operands.strip()
         target = TARGET.search(operands)
         if name == "push":
             function.stack += 8

@@ -591,7 +591,7 @@ __attribute__((used)) static void unwind_here(void)
     struct saved_registers registers;
     capture_registers(&registers);
     assert_true(stack_snapshot_take(&process, &registers, &own));
-    unwind_snapshot(&own, &process, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&own, modules_own(), &process, STACK_DEPTH_LIMIT, &trace);
 }
 
 /* What holds at the call is right, and what holds behind it, where the frame's pc points, is not.
@@ -659,7 +659,7 @@ static __attribute__((noinline)) int compare_with_backtrace(void)
     int count = backtrace(expected, STACK_DEPTH_LIMIT);
     capture_registers(&registers);
     assert_true(stack_snapshot_take(&process, &registers, &own));
-    unwind_snapshot(&own, &process, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&own, modules_own(), &process, STACK_DEPTH_LIMIT, &trace);
     assert_int_equal(trace.end, STACK_END_COMPLETE);
     assert_int_equal(trace.count, count);
     for (int i = 1; i < count; i++)

@@ -34,8 +34,8 @@ static NOINLINE void unwind_here(void)
     struct saved_registers registers;
     capture_registers(&registers);
     assert_true(stack_snapshot_take(&reader, &registers, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
-    symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
+    symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
 }
 
 #if defined(__x86_64__)
@@ -110,7 +110,7 @@ static WITH_FRAME void unwind_with_false_return_address(void)
     record[1] = false_return_address;
     assert_true(stack_snapshot_take(&reader, &registers, &snapshot));
     record[1] = saved;
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     KEEP_FRAME();
 }
 

@@ -75,7 +75,7 @@ static void *load(const char *name, uintptr_t *hidden, uintptr_t *visible)
 static void name_two(uintptr_t first, uintptr_t second)
 {
     trace = (struct stack_trace){.count = 2, .pc = {first + 3, second + 1}, .exact = {true, false}};
-    assert_int_equal(symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT), 2);
+    assert_int_equal(symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT), 2);
 }
 
 static uintptr_t base_of(uintptr_t address)
@@ -105,7 +105,7 @@ static void test_static_function(void **state)
     assert_memory_equal(names[0].build_id, names[1].build_id, 20);
 
     struct module module;
-    assert_true(module_find(&reader, hidden, &module));
+    assert_true(module_find(modules_own(), &reader, hidden, &module));
     assert_true(module_has_code_at(&reader, &module, hidden));
     assert_false(module_has_code_at(&reader, &module, module.map_start));
     dlclose(library);
@@ -191,7 +191,7 @@ static void test_unloaded(void **state)
     char path[MODULE_PATH_LIMIT];
     uint8_t build_id[BUILD_ID_LIMIT];
     struct symbol_table table;
-    assert_true(module_find(&reader, hidden, &module));
+    assert_true(module_find(modules_own(), &reader, hidden, &module));
     assert_int_equal(module_build_id(&reader, &module, build_id), 20);
     assert_int_equal(dlclose(library), 0);
     /* What was found a moment ago is gone now. */
@@ -233,8 +233,8 @@ static void test_mapped_file(void **state)
         struct mapped_file file;
         struct module module;
         char path[MODULE_PATH_LIMIT], resolved[4096], other[4096];
-        assert_true(mapped_file_find(addresses[i], &file));
-        assert_true(module_find(&reader, addresses[i], &module));
+        assert_true(mapped_file_find(0, addresses[i], &file));
+        assert_true(module_find(modules_own(), &reader, addresses[i], &module));
         module_path(&reader, &module, path, sizeof(path));
         assert_int_equal(file.start, module.map_start);
         assert_true(file.end > addresses[i] && file.end <= module.map_end + 4096);
@@ -243,7 +243,7 @@ static void test_mapped_file(void **state)
         assert_string_equal(other, resolved);
     }
     struct mapped_file none;
-    assert_false(mapped_file_find(8, &none));
+    assert_false(mapped_file_find(0, 8, &none));
 }
 
 static void test_damaged_file(void **state)

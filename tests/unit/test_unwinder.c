@@ -96,8 +96,9 @@ static void stop(struct sleeper *sleeper)
 static void unwind(const struct sleeper *sleeper)
 {
     assert_true(stack_snapshot_take(&reader, &sleeper->registers, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
-    assert_int_equal(symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT), trace.count);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
+    assert_int_equal(symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT),
+                     trace.count);
 }
 
 /* The functions from the innermost on, up to a NULL. */
@@ -228,7 +229,7 @@ static void test_recursion(void **state)
         assert_string_equal(names[i].symbol, "recurse");
     assert_string_equal(names[201].symbol, "recurse_body");
 
-    unwind_snapshot(&snapshot, &reader, 7, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, 7, &trace);
     assert_int_equal(trace.end, STACK_END_DEPTH);
     assert_int_equal(trace.count, 7);
     stop(&sleeper);
@@ -392,6 +393,37 @@ static NOINLINE void call_not_optimized(struct sleeper *sleeper)
     KEEP_FRAME();
 }
 
+#define WITH_FRAME_POINTER __attribute__((optimize("no-omit-frame-pointer")))
+
+/* The frame record lies farther away than one is searched, and before it what looks like one. */
+static NOINLINE WITH_FRAME_POINTER void write_below_large_buffer(struct sleeper *sleeper)
+{
+    volatile uintptr_t buffer[4096];
+    char byte = 0;
+    for (unsigned i = 0; i < 4096; i += 8) {
+        buffer[i] = (uintptr_t)&buffer[i + 4];
+        buffer[i + 1] = (uintptr_t)__builtin_return_address(0);
+    }
+    if (write(sleeper->ready[1], &byte, 1) != 1 || write(full_pipe[1], &byte, 1) != 1)
+        abort();
+    KEEP_FRAME();
+}
+
+/* Where its frame begins no instruction tells, and a record of an earlier call leads to a word that
+ * happens to be 0, as if the stack ended there. */
+static NOINLINE WITH_FRAME_POINTER void write_above_false_end(struct sleeper *sleeper)
+{
+    volatile uintptr_t *remnant = __builtin_alloca((sleeper->ready[1] % 2 + 8) * 128UL);
+    char byte = 0;
+    for (unsigned i = 0; i < 128; i++)
+        remnant[i] = 0;
+    remnant[4] = (uintptr_t)&remnant[12];
+    remnant[5] = (uintptr_t)__builtin_return_address(0);
+    if (write(sleeper->ready[1], &byte, 1) != 1 || write(full_pipe[1], &byte, 1) != 1)
+        abort();
+    KEEP_FRAME();
+}
+
 static void unwind_blocked_writer(void (*body)(struct sleeper *))
 {
     fill_pipe();
@@ -400,8 +432,8 @@ static void unwind_blocked_writer(void (*body)(struct sleeper *))
     uint64_t pc = 0, sp = 0;
     wait_for_write(sleeper.tid, &pc, &sp);
     assert_true(stack_snapshot_take_pc_sp(&reader, pc, sp, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
-    symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
+    symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     static char drained[65536];
     assert_int_equal(read(full_pipe[0], drained, sizeof(drained)), sizeof(drained));
     assert_int_equal(pthread_join(sleeper.thread, NULL), 0);
@@ -433,6 +465,30 @@ static void test_only_pc_and_sp_frame_pointer_searched(void **state)
     assert_string_equal(names[3].symbol, "run_sleeper");
 }
 
+static void test_only_pc_and_sp_below_large_buffer(void **state)
+{
+    (void)state;
+    if (UNDER_ASAN || UNDER_TSAN)
+        LEAVE_OUT("the sanitizer's write() is a frame more, with another shape");
+    unwind_blocked_writer(write_below_large_buffer);
+    assert_int_equal(trace.end, STACK_END_COMPLETE);
+    assert_string_equal(names[1].symbol, "write_below_large_buffer");
+    assert_string_equal(names[2].symbol, "run_sleeper");
+    assert_int_equal(trace.count, 5);
+}
+
+static void test_only_pc_and_sp_above_false_end(void **state)
+{
+    (void)state;
+    if (UNDER_ASAN || UNDER_TSAN)
+        LEAVE_OUT("the sanitizer's write() is a frame more, with another shape");
+    unwind_blocked_writer(write_above_false_end);
+    assert_int_equal(trace.end, STACK_END_COMPLETE);
+    assert_string_equal(names[1].symbol, "write_above_false_end");
+    assert_string_equal(names[2].symbol, "run_sleeper");
+    assert_int_equal(trace.count, 5); /* and those of the thread's start */
+}
+
 /* --- What vanishes, and garbage
  * ---------------------------------------------------------------------- */
 
@@ -453,12 +509,12 @@ static void test_stack_unmapped(void **state)
     pthread_attr_destroy(&attributes);
 
     /* The copy outlives the stack … */
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     assert_int_equal(trace.end, STACK_END_COMPLETE);
     assert_same_as_backtrace(&sleeper);
     /* … and of what is gone nothing is copied. */
     assert_false(stack_snapshot_take(&reader, &sleeper.registers, &snapshot));
-    unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+    unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     assert_int_equal(trace.count, 1);
     assert_int_equal(trace.end, STACK_END_LOST);
 }
@@ -514,12 +570,12 @@ static void test_garbage(void **state)
         for (unsigned i = 0; snapshot.size > 8 && i < round % 4; i++)
             snapshot.bytes[next_random() % (snapshot.size < 1024 ? snapshot.size : 1024)] =
                 (unsigned char)next_random();
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
         assert_in_range(trace.count, 1, STACK_DEPTH_LIMIT);
         longest = trace.count > longest ? trace.count : longest;
         most_reads = snapshot.reads > most_reads ? snapshot.reads : most_reads;
         if (round % 100 == 0)
-            symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+            symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     }
     stop(&sleeper);
     assert_true(longest > 20); /* some of it got far */
@@ -558,10 +614,10 @@ static void test_nothing_grows(void **state)
     size_t heap = mallinfo2().uordblks;
     for (unsigned i = 0; i < 100000; i++) {
         stack_snapshot_take(&reader, &sleeper.registers, &snapshot);
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     }
     for (unsigned i = 0; i < 1000; i++)
-        symbolize(&trace, &reader, names, STACK_DEPTH_LIMIT);
+        symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
     assert_int_equal(mallinfo2().uordblks, heap);
     assert_int_equal(open_fds(), fds);
     assert_in_range(mappings(), 1, maps + 2);
@@ -581,7 +637,7 @@ static void test_after_fork(void **state)
     if (child == 0) {
         alarm(20);
         reader = memory_reader_process(getpid());
-        unwind_snapshot(&snapshot, &reader, STACK_DEPTH_LIMIT, &trace);
+        unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
         _exit(trace.end == STACK_END_COMPLETE ? 0 : 1);
     }
     int status = -1;
@@ -611,6 +667,8 @@ int main(void)
         cmocka_unit_test(test_signal_handler_on_other_stack),
         cmocka_unit_test(test_only_pc_and_sp),
         cmocka_unit_test(test_only_pc_and_sp_frame_pointer_searched),
+        cmocka_unit_test(test_only_pc_and_sp_below_large_buffer),
+        cmocka_unit_test(test_only_pc_and_sp_above_false_end),
         cmocka_unit_test(test_stack_unmapped),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_nothing_grows),

@@ -61,12 +61,13 @@ static void make_list(const int *listed, size_t count, unsigned answer, unsigned
 /* Calls by which two processes that talk through a pipe can live. */
 static const int bare_calls[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
 
-/* What ld.so, libc's start and end, and a line on stdout make; of several glibc versions. */
+/* What ld.so, libc's start and end, and a line on stdout make; of several glibc versions. And
+ * chroot(), for one that gives up what it could read. */
 static const int plain_calls[] = {
     SYS_execve,          SYS_brk,        SYS_openat,    SYS_read,      SYS_pread64,
     SYS_close,           SYS_mmap,       SYS_munmap,    SYS_mprotect,  SYS_newfstatat,
     SYS_write,           SYS_exit_group, SYS_prlimit64, SYS_getrandom, SYS_set_tid_address,
-    SYS_set_robust_list, SYS_rseq,       SYS_faccessat, SYS_futex,
+    SYS_set_robust_list, SYS_rseq,       SYS_faccessat, SYS_futex,     SYS_chroot,
 #ifdef SYS_access
     SYS_access,          SYS_arch_prctl, SYS_readlink,
 #endif

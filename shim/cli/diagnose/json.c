@@ -9,6 +9,7 @@
 #include "cli/diagnose/members.h"
 #include "cli/diagnose/origin.h"
 #include "cli/diagnose/output.h"
+#include "report/javascript_frames.h"
 
 /* Names come from programs and need not be UTF-8; jansson takes nothing else. */
 static json_t *text(const char *bytes)
@@ -122,6 +123,59 @@ static json_t *python_json(const struct member *member)
     return frames;
 }
 
+static json_t *javascript_json(const struct member *member)
+{
+    json_t *frames = json_array();
+    for (unsigned i = 0; i < member->javascript_count; i++) {
+        const struct javascript_frame *frame = &member->javascript[i];
+        json_t *object = json_object();
+        set_text(object, "file", frame->file);
+        if (frame->line > 0)
+            set_number(object, "line", frame->line);
+        if (frame->column > 0)
+            set_number(object, "column", frame->column);
+        if (frame->readable)
+            set_text(object, "function", javascript_function_name(frame));
+        else
+            json_object_set_new(object, "unreadable", json_true());
+        if (frame->near)
+            json_object_set_new(object, "near", json_true());
+        if (frame->generated)
+            json_object_set_new(object, "generated", json_true());
+        json_array_append_new(frames, object);
+    }
+    return frames;
+}
+
+static void set_hex(json_t *object, const char *key, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "0x%llx", (unsigned long long)value);
+    json_object_set_new(object, key, json_string(digits));
+}
+
+static json_t *stack_json(const struct member *member)
+{
+    json_t *frames = json_array();
+    for (unsigned i = 0; i < member->frame_count; i++) {
+        const struct stack_frame_name *frame = &member->frames[i];
+        char build_id[2 * BUILD_ID_LIMIT + 1] = "";
+        json_t *object = json_object();
+        set_hex(object, "pc", frame->pc);
+        set_text(object, "module", frame->module);
+        if (frame->module[0])
+            set_hex(object, "offset", frame->offset);
+        for (unsigned k = 0; k < frame->build_id_size; k++)
+            snprintf(build_id + (size_t)2 * k, 3, "%02x", frame->build_id[k]);
+        set_text(object, "build_id", build_id);
+        set_text(object, "symbol", frame->symbol);
+        if (frame->symbol[0])
+            set_number(object, "symbol_offset", (int64_t)frame->symbol_offset);
+        json_array_append_new(frames, object);
+    }
+    return frames;
+}
+
 static void set_member(json_t *object, const struct member *member)
 {
     set_text(object, "where", member->where);
@@ -129,6 +183,13 @@ static void set_member(json_t *object, const struct member *member)
     set_text(object, "note", member->note);
     if (member->python_count > 0)
         json_object_set_new(object, "python", python_json(member));
+    if (member->javascript_count > 0)
+        json_object_set_new(object, "javascript", javascript_json(member));
+    if (member->frame_count > 0) {
+        json_object_set_new(object, "stack", stack_json(member));
+        if (!member->stack_complete)
+            json_object_set_new(object, "stack_truncated", json_true());
+    }
 }
 
 /* The lines of so many threads of a process are read: a pool has thousands in one place. */
@@ -260,11 +321,10 @@ static json_t *finding_json(const struct wait_finding *finding, const struct mem
     set_text(object, "advice", finding->advice);
     set_text(object, "rescue", finding->rescue);
     set_text(object, "certainty", finding->likely ? "likely" : "proven");
-    if (finding->id != 0) {
-        char id[24];
-        snprintf(id, sizeof id, "0x%llx", (unsigned long long)finding->id);
-        set_text(object, "id", id);
-    }
+    char id[24];
+    snprintf(id, sizeof id, "0x%llx",
+             (unsigned long long)(finding->id ? finding->id : finding->fingerprint));
+    set_text(object, "id", id);
     return object;
 }
 

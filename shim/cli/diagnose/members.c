@@ -1,35 +1,60 @@
 // SPDX-License-Identifier: MIT
 #include "cli/diagnose/members.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "explain/python/member_python.h"
-#include "explain/user_frame.h"
-#include "kernel/process_name.h"
-#include "kernel/source_line.h"
-#include "kernel/status.h"
+#include "base/clock.h"
+#include "explain/member_stack.h"
 
-/* A thread's id as its own process knows it, by which an interpreter names it. */
-static int inner_tid(int pid, int tid)
+/* One thread: long, because a perf map may be large. */
+#define BUDGET_NS ((uint64_t)2 * NS_PER_S)
+
+static struct member_stack_workspace *workspace;
+static struct member_stack_room *room;
+
+static bool have_memory(void)
 {
-    struct status_field inner = {.name = "NSpid", .base = 10};
-    return status_read(pid, tid, &inner, 1) && inner.value != 0 ? (int)inner.value : tid;
+    if (!workspace)
+        workspace = calloc(1, member_stack_workspace_size());
+    if (!room)
+        room = malloc(sizeof *room);
+    return workspace && room;
+}
+
+/* The room is used again for the next thread: what it holds is copied. */
+static const void *kept(const void *frames, unsigned *count, size_t size)
+{
+    void *copy = *count > 0 ? malloc(*count * size) : NULL;
+    if (!copy)
+        *count = 0;
+    else
+        memcpy(copy, frames, *count * size);
+    return copy;
 }
 
 void diagnosis_read_thread(int pid, int tid, struct member *member)
 {
-    struct text_buffer text;
+    const struct member_stack_wish wish = {.depth = MEMBER_FRAME_LIMIT,
+                                           .python = true,
+                                           .javascript = true,
+                                           .perf_maps = true,
+                                           .deadline_ns = clock_monotonic_ns() + BUDGET_NS};
+    diagnosis_forget_thread(member);
+    if (!have_memory())
+        return;
+    member_stack_read(workspace, pid, tid, &wish, room, member);
+    member_stack_where(pid, member);
+    member->frames = kept(member->frames, &member->frame_count, sizeof *member->frames);
+    member->javascript =
+        kept(member->javascript, &member->javascript_count, sizeof *member->javascript);
+}
+
+void diagnosis_forget_thread(struct member *member)
+{
+    free((void *)member->frames);
+    free((void *)member->javascript);
     memset(member, 0, sizeof *member);
-    if (process_runtime(pid) == RUNTIME_PYTHON) {
-        struct memory_reader memory = memory_reader_process(pid);
-        member_read_python(&memory, pid, inner_tid(pid, tid), MEMBER_PYTHON_LIMIT, member);
-    }
-    text_init(&text, member->where, sizeof member->where);
-    user_frame_words(&text, member->python, member->python_count, NULL, 0, member->frames,
-                     member->frame_count);
-    int user = user_frame_python(member->python, member->python_count);
-    if (user >= 0)
-        source_line_read(pid, member->python[user].file, member->python[user].line, member->source);
 }
 
 void diagnosis_read_members(const struct wait_finding *finding, struct member *members)

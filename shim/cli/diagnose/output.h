@@ -19,12 +19,13 @@ bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
 
 struct text_style {
     FILE *out;
+    FILE *notes;      /* what could not be looked at; NULL: stderr */
     bool stacks;      /* all frames, not the user's line alone */
     bool colour;      /* escape sequences */
     unsigned columns; /* where to break lines; 0: nowhere */
 };
 
-/* Text, with the notes on stderr. */
+/* Text. */
 void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style);
 /* One JSON object in one line on stdout. */
 void diagnosis_print_json(const struct diagnosis *diagnosis);

@@ -56,6 +56,9 @@ void diagnosis_end(struct diagnosis *diagnosis)
 {
     munmap(diagnosis->graph.processes, memory_size);
     free(diagnosis->findings);
+    for (unsigned i = 0; diagnosis->members && i < FINDINGS_LIMIT * CHAIN_LIMIT; i++)
+        if (diagnosis->members[i].frames || diagnosis->members[i].javascript)
+            diagnosis_forget_thread(&diagnosis->members[i]);
     free(diagnosis->members);
     free(diagnosis->notes);
 }
@@ -200,8 +203,10 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
         const struct wait_finding *same = same_finding(&first[i], again, again_count);
         if (!same || (last && !wait_finding_confirms(&first[i], same)))
             continue;
-        certain &= same->kind != FINDING_READER_AWAY;
+        certain &= same->kind != FINDING_READER_AWAY && same->kind != FINDING_BACKLOG;
         diagnosis->findings[diagnosis->finding_count++] = *same;
+        if (last && same->kind == FINDING_BACKLOG)
+            finding_backlog_grew(&first[i], &diagnosis->findings[diagnosis->finding_count - 1]);
     }
     return certain;
 }

@@ -111,15 +111,21 @@ static bool is_first_of_its_kind(const struct wait_graph *graph, const struct wa
 /* The user's line of a thread that waits, or all its frames. */
 static void print_lines(int pid, const struct wait_thread *thread, const struct text_style *style)
 {
+    static char lines[64 * 1024];
     static struct member member;
+    struct text_buffer text;
     if (thread->wait.kind == WAIT_NONE || thread->wait.kind == WAIT_ZOMBIE)
         return;
     diagnosis_read_thread(pid, thread->tid, &member);
     if (member.where[0])
-        fprintf(out, "      > %s    %s\n", member.where, clean(member.source));
-    for (unsigned i = 0; style->stacks && i < member.python_count; i++)
-        fprintf(out, "        #%u %s  %s:%d\n", i, clean(member.python[i].function),
-                clean(member.python[i].file), member.python[i].line);
+        fprintf(out, "      > %s    %s\n", clean(member.where), clean(member.source));
+    if (member.note)
+        fprintf(out, "        (%s)\n", member.note);
+    text_init(&text, lines, sizeof lines);
+    if (style->stacks)
+        finding_text_stacks(&text, &member, "        ");
+    fputs(lines, out);
+    diagnosis_forget_thread(&member);
 }
 
 static void print_threads(const struct diagnosis *diagnosis, const struct wait_process *process,
@@ -290,13 +296,14 @@ void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_s
                 graph->process_count, graph->thread_count, graph->holder_count);
         print_sums(graph);
     }
+    FILE *notes = style->notes ? style->notes : stderr;
     fflush(out);
     for (unsigned i = 0; i < diagnosis->note_count; i++) {
         if (diagnosis->notes[i].pid != 0)
-            fprintf(stderr, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
+            fprintf(notes, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
                     strncmp(diagnosis->notes[i].text, "no such", 7) == 0 ? "not found: " : "",
                     diagnosis->notes[i].text);
         else
-            fprintf(stderr, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
+            fprintf(notes, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
     }
 }

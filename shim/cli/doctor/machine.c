@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/doctor/conditions.h"
+#include "kernel/inherited_filter.h"
 #include "kernel/proc_reader.h"
 
 enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 14 };
@@ -54,9 +55,22 @@ static void check_proc(struct results *results)
                     text[0]);
 }
 
+/* What is started here would be under it as well. */
+static void check_filter(struct results *results)
+{
+    inherited_filter_prepare(environ);
+    if (inherited_filter_read().verdict == FILTER_FORBIDS)
+        results_add(
+            results, VERDICT_FAIL, "seccomp",
+            "PIPESHIM_SECCOMP=trust, if it kills for none of the library's calls",
+            "a seccomp filter is in force that is not a container engine's and may kill for "
+            "any call: the library does nothing under it");
+}
+
 void check_machine(struct results *results)
 {
     check_kernel(results);
+    check_filter(results);
     check_proc(results);
 }
 

@@ -97,10 +97,19 @@ static void explain_lag(struct results *results, int pid, char *const *environme
 static void check_seccomp(struct results *results, int pid)
 {
     struct status_field mode = {.name = "Seccomp", .base = 10};
-    if (status_read(pid, 0, &mode, 1) && mode.value != 0)
+    if (!status_read(pid, 0, &mode, 1) || mode.value == 0)
+        return;
+    if (has_watchdog(pid))
         results_add(results, VERDICT_INFO, "seccomp", NULL,
                     "process %d is under a seccomp filter: what it forbids is left out of reports",
                     pid);
+    else
+        results_add(
+            results, VERDICT_WARN, "seccomp",
+            "PIPESHIM_SECCOMP=trust, if it kills for none of the library's calls",
+            "process %d is under a seccomp filter: if it was started under it, and it is not "
+            "a container engine's, the library does nothing there",
+            pid);
 }
 
 /* The strings of a file such as environ, as an array into `text`. */

@@ -236,9 +236,45 @@ static void on_still(const json_t *event, FILE *out)
 
 static void on_drain_drop(const json_t *event, FILE *out)
 {
-    begin(event, "DROPPED", out);
-    fprintf(out, "%" PRId64 " bytes in %" PRId64 " writes: the queue is full\n",
+    bool with_init = strcmp(field_string(event, "reason"), "pid_namespace_ends") == 0;
+    begin(event, with_init ? "LOST" : "DROPPED", out);
+    fprintf(out, "%" PRId64 " bytes in %" PRId64 " writes: %s\n", field_integer(event, "bytes", 0),
+            field_integer(event, "writes", 0),
+            with_init ? "the first process of a PID namespace takes the drainer's helper with it"
+                      : "the queue is full");
+}
+
+static void on_drain_handoff(const json_t *event, FILE *out)
+{
+    begin(event, "HANDOFF", out);
+    fprintf(out,
+            "%" PRId64 " bytes in %" PRId64 " writes are still queued: a helper process goes on "
+            "sending them\n",
             field_integer(event, "bytes", 0), field_integer(event, "writes", 0));
+}
+
+static void on_drain_wait(const json_t *event, FILE *out)
+{
+    begin(event, "WAITS", out);
+    fprintf(out, "the %s waits for %" PRId64 " queued bytes of fd %" PRId64,
+            strcmp(field_string(event, "waits"), "exec") == 0 ? "exec" : "exit",
+            field_integer(event, "bytes", 0), field_integer(event, "fd", -1));
+    write_object(event, out);
+    fputs(", which are not read", out);
+    if (json_object_get(event, "limit_ms")) {
+        fputs(": up to ", out);
+        write_duration(event, "limit_ms", out);
+    }
+    fputs("\n", out);
+}
+
+static void on_drain_spool(const json_t *event, FILE *out)
+{
+    begin(event, "SPOOLED", out);
+    fprintf(out, "%" PRId64 " bytes of fd %" PRId64 ", which nobody has read, are in ",
+            field_integer(event, "bytes", 0), field_integer(event, "fd", -1));
+    put(out, field_string(event, "path"));
+    fprintf(out, " from byte %" PRId64 " on\n", field_integer(event, "offset", 0));
 }
 
 static void on_drain_start(const json_t *event, FILE *out)
@@ -267,10 +303,21 @@ static const struct {
     const char *name;
     void (*write)(const json_t *event, FILE *out);
 } kinds[] = {
-    {"blocked", on_blocked},       {"unblocked", on_unblocked}, {"lag", on_lag},
-    {"lag_end", on_lag_end},       {"filling", on_filling},     {"deadlock", on_finding},
-    {"finding", on_finding},       {"still", on_still},         {"drain_start", on_drain_start},
-    {"drain_drop", on_drain_drop}, {"action", on_action},       {"warning", on_warning},
+    {"blocked", on_blocked},
+    {"unblocked", on_unblocked},
+    {"lag", on_lag},
+    {"lag_end", on_lag_end},
+    {"filling", on_filling},
+    {"deadlock", on_finding},
+    {"finding", on_finding},
+    {"still", on_still},
+    {"drain_start", on_drain_start},
+    {"drain_drop", on_drain_drop},
+    {"action", on_action},
+    {"warning", on_warning},
+    {"drain_wait", on_drain_wait},
+    {"drain_spool", on_drain_spool},
+    {"drain_handoff", on_drain_handoff},
 };
 
 void event_text_write(const json_t *event, FILE *out)

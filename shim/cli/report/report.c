@@ -25,11 +25,12 @@ enum report_format {
     FORMAT_PERFETTO,
     FORMAT_HTML,
     FORMAT_MARKDOWN,
-    FORMAT_JUNIT
+    FORMAT_JUNIT,
+    FORMAT_OTLP
 };
 
 static const char *const format_names[] = {"text", "folded",   "speedscope", "perfetto",
-                                           "html", "markdown", "junit"};
+                                           "html", "markdown", "junit",      "otlp-json"};
 
 enum { DEFAULT_LIMIT = 20 };
 
@@ -58,6 +59,7 @@ static const char help[] =
     "                          perfetto: Chrome trace JSON, for https://ui.perfetto.dev\n"
     "                          html: one page with timeline, table and flame graph\n"
     "                          markdown: for an issue; junit: for a CI server\n"
+    "                          otlp-json: spans, for OpenTelemetry\n"
     "  -o, --output FILE       write there, not to stdout\n"
     "  -n, --limit N           call sites in text (default 20)\n"
     "      --no-lines          do not look for file:line\n"
@@ -115,7 +117,7 @@ static bool parse_options(int argc, char **argv, struct settings *settings, int 
             if (!valid)
                 *status = usage_error("report",
                                       "'%s' is not a format: text, folded, speedscope, perfetto, "
-                                      "html, markdown, junit",
+                                      "html, markdown, junit, otlp-json",
                                       optarg);
             break;
         case 'n':
@@ -230,6 +232,9 @@ static void write_format(const struct model *model, const struct settings *setti
     case FORMAT_JUNIT:
         format_junit(model, out);
         break;
+    case FORMAT_OTLP:
+        format_otlp(model, out);
+        break;
     }
 }
 
@@ -274,7 +279,8 @@ static void write_remarks(const struct model *model, const struct settings *sett
     say(model->odd.orphans, "calls returned whose report is not in the logs");
     say(missing, "events are missing by their numbers: dropped by the library or lost with lines");
     format_limits(model, "pipeshim report: ", stderr);
-    bool timeline = settings->format == FORMAT_PERFETTO || settings->format == FORMAT_HTML;
+    bool timeline = settings->format == FORMAT_PERFETTO || settings->format == FORMAT_HTML ||
+                    settings->format == FORMAT_OTLP;
     if (timeline && model->overflow.slices > 0)
         fprintf(stderr,
                 "pipeshim report: the timeline shows the longest %u calls; %" PRIu64

@@ -86,11 +86,9 @@ static bool is_users(const struct model *model, const struct frame *frame)
            strstr(file, "/node_modules/") == NULL;
 }
 
-const char *site_where(const struct model *model, const struct call_site *site, char *text)
+const struct frame *site_user_frame(const struct model *model, const struct call_site *site)
 {
     uint32_t frames[STACK_LIMIT];
-    char function[FRAME_TEXT_LIMIT];
-    char place[FRAME_TEXT_LIMIT];
     uint32_t count = site_stack(model, site, frames);
     uint32_t best = 0;
     while (best < count && !model->frames[frames[best]].interpreted &&
@@ -105,10 +103,17 @@ const char *site_where(const struct model *model, const struct call_site *site, 
     }
     if (best == count)
         best = 0;
+    return count > 0 ? &model->frames[frames[best]] : NULL;
+}
+
+const char *site_where(const struct model *model, const struct call_site *site, char *text)
+{
+    char function[FRAME_TEXT_LIMIT];
+    char place[FRAME_TEXT_LIMIT];
+    const struct frame *frame = site_user_frame(model, site);
     text[0] = '\0';
-    if (count > 0)
-        snprintf(text, SITE_WHERE_LIMIT, "%s  %s",
-                 frame_function(model, &model->frames[frames[best]], function),
-                 frame_place(model, &model->frames[frames[best]], place));
+    if (frame)
+        snprintf(text, SITE_WHERE_LIMIT, "%s  %s", frame_function(model, frame, function),
+                 frame_place(model, frame, place));
     return text;
 }

@@ -61,14 +61,40 @@ static void end_text(char *text, size_t capacity)
     text[capacity - 1] = '\0';
 }
 
+static void tame_finding(struct status_finding *finding)
+{
+    if (finding->kind < 0 || finding->kind >= FINDING_KINDS)
+        finding->kind = 0;
+    if (finding->member_count > STATUS_MEMBERS)
+        finding->member_count = STATUS_MEMBERS;
+    for (unsigned i = 0; i < STATUS_MEMBERS; i++) {
+        end_text(finding->members[i].name, sizeof finding->members[i].name);
+        end_text(finding->members[i].waits_in, sizeof finding->members[i].waits_in);
+        end_text(finding->members[i].object, sizeof finding->members[i].object);
+    }
+}
+
 void page_tame(struct status_page *page)
 {
     if (page->call_count > STATUS_CALLS)
         page->call_count = STATUS_CALLS;
     if (page->loop_count > STATUS_LOOPS)
         page->loop_count = STATUS_LOOPS;
-    if (page->found_kind < 0 || page->found_kind > FINDING_EOF_NEVER)
+    if (page->found_kind < 0 || page->found_kind >= FINDING_KINDS)
         page->found_kind = 0;
+    if (page->drain_count > STATUS_DRAINS)
+        page->drain_count = STATUS_DRAINS;
+    if (page->finding_count > STATUS_FINDINGS)
+        page->finding_count = STATUS_FINDINGS;
+    for (unsigned i = 0; i < STATUS_FINDINGS; i++)
+        tame_finding(&page->findings[i]);
+    for (unsigned i = 0; i < STATUS_STREAMS; i++) {
+        struct status_stream *stream = &page->streams[i];
+        if (stream->capacity <= 0 || stream->used < 0)
+            *stream = (struct status_stream){0};
+        else if (stream->used > stream->capacity)
+            stream->used = stream->capacity;
+    }
     end_text(page->words, sizeof page->words);
     for (unsigned i = 0; i < STATUS_LOOPS; i++)
         end_text(page->loops[i].thread, sizeof page->loops[i].thread);
@@ -84,33 +110,50 @@ void page_tame(struct status_page *page)
     }
 }
 
-/* A forked child that has not begun its own page has a copy of its parent's. */
-static bool is_own(int pid, const struct status_page *page)
+bool page_is_own(int pid, const struct status_page *page)
 {
     struct status_field field = {.name = "NSpid", .base = 10};
     return !status_read(pid, 0, &field, 1) || field.value == (uint64_t)page->pid;
 }
 
-enum page_state page_read(int pid, uintptr_t address, struct status_page *page)
+/* What every version has at the same place. */
+struct page_head {
+    char magic[8];
+    uint32_t version, size;
+};
+
+/* A smaller page is of an older library: what it does not have is zero. Of a larger one the
+ * beginning is read. */
+static bool copy_page(const struct memory_reader *memory, uintptr_t address, uint32_t size,
+                      struct status_page *page)
+{
+    memset(page, 0, sizeof *page);
+    return memory_read(memory, address, page, size < sizeof *page ? size : sizeof *page);
+}
+
+enum page_state page_copy(int pid, uintptr_t address, struct status_page *page)
 {
     enum { TRIES = 3 };
     static const char zeroes[sizeof page->magic];
     struct memory_reader memory = memory_reader_process(pid);
+    struct page_head head;
+    if (!memory_read(&memory, address, &head, sizeof head))
+        return PAGE_GONE;
+    if (memcmp(head.magic, zeroes, sizeof zeroes) == 0)
+        return PAGE_NOT_BEGUN;
+    if (memcmp(head.magic, STATUS_MAGIC, sizeof head.magic) != 0 ||
+        head.version != STATUS_VERSION || head.size < STATUS_SMALLEST)
+        return PAGE_OTHER_VERSION;
     for (unsigned i = 0; i < TRIES; i++) {
         uint64_t after;
-        if (!memory_read(&memory, address, page, sizeof *page) ||
+        if (!copy_page(&memory, address, head.size, page) ||
             !memory_read(&memory, address + offsetof(struct status_page, sequence), &after,
                          sizeof after))
             return PAGE_GONE;
-        if (memcmp(page->magic, zeroes, sizeof zeroes) == 0)
-            return PAGE_NOT_BEGUN;
-        if (memcmp(page->magic, STATUS_MAGIC, sizeof page->magic) != 0 ||
-            page->version != STATUS_VERSION || page->size < sizeof *page)
-            return PAGE_OTHER_VERSION;
         if (page->sequence != after || (after & 1))
             continue;
         page_tame(page);
-        return is_own(pid, page) ? PAGE_READ : PAGE_NOT_BEGUN;
+        return PAGE_READ;
     }
-    return PAGE_GONE;
+    return PAGE_TORN;
 }

@@ -6,6 +6,7 @@
 #ifndef PIPESHIM_CLI_STATUS_PAGE_READER_H
 #define PIPESHIM_CLI_STATUS_PAGE_READER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "facts/status_page.h"
@@ -16,7 +17,8 @@ enum page_state {
     PAGE_NOT_BEGUN,     /* it does, and has made no call yet that could block, or is left out */
     PAGE_NOT_PERMITTED, /* the rules of ptrace forbid to read it */
     PAGE_OTHER_VERSION, /* the library is of another version, whose page is not known here */
-    PAGE_GONE,          /* the process has ended, or writes without a pause */
+    PAGE_GONE,          /* the process has ended */
+    PAGE_TORN,          /* it was being written at each try; the next look finds it whole */
 };
 
 /* Where the page of process `pid` is. PAGE_READ: *address is set. */
@@ -27,7 +29,10 @@ enum page_state page_find(int pid, uintptr_t *address);
 enum page_state page_find_symbol(int pid, const char *symbol, uintptr_t *address);
 
 /* Copies the page at `address`. */
-enum page_state page_read(int pid, uintptr_t address, struct status_page *page);
+enum page_state page_copy(int pid, uintptr_t address, struct status_page *page);
+
+/* Whether it is that process's: a forked child that has not begun its own has its parent's. */
+bool page_is_own(int pid, const struct status_page *page);
 
 /* Makes of any bytes a page that can be shown. */
 void page_tame(struct status_page *page);

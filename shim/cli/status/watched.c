@@ -25,7 +25,7 @@ static uint64_t start_of(int pid)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-static void name_process(struct watched *process)
+void watched_name(struct watched *process)
 {
     char path[PROC_PATH_LIMIT], text[4096], comm[STATUS_NAME + 1] = "";
     struct stat status;
@@ -39,17 +39,32 @@ static void name_process(struct watched *process)
     snprintf(process->executable, sizeof process->executable, "%.*s", PROCESS_NAME_LIMIT - 1, last);
     proc_path(path, process->pid, 0, "");
     process->user = stat(path, &status) == 0 ? status.st_uid : 0;
+    if (proc_read_of(process->pid, 0, "cgroup", text, sizeof text) <= 0)
+        text[0] = '\0';
+    cgroup_parse(text, &process->cgroup);
 }
 
-static struct watched *find(struct watched_list *list, int pid, uint64_t start)
+/* The directory lists processes by their number, as the list does but for reused ones: the next one
+ * wanted is most often the next one there. */
+static struct watched *find(struct watched_list *list, int pid, size_t *cursor)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->processes[i]->pid == pid && list->processes[i]->start == start)
-            return list->processes[i];
+    for (size_t i = 0; i < list->count; i++) {
+        size_t at = (*cursor + i) % list->count;
+        if (list->processes[at]->pid != pid)
+            continue;
+        *cursor = at + 1;
+        return list->processes[at];
+    }
     return NULL;
 }
 
-static struct watched *add(struct watched_list *list, int pid, uint64_t start)
+struct watched *watched_find(struct watched_list *list, int pid)
+{
+    size_t cursor = 0;
+    return find(list, pid, &cursor);
+}
+
+static struct watched *add(struct watched_list *list, int pid)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
@@ -63,14 +78,21 @@ static struct watched *add(struct watched_list *list, int pid, uint64_t start)
     if (!process)
         return NULL;
     process->pid = pid;
-    process->start = start;
     process->found = process->state = PAGE_NO_LIBRARY;
     list->processes[list->count++] = process;
     return process;
 }
 
-static void forget_the_gone(struct watched_list *list, void (*gone)(const struct watched *, void *),
-                            void *context)
+/* What it had counted goes to who keeps it. */
+static void end_page(struct watched *process, const struct watched_visitor *visitor)
+{
+    if (process->page.pid != 0 && visitor && visitor->gone)
+        visitor->gone(process, visitor->context);
+    process->page.pid = 0;
+    process->own_begun_ns = 0;
+}
+
+static void forget_the_gone(struct watched_list *list, const struct watched_visitor *visitor)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -79,8 +101,7 @@ static void forget_the_gone(struct watched_list *list, void (*gone)(const struct
             list->processes[kept++] = process;
             continue;
         }
-        if (gone && process->found == PAGE_READ)
-            gone(process, context);
+        end_page(process, visitor);
         free(process);
     }
     list->count = kept;
@@ -95,54 +116,87 @@ static bool is_to_be_tried(struct watched *process)
     return scans % SELDOM == 0 || (scans < SELDOM && (scans & (scans - 1)) == 0);
 }
 
-/* An exec replaces the program and keeps pid and start: the page must still be one. */
-static void look_at(struct watched *process)
+/* A page that began at another time is of another program (an exec keeps pid and start) or, with a
+ * reused pid, of another process. */
+static void take_page(struct watched *process, const struct status_page *page,
+                      const struct watched_visitor *visitor)
 {
-    struct status_page page;
-    if (process->found == PAGE_READ) {
-        enum page_state state = page_read(process->pid, process->address, &page);
-        if (state == PAGE_READ)
-            process->page = page;
-        process->state = state;
-        if (state == PAGE_READ || state == PAGE_NOT_BEGUN)
+    if (process->page.pid != 0 && process->page.begun_ns != page->begun_ns)
+        end_page(process, visitor);
+    if (process->own_begun_ns != page->begun_ns) {
+        /* A forked child that has not begun its own page has a copy of its parent's. */
+        if (!page_is_own(process->pid, page)) {
+            process->state = PAGE_NOT_BEGUN;
             return;
-    } else if (!is_to_be_tried(process)) {
-        return;
+        }
+        process->own_begun_ns = page->begun_ns;
+        watched_name(process);
     }
-    process->found = process->state = page_find(process->pid, &process->address);
-    if (process->found == PAGE_READ) {
-        name_process(process);
-        process->state = page_read(process->pid, process->address, &page);
-        if (process->state == PAGE_READ)
-            process->page = page;
-    }
+    process->page = *page;
+    process->state = PAGE_READ;
 }
 
-bool watched_refresh(struct watched_list *list,
-                     void (*gone)(const struct watched *process, void *context), void *context)
+static void find_page(struct watched *process, const struct watched_visitor *visitor)
+{
+    struct status_page page;
+    uint64_t start = start_of(process->pid);
+    if (start != process->start) {
+        end_page(process, visitor);
+        process->start = start;
+    }
+    process->found = process->state = page_find(process->pid, &process->address);
+    if (process->found == PAGE_NO_LIBRARY)
+        end_page(process, visitor); /* an exec without the library */
+    if (process->found != PAGE_READ)
+        return;
+    process->state = page_copy(process->pid, process->address, &page);
+    if (process->state == PAGE_READ)
+        take_page(process, &page, visitor);
+}
+
+static void visit(struct watched *process, const struct watched_visitor *visitor)
+{
+    struct status_page page;
+    if (process->found != PAGE_READ) {
+        if (is_to_be_tried(process))
+            find_page(process, visitor);
+        return;
+    }
+    enum page_state state = page_copy(process->pid, process->address, &page);
+    if (state == PAGE_READ)
+        take_page(process, &page, visitor);
+    else if (state == PAGE_NOT_BEGUN || state == PAGE_TORN)
+        process->state = state;
+    else if (state != PAGE_OTHER_VERSION || is_to_be_tried(process))
+        find_page(process, visitor); /* an exec, or it is about to end */
+}
+
+bool watched_refresh(struct watched_list *list, const struct watched_visitor *visitor)
 {
     struct directory directory;
+    size_t cursor = 0;
     int pid;
     for (size_t i = 0; i < list->count; i++)
         list->processes[i]->seen = false;
-    list->unreadable = 0;
+    list->unreadable = list->other_version = list->torn = 0;
     if (directory_open(&directory, "/proc") != 0)
         return false;
     bool whole = true;
     while (directory_next_number(&directory, &pid, NULL)) {
-        uint64_t start = start_of(pid);
-        struct watched *process = start ? find(list, pid, start) : NULL;
-        if (start && !process)
-            whole &= (process = add(list, pid, start)) != NULL;
+        struct watched *process = find(list, pid, &cursor);
+        if (!process)
+            whole &= (process = add(list, pid)) != NULL;
         if (!process)
             continue;
         process->seen = true;
-        look_at(process);
+        visit(process, visitor);
         list->unreadable += process->state == PAGE_NOT_PERMITTED;
+        list->other_version += process->state == PAGE_OTHER_VERSION;
+        list->torn += process->state == PAGE_TORN;
     }
     directory_close(&directory);
     list->now_ns = clock_monotonic_ns();
-    forget_the_gone(list, gone, context);
+    forget_the_gone(list, visitor);
     return whole;
 }
 

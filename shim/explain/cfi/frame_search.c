@@ -118,12 +118,13 @@ static uintptr_t search(const struct unwind_memory *memory, const struct unwind_
 bool frame_search(const struct unwind_memory *memory, const struct unwind_tables *tables,
                   uintptr_t pc, struct frame_entry *entry)
 {
-    uintptr_t address = hint_load(pc);
+    uintptr_t address = memory->foreign ? 0 : hint_load(pc);
     if (address != 0 && covers(memory, tables, address, pc, entry))
         return true;
     address = search(memory, tables, pc);
     if (address == 0 || !covers(memory, tables, address, pc, entry))
         return false;
-    hint_store(pc, address);
+    if (!memory->foreign)
+        hint_store(pc, address);
     return true;
 }

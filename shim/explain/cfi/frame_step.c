@@ -106,8 +106,8 @@ static enum frame_step find_caller(struct step *step, struct cfi_registers *call
         return FRAME_STEP_FAILED;
     if (step->row->signed_return)
         pc = cfi_strip_signature(pc);
-    if (pc == 0) /* so makecontext(3) and some runtimes end a stack */
-        return FRAME_STEP_OUTERMOST;
+    if (pc == 0)
+        return FRAME_STEP_ZERO;
     if (column != CFI_PC)
         cfi_set(caller, (unsigned)column, pc);
     cfi_set(caller, CFI_PC, pc);

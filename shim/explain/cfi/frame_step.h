@@ -10,8 +10,9 @@
 
 enum frame_step {
     FRAME_STEP_CALLER,    /* the registers are the caller's now */
-    FRAME_STEP_OUTERMOST, /* the table says that there is no caller, or the return address is 0 */
-    FRAME_STEP_FAILED,    /* the table is broken, or memory or a register is not to be had */
+    FRAME_STEP_OUTERMOST, /* the table says that there is no caller */
+    FRAME_STEP_ZERO, /* the return address is 0: so makecontext(3) and some runtimes end a stack */
+    FRAME_STEP_FAILED, /* the table is broken, or memory or a register is not to be had */
 };
 
 /*

@@ -18,6 +18,7 @@
 struct unwind_memory {
     struct stack_snapshot *snapshot;
     const struct memory_reader *reader;
+    bool foreign; /* of another process: what was learnt of this one's tables is of no use */
 };
 
 static inline bool unwind_memory_read(const struct unwind_memory *memory, uintptr_t address,

@@ -2,7 +2,6 @@
 #include "explain/cfi/unwind_modules.h"
 
 #include "explain/cfi/frame_search.h"
-#include "explain/modules.h"
 
 static bool search_known(const struct unwind_modules *modules, const struct unwind_memory *memory,
                          uintptr_t pc, struct frame_entry *entry)
@@ -24,7 +23,7 @@ bool unwind_modules_search(struct unwind_modules *modules, const struct unwind_m
     if (search_known(modules, memory, pc, entry))
         return true;
     struct module module;
-    if (!module_find(memory->reader, pc, &module))
+    if (!module_find(modules->of, memory->reader, pc, &module))
         return false;
     struct unwind_tables *tables = &modules->tables[modules->count++ % UNWIND_MODULES];
     *tables = (struct unwind_tables){

@@ -92,7 +92,7 @@ static void find_bytecodes(const struct memory_reader *reader, struct javascript
     if (!runtime->in_executable)
         return;
     char path[PROC_PATH_LIMIT];
-    module_bases_proc_path(runtime->pid, "exe", path);
+    maps_proc_path(runtime->pid, "exe", path);
     int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return;

@@ -7,10 +7,8 @@
 #include "kernel/memory_reader.h"
 
 /* Reads the frames of thread `tid` (as the process itself knows it: in its own PID namespace) of
- * process `pid`, whose memory `memory` is, at most `limit`.
- * Where none of them is the user's, those of the main thread instead: asyncio waits for its
- * children in threads of its own. Sets python*, and `note` when they cannot be read. Some 200 us.
- */
+ * process `pid`, whose memory `memory` is, at most `limit`. Sets python*, and `note` when they
+ * cannot be read. The thread must sleep meanwhile. Some 200 us. */
 void member_read_python(const struct memory_reader *memory, int pid, int tid, unsigned limit,
                         struct member *member);
 

@@ -63,7 +63,7 @@ static void open_search(struct search *search, const struct memory_reader *reade
         add_module(search, bases->libpython[i]);
     if (bases->executable_is_python && find_symbol(search, "_PyRuntime") == 0) {
         char path[PROC_PATH_LIMIT];
-        module_bases_proc_path(pid, "exe", path);
+        maps_proc_path(pid, "exe", path);
         search->executable_fd =
             (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     }

@@ -27,11 +27,15 @@ CHILD = "import sys\\nfor i in range(100000): sys.stdout.write('line %d\\\\n' % 
 async def main():
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD,
                                                  stdout=asyncio.subprocess.PIPE)
+    lines = 0
     async def read():
+        nonlocal lines
         while await child.stdout.readline():
+            lines += 1
             await asyncio.sleep(0)
     task = asyncio.create_task(read())
-    await asyncio.sleep(0.05)
+    while lines < 100: # it is a loop by then
+        await asyncio.sleep(0.01)
     try:
         urllib.request.urlopen(sys.argv[1], timeout=60)
     except OSError:

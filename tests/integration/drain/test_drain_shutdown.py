@@ -45,6 +45,8 @@ sys.stdin.read()
 for i in range(int(sys.argv[1])):
     os.write(1, b"%063d\\n" % i)
 """
+MAY_UNSHARE = subprocess.run(["unshare", "-p", "-f", "--mount-proc", "true"],
+                             stderr=subprocess.DEVNULL).returncode == 0
 LINES = 6000
 ALL = b"hello\n" + b"".join(b"%063d\n" % i for i in range(LINES))
 PYTHON = ("/usr/bin/python3", "-S", "-c", PYTHON_CHILD, str(LINES))
@@ -213,6 +215,49 @@ class Shutdown(PipeshimCase):
         self.assertEqual(read_bytes(path), b"theirs")
         self.assertEqual(len(self.events(folder, "drain_handoff")), 1)
         self.assertTrue(child.stdout.read() == ALL)
+
+
+class FirstOfAContainer(PipeshimCase):
+    """The kernel ends the helper with the first process of a PID namespace: nothing is promised."""
+
+    def first(self, **settings):
+        return self.start("unshare", "-p", "-f", "--mount-proc", "/usr/bin/python3", "-S", "-c",
+                          "import os; os.write(2, b'x' * 300000)",
+                          settings={"PIPESHIM_DRAIN": "stderr", "PIPESHIM_ONLY": "python3*",
+                                    **{"PIPESHIM_" + key: settings[key] for key in settings}})
+
+    @unittest.skipUnless(MAY_UNSHARE, "no new pid namespace is allowed")
+    def test_what_is_not_read_in_time_is_told_as_lost(self):
+        run = self.first(DRAIN_EXIT="2s")
+        wait, = run.wait_for("drain_wait")
+        self.assertEqual((wait["waits"], wait["then"]), ("exit", "lost"))
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+        lost = [(e["reason"], e["bytes"], e["writes"]) for e in run.events("drain_drop")]
+        self.assertEqual(lost, [("pid_namespace_ends", 300000 - 65536, 1)])
+        self.assertEqual(run.events("drain_handoff"), [])
+        drain = run.events("summary")[0]["drain"]
+        self.assertEqual((drain["lost_bytes"], drain["handed_over_bytes"]), (300000 - 65536, 0))
+        self.assertEqual(run.drain()[1], b"x" * 65536)
+
+    @unittest.skipUnless(MAY_UNSHARE, "no new pid namespace is allowed")
+    def test_wait_loses_nothing(self):
+        run = self.first(DRAIN_EXIT="wait")
+        wait, = run.wait_for("drain_wait")
+        self.assertNotIn("limit_ms", wait)
+        out, err, status = run.drain()
+        self.assertEqual((err, status), (b"x" * 300000, 0))
+        self.assertEqual(run.events("drain_drop"), [])
+
+    @unittest.skipUnless(MAY_UNSHARE, "no new pid namespace is allowed")
+    def test_in_words(self):
+        run = self.first(DRAIN_EXIT="200ms", FORMAT="text")
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+        log = "".join(read_text(os.path.join(run.folder, name)) for name in os.listdir(run.folder)
+                      if name.startswith("log."))
+        self.assertRegex(log, r"(?m)^pipeshim: LOST .* 234464 bytes of 1 writes were not read in "
+                         "time: this is the first process of its PID namespace")
+        self.assertNotIn("HANDOFF", log)
+        self.assertNotIn("goes on sending", log)
 
 
 if __name__ == "__main__":

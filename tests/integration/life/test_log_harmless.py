@@ -3,6 +3,7 @@
 """A line of the log neither holds a program, nor sends it a signal, nor writes where it must not."""
 import array
 import fcntl
+import glob
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from frozen_disk import frozen_disk
 from pipeshim_case import (BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, sleeps_in_write,
                            victim, wait_until)
+from silent_disk import silent_disk
 
 NOBODY = 65534
 TOOL = os.path.join(BUILD, "pipeshim")
@@ -124,6 +126,16 @@ class NeverWaits(PipeshimCase):
                 if "\nState:\tD" in read_text("/proc/%s/status" % child):
                     return "/proc/" + child
         return None
+
+    def test_rules_that_cannot_be_read_in_time(self):
+        log = self.temporary_folder() + "/log"
+        with silent_disk(self) as folder:
+            self.runs_at_once({"PIPESHIM_SUPPRESS": folder + "/rules", "PIPESHIM_LOG": log})
+            wait_until(lambda: "PIPESHIM_SUPPRESS=%s/rules: was not read within 50 ms" % folder
+                       in read_text(log), "warning")
+            wait_until(lambda: "pipeshim-rules\n" not in
+                       [read_text(path) for path in glob.glob("/proc/[0-9]*/comm")],
+                       "end of the process that reads them")
 
     def test_no_child_is_left_to_the_program(self):
         """The writer is no child that a wait finds, and no zombie beside it."""

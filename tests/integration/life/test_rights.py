@@ -234,39 +234,86 @@ class HeldWatchdog(RightsCase):
         self.assertEqual(run.read_rest(), 7)
 
 
-class FrozenLog(RightsCase):
-    """A log on a file system that holds whoever writes to it: the log's writer, and nobody else."""
+class Companions(RightsCase):
+    """The library's short-lived processes, which share the program's memory: none of them lives on
+    with rights that the program has given up, however it did that."""
 
-    def writers(self, pid):
-        """The processes that write the log of process `pid`."""
+    HOWS = ("setuid", "raw-setuid", "asm-setuid")
+
+    def companions(self, run, name):
+        """The processes of that name that were made in the program."""
         found = []
         for path in glob.glob("/proc/[0-9]*/stat"):
             fields = read_text(path).rpartition(")")
-            if fields[0].endswith("(pipeshim-log") and fields[2].split()[1] == str(pid):
+            if fields[0].endswith("(" + name) and fields[2].split()[1] == str(run.pid) \
+                    and fields[2].split()[0] != "Z":
                 found.append(os.path.dirname(path))
         return found
 
-    def test_its_writer_does_not_outlive_the_rights(self):
-        with frozen_disk(self) as disk:
-            log = disk.mount + "/log"
-            run = self.start_victim("setuid", PIPESHIM_LOG=log)
-            wait_until(lambda: '"blocked"' in read_text(log), "report")
-            os.chmod(log, 0o666)
-            disk.freeze()
-            run.let_first_write_end()
-            writer = wait_until(lambda: self.writers(run.pid), "writer")[0]
-            wait_until(lambda: "\nState:\tD" in read_text(writer + "/status"), "held writer")
-            self.assertIn("\nUid:\t0\t0", read_text(writer + "/status"))
-            run.go_on()
-            self.assertIn("later 0", run.said())
-            # SIGKILL waits for it: it comes back to no instruction of its own.
-            status = read_text(writer + "/status")
-            pending = [int(line.split()[1], 16) for line in status.splitlines()
-                       if line.startswith(("SigPnd", "ShdPnd"))]
-            self.assertTrue(any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending), status)
-            disk.unfreeze()
-            wait_until(lambda: '"unblocked"' in read_text(log), "what it was held in")
-            self.assertEqual(run.read_rest(), 7)
+    def held_in_the_kernel(self, run, name):
+        writer = wait_until(lambda: self.companions(run, name), name)[0]
+        wait_until(lambda: "\nState:\tD" in read_text(writer + "/status"), "held writer")
+        self.assertIn("\nUid:\t0\t0", read_text(writer + "/status"))
+        return writer
+
+    @staticmethod
+    def is_killed(writer):
+        """SIGKILL waits for it: it comes back to no instruction of its own."""
+        pending = [int(line.split()[1], 16) for line in read_text(writer + "/status").splitlines()
+                   if line.startswith(("SigPnd", "ShdPnd"))]
+        return any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
+
+    def give_up(self, run, how):
+        run.go_on()
+        self.assertIn("later 0", run.said())
+        self.assertIn("\nUid:\t65534", read_text("/proc/%d/status" % run.pid), how)
+
+    def test_the_logs_writer(self):
+        for how in self.HOWS:
+            with self.subTest(how), frozen_disk(self) as disk:
+                log = disk.mount + "/log"
+                run = self.start_victim(how, PIPESHIM_LOG=log)
+                wait_until(lambda: '"blocked"' in read_text(log), "report")
+                os.chmod(log, 0o666)
+                disk.freeze()
+                run.let_first_write_end()
+                writer = self.held_in_the_kernel(run, "pipeshim-log")
+                self.give_up(run, how)
+                wait_until(lambda: self.is_killed(writer), "end of the writer")
+                disk.unfreeze()
+                wait_until(lambda: '"unblocked"' in read_text(log), "what it was held in")
+                self.assertEqual(run.read_rest(), 7)
+
+    def test_the_metrics_writer(self):
+        for how in self.HOWS:
+            with self.subTest(how), frozen_disk(self) as disk:
+                disk.freeze()
+                run = self.start_victim(how, PIPESHIM_LOG="stderr",
+                                        PIPESHIM_METRICS=disk.mount + "/metrics.prom")
+                run.let_first_write_end()
+                writer = self.held_in_the_kernel(run, "pipeshim-metric")
+                self.give_up(run, how)
+                wait_until(lambda: self.is_killed(writer), "end of the writer")
+                disk.unfreeze()
+                self.assertEqual(run.read_rest(), 7)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_the_one_that_waits_for_an_actions_command(self):
+        for how in self.HOWS:
+            with self.subTest(how):
+                run = self.start_victim(how, PIPESHIM_LOG="stderr", PIPESHIM_ACTION_ON="blocked",
+                                        PIPESHIM_ACTION="exec:exec sleep 600",
+                                        PIPESHIM_ACTION_AFTER="100ms")
+                waits = wait_until(lambda: self.companions(run, "pipeshim-action"), "process")[0]
+                child = waits + "/task/" + os.path.basename(waits) + "/children"
+                command = wait_until(lambda: read_text(child).split(), "command")[0]
+                self.addCleanup(os.kill, int(command), signal.SIGKILL)
+                wait_until(lambda: read_text("/proc/%s/comm" % command) == "sleep\n", "its exec")
+                run.let_first_write_end()
+                self.give_up(run, how)
+                wait_until(lambda: not self.companions(run, "pipeshim-action"), "its end")
+                self.assertEqual(read_text("/proc/%s/comm" % command), "sleep\n")
+                self.assertEqual(run.read_rest(), 7)
 
 
 if __name__ == "__main__":

@@ -134,16 +134,26 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.finish(run), ("installed 0 errno 0\n", 7))
         self.assertEqual(run.events("warning"), [])
 
-    def check_launched(self, kind, groups):
-        launch = ("launches", kind, str(groups), VICTIM, "plain")
+    def check_launched(self, kind, groups, program=(VICTIM, "plain")):
+        launch = ("launches", kind, str(groups), *program)
         without = self.result(*launch)
         self.assertEqual(without, (7, "alive\n"))
         preload = {k: v for k, v in self.library().items() if k != "LD_PRELOAD"}
         self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **preload), without)
         self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **self.library()), without)
+        # By this the library begins with the process, not at its first call.
+        early = self.library(PIPESHIM_SUMMARY="always")
+        self.assertEqual(self.result(*launch, LAUNCH_PRELOAD=LIBRARY, **early), without)
 
     def test_a_launchers_list_of_what_a_plain_program_calls(self):
         self.check_launched("plain", 0)
+
+    @unittest.skipUnless(IS_ROOT, "needs root for another root")
+    def test_a_launchers_filter_that_nothing_tells_of_any_more(self):
+        """Behind chroot() there is no /proc: the filter must have been seen before."""
+        empty = os.path.join(self.folder, "empty")
+        os.mkdir(empty)
+        self.check_launched("plain", 0, (victim("late_start"), "chroot", empty))
 
     def test_a_launchers_list_of_what_nobody_may_call(self):
         self.check_launched("debug", 0)
@@ -172,6 +182,24 @@ class Sandbox(unittest.TestCase):
         self.assertIsNone(watchdog_folder(run.process.pid))
         self.assertEqual(self.finish(run)[1], 7)
         self.assertEqual(run.events(), [])
+
+    def tool_under_a_filter(self, *arguments, before=(), **environment):
+        tool = os.path.join(os.path.dirname(LIBRARY), "pipeshim")
+        done = subprocess.run([*before, VICTIM, "launches", "debug", "0", tool, *arguments],
+                              env={**os.environ, **environment}, capture_output=True, text=True,
+                              timeout=DEADLINE_S, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_the_tool_says_what_the_library_cannot(self):
+        """Under a filter that nobody knows, in one line; not where it is trusted, or a container's."""
+        says = "a seccomp filter is in force that is not a container engine's"
+        run = ("run", "--", "/bin/sh", "-c", "exit 3")
+        self.assertEqual(self.tool_under_a_filter(*run)[0], 3)
+        self.assertEqual(self.tool_under_a_filter(*run)[1].count(says), 1)
+        for setting in ("trust", "off"):
+            self.assertNotIn(says, self.tool_under_a_filter(*run, PIPESHIM_SECCOMP=setting)[1])
+        self.assertIn("fail  " + says, self.tool_under_a_filter("doctor")[1])
+        self.assertNotIn(says, self.tool_under_a_filter("doctor", PIPESHIM_SECCOMP="trust")[1])
 
     @unittest.skipUnless(IS_ROOT, "needs root to make a namespace of processes")
     def test_a_containers_filter(self):

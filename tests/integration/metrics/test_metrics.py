@@ -12,10 +12,10 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+import monitoring  # noqa: E402
 from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, wait_until  # noqa: E402
 
 TOOL = os.path.join(BUILD, "pipeshim")
-PROMTOOL = shutil.which("promtool")
 # Its stdout is full; when it is read the write returns, and the program ends with its input.
 WRITES = """
 import os, sys
@@ -67,13 +67,9 @@ class MetricsCase(PipeshimCase):
         self.folder = self.temporary_folder()
 
     def promtool(self, text):
-        if not PROMTOOL:
-            print("left out: promtool check metrics: no promtool (Debian's package prometheus)",
-                  flush=True)
-            return
-        done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True,
-                              capture_output=True, timeout=DEADLINE_S)
-        self.assertEqual((done.returncode, done.stderr), (0, ""), text)
+        if monitoring.have("promtool"):
+            done = monitoring.promtool("check", "metrics", text=text)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), text)
 
 
 class OfAProcess(MetricsCase):

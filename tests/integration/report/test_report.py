@@ -287,10 +287,10 @@ class Damage(ReportTest):
                   for key in ("pc", "module", "offset", "build_id", "symbol")]
         lines.append(json.dumps(dict(first, stack=frames)))
         log = self.write("log", "\n".join(lines).encode())
-        for form in ("text", "folded", "speedscope", "perfetto", "html"):
+        for form in ("text", "folded", "speedscope", "perfetto", "html", "otlp-json"):
             out, remarks = self.run_tool("--format", form, log)
             self.assertNotIn("damaged", remarks)
-            if form in ("speedscope", "perfetto"):
+            if form in ("speedscope", "perfetto", "otlp-json"):
                 json.loads(out)
 
     def test_random_damage_never_ends_the_tool(self):
@@ -307,7 +307,7 @@ class Damage(ReportTest):
                 else:
                     del data[at:at + chance.randrange(40)]
             # 1: not one event was left of it.
-            self.run_tool("--format", chance.choice(["text", "perfetto", "html"]),
+            self.run_tool("--format", chance.choice(["text", "perfetto", "html", "otlp-json"]),
                           self.write("damaged", bytes(data)), status=(0, 1))
 
     def test_what_is_no_log(self):

@@ -72,7 +72,7 @@ class ActionDrain(WaitsCase):
 
     def test_a_deadlock_is_solved(self):
         run = self.begin("both", DEADLOCK, PIPESHIM_ACTION="drain", PIPESHIM_ACTION_AFTER="1s")
-        run.wait_for("deadlock", 2)
+        run.wait_for("deadlock")
         got = b""
         while not got.endswith(b"\n"):
             got += os.read(run.readers[0], 1000)

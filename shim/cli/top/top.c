@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* pipeshim top: a live view of every process that runs the library, worst first. */
+/* pipeshim top: a live view of every process that runs the library, worst first. The options, and
+ * what is printed where there is no terminal. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/status/view.h"
+#include "cli/status/unwatched.h"
+#include "cli/top/top.h"
 #include "config/parse.h"
 
-struct top {
-    char **wanted; /* pids and globs */
-    int wanted_count;
-    bool batch, json;
-    uint64_t refreshes;   /* 0: until it is stopped */
-    uint64_t interval_ns; /* between two */
-    struct watched_list list;
-    struct watched **shown; /* those that are wanted, worst first */
-    size_t shown_count;
-};
-
-enum { HEAD_LINES = 2 };
-
-static volatile sig_atomic_t stopped; /* by SIGINT or SIGTERM */
+volatile sig_atomic_t top_stopped;
 
 static int print_help(void)
 {
@@ -38,15 +24,18 @@ static int print_help(void)
          "\n"
          "Shows every process that runs the library, worst first: deadlocks, waits that cannot "
          "end,\n"
-         "blocked calls, late event loops. Reads their status pages; nothing is started in them.\n"
+         "blocked calls, late event loops; and processes without it that a finding names. Reads\n"
+         "their status pages; nothing is started in them.\n"
          "\n"
          "  -b, --batch              plain text, one table a refresh\n"
          "  -n, --count N            end after N refreshes (not on a terminal: 1)\n"
          "  --json                   one JSON object a refresh\n"
          "  --interval D             between two refreshes (1s)\n"
+         "  --sort ORDER             worst, since, blocked, lag, queue, cpu, name or pid (worst)\n"
+         "  --filter TEXT            only rows that hold TEXT\n"
          "  --help, --version\n"
          "\n"
-         "On a terminal: q quits, space pauses, j and k (or the arrows) scroll.\n"
+         "On a terminal: ? lists the keys.\n"
          "\n"
          "Exit status: 0; 1 a PID that was asked for does not run the library, or /proc cannot be\n"
          "read; 64 wrong use.");
@@ -71,35 +60,51 @@ static bool is_wanted(const struct top *top, const struct watched *process)
     return top->wanted_count == 0;
 }
 
-static bool refresh(struct top *top)
+static bool is_chosen(const struct top *top, const struct watched *process)
 {
-    if (!watched_refresh(&top->list, NULL, NULL)) {
-        fprintf(stderr, "pipeshim top: /proc cannot be read: %s\n", strerror(errno));
+    const struct watched *by = process;
+    if (process->named.by_pid != 0)
+        by = watched_find((struct watched_list *)&top->list, process->named.by_pid);
+    else if (process->found != PAGE_READ)
         return false;
-    }
+    if (!by || !(is_wanted(top, process) || is_wanted(top, by)))
+        return false;
+    if (top->hide_ok && view_state(process) <= STATE_OK)
+        return false;
+    return !top->filter[0] || view_matches(process, top->filter);
+}
+
+bool top_choose(struct top *top)
+{
     free(top->shown);
     top->shown_count = 0;
     top->shown = calloc(top->list.count + 1, sizeof(struct watched *));
-    if (!top->shown) {
-        fputs("pipeshim top: out of memory\n", stderr);
+    if (!top->shown)
         return false;
-    }
     for (size_t i = 0; i < top->list.count; i++)
-        if (top->list.processes[i]->found == PAGE_READ && is_wanted(top, top->list.processes[i]))
+        if (is_chosen(top, top->list.processes[i]))
             top->shown[top->shown_count++] = top->list.processes[i];
-    view_sort(top->shown, top->shown_count, top->list.now_ns);
+    view_sort(top->shown, top->shown_count, top->order);
     return true;
 }
 
-static bool is_shown(const struct top *top, int pid)
+bool top_refresh(struct top *top)
 {
-    for (size_t i = 0; i < top->shown_count; i++)
-        if (top->shown[i]->pid == pid)
-            return true;
-    return false;
+    uint64_t began = clock_monotonic_ns();
+    if (!watched_refresh(&top->list, NULL)) {
+        fprintf(stderr, "pipeshim top: /proc cannot be read: %s\n", strerror(errno));
+        return false;
+    }
+    name_the_unwatched(&top->list);
+    if (!top_choose(top)) {
+        fputs("pipeshim top: out of memory\n", stderr);
+        return false;
+    }
+    top->took_ns = clock_monotonic_ns() - began;
+    return true;
 }
 
-/* Why a process that was asked for is not shown. */
+/* Why a process that was asked for is not shown, or nothing is known of it. */
 static int complain_of_missing(const struct top *top)
 {
     static const char *const why[] = {
@@ -107,24 +112,41 @@ static int complain_of_missing(const struct top *top)
         [PAGE_NO_LIBRARY] = "does not run the library",
         [PAGE_NOT_BEGUN] = "is not watched",
         [PAGE_NOT_PERMITTED] = "may not be read (be root, its user or its ancestor)",
-        [PAGE_OTHER_VERSION] = "runs another version of the library",
+        [PAGE_OTHER_VERSION] = "runs a library of another version, whose page is not known here",
         [PAGE_GONE] = "does not exist",
+        [PAGE_TORN] = "could not be read: its page was being written each time",
     };
     int status = 0;
     for (int i = 0; i < top->wanted_count; i++) {
         int pid = is_pid(top->wanted[i]) ? (int)strtol(top->wanted[i], NULL, 10) : 0;
-        uintptr_t address;
-        if (pid == 0 || is_shown(top, pid))
+        const struct watched *process = watched_find((struct watched_list *)&top->list, pid);
+        enum page_state state = process ? process->state : PAGE_GONE;
+        bool known = process && process->found == PAGE_READ &&
+                     (state == PAGE_READ || state == PAGE_NOT_BEGUN);
+        if (pid == 0 || known || (process && process->named.by_pid != 0))
             continue;
-        fprintf(stderr, "pipeshim top: process %d %s\n", pid, why[page_find(pid, &address)]);
+        fprintf(stderr, "pipeshim top: process %d %s\n", pid, why[state]);
         status = 1;
     }
     return status;
 }
 
+/* One that was asked for, and was there at first. */
+static void say_who_has_ended(struct top *top)
+{
+    for (int i = 0; i < top->wanted_count; i++) {
+        int pid = is_pid(top->wanted[i]) ? (int)strtol(top->wanted[i], NULL, 10) : 0;
+        if (pid == 0 || top->ended[i] || watched_find(&top->list, pid))
+            continue;
+        fprintf(stderr, "pipeshim top: process %d has ended\n", pid);
+        top->ended[i] = true;
+    }
+}
+
 static void print_json(const struct top *top)
 {
     json_t *object = view_json(&top->list, top->shown, top->shown_count);
+    json_object_set_new(object, "refresh_ms", json_real((double)top->took_ns / NS_PER_MS));
     json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
     putchar('\n');
     json_decref(object);
@@ -133,7 +155,7 @@ static void print_json(const struct top *top)
 static void stop(int signal_number)
 {
     (void)signal_number;
-    stopped = 1;
+    top_stopped = 1;
 }
 
 static void wait_for_next(const struct top *top)
@@ -146,120 +168,37 @@ static void wait_for_next(const struct top *top)
 static int run_batch(struct top *top)
 {
     int status = 0;
-    for (uint64_t count = 0; !stopped && (top->refreshes == 0 || count < top->refreshes); count++) {
+    for (uint64_t count = 0; !top_stopped && (top->refreshes == 0 || count < top->refreshes);
+         count++) {
         if (count > 0)
             wait_for_next(top);
-        if (stopped)
+        if (top_stopped)
             break;
-        if (!refresh(top))
+        if (!top_refresh(top))
             return 1;
         if (count == 0)
             status = complain_of_missing(top);
+        else
+            say_who_has_ended(top);
         if (top->json)
             print_json(top);
         else
-            view_table(stdout, &top->list, top->shown, top->shown_count, 0, 0, false);
+            view_table(stdout, &top->list, top->shown, top->shown_count);
         if (fflush(stdout) != 0)
             return 1;
     }
     return status;
 }
 
-static struct termios before;
-
-static bool enter_screen(void)
-{
-    struct termios raw;
-    if (tcgetattr(STDIN_FILENO, &before) != 0)
-        return false;
-    raw = before;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    fputs("\033[?1049h\033[?25l", stdout);
-    return true;
-}
-
-static void leave_screen(void)
-{
-    fputs("\033[?25h\033[?1049l", stdout);
-    fflush(stdout);
-    tcsetattr(STDIN_FILENO, TCSANOW, &before);
-}
-
-static void draw(const struct top *top, size_t first, bool paused, bool colour)
-{
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    unsigned rows = size.ws_row > HEAD_LINES + 2 ? size.ws_row - HEAD_LINES - 2U : 1;
-    fputs("\033[H\033[2J", stdout);
-    view_table(stdout, &top->list, top->shown + first, top->shown_count - first, rows, size.ws_col,
-               colour);
-    printf("\033[%u;1H%.*s", size.ws_row, size.ws_col,
-           paused ? "paused: space goes on, q quits" : "q quits, space pauses, j k scroll");
-    fflush(stdout);
-}
-
-/* The key that was pressed until `milliseconds` are over; 0: none, or the window has changed. */
-static int read_key(int milliseconds)
-{
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    char keys[8];
-    if (poll(&input, 1, milliseconds) <= 0)
-        return 0;
-    ssize_t size = read(STDIN_FILENO, keys, sizeof keys);
-    if (size <= 0)
-        return 'q';
-    if (size >= 3 && keys[0] == '\033' && keys[1] == '[')
-        return keys[2] == 'A' ? 'k' : keys[2] == 'B' ? 'j' : 0;
-    return keys[0];
-}
-
-static void window_changed(int signal_number)
-{
-    (void)signal_number; /* poll() returns, and the next picture has the new size */
-}
-
-static int run_screen(struct top *top)
-{
-    const char *no_colour = getenv("NO_COLOR");
-    bool colour = !no_colour || !*no_colour;
-    bool paused = false;
-    size_t first = 0;
-    uint64_t count = 0;
-    if (!refresh(top))
-        return 1;
-    int status = complain_of_missing(top);
-    if (status != 0 || !enter_screen())
-        return 1;
-    signal(SIGWINCH, window_changed);
-    while (!stopped) {
-        if (first >= top->shown_count)
-            first = 0;
-        draw(top, first, paused, colour);
-        int key = read_key((int)(top->interval_ns / NS_PER_MS));
-        if (key == 'q' || (!paused && top->refreshes && ++count >= top->refreshes))
-            break;
-        paused ^= key == ' ';
-        if (key == 'j' && first + 1 < top->shown_count)
-            first++;
-        if (key == 'k' && first > 0)
-            first--;
-        if (!paused && !refresh(top)) {
-            status = 1;
-            break;
-        }
-    }
-    leave_screen();
-    return status;
-}
-
 static bool read_options(int argc, char **argv, struct top *top, int *status)
 {
-    enum { OPTION_JSON = 1000, OPTION_INTERVAL, OPTION_VERSION };
+    enum { OPTION_JSON = 1000, OPTION_INTERVAL, OPTION_SORT, OPTION_FILTER, OPTION_VERSION };
     static const struct option options[] = {{"batch", no_argument, NULL, 'b'},
                                             {"count", required_argument, NULL, 'n'},
                                             {"json", no_argument, NULL, OPTION_JSON},
                                             {"interval", required_argument, NULL, OPTION_INTERVAL},
+                                            {"sort", required_argument, NULL, OPTION_SORT},
+                                            {"filter", required_argument, NULL, OPTION_FILTER},
                                             {"help", no_argument, NULL, 'h'},
                                             {"version", no_argument, NULL, OPTION_VERSION},
                                             {0}};
@@ -285,6 +224,17 @@ static bool read_options(int argc, char **argv, struct top *top, int *status)
                 *status =
                     usage_error("top", "--interval %s: expected a duration from 10ms", optarg);
             break;
+        case OPTION_SORT:
+            wrong = !view_parse_order(optarg, &top->order);
+            if (wrong)
+                *status = usage_error("top",
+                                      "--sort %s: expected worst, since, blocked, lag, queue, cpu, "
+                                      "name or pid",
+                                      optarg);
+            break;
+        case OPTION_FILTER:
+            snprintf(top->filter, sizeof top->filter, "%s", optarg);
+            break;
         default:
             wrong = true;
             *status = c == 'h'              ? print_help()
@@ -309,8 +259,19 @@ int command_top(int argc, char **argv)
         top.refreshes = 1;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    status = top.batch || !terminal ? run_batch(&top) : run_screen(&top);
+    top.ended = calloc((size_t)top.wanted_count + 1, sizeof *top.ended);
+    if (!top.ended || !top_refresh(&top))
+        return 1;
+    status = top.batch || !terminal ? -1 : complain_of_missing(&top);
+    if (status == 0)
+        status = top_screen(&top);
+    if (status < 0) {
+        if (!top.batch && terminal && top.refreshes == 0)
+            top.refreshes = 1;
+        status = run_batch(&top);
+    }
     free(top.shown);
+    free(top.ended);
     watched_free(&top.list);
     return status;
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "doors/nonblocking_doors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+
+#include "base/raw_syscall.h"
+#include "doors/door.h"
+#include "doors/real.h"
+#include "process/life.h"
+#include "watch/child.h"
+#include "watch/thread.h"
+
+/* A vfork child shares this memory and acts for itself: life_begin() is false there. */
+static void note_flag(int fd, bool set)
+{
+    if (fd < 0 || fd >= DESCRIPTORS_NOTED || !life_active() || !life_begin())
+        return;
+    uint64_t bit = UINT64_C(1) << (fd % 64);
+    if (set)
+        atomic_fetch_or_explicit(&life->made_nonblocking[fd / 64], bit, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&life->made_nonblocking[fd / 64], ~bit, memory_order_relaxed);
+}
+
+/* Both functions are variadic; on x86_64 and aarch64 their one further argument comes in the same
+ * register as a named one, and a caller that passes none leaves whatever is in it, unused. */
+static int change_flags(int (*real)(int, int, long), int fd, long flags)
+{
+    int result = real(fd, F_SETFL, flags);
+    if (result == 0)
+        note_flag(fd, (flags & O_NONBLOCK) != 0);
+    return result;
+}
+
+DOOR(int, fcntl, (int fd, int command, long argument))
+{
+    BOUND(fcntl);
+    if (command == F_SETFL)
+        return change_flags(real_fcntl, fd, argument);
+    return real_fcntl(fd, command, argument);
+}
+
+DOOR(int, fcntl64, (int fd, int command, long argument))
+{
+    BOUND(fcntl64);
+    if (command == F_SETFL)
+        return change_flags(real_fcntl64, fd, argument);
+    return real_fcntl64(fd, command, argument);
+}
+
+/* libuv and Python use FIONBIO. The kernel has just read the number, so it may be read here. */
+static int change_by_ioctl(int fd, unsigned long request, long argument)
+{
+    int result = real_ioctl(fd, request, argument);
+    if (result == 0)
+        note_flag(fd, *(const int *)argument != 0);
+    return result;
+}
+
+DOOR(int, ioctl, (int fd, unsigned long request, long argument))
+{
+    BOUND(ioctl);
+    if (request == FIONBIO)
+        return change_by_ioctl(fd, request, argument);
+    return real_ioctl(fd, request, argument);
+}
+
+void write_fell_short(int fd, ssize_t result)
+{
+    if (fd < 0 || fd > 2 || (result < 0 && errno != EAGAIN))
+        return;
+    uint32_t bit = 1U << fd;
+    if (atomic_load_explicit(&life->made_nonblocking[0], memory_order_relaxed) & bit ||
+        atomic_load_explicit(&life->refused, memory_order_relaxed) & bit)
+        return;
+    long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
+    if (flags < 0 || !(flags & O_NONBLOCK))
+        return; /* a signal has cut it short */
+    atomic_fetch_or(&life->refused, bit);
+    watchdog_thread_wake();
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/* Writes that are refused because another holder of the stream has made it non-blocking. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "graph/finding_links.h"
+#include "kernel/proc_reader.h"
+#include "kernel/status.h"
+
+/* Two descriptors of one pipe that both show the flag may still be two descriptions; that each has
+ * it by itself, and the writer did not set its own, is not to be expected. */
+static bool is_nonblocking(int pid, int fd)
+{
+    char path[PROC_PATH_LIMIT];
+    struct status_field flags = {.name = "flags", .base = 8};
+    proc_path_number(path, pid, "fdinfo", fd);
+    return fields_read(path, &flags, 1) && (flags.value & O_NONBLOCK);
+}
+
+/* Who has most likely set it: Node makes its stdio non-blocking when it is a pipe. */
+static const struct wait_holder *find_holder(const struct wait_graph *graph, int pid,
+                                             struct object_key key)
+{
+    const struct wait_holder *best = NULL;
+    uint32_t count, first = wait_graph_holders(graph, key, &count);
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct wait_holder *holder = &graph->holders[i];
+        int other = graph->processes[holder->process].pid;
+        if (other == pid || !(holder->access & FD_WRITES) || !is_nonblocking(other, holder->fd))
+            continue;
+        if (process_runtime(other) == RUNTIME_NODE)
+            return holder;
+        best = best ? best : holder;
+    }
+    return best;
+}
+
+static void start_link(const struct wait_graph *graph, uint32_t process, struct chain_link *link)
+{
+    static const struct wait_thread unread = {.wait.kind = WAIT_NONE};
+    const struct wait_thread *thread = link_holder_thread(graph, process);
+    struct wait_thread stand_in = unread;
+    stand_in.tid = graph->processes[process].pid;
+    stand_in.process = process;
+    link_start(graph, thread ? thread : &stand_in, link);
+}
+
+bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
+                                struct wait_finding *finding)
+{
+    struct fd_description description;
+    uint32_t own = wait_graph_load(graph, pid);
+    memset(finding, 0, sizeof *finding);
+    if (own == NO_INDEX || fd_describe(pid, fd, &description) < 0 || !fd_is_channel(&description))
+        return false;
+    struct chain_link *writer = &finding->chain[0];
+    const struct wait_holder *holder = find_holder(graph, pid, description.key);
+    finding->kind = FINDING_NONBLOCKING_SHARED;
+    finding->away_epoll = -1;
+    finding->count = 1;
+    start_link(graph, own, writer);
+    writer->wait = WAIT_WRITE;
+    strcpy(writer->waits_in, "write");
+    writer->reason = REASON_SPACE;
+    link_name_object(graph, fd, writer);
+    finding->fingerprint = link_mix(link_mix(0, (uint64_t)pid), description.key.inode);
+    finding->likely = true;
+    if (holder) {
+        uint32_t process = wait_graph_load(graph, graph->processes[holder->process].pid);
+        struct wait_edge edge = {holder->process, REASON_SPACE, fd, holder->fd, holder->key};
+        link_set_for(graph, &edge, writer);
+        start_link(graph, process, &finding->chain[1]);
+        link_name_object(graph, holder->fd, &finding->chain[1]);
+        finding->count = 2;
+        finding->likely = finding->chain[1].runtime != RUNTIME_NODE;
+    }
+    finding_describe(graph, finding);
+    return true;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "watch/refused_writes.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "graph/finding.h"
+#include "process/life.h"
+#include "report/reporter.h"
+#include "watch/graph_memory.h"
+
+static struct wait_finding finding; /* child: scratch */
+
+/* The flag was set here after all, by way of another descriptor of the same stream. */
+static bool set_it_itself(int pid, int fd)
+{
+    struct fd_description stream, other;
+    if (fd_describe(pid, fd, &stream) < 0)
+        return true;
+    for (int at = 0; at < DESCRIPTORS_NOTED; at++) {
+        uint64_t word =
+            atomic_load_explicit(&life->made_nonblocking[at / 64], memory_order_relaxed);
+        if (word >> (at % 64) & 1 && fd_describe(pid, at, &other) == 0 &&
+            object_key_equal(stream.key, other.key))
+            return true;
+    }
+    return false;
+}
+
+static bool find(struct wait_graph *graph, int pid, int fd, bool at_exit)
+{
+    if (wait_graph_scan_relatives(graph, pid) == 0 &&
+        finding_nonblocking_shared(graph, pid, fd, &finding) && (finding.count > 1 || at_exit))
+        return true;
+    return !at_exit && (graph = graph_memory_begin()) && wait_graph_scan(graph) == 0 &&
+           finding_nonblocking_shared(graph, pid, fd, &finding);
+}
+
+static void judge(int fd, bool at_exit)
+{
+    int pid = atomic_load(&life->pid);
+    struct wait_graph *graph;
+    if (process_runtime(pid) != RUNTIME_NODE && !set_it_itself(pid, fd) &&
+        (graph = graph_memory_begin()) && find(graph, pid, fd, at_exit))
+        report_finding(&finding, NULL, 0, 0);
+}
+
+static void scan(bool at_exit)
+{
+    uint32_t fresh = atomic_load(&life->refused) & ~atomic_load(&life->refusals_seen);
+    for (int fd = 0; fresh >> fd != 0; fd++) {
+        if (!(fresh >> fd & 1))
+            continue;
+        atomic_fetch_or(&life->refusals_seen, 1U << fd);
+        judge(fd, at_exit);
+    }
+}
+
+void refused_writes_scan(void)
+{
+    scan(false);
+}
+
+void refused_writes_finish(void)
+{
+    scan(true);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "watch/stdio_fill.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/fd_scan.h"
+#include "kernel/object_reader.h"
+#include "process/life.h"
+#include "watch/context.h"
+
+enum { COST_RATIO = 1000 }; /* at most this fraction of a CPU, but once a second */
+#define BETWEEN_SCANS_NS ((uint64_t)250 * NS_PER_MS)
+
+static struct status_stream seen[STATUS_STREAMS]; /* child: kept, is_new says that they count */
+static bool is_new;
+static bool holds_something; /* at the last look; child: kept, begin() clears it */
+static bool has_moved;       /* the program was active since; child: kept, likewise */
+static uint64_t next_scan;
+
+void stdio_fill_begin(void)
+{
+    is_new = holds_something = has_moved = false;
+    next_scan = 0;
+}
+
+static void look_at(int fd, struct status_stream *stream)
+{
+    struct fd_description description;
+    struct pipe_fill fill;
+    int pid = atomic_load(&life->pid);
+    *stream = (struct status_stream){0};
+    /* The link is asked first: nothing is borrowed that is no pipe. */
+    if (fd_describe(pid, fd, &description) < 0 ||
+        (description.kind != LINK_PIPE && !description.fifo) ||
+        borrowed_pipe_fill(pid, fd, false, &fill) < 0 || fill.used < 0 || fill.capacity <= 0)
+        return;
+    stream->used = fill.used;
+    stream->capacity = fill.capacity;
+    holds_something |= fill.used > 0;
+}
+
+void stdio_fill_scan(uint64_t now, bool activity)
+{
+    has_moved |= activity;
+    if ((!has_moved && !holds_something) || now < next_scan ||
+        !(context_permitted_access() & ACCESS_BORROW))
+        return;
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    holds_something = has_moved = false;
+    for (int fd = 0; fd < STATUS_STREAMS; fd++)
+        look_at(fd, &seen[fd]);
+    is_new = true;
+    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
+    next_scan = now + (cost > NS_PER_S           ? NS_PER_S
+                       : cost > BETWEEN_SCANS_NS ? cost
+                                                 : BETWEEN_SCANS_NS);
+}
+
+bool stdio_fill_take(struct status_stream streams[STATUS_STREAMS])
+{
+    if (!is_new)
+        return false;
+    is_new = false;
+    memcpy(streams, seen, sizeof seen);
+    return true;
+}
