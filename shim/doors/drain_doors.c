@@ -257,12 +257,10 @@ static bool begin_late(const char *fds)
 
 bool drain_doors_switch(const char *fds)
 {
-    if (drain_enabled || strcmp(fds, "off") == 0) {
-        if (drain_enabled)
-            drain_name(fds);
-        return true;
-    }
-    return begin_late(fds);
+    if (!drain_enabled && strcmp(fds, "off") != 0 && !begin_late(fds))
+        return false;
+    drain_name(fds);
+    return true;
 }
 
 bool drain_doors_switch_one(int fd, bool on)
