@@ -16,7 +16,7 @@ struct live_effects {
 };
 
 /* For the constructor. */
-void live_settings_prepare(const struct live_effects *effects);
+void live_settings_prepare(const struct live_effects *of);
 
 /* Switches the drainer to `fds`, as PIPESHIM_DRAIN names them. False, and *why says it in one
  * line: no memory, or a seccomp filter. */
