@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
-# make install-strip, uninstall, static, dist, deb, test-roots: scripts/dist.mk (LIBDIR BINDIR MANDIR).
+# make install-strip, uninstall, static, dist, deb, test-roots, test-aarch64: scripts/dist.mk (LIBDIR BINDIR
+# MANDIR).
 # make WERROR=1 takes warnings for errors, as CI does.
 # make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
 # make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
@@ -32,7 +33,7 @@ LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
                $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
-               -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections \
+               -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is
 # not made read-only behind the relocation (it would protect nothing: the pointers to the real
@@ -51,7 +52,8 @@ CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_PACKAGES := jansson libdw libelf ncursesw
-CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+# libstdc++ has the demangler; it goes into the tool, which asks for no library of a compiler.
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES)) -static-libgcc -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
@@ -199,6 +201,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
@@ -222,7 +225,8 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
                  -mbranch-protection=pac-ret+leaf
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
-                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c tests/support/elf_image.c
+                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c \
+                 shim/process/executable.c tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -244,8 +248,10 @@ soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
+# LTP=TREE: a built tree of the Linux Test Project as well.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+	$(if $(LTP),sh scripts/third-party-ltp.sh $(BUILD) $(LTP))
 
 # Sixty hangs from public issue trackers: what is said of each, by whom, how soon; beside it what strace,
 # lsof and gdb show of it. Minutes. CASES="mcp_* ffmpeg_*" runs only these, OPTIONS=--verbose shows what was said.
@@ -284,6 +290,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost

@@ -28,13 +28,18 @@ int user_frame_python(const struct python_frame *frames, unsigned count)
     return -1;
 }
 
+bool javascript_file_is_user(const char *file)
+{
+    return file[0] != '\0' && strncmp(file, "node:", 5) != 0 && !strstr(file, "/node_modules/");
+}
+
 int user_frame_javascript(const struct javascript_frame *frames, unsigned count)
 {
     int of_package = -1;
     for (unsigned i = 0; i < count; i++) {
         if (frames[i].file[0] == '\0' || strncmp(frames[i].file, "node:", 5) == 0)
             continue;
-        if (strstr(frames[i].file, "/node_modules/") == NULL)
+        if (javascript_file_is_user(frames[i].file))
             return (int)i;
         if (of_package < 0)
             of_package = (int)i;
@@ -51,9 +56,9 @@ static bool starts_with(const char *text, const char *start)
 static bool is_runtime(const char *module)
 {
     static const char *const names[] = {
-        "libc.so",  "libc-2",    "ld-linux", "ld-2",      "libpthread", "libstdc++", "libgcc_s",
-        "libm.so",  "libdl",     "librt.so", "libpython", "python",     "node",      "libnode",
-        "libuv.so", "libjvm.so", "[vdso]",   "libglib-",  "libpipeshim"};
+        "libc.so",  "libc-2",    "ld-linux", "ld-2",      "libpthread",  "libstdc++", "libgcc_s",
+        "libm.so",  "libdl",     "librt.so", "libpython", "python",      "node",      "libnode",
+        "libuv.so", "libjvm.so", "[vdso]",   "libglib-",  "libpipeshim", "perl",      "libperl"};
     const char *name = path_last_part(module);
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         if (starts_with(name, names[i]))
@@ -62,10 +67,52 @@ static bool is_runtime(const char *module)
     return false;
 }
 
+/* Of "_$LT$TYPE$u20$as$u20$TRAIT$GT$" the one that has a crate, "std..io..Write": the type, or
+ * where that is a parameter of the function the trait. */
+static const char *rust_implementer(const char *name)
+{
+    const char *trait = strstr(name, "$u20$as$u20$"), *path = strstr(name, "..");
+    const char *type = name + 5;
+    if (starts_with(type, "$RF$"))
+        type += 4;
+    return trait && (!path || path > trait) ? trait + 12 : type;
+}
+
+/* The crate that a Rust symbol is of: in the older mangling behind "_ZN" and a length; in the newer
+ * one the first path that begins at a crate's root, "C", maybe a disambiguator "s…_", a length. */
+static const char *rust_crate(const char *symbol)
+{
+    const char *name = starts_with(symbol, "_ZN") ? symbol + 3 : NULL;
+    if (!name && starts_with(symbol, "_R")) {
+        name = strchr(symbol, 'C');
+        if (name && name[1] == 's')
+            name = strchr(name, '_');
+        name = name ? name + 1 : NULL;
+    }
+    if (!name)
+        return "";
+    name += strspn(name, "0123456789");
+    return starts_with(name, "_$LT$") ? rust_implementer(name) : name;
+}
+
+/* Rust's libraries lie in the user's module. */
+static bool is_rust_library(const char *symbol)
+{
+    static const char *const crates[] = {"std", "core", "alloc", "tokio"};
+    const char *crate = rust_crate(symbol);
+    for (unsigned i = 0; i < sizeof crates / sizeof *crates; i++) {
+        const char *behind = crate + strlen(crates[i]);
+        if (starts_with(crate, crates[i]) && (*behind == '.' || (*behind >= '0' && *behind <= '9')))
+            return true;
+    }
+    return starts_with(symbol, "__rust_") || starts_with(symbol, "rust_begin_");
+}
+
 int user_frame_native(const struct stack_frame_name *frames, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (frames[i].symbol[0] != '\0' && !is_runtime(frames[i].module))
+        if (frames[i].symbol[0] != '\0' && !is_runtime(frames[i].module) &&
+            !is_rust_library(frames[i].symbol))
             return (int)i;
     }
     return -1;

@@ -13,15 +13,18 @@
 #define COMPUTES_NS ((uint64_t)50 * 1000 * 1000)
 
 /* In a pipeline that has come to a halt every stage but the last is stuck for the same cause: only
- * the one nearest to it is reported. */
+ * the one nearest to it is reported. Two that are stuck in front of each other (a Java program, of
+ * which no cycle can be proven) are both. */
 static bool is_reported_downstream(const struct wait_finding *finding,
                                    const struct wait_finding *findings, unsigned count)
 {
     if (finding->kind != FINDING_READER_AWAY || finding->count < 2)
         return false;
     for (unsigned i = 0; i < count; i++) {
-        if (&findings[i] != finding && findings[i].kind != FINDING_EOF_NEVER &&
-            findings[i].chain[0].tid == finding->chain[1].tid)
+        const struct wait_finding *other = &findings[i];
+        bool mutual = other->count > 1 && other->chain[1].tid == finding->chain[0].tid;
+        if (other != finding && other->kind != FINDING_EOF_NEVER && !mutual &&
+            other->chain[0].tid == finding->chain[1].tid)
             return true;
     }
     return false;

@@ -53,25 +53,75 @@ static bool is_leftover(const struct wait_graph *graph, const struct wait_proces
     return is_orphan(graph, holder) && !is_orphan(graph, reader);
 }
 
-/* A read for which the direct child is gone while somebody it left behind holds the writing end. */
+/* It also reads what the reader writes: a partner whose starter has ended, not something left over.
+ */
+static bool converses(const struct wait_graph *graph, uint32_t reader, uint32_t holder)
+{
+    for (uint32_t i = 0; i < graph->holder_count; i++) {
+        const struct wait_holder *own = &graph->holders[i];
+        if (own->process != reader || !(own->access & FD_WRITES))
+            continue;
+        uint32_t count, first = wait_graph_holders(graph, own->key, &count);
+        for (uint32_t other = first; other < first + count; other++) {
+            if (graph->holders[other].process == holder &&
+                (graph->holders[other].access & FD_READS))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_set(const struct wait_thread *thread)
+{
+    return thread->wait.kind == WAIT_POLL || thread->wait.kind == WAIT_SELECT ||
+           thread->wait.kind == WAIT_EPOLL;
+}
+
+/* By this edge the thread waits for its own process: for itself, or to be woken by a thread of it.
+ */
+static bool is_own(const struct wait_thread *thread, const struct wait_edge *edge)
+{
+    return edge->process == thread->process &&
+           (edge->reason == REASON_INPUT || edge->reason == REASON_FUTEX);
+}
+
+/* The edge to whoever keeps the end from coming; NULL when anything else may come as well. Of a
+ * read of the process's own pipe it is that process. */
+static const struct wait_edge *endless_edge(const struct wait_graph *graph,
+                                            const struct wait_thread *thread)
+{
+    const struct wait_process *reader = &graph->processes[thread->process];
+    const struct wait_edge *found = NULL, *own = NULL;
+    for (uint32_t i = 0; i < thread->edge_count; i++) {
+        const struct wait_edge *edge = &graph->edges[thread->first_edge + i];
+        if (is_own(thread, edge) && reader->thread_count == 1)
+            own = edge;
+        else if (edge->reason != REASON_INPUT || edge->process == thread->process ||
+                 !is_leftover(graph, reader, &graph->processes[edge->process]) ||
+                 converses(graph, thread->process, edge->process))
+            return NULL;
+        else if (!found)
+            found = edge;
+    }
+    return found || is_set(thread) ? found : own;
+}
+
+/* A read, or a wait without a limit for several (communicate(), an event loop that has nothing
+ * else), for which the direct child is gone while somebody it left behind holds the writing end. */
 bool finding_endless_read(const struct wait_graph *graph, const struct wait_thread *thread,
                           struct wait_finding *finding)
 {
-    const struct wait_process *reader = &graph->processes[thread->process];
-    if (thread->wait.kind != WAIT_READ || thread->edge_count == 0 || reader->opaque)
+    bool waits_for_ever =
+        thread->wait.kind == WAIT_READ || (is_set(thread) && !thread->free && !thread->timed);
+    if (!waits_for_ever || graph->processes[thread->process].opaque)
         return false;
-    for (uint32_t i = 0; i < thread->edge_count; i++) {
-        const struct wait_edge *edge = &graph->edges[thread->first_edge + i];
-        const struct wait_process *holder = &graph->processes[edge->process];
-        bool own = edge->process == thread->process && reader->thread_count == 1;
-        if (edge->reason != REASON_INPUT || (!own && !is_leftover(graph, reader, holder)))
-            return false;
-    }
+    const struct wait_edge *edge = endless_edge(graph, thread);
+    if (!edge)
+        return false;
     memset(finding, 0, sizeof *finding);
-    const struct wait_edge *edge = &graph->edges[thread->first_edge];
-    if (edge->process == thread->process && thread->edge_count > 1)
-        edge++;
     finding->kind = FINDING_EOF_NEVER;
+    /* Whether an event loop waits for the end, or for what a daemon may write, cannot be seen. */
+    finding->likely = thread->wait.kind == WAIT_EPOLL;
     finding->away_epoll = -1;
     finding->count = 1;
     link_make(graph, thread, edge, &finding->chain[0]);

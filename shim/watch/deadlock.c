@@ -88,11 +88,13 @@ static bool waits_in_vain(void)
     return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
-/* A reader that is away may come back; these do not end as long as nobody interferes. */
+/* A reader that is away may come back; these do not end as long as nobody interferes. An end that
+ * somebody keeps off does not come either where this process waits_in_vain(). */
 static bool cannot_end(const struct wait_finding *finding)
 {
     return finding->kind == FINDING_DEADLOCK || finding->kind == FINDING_SELF_READER ||
-           finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED;
+           finding->kind == FINDING_NO_READER || finding->kind == FINDING_READER_STOPPED ||
+           finding->kind == FINDING_EOF_NEVER;
 }
 
 /* Is it this process that does not read? */

@@ -89,7 +89,9 @@ class Case:
         file, numbers, function = self.lines()
         if any(re.search(r"\b%s:%d\b" % (re.escape(file), number), text) for number in numbers):
             return True
-        return bool(function) and re.search(r"\b%s\b" % re.escape(function), text) is not None
+        # Not at a word's end: in a mangled name its length stands before it, and more behind.
+        return bool(function) and \
+            re.search(r"(?<![A-Za-z_])%s(?![A-Za-z_])" % re.escape(function), text) is not None
 
     def missing(self):
         """A program that this machine does not have; None: it can run."""

@@ -66,6 +66,36 @@ static void native_outside_of_libc(void **state)
     assert_string_equal(words(0, 2), "");
 }
 
+/* They lie in the program's own file. */
+static void rust_outside_of_its_libraries(void **state)
+{
+    (void)state;
+    static const char *const libraries[] = {
+        "_RNvMs_NtNtNtNtCsjrHSEGnQ3l9_3std3sys7process4unix4unixNtB4_7Process4wait",
+        "_ZN3std2io4Read11read_to_end17h0986d6140ed7ff3dE",
+        "_ZN55_$LT$W$u20$as$u20$std..io..copy..BufferedWriterSpec$GT$9copy_"
+        "from17h5bb700f2a7640db2E",
+        "_ZN64_$LT$std..process..ChildStdin$u20$as$u20$std..io..Write$GT$"
+        "5write17h0986d6140ed7ff3dE",
+    };
+    static const char *const users[] = {
+        "_ZN8launcher11run_printer17h0986d6140ed7ff3dE",
+        "_RNvCs1234_8launcher11run_printer",
+        "_RINvCs1234_8launcher4feedNtNtCsjrHSEGnQ3l9_3std7process5ChildEB2_",
+        "_ZN60_$LT$launcher..Log$u20$as$u20$std..io..Write$GT$5write17h0986d6140ed7ff3dE",
+        "_ZN7stdlike4read17h0986d6140ed7ff3dE",
+        "Context",
+    };
+    for (unsigned i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        set_native(0, "/srv/launcher", libraries[i]);
+        assert_string_equal(words(0, 1), "");
+    }
+    for (unsigned i = 0; i < sizeof users / sizeof *users; i++) {
+        set_native(0, "/srv/launcher", users[i]);
+        assert_non_null(strstr(words(0, 1), users[i]));
+    }
+}
+
 static void javascript_of_the_program(void **state)
 {
     static struct javascript_frame frames[] = {
@@ -96,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(python_before_libraries),
         cmocka_unit_test(native_outside_of_libc),
+        cmocka_unit_test(rust_outside_of_its_libraries),
         cmocka_unit_test(javascript_of_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,8 +288,8 @@ static bool has_spans(const struct spans *spans, uint32_t process)
 static bool make_index(struct spans *spans)
 {
     const struct model *model = spans->model;
-    spans->first = malloc((model->process_count + 1) * sizeof *spans->first);
-    spans->next = malloc((model->slice_count + 1) * sizeof *spans->next);
+    spans->first = calloc(model->process_count + 1, sizeof *spans->first);
+    spans->next = calloc(model->slice_count + 1, sizeof *spans->next);
     if (!spans->first || !spans->next)
         return false;
     for (uint32_t i = 0; i < model->process_count; i++)

@@ -108,8 +108,8 @@ static void write_histogram(const struct status_loop *loop, FILE *out)
         if (count == 0)
             continue;
         int bar = (int)(count > UINT64_MAX / BAR ? BAR : (count * BAR + most - 1) / most);
-        fprintf(out, "    < %7llu ms %10llu %.*s\n", (unsigned long long)((uint64_t)1 << i),
-                (unsigned long long)count, bar, "########################################");
+        fprintf(out, "    < %7llu ms %10llu %.*s\n", 1ULL << i, (unsigned long long)count, bar,
+                "########################################");
     }
 }
 

@@ -75,6 +75,24 @@ child.stdout.read()
 """
 
 
+# A shell has ended and left a process behind that holds its stdout: by read, poll and epoll.
+LEFT_BEHIND = {
+    "read": "subprocess.Popen(command, stdout=subprocess.PIPE).stdout.read()",
+    "poll": "subprocess.run(command, capture_output=True)",
+    "epoll_wait": """
+import asyncio
+async def main():
+    command[2] += "; read line"  # it ends when asyncio knows of its pipe
+    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE,
+                                                 stdout=asyncio.subprocess.PIPE)
+    await child.stdout.readline()
+    child.stdin.close()
+    await child.wait()
+asyncio.run(main())
+""",
+}
+
+
 class BothSides(WaitsCase):
     def each_side(self, script, *arguments, **options):
         for side in SIDES:
@@ -121,6 +139,17 @@ class BothSides(WaitsCase):
             with self.subTest(side=side):
                 run = self.begin(side, BOTH_READ_FIRST)
                 self.assert_told_by_each(run, side)
+
+    def test_an_end_that_does_not_come(self):
+        """However the reader waits for it."""
+        for call, script in LEFT_BEHIND.items():
+            with self.subTest(call=call):
+                run = self.begin("parent", "command = ['sh', '-c', 'sleep 60 & echo hi']\n" + script)
+                event = run.wait_for("finding")[0]
+                self.assertEqual((event["kind"], event["pid"]), ("eof_never", run.process.pid))
+                self.assertRegex(event["words"], "waits in %s.*but sleep .* still holds" % call)
+                likely = "likely" if call == "epoll_wait" else "proven"
+                self.assertEqual(event["certainty"], likely)
 
     def test_file_lock(self):
         for side in SIDES:
@@ -211,6 +240,17 @@ async def main():
         "import os, time; time.sleep(2.5); os.write(1, bytes(900000))",
         stdout=asyncio.subprocess.PIPE, env=environment())
     await child.communicate()
+asyncio.run(main())
+""",
+    "a server whose starter has ended": """
+import asyncio
+server = "exec python3 -uc 'import time\\nfor _ in range(3): print(input()); time.sleep(1.5)'"
+async def main():
+    child = await asyncio.create_subprocess_exec("sh", "-c", "exec 3<&0; (%s <&3) &" % server,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment())
+    for _ in range(3):
+        child.stdin.write(b"go\\n")
+        assert await child.stdout.readline() == b"go\\n"
 asyncio.run(main())
 """,
     "a lock that comes free": """

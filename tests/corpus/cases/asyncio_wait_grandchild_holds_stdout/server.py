@@ -7,14 +7,18 @@
 # stuck: server.py epoll_wait *
 # other: sleep
 # line: server.py
+# quick: yes
 # unmet: line
 import asyncio
 
 
 async def main():
-    command = "sleep 30 & exit 0"  # HANG
-    #MEND command = "sleep 1.7"
-    process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+    command = "sleep 30 & echo started; read line"  # HANG
+    #MEND command = "echo started; read line; sleep 1.7"
+    process = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.PIPE,
+                                                    stdout=asyncio.subprocess.PIPE)
+    await process.stdout.readline()
+    process.stdin.close()
     await process.wait()  # HERE
 
 

@@ -7,7 +7,7 @@
 // verdict: deadlock|reader_away
 // stuck: server.py write stderr
 // other: Controller
-// line: Controller.java:Controller.relay
+// line: Controller.java:relay
 // needs: javac java
 // unmet: line
 public class Controller {

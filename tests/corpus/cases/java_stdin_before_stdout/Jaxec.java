@@ -7,7 +7,7 @@
 // verdict: deadlock|reader_away
 // stuck: filter.py write stdout
 // other: Jaxec
-// line: Jaxec.java:Jaxec.execUnsafe
+// line: Jaxec.java:execUnsafe
 // needs: javac java
 // unmet: line
 public class Jaxec {

@@ -7,7 +7,7 @@
 // verdict: deadlock|reader_away
 // stuck: generate_output.py write stdout
 // other: Main
-// line: Main.java:Main.main
+// line: Main.java:main
 // needs: javac java
 // unmet: line
 import java.util.List;

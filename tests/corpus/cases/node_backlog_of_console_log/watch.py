@@ -5,7 +5,7 @@
 # parent: watch.py
 # child: app.js
 # verdict: backlog
-# stuck: app.js * *
+# stuck: app.js epoll_wait *
 # other: watch.py
 # line: watch.py
 # needs: node

@@ -7,7 +7,7 @@
 // verdict: deadlock
 // stuck: printer.py write stdout
 // other: launcher
-// line: launcher.rs:launcher::run_printer
+// line: launcher.rs:run_printer
 // needs: rustc
 use std::process::{Command, Stdio};
 

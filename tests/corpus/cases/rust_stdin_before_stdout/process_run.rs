@@ -7,7 +7,7 @@
 // verdict: deadlock
 // stuck: cat write stdout
 // other: process_run
-// line: process_run.rs:process_run::feed
+// line: process_run.rs:feed
 // needs: rustc
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

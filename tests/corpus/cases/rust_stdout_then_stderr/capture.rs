@@ -7,7 +7,7 @@
 // verdict: deadlock
 // stuck: child.py write stderr
 // other: capture
-// line: capture.rs:capture::copy_logs
+// line: capture.rs:copy_logs
 // needs: rustc
 use std::io::{copy, sink};
 use std::process::{Child, Command, Stdio};

@@ -4,7 +4,7 @@
 // start: ./party
 // parent: party
 // verdict: deadlock
-// stuck: party * *
+// stuck: party write *
 // other: party
 // line: party.c:broadcast
 #include <sys/socket.h>

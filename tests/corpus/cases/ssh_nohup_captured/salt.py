@@ -7,6 +7,7 @@
 # stuck: salt.py poll *
 # other: sleep
 # line: salt.py
+# quick: yes
 import subprocess
 
 command = "nohup sleep 30 &"  # HANG

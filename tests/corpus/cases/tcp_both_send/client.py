@@ -5,7 +5,7 @@
 # parent: client.py
 # child: server.py
 # verdict: deadlock
-# stuck: server.py * *
+# stuck: server.py sendto *
 # other: client.py
 # line: client.py
 import socket

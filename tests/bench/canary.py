@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What PIPESHIM_PRESET=canary costs servers, with a log and metrics as in production: redis, an asyncio
+echo server, a Node HTTP server. Without and with in turn; medians of the throughput, and of the CPU time
+that the server took for a request, which other work on the machine disturbs less. Nothing here passes or
+fails.
+
+    tests/bench/canary.py BUILD [PAIRS]
+"""
+import glob
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import loops
+
+HTTP = """
+const server = require('http').createServer((request, response) => response.end('hello'));
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+"""
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+WARM, COUNT, REDIS = 1500, 8000, 40000
+
+
+def cpu_of(pid):
+    """Of all threads, in seconds: the library's too."""
+    total = 0
+    for path in glob.glob("/proc/%d/task/*/schedstat" % pid):
+        with open(path) as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+def ask(command, environment, request, end):
+    """(requests a second, CPU seconds a request) over one connection that is kept."""
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    try:
+        with socket.create_connection(("127.0.0.1", int(server.stdout.readline()))) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for number in range(WARM + COUNT):
+                if number == WARM:
+                    begun, cpu = time.perf_counter(), cpu_of(server.pid)
+                client.sendall(request)
+                answer = client.recv(4096)
+                while not answer.endswith(end):
+                    answer += client.recv(4096)
+            cpu = cpu_of(server.pid) - cpu
+            return COUNT / (time.perf_counter() - begun), cpu / COUNT
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def asyncio(environment):
+    return ask(["/usr/bin/python3", "-c", loops.ECHO], environment, b"ping", b"ping")
+
+
+def http(environment):
+    return ask(["node", "-e", HTTP], environment, GET, b"hello")
+
+
+def redis(environment):
+    """SET and GET, one at a time from each of 50 clients."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/socket"
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+                                   "--appendonly", "no", "--dir", folder], env=environment,
+                                  stdout=subprocess.DEVNULL)
+        try:
+            while not os.path.exists(path):
+                time.sleep(0.01)
+            cpu = cpu_of(server.pid)
+            lines = subprocess.run(["redis-benchmark", "-s", path, "-t", "set,get", "-P", "1", "-n",
+                                    str(REDIS), "--csv"], env=loops.PLAIN, check=True,
+                                   stdout=subprocess.PIPE, text=True).stdout.splitlines()[1:]
+            cpu = cpu_of(server.pid) - cpu
+            return (statistics.mean(float(line.split(",")[1].strip('"')) for line in lines),
+                    cpu / (2 * REDIS))
+        finally:
+            server.kill()
+            server.wait()
+
+
+def compare(what, measure, pairs, environment):
+    without, with_library = [], []
+    measure(loops.PLAIN)  # warms up
+    for _ in range(pairs):
+        without.append(measure(loops.PLAIN))
+        with_library.append(measure(environment))
+    rate, cpu = ([(statistics.median(one[i] for one in without),
+                   statistics.median(one[i] for one in with_library),
+                   statistics.median(b[i] / a[i] for a, b in zip(without, with_library)))
+                  for i in (0, 1)])
+    print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f)" % (
+        what, *rate[:2], rate[1] / rate[0], rate[2], cpu[0] * 1e6, cpu[1] * 1e6, cpu[0] / cpu[1],
+        1 / cpu[2]), flush=True)
+
+
+def main():
+    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    with tempfile.TemporaryDirectory() as folder:
+        environment = dict(loops.WITH, PIPESHIM_PRESET="canary", PIPESHIM_LOG=folder + "/%e-%p.jsonl",
+                           PIPESHIM_METRICS=folder + "/%e-%p.prom")
+        print("canary preset, medians of %d pairs (in brackets: of the pairs' ratios); at least 0.99\n"
+              "  %-28s %9s %9s  %-15s   %7s %7s" % (
+                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each"))
+        compare("asyncio echo", asyncio, pairs, environment)
+        if shutil.which("redis-benchmark"):
+            compare("redis SET, GET", redis, pairs, environment)
+        else:
+            print("  redis-benchmark: not installed")
+        if shutil.which("node"):
+            compare("Node HTTP, keep-alive", http, pairs, environment)
+        else:
+            print("  node: not installed")
+
+
+main()
