@@ -39,7 +39,7 @@ for source in tests/unit/${UNITS:-test_*}.c; do
     units="$units $build/${source%.c}"
 done
 # shellcheck disable=SC2086 # a list of words
-"${MAKE:-make}" CC="${COMPILER_CACHE:-} ${cross}gcc --sysroot=$root" BUILD="$build" WERROR='' CI='' \
+${MAKE:-make} CC="${COMPILER_CACHE:-} ${cross}gcc --sysroot=$root" BUILD="$build" WERROR='' CI='' \
     "$build/libpipeshim.so" "$build/static/pipeshim" "$build/victims/engine" $units || exit 1
 OBJDUMP=${cross}objdump sh scripts/check-library.sh "$build/libpipeshim.so" || exit 1
 
