@@ -11,7 +11,7 @@ root=$2
 release=${RELEASE:-bookworm}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 cross=${CROSS:-aarch64-linux-gnu-}
-packages=python3,libcmocka-dev,libjansson-dev,libdw-dev,libelf-dev,libncurses-dev,zlib1g-dev,liblzma-dev,libbz2-dev,libc6-dev,busybox-static,linux-image-arm64
+packages=python3,libcmocka-dev,libjansson-dev,libdw-dev,libelf-dev,libncurses-dev,zlib1g-dev,liblzma-dev,libbz2-dev,libc6-dev,libstdc++-12-dev,busybox-static,linux-image-arm64
 for tool in qemu-system-aarch64 debootstrap cpio "${cross}gcc"; do
     command -v "$tool" >/dev/null 2>&1 || { echo "left out: no $tool"; exit 0; }
 done
