@@ -40,6 +40,7 @@ for source in tests/unit/${UNITS:-test_*}.c; do
 done
 # shellcheck disable=SC2086 # a list of words
 ${MAKE:-make} CC="${COMPILER_CACHE:-} ${cross}gcc --sysroot=$root" BUILD="$build" WERROR='' CI='' \
+    LDFLAGS="-L$(echo "$root"/usr/lib/gcc/aarch64-linux-gnu/*)" \
     "$build/libpipeshim.so" "$build/static/pipeshim" "$build/victims/engine" $units || exit 1
 OBJDUMP=${cross}objdump sh scripts/check-library.sh "$build/libpipeshim.so" || exit 1
 
