@@ -241,7 +241,7 @@ $(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
 test-unwind:
 	sh scripts/install-dependencies.sh unwind
 	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
-	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
+	TEST_SECONDS=1800 PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
@@ -261,7 +261,7 @@ corpus: all
 
 # JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
 test-node: all
-	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
+	PIPESHIM_TEST_NODES=all PIPESHIM_TEST_PROGRAMS=12 sh scripts/run-tests.sh $(BUILD) test_javascript_frames test_javascript_random test_members
 
 # A minute of JavaScript whose heap is collected all the time; the test in `make test` takes 5 s.
 soak-javascript: all
@@ -295,6 +295,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/waits.py $(BUILD)
 	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
