@@ -252,7 +252,7 @@ $(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
 test-unwind:
 	sh scripts/install-dependencies.sh unwind
 	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
-	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
+	TEST_SECONDS=1800 PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim

@@ -24,7 +24,7 @@ run_one() {
     start=$(date +%s)
     status=0
     # shellcheck disable=SC2086 # words
-    timeout --kill-after=5 300 $command >"$base.log" 2>&1 </dev/null || status=$?
+    timeout --kill-after=5 "${TEST_SECONDS:-300}" $command >"$base.log" 2>&1 </dev/null || status=$?
     seconds=$(($(date +%s) - start))
     echo "$status $seconds $kind $name" >"$base.result"
     {
