@@ -112,9 +112,9 @@ def compare(what, measure, pairs, environment):
                    statistics.median(one[i] for one in with_library),
                    statistics.median(b[i] / a[i] for a, b in zip(without, with_library)))
                   for i in (0, 1)])
-    print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f)   %.2f %%" % (
+    print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f) %.3f   %.2f %%" % (
         what, *rate[:2], rate[1] / rate[0], rate[2], cpu[0] * 1e6, cpu[1] * 1e6, cpu[0] / cpu[1],
-        1 / cpu[2], 100 * statistics.median(one[2] for one in with_library)), flush=True)
+        1 / cpu[2], min(one[1] for one in without) / min(one[1] for one in with_library), 100 * statistics.median(one[2] for one in with_library)), flush=True)
 
 
 def main():
@@ -124,7 +124,7 @@ def main():
                            PIPESHIM_METRICS=folder + "/%e-%p.prom")
         print("canary preset, medians of %d pairs (in brackets: of the pairs' ratios); at least 0.99\n"
               "  %-28s %9s %9s  %-15s   %7s %7s" % (
-                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each, ratio; the library's thread"))
+                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each, ratio, of the least; the library's thread"))
         compare("asyncio echo", asyncio, pairs, environment)
         if shutil.which("redis-benchmark"):
             compare("redis SET, GET", redis, pairs, environment)
