@@ -51,7 +51,8 @@ CORE_OBJECTS := $(CORE_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_SOURCES  := $(wildcard shim/cli/*.c shim/cli/*/*.c)
 CLI_OBJECTS  := $(CLI_SOURCES:%.c=$(BUILD)/core/%.o)
 CLI_PACKAGES := jansson libdw libelf ncursesw
-CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES))
+# libstdc++ has the demangler; it goes into the tool, which asks for no library of a compiler.
+CLI_LIBS      = $(shell pkg-config --libs $(CLI_PACKAGES)) -static-libgcc -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic
 
 UNIT_TESTS        := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 VICTIMS           := $(patsubst tests/victims/%.c,$(BUILD)/victims/%,$(wildcard tests/victims/*.c)) \
@@ -199,6 +200,7 @@ $(BUILD)/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
 
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
+$(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
 $(BUILD)/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)

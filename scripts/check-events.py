@@ -5,9 +5,9 @@ not is printed, and the exit status is 1.
 
     check-events.py [ROOT]
 
-The code is read, not run: shim/report/reporter.c says which function renders which event, and each
-json_open(), json_put_…() and json_close() that it reaches is one step of a path: `pipe.inode`,
-`chain[].pid`. A name that is made at run time is `*`. In EVENTS.md each row of an event's table that
+The code is read, not run: shim/report/event.c says how each event is called, event_format_json
+which function renders it, and each json_open(), json_put_…() and json_close() that this reaches is
+one step of a path: `pipe.inode`, `chain[].pid`. A name that is made at run time is `*`. In EVENTS.md each row of an event's table that
 begins with a name in back quotes is a path; `→ name` in it stands for the table of that object.
 """
 import glob
@@ -15,7 +15,8 @@ import os
 import re
 import sys
 
-FUNCTION = re.compile(r"^(?:static )?(?:void|bool|struct report_ref|uint64_t) \*?(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}",
+JSON = "shim/report/event_json.c"
+FUNCTION = re.compile(r"^(?:static )?(?:void|bool|uint64_t) \*?(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}",
                       re.M | re.S)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"$')
 
@@ -50,14 +51,14 @@ class Renderers:
     """What the functions of event_*.c write. A file's own functions go before those of others."""
 
     def __init__(self, root):
-        self.own, self.all = {}, {}
+        self.root, self.own, self.all = root, {}, {}
         for path in sorted(glob.glob(os.path.join(root, "shim/report/event_*.c"))):
             for name, parameters, body in functions_of(path):
                 self.own[path, name] = self.all[name] = (path, parameters, list(calls_of(body)))
 
     def paths(self, name):
         found = set()
-        self.walk(self.all[name], {}, [], found)
+        self.walk(self.own.get((os.path.join(self.root, JSON), name)) or self.all[name], {}, [], found)
         return found
 
     def walk(self, function, bound, at, found):
@@ -98,15 +99,16 @@ def clean(paths):
 
 
 def of_code(root):
+    """The fields of each event. Of an event that has another name in another case both have all."""
     renderers = Renderers(root)
+    with open(os.path.join(root, "shim/report/event.c"), encoding="utf-8") as file:
+        names = dict(re.findall(r"\[EVENT_(\w+)\] = \{(.*?)\}", file.read()))
+    with open(os.path.join(root, JSON), encoding="utf-8") as file:
+        table = re.search(r"struct event_format event_format_json = \{(.*?)\};", file.read(), re.S)
     events = {}
-    for _, _, body in functions_of(os.path.join(root, "shim/report/reporter.c")):
-        calls = list(calls_of(body))
-        for name, arguments in calls:
-            for event in re.findall(r'"(\w+)"', arguments[2]) if name == "begin_record" else []:
-                for function, _ in calls:
-                    if function.startswith("event_json_"):
-                        events.setdefault(event, set()).update(clean(renderers.paths(function)))
+    for member, function in re.findall(r"\.(\w+) = (\w+)", table.group(1)) if table else []:
+        for event in re.findall(r'"(\w+)"', names.get(member.upper(), "")):
+            events[event] = clean(renderers.paths(function))
     return events
 
 
@@ -138,7 +140,7 @@ def of_document(root):
 def differences(root):
     code, document = of_code(root), of_document(root)
     if not code:
-        yield "shim/report/reporter.c: no event found: this check no longer reads it"
+        yield "shim/report/event.c: no event found: this check no longer reads it"
     for event in sorted(code.keys() | document.keys()):
         if event not in document:
             yield "EVENTS.md: no section `%s`, which shim/report writes" % event

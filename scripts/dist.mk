@@ -13,7 +13,7 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 DIST := pipeshim-$(VERSION)-linux-$(ARCH)
 
 # The tool without any library: for images that have libc alone, or another one.
-STATIC_LIBS = $(shell pkg-config --static --libs $(CLI_PACKAGES))
+STATIC_LIBS = $(shell pkg-config --static --libs $(CLI_PACKAGES)) -lstdc++
 $(BUILD)/static/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/relay/relay.h"
 #include "cli/report/aggregate.h"
 #include "cli/report/event_fields.h"
 #include "cli/report/event_text.h"
@@ -39,6 +40,7 @@ enum {
 struct session {
     struct run_options options;
     struct run_process process;
+    struct relay relay;
     struct run_log log;
     struct run_output output;
     struct model model;
@@ -222,6 +224,7 @@ static void follow_to_the_end(struct session *session)
         run_process_signals(&session->process);
         on_time_out(session);
     }
+    relay_wait(&session->relay, session->process.signal_fd);
     run_log_finish(&session->log, on_event, session);
     aggregate_finish(&session->model);
     write_summary(session);
@@ -248,7 +251,9 @@ int command_run(int argc, char **argv)
         run_log_close(&session.log);
         return EXIT_UNAVAILABLE;
     }
-    status = run_process_start(&session.process, session.options.command);
+    relay_open(&session.relay, session.options.command[0], run_check_values(), &session.log);
+    status = run_process_start(&session.process, session.options.command, &session.relay);
+    relay_let_go(&session.relay, status == 0 ? session.process.pid : 0);
     if (session.options.timeout_ns != 0)
         session.end_ns = now_ns() + session.options.timeout_ns;
     if (status == 0)

@@ -60,9 +60,15 @@ static bool log_can_be_opened(void)
     return can_be_made(path);
 }
 
+static struct settings settings;
+
+const struct settings *run_check_values(void)
+{
+    return &settings;
+}
+
 bool run_check_settings(void)
 {
-    static struct settings settings;
     bool right = true;
     settings_read(&settings, environ, &(struct program_names){0}, false, print_complaint, &right);
     return right && log_can_be_opened();

@@ -5,9 +5,14 @@
 
 #include <stdbool.h>
 
+#include "config/settings.h"
+
 /* The variables in the environment by the library's own rules, and that the log they name can be
  * opened. Prints one line for what is wrong; false: there was one. */
 bool run_check_settings(void);
+
+/* What they are, after that. */
+const struct settings *run_check_values(void);
 
 /* One line on stderr if the library will do nothing for CMD, as a seccomp filter is in force that
  * is not known to be harmless. After run_check_settings(). */

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/names/event_names.h"
+
 enum { GIVE_BACK_STEP = 1 << 20 };
 
 /* A log that was there before the program started: only what comes after `size` is its own. */
@@ -139,6 +141,7 @@ static void read_lines(struct log_reader *reader, run_log_function *function, vo
     for (const char *line; (line = log_reader_line(reader, &length)) != NULL;) {
         json_t *event = log_line_parse(line, length);
         compact_frames_expand(&reader->modules, event);
+        event_names_restore(event);
         if (event)
             function(context, line, length, event);
         else if (length > 0)

@@ -65,7 +65,7 @@ static int await_exec(struct run_process *process, int error_fd, const char *com
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-int run_process_start(struct run_process *process, char *const *command)
+int run_process_start(struct run_process *process, char *const *command, const struct relay *relay)
 {
     int error_pipe[2];
     sigset_t watched;
@@ -83,6 +83,7 @@ int run_process_start(struct run_process *process, char *const *command)
     process->pid = fork();
     if (process->pid == 0) {
         sigaction(SIGCHLD, &before, NULL);
+        relay_enter(relay);
         execute(command, error_pipe[1]);
     }
     close(error_pipe[1]);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "cli/relay/relay.h"
+
 struct run_process {
     pid_t pid;
     int signal_fd;   /* readable: call run_process_signals() */
@@ -20,8 +22,9 @@ struct run_process {
     int status; /* of waitpid(2), when it has ended */
 };
 
-/* Starts the command. Returns 0, or the exit status (126, 127, 71) after saying why not. */
-int run_process_start(struct run_process *process, char *const *command);
+/* Starts the command, behind the relay if there is one. Returns 0, or the exit status (126, 127,
+ * 71) after saying why not. */
+int run_process_start(struct run_process *process, char *const *command, const struct relay *relay);
 
 /* Handles the signals that came: passes on, stops and continues, notes the end. */
 void run_process_signals(struct run_process *process);

@@ -95,18 +95,18 @@ bool finish_ends_helpers(bool exits)
 /* Until `deadline`, or until it is clear that nobody will read before this process has ended. */
 static void wait_until(uint64_t deadline, bool exits, bool to_know)
 {
-    enum { LOOK_EVERY_NS = 20 * NS_PER_MS };
+    enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS };
     bool any = false;
-    uint64_t next_look = 0;
+    uint64_t next_scan = 0;
     bool hands_over = spools || !finish_ends_helpers(exits);
     while (!all_sent(&any)) {
         uint64_t now = clock_monotonic_ns();
         if (now >= deadline || (hands_over && all_readers(EXIT_READER_AWAITS_US, false)) ||
             (to_know && all_readers(EXIT_READER_UNKNOWN, true)))
             return;
-        if (now >= next_look && hooks.look) {
+        if (now >= next_scan && hooks.look) {
             hooks.look();
-            next_look = now + LOOK_EVERY_NS;
+            next_scan = now + BETWEEN_SCANS_NS;
         }
         struct timespec moment = {0, NS_PER_MS};
         raw_syscall(SYS_nanosleep, &moment, 0);

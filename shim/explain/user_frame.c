@@ -28,13 +28,18 @@ int user_frame_python(const struct python_frame *frames, unsigned count)
     return -1;
 }
 
+bool javascript_file_is_user(const char *file)
+{
+    return file[0] != '\0' && strncmp(file, "node:", 5) != 0 && !strstr(file, "/node_modules/");
+}
+
 int user_frame_javascript(const struct javascript_frame *frames, unsigned count)
 {
     int of_package = -1;
     for (unsigned i = 0; i < count; i++) {
         if (frames[i].file[0] == '\0' || strncmp(frames[i].file, "node:", 5) == 0)
             continue;
-        if (strstr(frames[i].file, "/node_modules/") == NULL)
+        if (javascript_file_is_user(frames[i].file))
             return (int)i;
         if (of_package < 0)
             of_package = (int)i;

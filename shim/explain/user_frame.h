@@ -22,6 +22,9 @@ bool python_file_is_library(const char *file);
 /* The innermost frame of the user's code: its index, or -1 when all are a library's. */
 int user_frame_python(const struct python_frame *frames, unsigned count);
 
+/* A script that is neither Node's own (node:…) nor of a package (node_modules). */
+bool javascript_file_is_user(const char *file);
+
 /* The innermost frame that is neither Node's own (node:…) nor of a package (node_modules), else the
  * innermost of a package; -1: none has a file. */
 int user_frame_javascript(const struct javascript_frame *frames, unsigned count);

@@ -11,7 +11,7 @@
 #include "facts/stack.h"
 
 enum {
-    WHERE_LIMIT = 320,
+    WHERE_LIMIT = 768, /* the longest file and function of a frame */
     SOURCE_LIMIT = 128,
     MEMBER_PYTHON_LIMIT = 24,
     MEMBER_FRAME_LIMIT = 64, /* of its C stack, and of its JavaScript stack */

@@ -28,7 +28,7 @@ enum {
     STACK_DEPTH_LIMIT = 256, /* the largest PIPESHIM_STACK_DEPTH */
     BUILD_ID_LIMIT = 20,     /* bytes; SHA-1, what ld and lld write by default */
     MODULE_PATH_LIMIT = 256,
-    SYMBOL_NAME_LIMIT = 128,
+    SYMBOL_NAME_LIMIT = 512, /* C++ templates have long ones */
 };
 
 /* Why a stack ends where it ends. */

@@ -18,7 +18,7 @@ struct readers {
     unsigned count, stopped;
     bool listening, own_only, doubt;
     uint32_t holder;
-    const struct wait_edge *edge; /* that leads to the keeper */
+    const struct wait_edge *edge; /* that leads to the holder */
     int away_epoll;
 };
 

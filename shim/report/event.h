@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The events of the contract as text: JSON Lines (event_json.c) or for a person (event_text.c).
- * Both say the same. Async-signal-safe; what does not fit the buffer is left out from the end (the
- * outermost frames), the record stays whole.
+ * The events of the contract, and the formats in which they are written. All formats say the same.
  */
 #ifndef PIPESHIM_REPORT_EVENT_H
 #define PIPESHIM_REPORT_EVENT_H
@@ -22,7 +20,6 @@
 
 /* What every event begins with. */
 struct event_head {
-    const char *event;
     uint64_t seq;
     uint64_t time_ns; /* CLOCK_REALTIME */
     int pid, tid;
@@ -42,12 +39,72 @@ struct event_start {
     const char *no_stdio;   /* why libc's FILE tables are untouched; NULL: they are the door */
 };
 
-struct event_unblocked {
-    uint64_t ref;
-    uint64_t blocked_ns;
-    bool gone; /* the thread ended inside the call */
+enum event_kind {
+    EVENT_START,
+    EVENT_BLOCKED,
+    EVENT_UNBLOCKED,
+    EVENT_STILL, /* a call that was reported has not returned */
+    EVENT_LAG,
+    EVENT_LAG_END,
+    EVENT_FINDING, /* `deadlock` or `finding`, by finding->kind */
+    EVENT_FILLING,
+    EVENT_DRAIN,      /* `drain_start`, or with drain->ref `drain_end` */
+    EVENT_DRAIN_LOSS, /* `drain_handoff` or `drain_drop` */
+    EVENT_DRAIN_WAIT,
+    EVENT_DRAIN_SPOOL,
+    EVENT_ACTION,
+    EVENT_WARNING,
+    EVENT_SUMMARY,
+    EVENT_KIND_COUNT,
 };
 
+/* One event, whoever writes it down and in whatever format. What it points to is its caller's. */
+struct event {
+    enum event_kind kind; /* says which member of the union holds */
+    struct event_head head;
+    union {
+        const struct event_start *start;
+        struct {
+            const struct incident *incident;
+            const struct lag_facts *lag; /* EVENT_LAG */
+            const char *advice;          /* EVENT_BLOCKED: one fix; NULL: none is known */
+            bool with_stack;             /* false: this stack was shown before */
+        } wait;                          /* EVENT_BLOCKED, EVENT_LAG */
+        struct {
+            uint64_t ref; /* seq of the report that it ends */
+            uint64_t blocked_ns;
+            bool gone;                   /* the thread ended inside the call */
+            const struct lag_facts *lag; /* EVENT_LAG_END */
+        } end;                           /* EVENT_UNBLOCKED, EVENT_STILL, EVENT_LAG_END */
+        struct {
+            const struct wait_finding *finding;
+            const struct member *members; /* one for each link of the chain, or NULL */
+            uint64_t blocked_ns;          /* 0: not known */
+            unsigned columns;             /* where text breaks its lines; 0: nowhere */
+        } graph;                          /* EVENT_FINDING */
+        struct {
+            int fd;
+            const struct object_facts *object;
+            struct fill_forecast forecast;
+        } filling;
+        const struct drain_facts *drain;
+        struct {
+            enum drain_loss what;
+            uint64_t bytes, writes;
+        } loss; /* EVENT_DRAIN_LOSS */
+        const struct drain_wait_facts *drain_wait;
+        const struct drain_spool_facts *drain_spool;
+        struct {
+            const char *name, *result;
+            uint64_t ref; /* 0: none */
+        } action;
+        const char *message; /* EVENT_WARNING */
+        const struct summary *summary;
+    };
+};
+
+/* The contract's name of an event: "blocked". */
+const char *event_name(const struct event *event);
 /* The contract's name of a class. */
 const char *event_class_name(enum call_class class);
 /* The name of a class, or of CAUSE_STARVED. */
@@ -60,63 +117,36 @@ bool event_waits_for_condition(const struct incident *incident);
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 
-void event_json_start(struct text_buffer *, const struct event_head *, const struct event_start *);
-void event_json_blocked(struct text_buffer *, const struct event_head *, const struct incident *,
-                        bool with_stack);
-void event_json_unblocked(struct text_buffer *, const struct event_head *,
-                          const struct event_unblocked *);
-/* It has not returned: a `still`. */
-void event_json_still(struct text_buffer *, const struct event_head *,
-                      const struct event_unblocked *);
-void event_json_lag(struct text_buffer *, const struct event_head *, const struct incident *,
-                    const struct lag_facts *, bool with_stack);
-void event_json_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
-                        const struct lag_facts *);
-void event_json_finding(struct text_buffer *, const struct event_head *,
-                        const struct wait_finding *, const struct member *members,
-                        uint64_t blocked_ns);
-void event_json_filling(struct text_buffer *, const struct event_head *, int fd,
-                        const struct object_facts *, const struct fill_forecast *);
-/* `drain_start`, or with facts->ref `drain_end`. */
-void event_json_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
-void event_json_drain_loss(struct text_buffer *, const struct event_head *, enum drain_loss,
-                           uint64_t bytes, uint64_t writes);
-void event_json_drain_wait(struct text_buffer *, const struct event_head *,
-                           const struct drain_wait_facts *);
-void event_json_drain_spool(struct text_buffer *, const struct event_head *,
-                            const struct drain_spool_facts *);
-void event_json_action(struct text_buffer *, const struct event_head *, const char *action,
-                       uint64_t ref, const char *result);
-void event_json_warning(struct text_buffer *, const struct event_head *, const char *message);
-void event_json_summary(struct text_buffer *, const struct event_head *, const struct summary *);
+/*
+ * A format of the log: how each event is written down. One event is whole lines, with the newline.
+ * Async-signal-safe; what does not fit the buffer is left out from the end (the outermost frames),
+ * the record stays whole. Another format is another instance: the library chooses one at its start
+ * (report/recorder.c), the tool uses that for a person on what it reads in a log.
+ */
+struct event_format {
+    void (*start)(struct text_buffer *, const struct event *);
+    void (*blocked)(struct text_buffer *, const struct event *);
+    void (*unblocked)(struct text_buffer *, const struct event *);
+    void (*still)(struct text_buffer *, const struct event *);
+    void (*lag)(struct text_buffer *, const struct event *);
+    void (*lag_end)(struct text_buffer *, const struct event *);
+    void (*finding)(struct text_buffer *, const struct event *);
+    void (*filling)(struct text_buffer *, const struct event *);
+    void (*drain)(struct text_buffer *, const struct event *);
+    void (*drain_loss)(struct text_buffer *, const struct event *);
+    void (*drain_wait)(struct text_buffer *, const struct event *);
+    void (*drain_spool)(struct text_buffer *, const struct event *);
+    void (*action)(struct text_buffer *, const struct event *);
+    void (*warning)(struct text_buffer *, const struct event *);
+    void (*summary)(struct text_buffer *, const struct event *);
+};
 
-void event_text_start(struct text_buffer *, const struct event_head *, const struct event_start *);
-void event_text_blocked(struct text_buffer *, const struct event_head *, const struct incident *,
-                        bool with_stack);
-void event_text_unblocked(struct text_buffer *, const struct event_head *,
-                          const struct event_unblocked *);
-void event_text_still(struct text_buffer *, const struct event_head *,
-                      const struct event_unblocked *);
-void event_text_lag(struct text_buffer *, const struct event_head *, const struct incident *,
-                    const struct lag_facts *, bool with_stack);
-void event_text_lag_end(struct text_buffer *, const struct event_head *, uint64_t ref,
-                        const struct lag_facts *);
-void event_text_finding(struct text_buffer *, const struct event_head *,
-                        const struct wait_finding *, const struct member *members,
-                        uint64_t blocked_ns);
-void event_text_filling(struct text_buffer *, const struct event_head *, int fd,
-                        const struct object_facts *, const struct fill_forecast *);
-void event_text_drain(struct text_buffer *, const struct event_head *, const struct drain_facts *);
-void event_text_drain_loss(struct text_buffer *, const struct event_head *, enum drain_loss,
-                           uint64_t bytes, uint64_t writes);
-void event_text_drain_wait(struct text_buffer *, const struct event_head *,
-                           const struct drain_wait_facts *);
-void event_text_drain_spool(struct text_buffer *, const struct event_head *,
-                            const struct drain_spool_facts *);
-void event_text_action(struct text_buffer *, const struct event_head *, const char *action,
-                       uint64_t ref, const char *result);
-void event_text_warning(struct text_buffer *, const struct event_head *, const char *message);
-void event_text_summary(struct text_buffer *, const struct event_head *, const struct summary *);
+extern const struct event_format event_format_json; /* JSON Lines: event_json.c */
+extern const struct event_format event_format_text; /* for a person: event_text.c */
+
+/* Appends `event` as `format` writes it. */
+void event_render(const struct event_format *format, struct text_buffer *text,
+                  const struct event *event);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

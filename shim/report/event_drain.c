@@ -18,11 +18,11 @@ static const char *then_word(const struct drain_wait_facts *facts)
     return facts->is_first ? "lost" : "handoff";
 }
 
-void event_json_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_json_drain(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_facts *facts = event->drain;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     if (facts->ref)
         json_put_unsigned(&json, "ref", facts->ref);
     json_put_signed(&json, "fd", facts->fd);
@@ -35,23 +35,23 @@ void event_json_drain(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
-void event_json_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           enum drain_loss what, uint64_t bytes, uint64_t writes)
+void event_json_drain_loss(struct text_buffer *text, const struct event *event)
 {
+    enum drain_loss what = event->loss.what;
     struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_put_unsigned(&json, "bytes", bytes);
-    json_put_unsigned(&json, "writes", writes);
+    event_json_begin(&json, text, event);
+    json_put_unsigned(&json, "bytes", event->loss.bytes);
+    json_put_unsigned(&json, "writes", event->loss.writes);
     if (what != DRAIN_HANDED_OVER)
         json_put_string(&json, "reason", what == DRAIN_DROPPED ? "overflow" : "pid_namespace_ends");
     event_json_end(&json);
 }
 
-void event_json_drain_wait(struct text_buffer *text, const struct event_head *head,
-                           const struct drain_wait_facts *facts)
+void event_json_drain_wait(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_wait_facts *facts = event->drain_wait;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     json_put_string(&json, "waits", facts->exits ? "exit" : "exec");
     json_put_signed(&json, "fd", facts->fd);
     json_put_string(&json, "object", facts->object.name);
@@ -65,11 +65,11 @@ void event_json_drain_wait(struct text_buffer *text, const struct event_head *he
     event_json_end(&json);
 }
 
-void event_json_drain_spool(struct text_buffer *text, const struct event_head *head,
-                            const struct drain_spool_facts *facts)
+void event_json_drain_spool(struct text_buffer *text, const struct event *event)
 {
+    const struct drain_spool_facts *facts = event->drain_spool;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     json_put_signed(&json, "fd", facts->fd);
     json_put_string(&json, "object", facts->object.name);
     json_put_string(&json, "path", facts->path);
@@ -138,10 +138,10 @@ static void number(struct text_buffer *text, uint64_t value, const char *unit)
     text_string(text, unit);
 }
 
-void event_text_drain(struct text_buffer *text, const struct event_head *head,
-                      const struct drain_facts *facts)
+void event_text_drain(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, facts->ref ? "DRAINED" : "DRAIN");
+    const struct drain_facts *facts = event->drain;
+    event_text_begin(text, event, facts->ref ? "DRAINED" : "DRAIN");
     text_printable(text, facts->object.name);
     text_string(text, " (fd ");
     text_signed(text, facts->fd);
@@ -156,14 +156,14 @@ void event_text_drain(struct text_buffer *text, const struct event_head *head,
         text_string(text, ") is not read fast enough: ");
         number(text, facts->queued_bytes, " bytes queued, the program goes on\n");
     }
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (!facts->ref && is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_loss(struct text_buffer *text, const struct event_head *head,
-                           enum drain_loss what, uint64_t bytes, uint64_t writes)
+void event_text_drain_loss(struct text_buffer *text, const struct event *event)
 {
+    enum drain_loss what = event->loss.what;
     static const struct {
         const char *headline, *words;
     } said[] = {
@@ -175,16 +175,16 @@ void event_text_drain_loss(struct text_buffer *text, const struct event_head *he
                                           "helper process with it (PIPESHIM_DRAIN_EXIT=wait "
                                           "waits; an init before it helps)\n"},
     };
-    event_text_begin(text, head, said[what].headline);
-    number(text, bytes, " bytes of ");
-    number(text, writes, said[what].words);
-    event_text_lost(text, head);
+    event_text_begin(text, event, said[what].headline);
+    number(text, event->loss.bytes, " bytes of ");
+    number(text, event->loss.writes, said[what].words);
+    event_text_lost(text, event);
 }
 
-void event_text_drain_wait(struct text_buffer *text, const struct event_head *head,
-                           const struct drain_wait_facts *facts)
+void event_text_drain_wait(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "WAITS");
+    const struct drain_wait_facts *facts = event->drain_wait;
+    event_text_begin(text, event, "WAITS");
     text_string(text, facts->exits ? "the exit" : "the exec");
     text_string(text, " waits for ");
     number(text, facts->bytes, " queued bytes of fd ");
@@ -209,15 +209,15 @@ void event_text_drain_wait(struct text_buffer *text, const struct event_head *he
                           "and the kernel ends the helper process with it\n");
     else
         text_string(text, ", then a helper process goes on sending them\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }
 
-void event_text_drain_spool(struct text_buffer *text, const struct event_head *head,
-                            const struct drain_spool_facts *facts)
+void event_text_drain_spool(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "SPOOLED");
+    const struct drain_spool_facts *facts = event->drain_spool;
+    event_text_begin(text, event, "SPOOLED");
     number(text, facts->bytes, " bytes of ");
     number(text, facts->writes, " writes to fd ");
     text_signed(text, facts->fd);
@@ -227,7 +227,7 @@ void event_text_drain_spool(struct text_buffer *text, const struct event_head *h
     text_printable(text, facts->path);
     text_string(text, " from byte ");
     number(text, facts->offset, " on; the pipe is let go\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (is_pipe(&facts->object))
         event_text_peers(text, &facts->object.pipe);
 }

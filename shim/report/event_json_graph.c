@@ -111,13 +111,14 @@ static const char *own_where(const struct event_head *head, const struct wait_fi
     return NULL;
 }
 
-void event_json_finding(struct text_buffer *text, const struct event_head *head,
-                        const struct wait_finding *finding, const struct member *members,
-                        uint64_t blocked_ns)
+void event_json_finding(struct text_buffer *text, const struct event *event)
 {
+    const struct wait_finding *finding = event->graph.finding;
+    const struct member *members = event->graph.members;
+    uint64_t blocked_ns = event->graph.blocked_ns;
     struct json_writer json;
-    const char *where = own_where(head, finding, members);
-    event_json_begin(&json, text, head);
+    const char *where = own_where(&event->head, finding, members);
+    event_json_begin(&json, text, event);
     json_put_hex(&json, "id", finding->id ? finding->id : finding->fingerprint);
     if (finding->kind != FINDING_DEADLOCK) {
         json_put_string(&json, "kind", finding_name(finding->kind));
@@ -136,12 +137,13 @@ void event_json_finding(struct text_buffer *text, const struct event_head *head,
     event_json_end(&json);
 }
 
-void event_json_filling(struct text_buffer *text, const struct event_head *head, int fd,
-                        const struct object_facts *object, const struct fill_forecast *forecast)
+void event_json_filling(struct text_buffer *text, const struct event *event)
 {
+    const struct object_facts *object = event->filling.object;
+    const struct fill_forecast *forecast = &event->filling.forecast;
     struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_put_signed(&json, "fd", fd);
+    event_json_begin(&json, text, event);
+    json_put_signed(&json, "fd", event->filling.fd);
     json_put_string(&json, "object", object->name);
     event_json_pipe(&json, &object->pipe);
     json_put_signed(&json, "bytes_per_s", forecast->bytes_per_s);

@@ -27,11 +27,12 @@ static void shares(struct json_writer *json, const char *key, const struct lag_f
     json_close(json, '}');
 }
 
-void event_json_lag(struct text_buffer *text, const struct event_head *head,
-                    const struct incident *incident, const struct lag_facts *facts, bool with_stack)
+void event_json_lag(struct text_buffer *text, const struct event *event)
 {
+    const struct incident *incident = event->wait.incident;
+    const struct lag_facts *facts = event->wait.lag;
     struct json_writer json;
-    event_json_begin(&json, text, head);
+    event_json_begin(&json, text, event);
     json_put_milliseconds(&json, "lag_ms", facts->lag_ns);
     json_put_milliseconds(&json, "threshold_ms", facts->threshold_ns);
     json_put_string(&json, "cause", event_cause_name(facts->cause));
@@ -40,16 +41,16 @@ void event_json_lag(struct text_buffer *text, const struct event_head *head,
     json_put_bool(&json, "loop", true);
     if (incident->note)
         json_put_string(&json, "note", incident->note);
-    event_json_stacks(&json, incident, with_stack);
+    event_json_stacks(&json, incident, event->wait.with_stack);
     event_json_end(&json);
 }
 
-void event_json_lag_end(struct text_buffer *text, const struct event_head *head, uint64_t ref,
-                        const struct lag_facts *facts)
+void event_json_lag_end(struct text_buffer *text, const struct event *event)
 {
+    const struct lag_facts *facts = event->end.lag;
     struct json_writer json;
-    event_json_begin(&json, text, head);
-    json_put_unsigned(&json, "ref", ref);
+    event_json_begin(&json, text, event);
+    json_put_unsigned(&json, "ref", event->end.ref);
     json_put_milliseconds(&json, "lag_ms", facts->lag_ns);
     shares(&json, "cause", facts);
     calls(&json, facts);

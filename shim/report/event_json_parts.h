@@ -6,8 +6,13 @@
 #include "report/event.h"
 #include "report/json_writer.h"
 
+/* A byte of a name may become six ("\\u0001"): the longest module and symbol, and the numbers. */
+enum {
+    SPACE_FOR_FRAME = 6 * (MODULE_PATH_LIMIT + SYMBOL_NAME_LIMIT) + 300,
+};
+
 void event_json_begin(struct json_writer *json, struct text_buffer *text,
-                      const struct event_head *head);
+                      const struct event *event);
 /* Closes the object and the line. */
 void event_json_end(struct json_writer *json);
 
@@ -29,13 +34,25 @@ void event_json_javascript(struct json_writer *json, const struct javascript_fra
 void event_json_python(struct json_writer *json, const struct python_frame *frames, unsigned count,
                        unsigned omitted, size_t keep);
 
-/* The contract's `pipe`. */
+/* The contract's `pipe`, `socket`, `file` or `dns`, and the `child` that is waited for. */
+void event_json_object(struct json_writer *json, const struct object_facts *facts);
+/* `pipe` alone. */
 void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe);
 
 /* The summary's drainer. */
 void event_json_drain_totals(struct json_writer *json, const struct summary *summary);
 /* The summary's event loops. */
 void event_json_loops(struct json_writer *json, const struct summary *summary);
+
+/* Members of event_format_json that stand in files of their own. */
+void event_json_lag(struct text_buffer *text, const struct event *event);
+void event_json_lag_end(struct text_buffer *text, const struct event *event);
+void event_json_finding(struct text_buffer *text, const struct event *event);
+void event_json_filling(struct text_buffer *text, const struct event *event);
+void event_json_drain(struct text_buffer *text, const struct event *event);
+void event_json_drain_loss(struct text_buffer *text, const struct event *event);
+void event_json_drain_wait(struct text_buffer *text, const struct event *event);
+void event_json_drain_spool(struct text_buffer *text, const struct event *event);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

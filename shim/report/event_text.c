@@ -12,8 +12,9 @@ static const char *base_name(const char *path)
 }
 
 /* "pipeshim: WORD engine[2707] thread "engine"[2709] ": the line that grep finds. */
-void event_text_begin(struct text_buffer *text, const struct event_head *head, const char *word)
+void event_text_begin(struct text_buffer *text, const struct event *event, const char *word)
 {
+    const struct event_head *head = &event->head;
     text_string(text, "pipeshim: ");
     text_string(text, word);
     text_char(text, ' ');
@@ -31,8 +32,9 @@ void event_text_begin(struct text_buffer *text, const struct event_head *head, c
     text_char(text, ' ');
 }
 
-void event_text_lost(struct text_buffer *text, const struct event_head *head)
+void event_text_lost(struct text_buffer *text, const struct event *event)
 {
+    const struct event_head *head = &event->head;
     if (head->dropped) {
         text_string(text, "  (");
         text_unsigned(text, head->dropped);
@@ -45,10 +47,10 @@ void event_text_lost(struct text_buffer *text, const struct event_head *head)
     }
 }
 
-void event_text_start(struct text_buffer *text, const struct event_head *head,
-                      const struct event_start *start)
+static void start(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "START");
+    const struct event_start *start = event->start;
+    event_text_begin(text, event, "START");
     text_string(text, PIPESHIM_VERSION);
     for (int id = 0; id < SETTING_COUNT; id++) {
         if (!start->settings->given[id])
@@ -162,11 +164,11 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
     }
 }
 
-void event_text_blocked(struct text_buffer *text, const struct event_head *head,
-                        const struct incident *incident, bool with_stack)
+static void blocked(struct text_buffer *text, const struct event *event)
 {
-    const char *advice = event_advice(incident);
-    event_text_begin(text, head, "BLOCKED");
+    const struct incident *incident = event->wait.incident;
+    const char *advice = event->wait.advice;
+    event_text_begin(text, event, "BLOCKED");
     text_milliseconds(text, incident->blocked_ns);
     text_string(text, " ms in ");
     text_printable(text, incident->call);
@@ -198,7 +200,7 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     if (incident->loop)
         text_string(text, " [event loop]");
     text_char(text, '\n');
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     if (is_pipe(incident))
         event_text_peers(text, &incident->object.pipe);
     other_process(text, &incident->object);
@@ -209,61 +211,59 @@ void event_text_blocked(struct text_buffer *text, const struct event_head *head,
     }
     if (advice) {
         text_string(text, "  fix: ");
-        text_string(text, advice);
+        text_printable(text, advice);
         text_char(text, '\n');
     }
-    event_text_stacks(text, incident, with_stack);
+    event_text_stacks(text, incident, event->wait.with_stack);
 }
 
-void event_text_still(struct text_buffer *text, const struct event_head *head,
-                      const struct event_unblocked *event)
+static void still(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "STILL");
+    event_text_begin(text, event, "STILL");
     text_string(text, "blocked, now for ");
-    text_milliseconds(text, event->blocked_ns / 1000);
+    text_milliseconds(text, event->end.blocked_ns / 1000);
     text_string(text, " s (report ");
-    text_unsigned(text, event->ref);
+    text_unsigned(text, event->end.ref);
     text_string(text, ")\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
-void event_text_unblocked(struct text_buffer *text, const struct event_head *head,
-                          const struct event_unblocked *event)
+static void unblocked(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "RESOLVED");
-    text_string(text, event->gone ? "the thread ended after " : "after ");
-    text_milliseconds(text, event->blocked_ns);
+    event_text_begin(text, event, "RESOLVED");
+    text_string(text, event->end.gone ? "the thread ended after " : "after ");
+    text_milliseconds(text, event->end.blocked_ns);
     text_string(text, " ms (report ");
-    text_unsigned(text, event->ref);
+    text_unsigned(text, event->end.ref);
     text_string(text, ")\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
-void event_text_action(struct text_buffer *text, const struct event_head *head, const char *action,
-                       uint64_t ref, const char *result)
+static void action(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "ACTION");
-    text_format(text, "%s: %s", action, result);
-    if (ref != 0)
-        text_format(text, " (report %llu)", (unsigned long long)ref);
+    event_text_begin(text, event, "ACTION");
+    text_printable(text, event->action.name);
+    text_string(text, ": ");
+    text_printable(text, event->action.result);
+    if (event->action.ref != 0)
+        text_format(text, " (report %llu)", (unsigned long long)event->action.ref);
     text_char(text, '\n');
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
-void event_text_warning(struct text_buffer *text, const struct event_head *head,
-                        const char *message)
+static void warning(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "WARNING");
-    text_printable(text, message);
+    event_text_begin(text, event, "WARNING");
+    text_printable(text, event->message);
     text_char(text, '\n');
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
-void event_text_summary(struct text_buffer *text, const struct event_head *head,
-                        const struct summary *summary)
+static void summary(struct text_buffer *text, const struct event *event)
 {
+    const struct summary *summary = event->summary;
     enum { SPACE_FOR_LINE = 700 };
-    event_text_begin(text, head, "SUMMARY");
+    event_text_begin(text, event, "SUMMARY");
     text_string(text, "ran ");
     text_milliseconds(text, summary->run_ns);
     text_string(text, " ms, ");
@@ -304,3 +304,21 @@ void event_text_summary(struct text_buffer *text, const struct event_head *head,
     event_text_drain_totals(text, summary);
     event_text_loops(text, summary);
 }
+
+const struct event_format event_format_text = {
+    .start = start,
+    .blocked = blocked,
+    .unblocked = unblocked,
+    .still = still,
+    .lag = event_text_lag,
+    .lag_end = event_text_lag_end,
+    .finding = event_text_finding,
+    .filling = event_text_filling,
+    .drain = event_text_drain,
+    .drain_loss = event_text_drain_loss,
+    .drain_wait = event_text_drain_wait,
+    .drain_spool = event_text_drain_spool,
+    .action = action,
+    .warning = warning,
+    .summary = summary,
+};

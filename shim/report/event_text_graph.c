@@ -4,26 +4,28 @@
 #include "report/event_text_parts.h"
 #include "report/finding_text.h"
 
-void event_text_finding(struct text_buffer *text, const struct event_head *head,
-                        const struct wait_finding *finding, const struct member *members,
-                        uint64_t blocked_ns)
+void event_text_finding(struct text_buffer *text, const struct event *event)
 {
-    struct finding_report report = {
-        .finding = finding, .members = members, .blocked_ns = blocked_ns, .scans = 2};
+    struct finding_report report = {.finding = event->graph.finding,
+                                    .members = event->graph.members,
+                                    .blocked_ns = event->graph.blocked_ns,
+                                    .scans = 2,
+                                    .columns = event->graph.columns};
     text_string(text, "pipeshim: ");
     finding_text_first_line(text, &report);
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     finding_text_rest(text, &report);
 }
 
-void event_text_filling(struct text_buffer *text, const struct event_head *head, int fd,
-                        const struct object_facts *object, const struct fill_forecast *forecast)
+void event_text_filling(struct text_buffer *text, const struct event *event)
 {
+    const struct object_facts *object = event->filling.object;
+    const struct fill_forecast *forecast = &event->filling.forecast;
     const struct pipe_facts *pipe = &object->pipe;
-    event_text_begin(text, head, "FILLING");
+    event_text_begin(text, event, "FILLING");
     text_printable(text, object->name);
     text_string(text, " (fd ");
-    text_signed(text, fd);
+    text_signed(text, event->filling.fd);
     text_string(text, ") holds ");
     text_signed(text, pipe->used);
     text_string(text, " of ");
@@ -33,7 +35,7 @@ void event_text_filling(struct text_buffer *text, const struct event_head *head,
     text_string(text, " s at ");
     text_signed(text, forecast->bytes_per_s);
     text_string(text, " bytes/s, then the writer blocks\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     event_text_peers(text, pipe);
     text_string(text, "  fix: ");
     text_string(text, event_advice_filling());

@@ -76,10 +76,11 @@ static void fixes(struct text_buffer *text, const struct lag_facts *facts,
     }
 }
 
-void event_text_lag(struct text_buffer *text, const struct event_head *head,
-                    const struct incident *incident, const struct lag_facts *facts, bool with_stack)
+void event_text_lag(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "LAG");
+    const struct incident *incident = event->wait.incident;
+    const struct lag_facts *facts = event->wait.lag;
+    event_text_begin(text, event, "LAG");
     text_string(text, "the event loop is away for ");
     milliseconds(text, facts->lag_ns);
     text_string(text, " now, cause ");
@@ -87,7 +88,7 @@ void event_text_lag(struct text_buffer *text, const struct event_head *head,
     text_string(text, ": ");
     shares(text, facts);
     text_char(text, '\n');
-    event_text_lost(text, head);
+    event_text_lost(text, event);
     calls(text, facts);
     if (incident->note) {
         text_string(text, "  note: ");
@@ -95,21 +96,21 @@ void event_text_lag(struct text_buffer *text, const struct event_head *head,
         text_char(text, '\n');
     }
     fixes(text, facts, incident);
-    event_text_stacks(text, incident, with_stack);
+    event_text_stacks(text, incident, event->wait.with_stack);
 }
 
-void event_text_lag_end(struct text_buffer *text, const struct event_head *head, uint64_t ref,
-                        const struct lag_facts *facts)
+void event_text_lag_end(struct text_buffer *text, const struct event *event)
 {
-    event_text_begin(text, head, "LAG_END");
+    const struct lag_facts *facts = event->end.lag;
+    event_text_begin(text, event, "LAG_END");
     text_string(text, "the event loop is back after ");
     milliseconds(text, facts->lag_ns);
     text_string(text, ": ");
     shares(text, facts);
     text_string(text, " (report ");
-    text_unsigned(text, ref);
+    text_unsigned(text, event->end.ref);
     text_string(text, ")\n");
-    event_text_lost(text, head);
+    event_text_lost(text, event);
 }
 
 void event_text_loops(struct text_buffer *text, const struct summary *summary)

@@ -6,9 +6,9 @@
 #include "report/event.h"
 
 /* "pipeshim: WORD engine[2707] thread engine[2709] ": the line that grep finds. */
-void event_text_begin(struct text_buffer *text, const struct event_head *head, const char *word);
+void event_text_begin(struct text_buffer *text, const struct event *event, const char *word);
 /* Records that were lost and reports that were held back before this one. */
-void event_text_lost(struct text_buffer *text, const struct event_head *head);
+void event_text_lost(struct text_buffer *text, const struct event *event);
 /* The Python frames and the C stack, or that they were shown before. */
 void event_text_stacks(struct text_buffer *text, const struct incident *incident, bool with_stack);
 /* Who holds the pipe's other end. */
@@ -17,6 +17,16 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
 void event_text_drain_totals(struct text_buffer *text, const struct summary *summary);
 /* The summary's event loops. */
 void event_text_loops(struct text_buffer *text, const struct summary *summary);
+
+/* Members of event_format_text that stand in files of their own. */
+void event_text_lag(struct text_buffer *text, const struct event *event);
+void event_text_lag_end(struct text_buffer *text, const struct event *event);
+void event_text_finding(struct text_buffer *text, const struct event *event);
+void event_text_filling(struct text_buffer *text, const struct event *event);
+void event_text_drain(struct text_buffer *text, const struct event *event);
+void event_text_drain_loss(struct text_buffer *text, const struct event *event);
+void event_text_drain_wait(struct text_buffer *text, const struct event *event);
+void event_text_drain_spool(struct text_buffer *text, const struct event *event);
 
 /* Runs on: any, under the lock of report/. AS-safe: yes. Blocks: no. */
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "report/event.h"
 
 enum { ERROR = 3, WARNING = 4, NOTICE = 5, INFORMATION = 6 }; /* syslog(3) */
 
@@ -27,6 +26,8 @@ static const struct kind {
     {"drain_end", INFORMATION, "8626230747ec4f919479a967a16d4ea5"},
     {"drain_drop", WARNING, "8f07fe248372469c926a59de627e8cd0"},
     {"drain_handoff", NOTICE, "ac8eb08dcf3148daa3a3e8ebfb6f6f45"},
+    {"drain_wait", NOTICE, "436b51df431341ac9fcdfd3452aa50d9"},
+    {"drain_spool", WARNING, "3451c9671ba04e7f9c41cc5595c73ac5"},
     {"action", NOTICE, "84c7ab2f19744d52b442567b5dc50e5b"},
     {"config", NOTICE, "170d0bfd1d6841c7a71114fee66162d7"},
     {"warning", WARNING, "86d1272819bb4e62aec3b18cc882be9a"},
@@ -47,7 +48,7 @@ unsigned journal_priority(const char *event)
     return kind_of(event)->priority;
 }
 
-void journal_facts_of(const struct incident *incident, struct journal_facts *facts)
+static void of_incident(const struct incident *incident, struct journal_facts *facts)
 {
     const struct pipe_facts *pipe = &incident->object.pipe;
     facts->class = event_class_name(incident->class);
@@ -57,6 +58,33 @@ void journal_facts_of(const struct incident *incident, struct journal_facts *fac
         pipe->peers_known && pipe->peer_count > 0 ? pipe->peers[0].pid : incident->object.child.pid;
     user_frame_place(&facts->place, incident->python, incident->python_count, incident->javascript,
                      incident->javascript_count, incident->frames, incident->frame_count);
+}
+
+/* Of a finding what this process's own member says. */
+static void of_finding(const struct event *event, struct journal_facts *facts)
+{
+    const struct wait_finding *finding = event->graph.finding;
+    const struct member *members = event->graph.members;
+    facts->blocked_ns = event->graph.blocked_ns;
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid != event->head.pid)
+            continue;
+        facts->peer_pid = finding->chain[i].for_pid;
+        if (members)
+            user_frame_place(&facts->place, members[i].python, members[i].python_count,
+                             members[i].javascript, members[i].javascript_count, members[i].frames,
+                             members[i].frame_count);
+        return;
+    }
+}
+
+void journal_facts_of(const struct event *event, struct journal_facts *facts)
+{
+    memset(facts, 0, sizeof *facts);
+    if (event->kind == EVENT_BLOCKED || event->kind == EVENT_LAG)
+        of_incident(event->wait.incident, facts);
+    else if (event->kind == EVENT_FINDING)
+        of_finding(event, facts);
 }
 
 /* A value of any bytes: its length goes before it, little-endian. */

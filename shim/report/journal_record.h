@@ -12,7 +12,7 @@
 
 #include "base/text_buffer.h"
 #include "explain/user_frame.h"
-#include "facts/incident.h"
+#include "report/event.h"
 
 /* What an event says of one call; all zero: nothing. */
 struct journal_facts {
@@ -23,8 +23,8 @@ struct journal_facts {
     struct code_place place; /* in the user's code */
 };
 
-/* Takes from an incident what is known. */
-void journal_facts_of(const struct incident *incident, struct journal_facts *facts);
+/* Takes from an event what it says of one call. */
+void journal_facts_of(const struct event *event, struct journal_facts *facts);
 
 /* The priority of syslog(3) of an event: 3 a deadlock, 4 what needs somebody to look, 5, 6. */
 unsigned journal_priority(const char *event);

@@ -7,6 +7,7 @@
 
 #include "base/text_buffer.h"
 #include "explain/user_frame.h"
+#include "facts/member.h"
 
 /* Larger than a page of memory and touched first by the watchdog: a program that makes no call that
  * could block pays nothing for it. */
@@ -68,10 +69,30 @@ static struct status_call *call_of(int tid)
     return NULL;
 }
 
+/* The user's line; of a path that is too long the end tells more than the start. */
+static void put_where(struct status_call *call, const struct incident *incident)
+{
+    static char whole[WHERE_LIMIT]; /* child: scratch */
+    static const char ellipsis[] = "\xe2\x80\xa6";
+    struct text_buffer text;
+    text_init(&text, whole, sizeof whole);
+    user_frame_words(&text, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
+    size_t length = strlen(whole), keep = sizeof call->where - sizeof ellipsis;
+    const char *from = whole;
+    text_init(&text, call->where, sizeof call->where);
+    if (length >= sizeof call->where && strchr(whole, '/')) {
+        from += length - keep;
+        while (((unsigned char)*from & 0xc0) == 0x80) /* not in the middle of a character */
+            from++;
+        text_string(&text, ellipsis);
+    }
+    text_string(&text, from);
+}
+
 static void fill_call(struct status_call *call, const struct incident *incident, uint64_t now_ns)
 {
     const struct pipe_facts *pipe = &incident->object.pipe;
-    struct text_buffer where;
     bool piped = incident->object.kind == OBJECT_PIPE || incident->object.kind == OBJECT_FIFO ||
                  incident->object.kind == OBJECT_SOCKETPAIR;
     *call = (struct status_call){.tid = incident->tid,
@@ -93,9 +114,7 @@ static void fill_call(struct status_call *call, const struct incident *incident,
               : incident->kernel_call ? incident->kernel_call
                                       : "");
     copy_text(call->object, sizeof call->object, incident->object.name);
-    text_init(&where, call->where, sizeof call->where);
-    user_frame_words(&where, incident->python, incident->python_count, incident->javascript,
-                     incident->javascript_count, incident->frames, incident->frame_count);
+    put_where(call, incident);
 }
 
 void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t now_ns)

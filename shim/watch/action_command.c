@@ -115,7 +115,7 @@ static void wait_for(long shell)
     atomic_store(&status, WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how));
 }
 
-static int keeper_main(void)
+static int watcher_main(void)
 {
     short_process_leave_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-action", 0, 0, 0);
@@ -190,7 +190,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     job.command = command;
     job.line = line;
     atomic_store(&status, ALONE);
-    is_started = short_process_start(&holder, memory->stack, keeper_main);
+    is_started = short_process_start(&holder, memory->stack, watcher_main);
     return is_started;
 }
 

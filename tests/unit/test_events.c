@@ -21,8 +21,7 @@ static struct settings settings;
 static struct summary summary;
 static struct incident incident;
 
-static struct event_head head = {.event = "blocked",
-                                 .seq = 7,
+static struct event_head head = {.seq = 7,
                                  .time_ns = 1700000000123456789,
                                  .pid = 42,
                                  .tid = 43,
@@ -55,6 +54,26 @@ static int set_up(void **state)
     return 0;
 }
 
+static void json(struct event event)
+{
+    event.head = head;
+    event_render(&event_format_json, &text, &event);
+}
+
+static void words(struct event event)
+{
+    event.head = head;
+    event_render(&event_format_text, &text, &event);
+}
+
+static struct event blocked(bool with_stack)
+{
+    return (struct event){.kind = EVENT_BLOCKED,
+                          .wait = {.incident = &incident,
+                                   .advice = event_advice(&incident),
+                                   .with_stack = with_stack}};
+}
+
 /* The one line that was written, with the fields that every event has. */
 static json_t *parsed(const char *event)
 {
@@ -84,7 +103,7 @@ static void test_blocked(void **state)
                                          "object", "bytes",   "blocked_ms", "threshold_ms",
                                          "loop",   "pipe",    "stack"};
     (void)state;
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     json_t *object = parsed("blocked");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         has(object, fields[i]);
@@ -111,7 +130,7 @@ static void test_javascript(void **state)
     (void)state;
     incident.javascript = javascript;
     incident.javascript_count = 4;
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     json_t *object = parsed("blocked"), *frame = json_object_get(object, "javascript");
     assert_int_equal(json_array_size(frame), 4);
     assert_null(json_object_get(json_array_get(frame, 0), "file"));
@@ -123,7 +142,7 @@ static void test_javascript(void **state)
     assert_null(json_object_get(json_array_get(frame, 3), "line"));
     json_decref(object);
     text_init(&text, data, sizeof data);
-    event_text_blocked(&text, &head, &incident, true);
+    words(blocked(true));
     assert_non_null(strstr(data, "    map  (builtin)\n    <anonymous>  /srv/app.js:7:3\n"
                                  "    (a frame that could not be read)\n"
                                  "    drive  file:///srv/m.mjs, in the function of line 4\n"));
@@ -148,7 +167,7 @@ static void test_deepest_stack_with_longest_names(void **state)
     for (unsigned length = 0; length < sizeof executable - 1; length += 50) {
         memset(executable, 'e', length);
         text_init(&text, data, sizeof data);
-        event_json_blocked(&text, &head, &incident, true);
+        json(blocked(true));
         json_t *object = parsed("blocked");
         assert_true(json_array_size(json_object_get(object, "stack")) > 10);
         assert_true(json_is_true(json_object_get(object, "stack_truncated")));
@@ -171,7 +190,7 @@ static void test_deepest_javascript_with_longest_names(void **state)
     }
     incident.javascript = javascript;
     incident.javascript_count = STACK_DEPTH_LIMIT;
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     json_t *object = parsed("blocked");
     size_t shown = json_array_size(json_object_get(object, "javascript"));
     assert_int_equal(shown +
@@ -241,13 +260,12 @@ static void test_compact_is_below_4_kib(void **state)
     }
     event_compact_begin(true);
     begin_compact();
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     json_decref(compact_parsed("blocked"));
-    head.event = "lag";
-    event_json_lag(&text, &head, &incident, &lag, true);
+    json((struct event){.kind = EVENT_LAG,
+                        .wait = {.incident = &incident, .lag = &lag, .with_stack = true}});
     json_decref(compact_parsed("lag"));
-    head.event = "deadlock";
-    event_json_finding(&text, &head, &finding, NULL, 1);
+    json((struct event){.kind = EVENT_FINDING, .graph = {.finding = &finding, .blocked_ns = 1}});
     json_t *object = compact_parsed("deadlock");
     json_t *chain = json_object_get(object, "chain");
     assert_true(json_array_size(chain) > 0);
@@ -255,29 +273,26 @@ static void test_compact_is_below_4_kib(void **state)
                          (size_t)json_integer_value(json_object_get(object, "chain_omitted")),
                      CHAIN_LIMIT);
     json_decref(object);
-    head.event = "start";
     LONGEST(given);
     settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
                   NULL);
     settings.given[SETTING_LOG] = settings.given[SETTING_SKIP] = true;
     settings.text[SETTING_LOG] = settings.text[SETTING_SKIP] = given;
     struct event_start start = {.argv0 = given, .settings = &settings, .cpu_stacks = "perf_event"};
-    event_json_start(&text, &head, &start);
+    json((struct event){.kind = EVENT_START, .start = &start});
     json_decref(compact_parsed("start"));
-    head.event = "summary";
     summary_begin(&summary);
     for (unsigned i = 0; i < SITE_LIMIT; i++) {
         incident.stack_hash = i + 1;
         summary_returned(&summary, summary_blocked(&summary, &incident), 5000000);
     }
     summary.loop_count = 1;
-    event_json_summary(&text, &head, &summary);
+    json((struct event){.kind = EVENT_SUMMARY, .summary = &summary});
     object = compact_parsed("summary");
     assert_true(json_array_size(json_object_get(object, "sites")) > 0);
     assert_int_equal(json_array_size(json_object_get(object, "loops")), 1);
     json_decref(object);
     event_compact_begin(false);
-    head.event = "blocked";
     head.executable = "/opt/engine";
     memset(frames, 0, sizeof frames);
 }
@@ -299,7 +314,7 @@ static void test_compact_frames(void **state)
     incident.python_count = 1;
     event_compact_begin(true);
     begin_compact();
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     json_t *object = compact_parsed("blocked");
     json_t *stack = json_object_get(object, "stack"), *modules = json_object_get(object, "modules");
     assert_string_equal(json_string_value(json_array_get(stack, 0)), "write+16 libc.so.6+0x1234");
@@ -312,12 +327,12 @@ static void test_compact_frames(void **state)
     assert_string_equal(json_string_value(json_object_get(libc, "build_id")), "0000");
     json_decref(object);
     event_compact_written(false); /* lost: they are named again */
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     object = compact_parsed("blocked");
     assert_int_equal(json_object_size(json_object_get(object, "modules")), 2);
     json_decref(object);
     event_compact_written(true);
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     object = compact_parsed("blocked");
     assert_null(json_object_get(object, "modules"));
     json_decref(object);
@@ -328,12 +343,11 @@ static void test_compact_frames(void **state)
 static void test_start_warning_unblocked_summary(void **state)
 {
     (void)state;
-    head.event = "start";
     settings_read(&settings, NULL, &(struct program_names){.executable = "engine"}, false, NULL,
                   NULL);
     struct event_start start = {
         .argv0 = "./engine", .host = "alpha", .settings = &settings, .cpu_stacks = "perf_event"};
-    event_json_start(&text, &head, &start);
+    json((struct event){.kind = EVENT_START, .start = &start});
     json_t *object = parsed("start");
     has(object, "version");
     has(object, "argv0");
@@ -342,22 +356,19 @@ static void test_start_warning_unblocked_summary(void **state)
     has(object, "features");
     json_decref(object);
     set_up(state);
-    head.event = "unblocked";
-    event_json_unblocked(&text, &head, &(struct event_unblocked){3, 5000000, false});
+    json((struct event){.kind = EVENT_UNBLOCKED, .end = {.ref = 3, .blocked_ns = 5000000}});
     object = parsed("unblocked");
     assert_int_equal(json_integer_value(json_object_get(object, "ref")), 3);
     has(object, "blocked_ms");
     has(object, "result");
     json_decref(object);
     set_up(state);
-    head.event = "warning";
-    event_json_warning(&text, &head, "a\nb");
+    json((struct event){.kind = EVENT_WARNING, .message = "a\nb"});
     json_decref(parsed("warning"));
     set_up(state);
-    head.event = "summary";
     summary_begin(&summary);
     summary_returned(&summary, summary_blocked(&summary, &incident), 5000000);
-    event_json_summary(&text, &head, &summary);
+    json((struct event){.kind = EVENT_SUMMARY, .summary = &summary});
     object = parsed("summary");
     json_t *site = json_array_get(json_object_get(object, "sites"), 0);
     has(site, "count");
@@ -366,13 +377,12 @@ static void test_start_warning_unblocked_summary(void **state)
     has(site, "p50_ms");
     has(site, "p99_ms");
     json_decref(object);
-    head.event = "blocked";
 }
 
 static void test_first_line_of_text(void **state)
 {
     (void)state;
-    event_text_blocked(&text, &head, &incident, false);
+    words(blocked(false));
     *strchr(data, '\n') = '\0';
     assert_non_null(strstr(data, "engine[42]"));
     assert_non_null(strstr(data, "fprintf(fd 2, 1024 bytes)"));
@@ -390,20 +400,21 @@ static void add_frame(const char *symbol, const char *module)
     strcpy(frame->module, module);
 }
 
-static bool lag_says(struct lag_facts *lag, const char *words)
+static bool lag_says(struct lag_facts *lag, const char *wanted)
 {
     text_init(&text, data, sizeof data);
-    event_text_lag(&text, &head, &incident, lag, true);
+    words((struct event){.kind = EVENT_LAG,
+                         .wait = {.incident = &incident, .lag = lag, .with_stack = true}});
     data[text.length] = '\0';
-    return strstr(data, words) != NULL;
+    return strstr(data, wanted) != NULL;
 }
 
-static bool blocked_says(const char *words)
+static bool blocked_says(const char *wanted)
 {
     text_init(&text, data, sizeof data);
-    event_text_blocked(&text, &head, &incident, true);
+    words(blocked(true));
     data[text.length] = '\0';
-    return strstr(data, words) != NULL;
+    return strstr(data, wanted) != NULL;
 }
 
 static void test_interpreters_frames_are_left_out(void **state)
@@ -543,24 +554,24 @@ static void test_hostile_names_in_text(void **state)
     static struct wait_finding finding = {.kind = FINDING_DEADLOCK, .count = 1};
     static struct lag_facts lag = {.call_count = 1};
     struct drain_facts drain = {.fd = 2};
-    struct fill_forecast forecast = {0};
     struct event_start start = {.argv0 = HOSTILE, .settings = &settings};
     const char *loop[] = {"PIPESHIM_LOOP=" HOSTILE, NULL};
     (void)state;
     set_hostile_names();
     settings_read(&settings, (char *const *)loop, &(struct program_names){.executable = "engine"},
                   false, NULL, NULL);
-    event_text_start(&text, &head, &start);
+    words((struct event){.kind = EVENT_START, .start = &start});
     assert_non_null(strstr(data, "PIPESHIM_LOOP=x"));
     is_clean("start");
-    event_text_blocked(&text, &head, &incident, true);
+    words(blocked(true));
     is_clean("blocked");
     incident.object.kind = OBJECT_SOCKET;
     strcpy(incident.object.socket.remote, HOSTILE);
-    event_text_blocked(&text, &head, &incident, true);
+    words(blocked(true));
     is_clean("blocked on a socket");
     strcpy(lag.calls[0].name, HOSTILE);
-    event_text_lag(&text, &head, &incident, &lag, true);
+    words((struct event){.kind = EVENT_LAG,
+                         .wait = {.incident = &incident, .lag = &lag, .with_stack = true}});
     is_clean("lag");
     strcpy(finding.chain[0].comm, HOSTILE);
     strcpy(finding.chain[0].waits_in, HOSTILE);
@@ -574,20 +585,23 @@ static void test_hostile_names_in_text(void **state)
     static struct member member;
     strcpy(member.where, HOSTILE);
     strcpy(member.source, HOSTILE);
-    event_text_finding(&text, &head, &finding, &member, 0);
+    words(
+        (struct event){.kind = EVENT_FINDING, .graph = {.finding = &finding, .members = &member}});
     is_clean("finding");
-    event_text_filling(&text, &head, 2, &incident.object, &forecast);
+    words((struct event){.kind = EVENT_FILLING, .filling = {.fd = 2, .object = &incident.object}});
     is_clean("filling");
     drain.object = incident.object;
-    event_text_drain(&text, &head, &drain);
+    words((struct event){.kind = EVENT_DRAIN, .drain = &drain});
     is_clean("drain_start");
-    event_text_warning(&text, &head, HOSTILE);
+    words((struct event){.kind = EVENT_WARNING, .message = HOSTILE});
     is_clean("warning");
+    words((struct event){.kind = EVENT_ACTION, .action = {.name = HOSTILE, .result = HOSTILE}});
+    is_clean("action");
     summary_begin(&summary);
     summary_blocked(&summary, &incident);
     strcpy(summary.loops[0].thread, HOSTILE);
     summary.loop_count = 1;
-    event_text_summary(&text, &head, &summary);
+    words((struct event){.kind = EVENT_SUMMARY, .summary = &summary});
     is_clean("summary");
 }
 
@@ -596,7 +610,7 @@ static void test_hostile_names_in_json(void **state)
 {
     (void)state;
     set_hostile_names();
-    event_json_blocked(&text, &head, &incident, true);
+    json(blocked(true));
     for (const char *at = data; *at && *at != '\n'; at++)
         assert_in_range((unsigned char)*at, ' ', '~');
     json_t *object = parsed("blocked");

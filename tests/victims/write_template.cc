@@ -26,6 +26,6 @@ template <class Item> class Queue
 
 int main()
 {
-    app::Queue<std::vector<int>> queue;
+    app::Queue<std::map<std::string, std::vector<std::pair<std::string, long>>>> queue;
     return queue.push_all("lines", STDOUT_FILENO) == 0;
 }

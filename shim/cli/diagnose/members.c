@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "cli/diagnose/members.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "cli/diagnose/origin.h"
+#include "cli/names/demangle.h"
+#include "cli/names/source_map.h"
 #include "explain/member_stack.h"
 
 /* One thread: long, because a perf map may be large. */
@@ -33,6 +38,32 @@ static const void *kept(const void *frames, unsigned *count, size_t size)
     return copy;
 }
 
+/* As the program's author knows them. */
+static void restore_names(int pid, const struct member *member)
+{
+    struct process_origin origin;
+    char root[64], name[SYMBOL_NAME_LIMIT / 2]; /* so that it fits into `where` as well */
+    for (unsigned i = 0; i < member->frame_count; i++)
+        if (demangle(room->frames[i].symbol, name, sizeof name))
+            memcpy(room->frames[i].symbol, name, sizeof name);
+    if (member->javascript_count == 0 || !process_origin_read(pid, &origin))
+        return;
+    snprintf(root, sizeof root, "/proc/%d/root", pid);
+    for (unsigned i = 0; i < member->javascript_count; i++) {
+        struct javascript_frame *frame = &room->javascript[i];
+        struct source_place place;
+        if (!frame->generated ||
+            !source_place_find(root, frame->file, time(NULL) - (time_t)origin.age_s, frame->line,
+                               frame->column, &place) ||
+            strlen(place.file) >= sizeof frame->file)
+            continue;
+        memcpy(frame->file, place.file, strlen(place.file) + 1);
+        frame->line = place.line;
+        frame->column = place.column;
+        frame->generated = false;
+    }
+}
+
 void diagnosis_read_thread(int pid, int tid, struct member *member)
 {
     const struct member_stack_wish wish = {.depth = MEMBER_FRAME_LIMIT,
@@ -44,6 +75,7 @@ void diagnosis_read_thread(int pid, int tid, struct member *member)
     if (!have_memory())
         return;
     member_stack_read(workspace, pid, tid, &wish, room, member);
+    restore_names(pid, member);
     member_stack_where(pid, member);
     member->frames = kept(member->frames, &member->frame_count, sizeof *member->frames);
     member->javascript =

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,6 +32,21 @@ int32_t field_small(const json_t *object, const char *key)
 {
     int64_t value = field_integer(object, key, -1);
     return value >= 0 && value <= INT32_MAX ? (int32_t)value : -1;
+}
+
+uint64_t field_address(const json_t *object, const char *key)
+{
+    const char *text = field_string(object, key);
+    if (*text)
+        return strtoull(text, NULL, 0);
+    int64_t value = field_integer(object, key, 0);
+    return (uint64_t)value;
+}
+
+bool field_is_own_frame(const json_t *frame)
+{
+    const char *module = field_string(frame, "module"), *slash = strrchr(module, '/');
+    return strcmp(slash ? slash + 1 : module, "libpipeshim.so") == 0;
 }
 
 bool field_true(const json_t *object, const char *key)

@@ -18,7 +18,13 @@ const char *field_string(const json_t *object, const char *key);
 int64_t field_integer(const json_t *object, const char *key, int64_t fallback);
 /* A pid, tid or fd; -1 if it is none. */
 int32_t field_small(const json_t *object, const char *key);
+/* Addresses may be numbers, or strings ("0x1234"): JSON numbers lose bits above 2^53 in some
+ * readers. 0 if it is none. */
+uint64_t field_address(const json_t *object, const char *key);
 bool field_true(const json_t *object, const char *key);
+/* True for a frame of libpipeshim.so itself: the wrapper stands between the program and libc, and
+ * is nobody's business. */
+bool field_is_own_frame(const json_t *frame);
 /* Milliseconds with a fraction as microseconds; -1 if missing, negative or above 100 years. */
 int64_t field_milliseconds(const json_t *object, const char *key);
 /* The same for a value that was already taken out of its object. */

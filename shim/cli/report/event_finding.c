@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "cli/report/event_finding.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/report/event_fields.h"
-#include "report/finding_text.h"
 
 static void take(const json_t *object, const char *key, char *to, size_t capacity)
 {
@@ -93,25 +92,4 @@ bool event_finding_read(const json_t *event, struct event_finding *to)
     int64_t blocked_us = field_milliseconds(event, "blocked_ms");
     to->blocked_ns = blocked_us > 0 ? (uint64_t)blocked_us * 1000 : 0;
     return true;
-}
-
-void event_finding_write(const json_t *event, unsigned columns, FILE *out)
-{
-    enum { TEXT_LIMIT = 64 * 1024 };
-    struct event_finding *read = malloc(sizeof *read);
-    char *lines = malloc(TEXT_LIMIT);
-    if (read && lines && event_finding_read(event, read)) {
-        struct text_buffer text;
-        struct finding_report report = {.finding = &read->finding,
-                                        .members = read->members,
-                                        .blocked_ns = read->blocked_ns,
-                                        .scans = 2,
-                                        .columns = columns};
-        text_init(&text, lines, TEXT_LIMIT);
-        finding_text_first_line(&text, &report);
-        finding_text_rest(&text, &report);
-        fprintf(out, "pipeshim: %s", lines);
-    }
-    free(lines);
-    free(read);
 }

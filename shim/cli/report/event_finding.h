@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "facts/member.h"
 #include "graph/finding.h"
@@ -20,9 +19,6 @@ struct event_finding {
 /* False when the event is neither. What is missing or damaged reads as not known. `to` is large:
  * not for a stack. */
 bool event_finding_read(const json_t *event, struct event_finding *to);
-
-/* Writes it for a person. `columns` 0: lines of any length. */
-void event_finding_write(const json_t *event, unsigned columns, FILE *out);
 
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

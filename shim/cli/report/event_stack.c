@@ -2,7 +2,6 @@
 #include "cli/report/event_stack.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/report/event_fields.h"
@@ -14,17 +13,6 @@ static string_id intern_field(struct model *model, const json_t *object, const c
 {
     const char *text = field_string(object, key);
     return string_intern(&model->strings, text, strlen(text));
-}
-
-/* Addresses may be numbers, or strings ("0x1234"): JSON numbers lose bits above 2^53 in some
- * readers. */
-static uint64_t address_field(const json_t *object, const char *key)
-{
-    const char *text = field_string(object, key);
-    if (*text)
-        return strtoull(text, NULL, 0);
-    int64_t value = field_integer(object, key, 0);
-    return (uint64_t)value;
 }
 
 static bool is_build_id(const char *text)
@@ -43,7 +31,7 @@ static struct frame native_frame(struct model *model, const json_t *json, bool e
                           .function = intern_field(model, json, "symbol")};
     if (is_build_id(field_string(json, "build_id")))
         frame.build_id = intern_field(model, json, "build_id");
-    frame.offset = address_field(json, frame.module ? "offset" : "pc");
+    frame.offset = field_address(json, frame.module ? "offset" : "pc");
     /* Code outside any module (a JIT's) moves from run to run: its name is its identity. */
     if (frame.module == 0 && frame.function != 0)
         frame.offset = 0;
@@ -74,12 +62,6 @@ static bool is_of_v8(const json_t *frame)
            strncmp(symbol, "v8::internal::", 14) == 0;
 }
 
-/* The library's own wrapper stands between the program and libc: it is nobody's business. */
-bool event_frame_is_own(const json_t *frame)
-{
-    return strcmp(base_name(field_string(frame, "module")), "libpipeshim.so") == 0;
-}
-
 /* Where the stack of that number is remembered, or would be; NULL if there is no room. */
 static struct known_stack *find_known(const struct model *model, uint32_t process, string_id id)
 {
@@ -104,7 +86,7 @@ static uint32_t read_natives(struct model *model, const json_t *stack, bool lag,
     for (size_t i = 0; javascript && i < size; i++)
         if (is_of_v8(json_array_get(stack, i)))
             size = i;
-    while (first < size && event_frame_is_own(json_array_get(stack, first)))
+    while (first < size && field_is_own_frame(json_array_get(stack, first)))
         first++;
     for (size_t i = first; i < size && count < STACK_LIMIT; i++) {
         const json_t *json = json_array_get(stack, i);

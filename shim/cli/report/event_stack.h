@@ -14,8 +14,5 @@
 uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
                     const struct call_site *like);
 
-/* A frame of libpipeshim.so itself. */
-bool event_frame_is_own(const json_t *frame);
-
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One event as text for a person who watches the program live.
+ * One event as text for a person who watches the program live: what the library's text log says.
  */
 #ifndef PIPESHIM_CLI_REPORT_EVENT_TEXT_H
 #define PIPESHIM_CLI_REPORT_EVENT_TEXT_H

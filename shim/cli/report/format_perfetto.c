@@ -62,12 +62,15 @@ static void write_where(const struct model *model, const struct call_site *site,
 {
     uint32_t frames[STACK_LIMIT];
     char text[FRAME_TEXT_LIMIT];
-    if (site_stack(model, site, frames) == 0)
+    const struct frame *user = site_user_frame(model, site);
+    if (!user || site_stack(model, site, frames) == 0)
         return;
     fputs(",\"function\":", out);
-    json_write_string(out, frame_function(model, &model->frames[frames[0]], text));
+    json_write_string(out, frame_function(model, user, text));
     fputs(",\"line\":", out);
-    json_write_string(out, frame_place(model, &model->frames[frames[0]], text));
+    json_write_string(out, frame_place(model, user, text));
+    fputs(",\"in\":", out);
+    json_write_string(out, frame_function(model, &model->frames[frames[0]], text));
 }
 
 static void write_arguments(const struct model *model, const struct slice *slice, FILE *out)

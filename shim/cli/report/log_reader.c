@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/names/event_names.h"
+
 bool log_reader_open(struct log_reader *reader, int fd)
 {
     *reader = (struct log_reader){.fd = fd, .buffer = malloc(LOG_LINE_LIMIT)};
@@ -96,6 +98,7 @@ static json_t *parse_counted(struct log_reader *reader, const char *line, size_t
         reader->damaged++;
     else
         compact_frames_expand(&reader->modules, object);
+    event_names_restore(object);
     return object;
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "explain/user_frame.h"
+
 const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -78,12 +80,14 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     return text;
 }
 
-/* A frame of the program's own code, where a language says so: not of Node, nor of a package. */
+/* A frame of the program's own code, where a language says so: not of a standard library, of Node, nor
+ * of a package. */
 static bool is_users(const struct model *model, const struct frame *frame)
 {
     const char *file = model_text(model, frame->module);
-    return frame->interpreted == LANGUAGE_JAVASCRIPT && *file && strncmp(file, "node:", 5) != 0 &&
-           strstr(file, "/node_modules/") == NULL;
+    return frame->interpreted == LANGUAGE_JAVASCRIPT
+               ? javascript_file_is_user(file)
+               : frame->interpreted == LANGUAGE_PYTHON && *file && !python_file_is_library(file);
 }
 
 const struct frame *site_user_frame(const struct model *model, const struct call_site *site)

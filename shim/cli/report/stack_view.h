@@ -10,7 +10,7 @@
 
 #include "cli/report/model.h"
 
-enum { FRAME_TEXT_LIMIT = 1200, SITE_WHERE_LIMIT = 2 * FRAME_TEXT_LIMIT + 4 };
+enum { FRAME_TEXT_LIMIT = 2200, SITE_WHERE_LIMIT = 2 * FRAME_TEXT_LIMIT + 4 };
 
 /* The frames, innermost first, as indices of model->frames, to STACK_LIMIT places; returns their
  * number. An interpreter's own frames give way to those of the program that it runs: first the
@@ -21,7 +21,7 @@ uint32_t site_stack(const struct model *model, const struct call_site *site, uin
 const char *frame_function(const struct model *model, const struct frame *frame, char *text);
 /* "file.c:12", or the module's path, or "". To FRAME_TEXT_LIMIT bytes. */
 const char *frame_place(const struct model *model, const struct frame *frame, char *text);
-/* The innermost frame that is not libc's; of JavaScript the user's own. NULL without a stack. */
+/* The innermost frame that is not libc's; of Python and JavaScript the user's own. NULL without a stack. */
 const struct frame *site_user_frame(const struct model *model, const struct call_site *site);
 /* Its function and place, "" without a stack. To
  * SITE_WHERE_LIMIT bytes. */

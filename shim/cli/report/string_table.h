@@ -13,7 +13,7 @@
 enum {
     STRING_LIMIT = 1 << 18,        /* different strings */
     STRING_BYTES_LIMIT = 16 << 20, /* of text in all */
-    STRING_LENGTH_LIMIT = 512, /* bytes of one string; what is longer is cut between characters */
+    STRING_LENGTH_LIMIT = 2048, /* bytes of one string; what is longer is cut between characters */
 };
 
 typedef uint32_t string_id;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/names/demangle.h"
 #include "explain/elf_symbols.h"
 #include "graph/finding.h"
 #include "kernel/memory_reader.h"
@@ -71,6 +72,7 @@ static void tame_finding(struct status_finding *finding)
 
 void page_tame(struct status_page *page)
 {
+    char where[STATUS_WHERE];
     if (page->call_count > STATUS_CALLS)
         page->call_count = STATUS_CALLS;
     if (page->loop_count > STATUS_LOOPS)
@@ -102,6 +104,8 @@ void page_tame(struct status_page *page)
         end_text(call->call, sizeof call->call);
         end_text(call->object, sizeof call->object);
         end_text(call->where, sizeof call->where);
+        if (demangle_last_word(call->where, where, sizeof where))
+            memcpy(call->where, where, sizeof where);
     }
 }
 

@@ -77,14 +77,14 @@ class EventsDocument(unittest.TestCase):
 
     def test_a_field_that_only_the_code_has_is_seen(self):
         self.copy()
-        found = self.change("shim/report/event_json.c", 'json_put_string(&json, "result", event',
+        found = self.change("shim/report/event_json.c", 'json_put_string(&json, "result", event->end',
                             'json_put_unsigned(&json, "new_ref", 1);'
-                            'json_put_string(&json, "result", event')
+                            'json_put_string(&json, "result", event->end')
         self.assertEqual(["EVENTS.md: `unblocked` lacks `new_ref`, which shim/report writes"], found)
 
     def test_a_field_inside_an_object_is_seen(self):
         self.copy()
-        found = self.change("shim/report/event_json.c", 'known(json, "slots", pipe->slots);',
+        found = self.change("shim/report/event_json_object.c", 'known(json, "slots", pipe->slots);',
                             'known(json, "pages", pipe->slots);')
         for event in ("blocked", "filling", "drain_start", "drain_end"):
             self.assertIn("EVENTS.md: `%s` lacks `pipe.pages`, which shim/report writes" % event, found)

@@ -358,15 +358,15 @@ class Reports(RunTest):
         process = self.start("sh", "-c", 'cat "$0" >>"$PIPESHIM_LOG"; read x; cat "$1" >>"$PIPESHIM_LOG"; exit 5',
                              first, second, stdin=subprocess.PIPE)
         seen = process.stderr.readline()  # it hangs now, and is reported
-        self.assertIn("BLOCKED engine[77] 100 ms in write(fd 2) on pipe:[5]: full 65536 of 65536 bytes", seen)
-        for words in ("reader parent[9], in read fd 3", "fix: drain it", "stack, taken", "#0 log_line"):
+        self.assertIn("BLOCKED engine[77] 100.0 ms in write(fd 2) on pipe:[5]: full 65536 of 65536 bytes", seen)
+        for words in ("reader: parent[9], which waits in read fd 3", "fix: drain it", "stack, taken", "#0 log_line"):
             self.assertIn(words, process.stderr.readline())
         self.assertIsNone(process.poll())
         process.stdin.write("\n")
         process.stdin.close()
         process.stdin = None
         rest = process.stderr.read().splitlines()
-        self.assertIn("RESOLVED engine[77] after 2.50 s", rest[0])
+        self.assertIn("RESOLVED engine[77] after 2500.0 ms", rest[0])
         self.assertEqual(rest[1], "pipeshim: 1 process watched, 1 call blocked, 2.50 s in all")
         self.assertIn("2.50 s in 1 call, longest 2.50 s: engine write pipe:[5], in log_line", rest[2])
         self.assertEqual(process.wait(DEADLINE), 5)
@@ -459,6 +459,10 @@ class RealLibrary(RunTest):
     def arguments(self, *arguments, library=None):
         return [TOOL, "run", *arguments]
 
+    def read(self, path):
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
     def test_a_write_to_a_full_pipe_is_reported_while_it_hangs(self):
         log = os.path.join(self.folder, "log.jsonl")
         process = self.start("--json", "--log", log, "/usr/bin/python3", "-c", self.WRITER)
@@ -490,6 +494,29 @@ class RealLibrary(RunTest):
         out, said = process.communicate("x", timeout=DEADLINE)
         self.assertEqual((process.returncode, out), (0, "200000 0\n"))
         self.assertRegex(said, r"pipeshim: RESOLVED .*(.*\n)*pipeshim: 2 processes watched, 1 call blocked")
+
+    def test_it_says_what_the_text_log_says(self):
+        parent = ("import subprocess, sys\n"
+                  "child = subprocess.Popen([sys.executable, '-c', 'import os; os.write(2, bytes(200000))'],\n"
+                  "                         stderr=subprocess.PIPE)\n"
+                  "sys.stdin.read(1)\n"
+                  "print(len(child.stderr.read()), child.wait())\n")
+        log = os.path.join(self.folder, "log")
+        live = self.start("/usr/bin/python3", "-c", parent, stdin=subprocess.PIPE)
+        seen = live.stderr.readline()  # it hangs now
+        live.stdin.write("x")
+        live.stdin.close()
+        seen += live.stderr.read()
+        logged = self.start("--log", log, "/usr/bin/python3", "-c", parent, stdin=subprocess.PIPE)
+        self.wait_until(lambda: os.path.exists(log) and "BLOCKED" in self.read(log), "the report")
+        logged.communicate("x", timeout=DEADLINE)
+
+        def lines(text):  # numbers differ
+            return re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?", "N", text).splitlines()
+        shown = lines(seen)
+        shown = shown[:[line.startswith("pipeshim: RESOLVED") for line in shown].index(True) + 1]
+        self.assertGreater(len(shown), 5)
+        self.assertEqual([line for line in shown if line not in lines(self.read(log))], [])
 
     def test_text_log_and_report_tool(self):
         log = os.path.join(self.folder, "log")
