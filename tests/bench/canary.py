@@ -114,7 +114,8 @@ def compare(what, measure, pairs, environment):
                   for i in (0, 1)])
     print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f) %.3f   %.2f %%" % (
         what, *rate[:2], rate[1] / rate[0], rate[2], cpu[0] * 1e6, cpu[1] * 1e6, cpu[0] / cpu[1],
-        1 / cpu[2], min(one[1] for one in without) / min(one[1] for one in with_library), 100 * statistics.median(one[2] for one in with_library)), flush=True)
+        1 / cpu[2], min(one[1] for one in without) / min(one[1] for one in with_library),
+        100 * statistics.median(one[2] for one in with_library)), flush=True)
 
 
 def main():
