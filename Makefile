@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make, make demo, make test, make bench, make lint, make install PREFIX= DESTDIR=, make clean
 #
-# make install-strip, uninstall, static, dist, deb, test-roots: scripts/dist.mk (LIBDIR BINDIR MANDIR).
+# make install-strip, uninstall, static, dist, deb, test-roots, test-aarch64: scripts/dist.mk (LIBDIR BINDIR
+# MANDIR).
 # make WERROR=1 takes warnings for errors, as CI does.
 # make test-unwind compares the unwinder with libunwind and readelf on many more files than make test.
 # make test TESTS="test_lag test_glob" runs only these, JOBS=1 one after the other.
@@ -32,7 +33,7 @@ LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 SHIM_CFLAGS := $(filter-out -fsanitize=%,$(CFLAGS)) -fPIC -fvisibility=hidden \
                -fasynchronous-unwind-tables -ftls-model=initial-exec -fno-optimize-sibling-calls \
                $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
-               -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections \
+               -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections \
                $(if $(findstring undefined,$(SANITIZE)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 # Each mapping costs every start of a program 5 us: so code and constants are in one, and the GOT is
 # not made read-only behind the relocation (it would protect nothing: the pointers to the real
@@ -224,7 +225,8 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
                  -mbranch-protection=pac-ret+leaf
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
-                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c tests/support/elf_image.c
+                 shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c \
+                 shim/process/executable.c tests/support/elf_image.c
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -246,8 +248,10 @@ soak-report: $(BUILD)/pipeshim
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
+# LTP=TREE: a built tree of the Linux Test Project as well.
 third-party: all
 	sh scripts/third-party.sh $(BUILD)
+	$(if $(LTP),sh scripts/third-party-ltp.sh $(BUILD) $(LTP))
 
 # Sixty hangs from public issue trackers: what is said of each, by whom, how soon; beside it what strace,
 # lsof and gdb show of it. Minutes. CASES="mcp_* ffmpeg_*" runs only these, OPTIONS=--verbose shows what was said.
@@ -257,7 +261,7 @@ corpus: all
 
 # JavaScript frames on every Node from 18 to 26 that npm can install (some 700 MB, kept in BUILD).
 test-node: all
-	PIPESHIM_TEST_NODES=all sh scripts/run-tests.sh $(BUILD) test_javascript_frames
+	PIPESHIM_TEST_NODES=all PIPESHIM_TEST_PROGRAMS=12 sh scripts/run-tests.sh $(BUILD) test_javascript_frames test_javascript_random test_members
 
 # A minute of JavaScript whose heap is collected all the time; the test in `make test` takes 5 s.
 soak-javascript: all
@@ -291,6 +295,7 @@ bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
 	sh scripts/bench-diagnose.sh $(BUILD)
+	/usr/bin/python3 tests/bench/waits.py $(BUILD)
 	/usr/bin/python3 tests/bench/top.py $(BUILD)
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 

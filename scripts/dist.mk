@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What is handed out: install, install-strip, uninstall, static, dist, deb, test-roots.
+# What is handed out: install, install-strip, uninstall, static, dist, deb; and where it is proved:
+# test-roots, test-arm64, test-aarch64.
 
 LIBDIR ?= $(PREFIX)/lib
 BINDIR ?= $(PREFIX)/bin
@@ -25,7 +26,7 @@ $(DOCUMENTS)/pipeshim.1: $(BUILD)/pipeshim shim/config/settings.def scripts/make
 	$(call say,DOC,$(@D))
 	$(Q)/usr/bin/python3 scripts/make-documents.py $(BUILD)/pipeshim shim/config/settings.def $(DOCUMENTS)
 
-.PHONY: static documents install install-strip uninstall dist deb test-roots test-arm64
+.PHONY: static documents install install-strip uninstall dist deb test-roots test-arm64 test-aarch64
 static: $(BUILD)/static/pipeshim
 documents: $(DOCUMENTS)/pipeshim.1
 
@@ -72,3 +73,10 @@ test-arm64:
 	sh scripts/install-dependencies.sh arm64
 	$(MAKE) CC=$(CROSS)gcc BUILD=$(BUILD)/arm64 WERROR= CI= $(BUILD)/arm64/libpipeshim.so
 	bash scripts/test-arm64.sh $(CURDIR)/$(BUILD)/arm64/libpipeshim.so
+
+# Library, static tool and unit tests on an emulated machine, in a system that debootstrap unpacks to
+# AARCH64_ROOT; minutes, as root.
+AARCH64_ROOT ?= $(CURDIR)/$(BUILD)/aarch64-root
+test-aarch64:
+	sh scripts/install-dependencies.sh aarch64
+	MAKE="$(MAKE)" bash scripts/test-aarch64.sh $(BUILD)/aarch64-linux $(AARCH64_ROOT)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|deb|bench|lint
+#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|aarch64|deb|bench|lint
 set -eu
 
 packages="build-essential pkg-config libjansson-dev libdw-dev libelf-dev libncurses-dev"
@@ -32,11 +32,12 @@ unwind) packages="$packages libunwind-dev binutils python3 gcc-aarch64-linux-gnu
 dist) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3" ;;
 roots) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3 debootstrap" ;;
 arm64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
+aarch64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm debootstrap cpio zlib1g-dev liblzma-dev libbz2-dev" ;;
 deb) packages="$packages python3 debhelper dpkg-dev lintian" ;;
 bench) packages="$packages libunwind-dev strace" ;;
 lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, deb, bench, lint" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, aarch64, deb, bench, lint" >&2
     exit 64
     ;;
 esac

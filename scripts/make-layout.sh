@@ -11,7 +11,7 @@ symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defi
 strcmp strncmp strlen strchr strchrnul strrchr strspn strcspn strnlen memcmp memset memcpy
 report_read_settings names_of next_argument script_argument path_last_part settings_ask_for_names
 settings_read read_variables read_variable find_setting is_ours turn_of default_of differs use_default
-parse_value parse_quantity in_range parse_choice parse_number parse_duration parse_size parse_percent
+parse_list_has parse_labels parse_value parse_quantity in_range parse_choice parse_number parse_duration parse_size parse_percent
 parse_rate parse_fds parse_log parse_events program_passes is_matched glob_list_match glob_match
 executable_path executable_name executable_name_at_start settings_are_active keep_start is_one_of
 inherited_filter_prepare find_variable wants_the_start report_wants_the_start log_can_wait
@@ -23,20 +23,22 @@ inherited_filter_accept filters_added begin_watching report_prepare log_prepare 
 drain_doors_install drain_init modules_init metrics_prepare memory_reader_process watchdog_thread_prepare
 report_start life_activate clock_monotonic_ns proc_path slot_claim matters claim is_ready life_begin"
 echo "SECTIONS {"
-echo "  .rodata : { *(.rodata .rodata.* .gnu.linkonce.r.*) }"
 echo "  .text.start : {"
 echo "    *(.text.startup .text.startup.* .text.exit .text.exit.*)"
 for name in $start $begin; do
     echo "    *(.text.$name .text.$name.*)"
 done
 echo "  }"
-echo "} INSERT AFTER .rela.plt;"
+echo "  .rodata : { *(.rodata.setting_table .rodata.presets) *(.rodata.str1.1 .rodata.*.str1.1) *(.rodata .rodata.* .gnu.linkonce.r.*) }"
+echo "} INSERT AFTER .plt;"
 echo "SECTIONS { .bss.large (NOLOAD) : {"
 echo "    *(.bss.settings)"
 # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
 readelf -sW "$@" | awk '
-$4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 256) {
+$4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 64) {
     sub(/\..*/, "", $8)
     print "    *(.bss." $8 " .bss." $8 ".*)"
 }' | sort -u
 echo "} } INSERT AFTER .bss;"
+# The data lie in as few pages as they can: they begin where what is before them ends, in the next page.
+echo "SECTIONS { .page_end : { . = ALIGN(CONSTANT(COMMONPAGESIZE)); *(.page_end) } } INSERT BEFORE .tdata;"

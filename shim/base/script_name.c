@@ -12,11 +12,11 @@ const char *path_last_part(const char *path)
 
 /* How one interpreter's command line is read. Lists are separated by single spaces. */
 struct interpreter {
-    const char *names;       /* what its file name starts with, a version may follow */
-    const char *takes_value; /* options whose value is the next argument */
-    const char *module;      /* the option whose value is what is run */
-    const char *text;        /* options behind which the program itself stands */
-    const char *verbs;       /* words that stand before the script: `bun run x.ts` */
+    char names[24];       /* what its file name starts with, a version may follow */
+    char takes_value[80]; /* options whose value is the next argument */
+    char module[8];       /* the option whose value is what is run */
+    char text[28];        /* options behind which the program itself stands */
+    char verbs[8];        /* words that stand before the script: `bun run x.ts` */
 };
 
 static const struct interpreter interpreters[] = {

@@ -25,12 +25,14 @@ enum setting_type {
     TYPE_TEXT,
 };
 
+/* The texts are in it, not pointed to: a table of pointers is written to at each start of a
+ * program. */
 struct setting {
-    const char *name;
-    enum setting_type type;
-    const char *default_text;
-    const char *accepted;
     uint64_t minimum, maximum;
+    enum setting_type type;
+    char name[28];
+    char default_text[20];
+    char accepted[68];
 };
 
 extern const struct setting setting_table[SETTING_COUNT] __attribute__((visibility("hidden")));

@@ -10,15 +10,20 @@
 #include "config/setting_table.h"
 
 #define SETTING(id, name, type, default_text, accepted, minimum, maximum)                          \
-    [SETTING_##id] = {name, TYPE_##type, default_text, accepted, minimum, maximum},
+    [SETTING_##id] = {minimum, maximum, TYPE_##type, name, default_text, accepted},
 const struct setting setting_table[SETTING_COUNT] = {
 #include "config/settings.def"
 };
 #undef SETTING
 
-enum { PRESET_LIMIT = 3 };
-#define PRESET(id, dev, ci, canary) [SETTING_##id] = {dev, ci, canary},
-static const char *const presets[SETTING_COUNT][PRESET_LIMIT] = {
+enum { PRESET_LIMIT = 3, PRESET_TEXT_LIMIT = 24 };
+
+/* A text that is empty: the default of settings.def. */
+#define PRESET(id, dev, ci, canary) {SETTING_##id, {dev, ci, canary}},
+static const struct {
+    enum setting_id id;
+    char texts[PRESET_LIMIT][PRESET_TEXT_LIMIT];
+} presets[] = {
 #include "config/presets.def"
 };
 #undef PRESET
@@ -108,11 +113,21 @@ static const char *keep_text(struct settings *settings, const char *text)
     return kept;
 }
 
+/* NULL: it has none. */
+static const char *text_of_preset(const struct settings *settings, enum setting_id id)
+{
+    if (!settings->given[SETTING_PRESET])
+        return NULL;
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
+        if (presets[i].id == id && presets[i].texts[settings->number[SETTING_PRESET]][0])
+            return presets[i].texts[settings->number[SETTING_PRESET]];
+    return NULL;
+}
+
 /* The preset's, or that of settings.def. */
 static const char *default_of(const struct settings *settings, enum setting_id id)
 {
-    const char *of_preset =
-        settings->given[SETTING_PRESET] ? presets[id][settings->number[SETTING_PRESET]] : NULL;
+    const char *of_preset = text_of_preset(settings, id);
     return of_preset ? of_preset : setting_table[id].default_text;
 }
 
@@ -124,7 +139,7 @@ static bool differs(const char *text, enum setting_id id)
 static void use_default(struct settings *settings, enum setting_id id)
 {
     const char *text = default_of(settings, id);
-    settings->given[id] = differs(text, id);
+    settings->given[id] = text != setting_table[id].default_text && differs(text, id);
     settings->text[id] = text;
     settings->number[id] = 0;
     if (text[0])

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "doors/door.h"
 #include "doors/real.h"
@@ -83,8 +84,11 @@ static bool has_more_threads_than(unsigned count)
  */
 void before_raw_exit(void)
 {
-    if (watchdog_is_ours() && atomic_load(&life->watchdog_tid) != 0 && !has_more_threads_than(3))
-        watchdog_thread_stop(false, LONGEST_STOP_MS);
+    enum { PATIENCE_NS = 50 * NS_PER_MS };
+    if (!watchdog_is_ours() || atomic_load(&life->watchdog_tid) == 0 || has_more_threads_than(3))
+        return;
+    watchdog_thread_hold_at_exit(clock_monotonic_ns() + PATIENCE_NS);
+    watchdog_thread_release();
 }
 
 /* File servers (Samba) change the credentials of a thread for each request while others keep

@@ -46,7 +46,7 @@ enum call_id {
 #undef CONTROL
 
 struct door_description {
-    const char *name; /* what the program called */
+    char name[24]; /* what the program called; not a pointer: see config/setting_table.h */
     enum call_class class;
     int kernel_call; /* SYS_…: what it sleeps in */
 };

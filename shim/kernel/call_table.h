@@ -45,8 +45,8 @@ enum timeout_kind {
 
 struct call_description {
     long number;
-    const char *name;  /* of the kernel call */
-    const char *words; /* what a person calls it, where that differs; else NULL */
+    char name[20];  /* of the kernel call; not a pointer: see config/setting_table.h */
+    char words[12]; /* what a person calls it, where that differs; else empty */
     enum wait_kind kind;
     enum call_class class;  /* before the object that it waits for is looked at */
     int8_t fd_argument;     /* -1: none; of two, the one that is written to */

@@ -141,28 +141,52 @@ static bool first_holder(uint64_t inode, int *pid)
     return found;
 }
 
-void find_peers(enum object_role role, unsigned access, struct object_facts *facts)
+/* False: it has no other end that can be found. */
+static bool other_end_of(enum object_role role, unsigned access, const struct object_facts *facts,
+                         struct wanted_end *wanted)
 {
     struct unix_socket socket;
-    struct wanted_end wanted = {.access = FD_READS | FD_WRITES};
+    *wanted = (struct wanted_end){.access = FD_READS | FD_WRITES};
+    if (facts->kind == OBJECT_SOCKETPAIR) {
+        if (!(access & ACCESS_SOCKET) || unix_socket_read(facts->pipe.inode, &socket) < 0)
+            return false;
+        wanted->key.inode = socket.peer;
+        return socket.peer != 0;
+    }
+    wanted->key = (struct object_key){facts->pipe.inode, facts->pipe.device};
+    if (role == ROLE_WRITER)
+        wanted->access = FD_READS;
+    else if (role == ROLE_READER)
+        wanted->access = FD_WRITES;
+    return facts->kind == OBJECT_PIPE || facts->kind == OBJECT_FIFO;
+}
+
+void find_peers(enum object_role role, unsigned access, struct object_facts *facts)
+{
+    struct wanted_end wanted;
     facts->pipe.peer_count = 0;
     facts->pipe.peers_unreadable = 0;
     facts->pipe.peers_known = false;
-    if (facts->kind == OBJECT_SOCKETPAIR) {
-        if (!(access & ACCESS_SOCKET) || unix_socket_read(facts->pipe.inode, &socket) < 0 ||
-            socket.peer == 0)
-            return;
-        wanted.key.inode = socket.peer;
-    } else if (facts->kind == OBJECT_PIPE || facts->kind == OBJECT_FIFO) {
-        wanted.key = (struct object_key){facts->pipe.inode, facts->pipe.device};
-        if (role == ROLE_WRITER)
-            wanted.access = FD_READS;
-        else if (role == ROLE_READER)
-            wanted.access = FD_WRITES;
-    } else {
-        return;
+    if (other_end_of(role, access, facts, &wanted))
+        scan_peers(&wanted, &facts->pipe);
+}
+
+bool peers_still_hold(enum object_role role, unsigned access, const struct peer_holder *holders,
+                      unsigned count, struct object_facts *facts)
+{
+    struct wanted_end wanted;
+    struct fd_description fd;
+    if (!other_end_of(role, access, facts, &wanted))
+        return false;
+    facts->pipe.peer_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (fd_describe(holders[i].pid, holders[i].fd, &fd) < 0 ||
+            !object_key_equal(fd.key, wanted.key) || !(fd.access & wanted.access))
+            return false;
+        add_peer(&facts->pipe, holders[i].pid, holders[i].fd);
     }
-    scan_peers(&wanted, &facts->pipe);
+    facts->pipe.peers_known = true;
+    return facts->pipe.peer_count == count;
 }
 
 static void clear_pipe(struct pipe_facts *pipe)

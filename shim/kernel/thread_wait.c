@@ -172,7 +172,7 @@ static void call_words(const struct thread_wait *wait, struct text_buffer *text)
         text_format(text, "system call %ld", wait->number);
         return;
     }
-    text_string(text, wait->call->words ? wait->call->words : wait->call->name);
+    text_string(text, wait->call->words[0] ? wait->call->words : wait->call->name);
     if (wait->call->kind == WAIT_CHILD) {
         child_words(wait, text);
     } else if (wait->call->kind == WAIT_POLL) {

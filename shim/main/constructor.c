@@ -33,6 +33,9 @@
 
 extern char **environ __attribute__((weak));
 
+/* Takes the linker to the first byte of a page: scripts/make-layout.sh. */
+__attribute__((section(".page_end"), used)) static const char page_end = 0;
+
 static struct life *make_life(void)
 {
     size_t size = sizeof(struct life) + SLOT_LIMIT / 8;

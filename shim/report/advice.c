@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const class_names[CLASS_COUNT] = {
+static const char class_names[CLASS_COUNT][16] = {
     [CLASS_PIPE_WRITE] = "pipe_write",
     [CLASS_PIPE_READ] = "pipe_read",
     [CLASS_SOCKET_WRITE] = "socket_write",

@@ -69,6 +69,8 @@ struct event {
             const struct lag_facts *lag; /* EVENT_LAG */
             const char *advice;          /* EVENT_BLOCKED: one fix; NULL: none is known */
             bool with_stack;             /* false: this stack was shown before */
+            uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported */
+            const char *where;           /* read from a log; NULL: from the incident's frames */
         } wait;                          /* EVENT_BLOCKED, EVENT_LAG */
         struct {
             uint64_t ref; /* seq of the report that it ends */

@@ -97,6 +97,8 @@ static void blocked(struct text_buffer *text, const struct event *event)
         json_put_string(&json, "note", incident->note);
     if (advice)
         json_put_string(&json, "advice", advice);
+    if (event->wait.repeat)
+        json_put_unsigned(&json, "repeat", event->wait.repeat);
     event_json_stacks(&json, incident, event->wait.with_stack);
     event_json_end(&json);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "explain/user_frame.h"
+#include "facts/member.h"
 
 static const char *base_name(const char *path)
 {
@@ -164,6 +166,25 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
     }
 }
 
+/* A stall that was told in full: where, how often, and no more. */
+static void as_before(struct text_buffer *text, const struct event *event)
+{
+    const struct incident *incident = event->wait.incident;
+    char frame[WHERE_LIMIT] = "";
+    const char *where = event->wait.where ? event->wait.where : frame;
+    struct text_buffer words;
+    text_init(&words, frame, sizeof frame);
+    user_frame_words(&words, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, incident->frames, incident->frame_count);
+    if (where[0]) {
+        text_string(text, ", at ");
+        text_printable(text, where);
+    }
+    text_format(text, ", as %llu %s before\n", (unsigned long long)event->wait.repeat,
+                event->wait.repeat == 1 ? "time" : "times");
+    event_text_lost(text, event);
+}
+
 static void blocked(struct text_buffer *text, const struct event *event)
 {
     const struct incident *incident = event->wait.incident;
@@ -199,6 +220,10 @@ static void blocked(struct text_buffer *text, const struct event *event)
     }
     if (incident->loop)
         text_string(text, " [event loop]");
+    if (event->wait.repeat > 0 && !event->wait.with_stack) {
+        as_before(text, event);
+        return;
+    }
     text_char(text, '\n');
     event_text_lost(text, event);
     if (is_pipe(incident))

@@ -35,6 +35,8 @@ struct report_ref report_blocked(const struct incident *incident)
         };
         recorder_introduce();
         event.wait.with_stack = recorder_shows_stack(incident, now);
+        if (ref.site != SITE_NONE)
+            event.wait.repeat = recorder_counts()->sites[ref.site].count - 1;
         recorder_write(&event);
         ref.seq = event.head.seq;
         ref.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;

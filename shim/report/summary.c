@@ -48,14 +48,9 @@ static uint32_t new_site(struct summary *summary, const struct incident *inciden
     copy_text(site->call, sizeof site->call, incident->call);
     copy_text(site->object, sizeof site->object, incident->object.name);
     text_init(&where, site->where, sizeof site->where);
-    if (incident->javascript_count) {
-        user_frame_words(&where, NULL, 0, incident->javascript, incident->javascript_count, NULL,
-                         0);
-    } else if (incident->python_count) {
-        text_string(&where, incident->python[0].function);
-        text_string(&where, " line ");
-        text_signed(&where, incident->python[0].line);
-    } else if (frame) {
+    user_frame_words(&where, incident->python, incident->python_count, incident->javascript,
+                     incident->javascript_count, NULL, 0);
+    if (!site->where[0] && frame) {
         text_string(&where, frame->symbol);
     }
     return summary->site_count++;

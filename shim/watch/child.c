@@ -14,6 +14,7 @@
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
+#include "watch/known_peers.h"
 #include "watch/lag.h"
 #include "watch/late_start.h"
 #include "watch/long_waits.h"
@@ -41,6 +42,7 @@ static void begin_in_child(void)
     filling_begin();
     stdio_fill_begin();
     slow_reader_begin();
+    known_peers_begin();
     deadlock_begin();
     action_begin();
     cpu_stacks_begin_in_child();

@@ -16,8 +16,9 @@
 enum {
     FINDINGS = 4,
     REPORTED_LIMIT = 16,
+    STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
     HELD_LIMIT = STATUS_FINDINGS,
-    COST_RATIO = 100, /* looks at waits that may be in peace take at most this fraction of a CPU */
+    COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
@@ -34,6 +35,7 @@ static bool have_before;
 static uint64_t next_scan;  /* of a stuck write; 0: none is */
 static uint64_t pause;      /* between two of these; child: scratch */
 static uint64_t confirm_at; /* a suspicion is looked at again then; UINT64_MAX: none */
+static uint64_t paid_at; /* what the scans for stalls have cost allows none of a new one earlier */
 static uint64_t not_before; /* what the last scans have cost allows none earlier */
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
@@ -57,7 +59,7 @@ void deadlock_begin(void)
     have_before = false;
     next_scan = 0;
     confirm_at = UINT64_MAX;
-    not_before = 0;
+    not_before = paid_at = 0;
     reported_count = 0;
     to_act = false;
     held_since = 0;
@@ -285,7 +287,8 @@ static void scan_waits(uint64_t now)
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
-/* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
+/* A write that is stuck: at once, if the stalls before it have not cost too much, then at growing
+ * distances. UINT64_MAX: none is. */
 static uint64_t scan_stuck_write(uint64_t now, bool stuck)
 {
     if (!stuck) {
@@ -294,12 +297,15 @@ static uint64_t scan_stuck_write(uint64_t now, bool stuck)
     }
     if (next_scan == 0) {
         pause = BETWEEN_TWO_SCANS_NS;
-        next_scan = now;
+        next_scan = now > paid_at ? now : paid_at;
     }
     if (now >= next_scan) {
+        uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
         scan(now);
         next_scan = clock_monotonic_ns() + pause;
         pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
+        uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
+        paid_at = (paid_at > now ? paid_at : now) + cost;
     }
     return next_scan;
 }

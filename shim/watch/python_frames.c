@@ -54,7 +54,9 @@ static void add_frames(const struct memory_reader *memory, read_stack *read,
     incident->python_omitted = facts.omitted;
     if (!incident->note)
         incident->note = python_completeness_reason(facts.completeness);
-    /* The C stack below every Python function is the interpreter's: alone it tells none apart. */
+    /* The C stack below a Python function is the interpreter's, and differs as it specialises. */
+    if (incident->python_count > 0)
+        incident->stack_hash = 14695981039346656037ULL;
     for (unsigned i = 0; i < incident->python_count; i++)
         incident->stack_hash =
             mix(mix(incident->stack_hash, frames[i].code), (uint64_t)frames[i].line);

@@ -7,6 +7,7 @@
 #include "kernel/object_reader.h"
 #include "process/life.h"
 #include "watch/kernel_wait.h"
+#include "watch/known_peers.h"
 #include "watch/readiness_set.h"
 
 static bool is_pipe(const struct object_facts *object)
@@ -92,8 +93,8 @@ void wait_object_find_peers(unsigned access, struct incident *incident)
 {
     const char *role = incident->object.pipe.role;
     if (is_pipe(&incident->object))
-        find_peers(role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER, access,
-                   &incident->object);
+        known_peers_find(role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER, access,
+                         &incident->object);
     else if (incident->object.kind == OBJECT_SOCKET)
         object_facts_of_fd(atomic_load(&life->pid), incident->fd, ROLE_UNKNOWN,
                            access | ACCESS_PEERS, &incident->object);

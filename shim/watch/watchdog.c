@@ -19,6 +19,7 @@
 #include "watch/event_loops.h"
 #include "watch/filling.h"
 #include "watch/judge.h"
+#include "watch/known_peers.h"
 #include "watch/lag.h"
 #include "watch/long_waits.h"
 #include "watch/metrics.h"
@@ -202,6 +203,7 @@ void watchdog_run(void)
     filling_begin();
     stdio_fill_begin();
     slow_reader_begin();
+    known_peers_begin();
     while (!atomic_load(&life->leave) && rights_hold()) {
         atomic_store(&life->wake, 0);
         struct scan scan = {.now = clock_monotonic_ns()};

@@ -15,8 +15,8 @@ A case is a folder under cases/. One of its programs carries the header, comment
              (`stdin`, `stdout`, `stderr`, or * where its number says nothing)
     other:   the process at the other end; left out where there is none
     line:    FILE, which marks the line to change with HERE; FILE:FUNCTION for C
-    unmet:   parts (`verdict`, `ends`, `line`) that are not said yet: not wanted by `make test`,
-             counted as missing in the score
+    unmet:   parts (`verdict`, `ends`, `line`) that are not said from every side yet: not wanted by
+             `make test`, counted as missing in the score
     needs:   programs without which the case is left out
     quick:   yes: also a test of `make test`
 

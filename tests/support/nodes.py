@@ -49,6 +49,25 @@ def _from_npm(major):
     return path, None
 
 
+def find_engine(package, binary):
+    """The path of another runtime's binary from its npm package, or None and why not."""
+    folder = os.path.join(BUILD, "nodes", package.strip("@").replace("/", "-"))
+    path = os.path.join(folder, "node_modules", package, binary)
+    if not os.access(path, os.X_OK):
+        if not shutil.which("npm"):
+            return None, "npm is not installed"
+        os.makedirs(folder, exist_ok=True)
+        try:
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent",
+                            "--ignore-scripts", "--prefix", folder, package], timeout=INSTALL_S,
+                           check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            return None, "npm could not install %s: %s" % (package, type(error).__name__)
+    if not os.access(path, os.X_OK):
+        return None, "%s has no %s" % (package, binary)
+    return os.path.abspath(path), None
+
+
 def find_nodes():
     """(Nodes, reasons why others are left out). PIPESHIM_TEST_NODES=all takes every version, else a
     list of majors (18,24), else Node as it is installed here and a few more."""

@@ -390,6 +390,21 @@ static void test_first_line_of_text(void **state)
     assert_non_null(strstr(data, "65536 of 65536"));
 }
 
+/* A stall that goes on for days must not fill the log with what it has said. */
+static void test_a_repeat_is_one_line(void **state)
+{
+    (void)state;
+    struct event event = blocked(false);
+    event.wait.repeat = 3;
+    event.wait.where = "app.py:7 log";
+    words(event);
+    assert_string_equal(strchr(data, '\n'), "\n");
+    assert_non_null(strstr(data, ", at app.py:7 log, as 3 times before"));
+    event.wait.with_stack = true; /* it is time to show it again */
+    words(event);
+    assert_string_not_equal(strchr(data, '\n'), "\n");
+}
+
 #define HOSTILE "x\n\x1b[2J\xc2\x9b\xe2\x80\xae\xff"
 
 static void add_frame(const char *symbol, const char *module)
@@ -630,6 +645,7 @@ int main(void)
         cmocka_unit_test_setup(test_compact_is_below_4_kib, set_up),
         cmocka_unit_test_setup(test_compact_frames, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
+        cmocka_unit_test_setup(test_a_repeat_is_one_line, set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, set_up),
         cmocka_unit_test_setup(test_interpreters_frames_are_left_out, set_up),
         cmocka_unit_test_setup(test_the_stack_of_a_lag_says_whose_it_is, set_up),

@@ -26,7 +26,7 @@ static void test_each_row(void **state)
             continue;
         rows++;
         assert_int_equal(row->number, number);
-        assert_true(row->name[0] != '\0' && (!row->words || strcmp(row->words, row->name) != 0));
+        assert_true(row->name[0] != '\0' && strcmp(row->words, row->name) != 0);
         assert_true(row->kind > WAIT_NONE && row->kind <= WAIT_OTHER);
         assert_true(row->class < CLASS_COUNT);
         assert_in_range(row->fd_argument + 1, 0, ARGUMENTS);
@@ -44,7 +44,7 @@ static void test_names(void **state)
     assert_string_equal(call_description(SYS_epoll_pwait)->name, "epoll_pwait");
     assert_string_equal(call_description(SYS_epoll_pwait)->words, "epoll_wait");
     assert_string_equal(call_description(SYS_sendto)->name, "sendto");
-    assert_null(call_description(SYS_sendto)->words);
+    assert_string_equal(call_description(SYS_sendto)->words, "");
 }
 
 static void check(long number, enum call_class class, int fd, uint64_t detail)

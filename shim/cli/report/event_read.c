@@ -106,6 +106,8 @@ static void read_wait(const json_t *json, struct read_event *to)
     read_object(json, &incident->object);
     to->event.wait.incident = incident;
     to->event.wait.advice = text_or_null(json, "advice");
+    to->event.wait.repeat = count(json, "repeat");
+    to->event.wait.where = text_or_null(json, "where");
     to->event.wait.with_stack = event_read_stack(json, &to->stack, incident);
 }
 

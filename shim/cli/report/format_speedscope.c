@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* First all call sites by the time blocked there, then a timeline of each thread. */
 #include "cli/report/formats.h"
 
 #include <inttypes.h>
@@ -71,6 +72,70 @@ static void write_sample(const struct model *model, const struct call_site *site
     fprintf(out, ",%u]", ends.leaf);
 }
 
+/* One thread's calls, each with its stack, opened from the outermost frame on and closed from the
+ * innermost. They follow one another; times of rounded milliseconds must not make them overlap. */
+static void write_timeline(const struct model *model, uint32_t thread,
+                           const struct stack_ends *ends, FILE *out)
+{
+    const struct thread *one = &model->threads[thread];
+    const struct process *process = &model->processes[one->process];
+    char name[2 * STRING_LENGTH_LIMIT + 64];
+    int64_t at = 0;
+    bool first = true;
+    snprintf(name, sizeof name, "%s[%d] %s %d", model_text(model, process->exe), process->pid,
+             model_text(model, one->name), one->tid);
+    fputs(",\n{\"type\":\"evented\",\"name\":", out);
+    json_write_string(out, name);
+    fprintf(out,
+            ",\"unit\":\"microseconds\",\"startValue\":0,\"endValue\":%" PRId64 ",\n\"events\":[",
+            model->last_time - model->first_time);
+    for (uint32_t i = 0; i < model->slice_count; i++) {
+        const struct slice *slice = &model->slices[i];
+        uint32_t frames[STACK_LIMIT];
+        if (slice->kind != SLICE_CALL || slice->thread != thread)
+            continue;
+        uint32_t count = site_stack(model, &model->sites[slice->site], frames);
+        int64_t begin = slice->start - model->first_time;
+        int64_t end = begin + slice->duration;
+        begin = begin > at ? begin : at;
+        at = end > begin ? end : begin;
+        fprintf(out, "%s{\"type\":\"O\",\"frame\":%u,\"at\":%" PRId64 "}", first ? "\n" : ",\n",
+                ends[slice->site].root, begin);
+        for (uint32_t f = count; f-- > 0;)
+            fprintf(out, ",{\"type\":\"O\",\"frame\":%u,\"at\":%" PRId64 "}", frames[f], begin);
+        fprintf(out,
+                ",{\"type\":\"O\",\"frame\":%u,\"at\":%" PRId64
+                "},{\"type\":\"C\",\"frame\":%u,\"at\":%" PRId64 "}",
+                ends[slice->site].leaf, begin, ends[slice->site].leaf, at);
+        for (uint32_t f = 0; f < count; f++)
+            fprintf(out, ",{\"type\":\"C\",\"frame\":%u,\"at\":%" PRId64 "}", frames[f], at);
+        fprintf(out, ",{\"type\":\"C\",\"frame\":%u,\"at\":%" PRId64 "}", ends[slice->site].root,
+                at);
+        first = false;
+    }
+    fputs("]}", out);
+}
+
+/* Of the threads that were blocked longest: speedscope shows them in one list. */
+static void write_timelines(const struct model *model, const struct stack_ends *ends, FILE *out)
+{
+    enum { TIMELINES = 64 };
+    int64_t *blocked = calloc(model->thread_count + 1, sizeof *blocked);
+    for (uint32_t i = 0; blocked && i < model->slice_count; i++)
+        if (model->slices[i].kind == SLICE_CALL)
+            blocked[model->slices[i].thread] += model->slices[i].duration;
+    for (int written = 0; blocked && written < TIMELINES; written++) {
+        uint32_t longest = 0;
+        for (uint32_t i = 1; i < model->thread_count; i++)
+            longest = blocked[i] > blocked[longest] ? i : longest;
+        if (blocked[longest] == 0)
+            break;
+        write_timeline(model, longest, ends, out);
+        blocked[longest] = 0;
+    }
+    free(blocked);
+}
+
 void format_speedscope(const struct model *model, FILE *out)
 {
     uint32_t count;
@@ -82,8 +147,9 @@ void format_speedscope(const struct model *model, FILE *out)
     int64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct call_site *site = &model->sites[ranking[i]];
-        ends[i].root = model->frame_count + find_extra(&extra, site->exe, 0);
-        ends[i].leaf = model->frame_count + find_extra(&extra, site->call, site->class_name);
+        struct stack_ends *both = &ends[ranking[i]];
+        both->root = model->frame_count + find_extra(&extra, site->exe, 0);
+        both->leaf = model->frame_count + find_extra(&extra, site->call, site->class_name);
         total += site->total;
     }
     fputs("{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n"
@@ -104,12 +170,15 @@ void format_speedscope(const struct model *model, FILE *out)
             total);
     for (uint32_t i = 0; i < count; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
-        write_sample(model, &model->sites[ranking[i]], ends[i], out);
+        write_sample(model, &model->sites[ranking[i]], ends[ranking[i]], out);
     }
     fputs("],\n\"weights\":[", out);
     for (uint32_t i = 0; i < count; i++)
         fprintf(out, "%s%" PRId64, i > 0 ? "," : "", model->sites[ranking[i]].total);
-    fputs("]}]}\n", out);
+    fputs("]}", out);
+    if (count > 0)
+        write_timelines(model, ends, out);
+    fputs("]}\n", out);
     free(ends);
     free(extra.frames);
     free(ranking);

@@ -80,8 +80,8 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     return text;
 }
 
-/* A frame of the program's own code, where a language says so: not of a standard library, of Node, nor
- * of a package. */
+/* A frame of the program's own code, where a language says so: not of a standard library, of Node,
+ * nor of a package. */
 static bool is_users(const struct model *model, const struct frame *frame)
 {
     const char *file = model_text(model, frame->module);

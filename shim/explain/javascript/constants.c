@@ -16,12 +16,12 @@ static const char frame_type_prefix[] = "frametype_";
 
 /* Where a constant goes, and whether all depends on it. */
 static const struct {
-    const char *name;
-    size_t offset;
+    uint16_t offset;
     bool needed;
+    char name[72]; /* not a pointer: see config/setting_table.h */
 } rows[] = {
-#define CONSTANT(field, name) {name, offsetof(struct v8_constants, field), true},
-#define OPTIONAL(field, name) {name, offsetof(struct v8_constants, field), false},
+#define CONSTANT(field, name) {offsetof(struct v8_constants, field), true, name},
+#define OPTIONAL(field, name) {offsetof(struct v8_constants, field), false, name},
 #include "explain/javascript/constants.def"
 #undef CONSTANT
 #undef OPTIONAL

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What is handed out: the archive, make install and uninstall, manual pages, completions, contrib/."""
+import json
 import os
 import re
 import shutil
@@ -92,6 +93,32 @@ class Archive(Case):
             run = subprocess.run(["chroot", root, copies[1][1], "--version"], capture_output=True,
                                  text=True, timeout=SECONDS, check=False)
             self.assertRegex(run.stdout, r"^pipeshim \d")
+
+    @unittest.skipUnless(shutil.which("kubectl"), "no kubectl")
+    def test_the_manifest_patches_a_deployment(self):
+        """As its own first line says, but without a cluster."""
+        container = {"name": "CONTAINER", "image": "app", "env": [{"name": "OWN", "value": "1"}]}
+        deployment = os.path.join(self.folder, "deployment.json")
+        with open(deployment, "w", encoding="ascii") as file:
+            json.dump({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "APP"},
+                       "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+                           "metadata": {"labels": {"a": "b"}},
+                           "spec": {"containers": [container]}}}}, file)
+        patched = subprocess.run(
+            ["kubectl", "patch", "--local", "-o", "json", "-f", deployment, "--patch-file",
+             os.path.join(self.top, "contrib/kubernetes/pipeshim.yaml")], check=True,
+            capture_output=True, text=True, timeout=SECONDS).stdout
+        pod = json.loads(patched)["spec"]["template"]["spec"]
+        self.assertEqual([c["name"] for c in pod["containers"]], ["CONTAINER"])
+        settings = {e["name"]: e["value"] for e in pod["containers"][0]["env"]}
+        self.assertEqual(settings["OWN"], "1")
+        mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+        volume = pod["volumes"][0]["name"]
+        self.assertEqual(os.path.dirname(settings["LD_PRELOAD"]), mounts[volume])
+        copied = pod["initContainers"][0]
+        self.assertEqual(copied["volumeMounts"][0], {"name": volume, "mountPath": mounts[volume]})
+        self.assertIn(os.path.basename(settings["LD_PRELOAD"]),
+                      [os.path.basename(path) for path in copied["command"]])
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
     def test_the_drop_in_is_accepted(self):

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from nodes import find_engine  # noqa: E402
 from javascript_case import NODES, PIPE_FD, PROGRAMS, JavascriptCase, full_pipe  # noqa: E402
 from pipeshim_case import BUILD, LIBRARY, read_text, victim, wait_until  # noqa: E402
 
@@ -82,6 +83,10 @@ class Reports(JavascriptCase):
         self.assertTrue([frame for frame in frames if frame["name"] == "take"
                          and frame["file"].endswith("/builtins.js") and frame["line"] == 16])
         self.assertIn("builtins.js:16", self.run_pipeshim("report", "--format", "html", log))
+        slices = json.loads(self.run_pipeshim("report", "--format", "perfetto", log))["traceEvents"]
+        write = [event["args"] for event in slices if event.get("ph") == "X"][0]
+        self.assertEqual((write["function"], write["in"]), ("stuck", "uv__fs_work"))
+        self.assertRegex(write["line"], r"/stuck\.js:\d+$")
 
     def test_text(self):
         log = self.log()
@@ -169,6 +174,30 @@ class Reports(JavascriptCase):
             process.kill()
             process.wait()
             os.close(reader)
+
+    def test_real_engines_that_cannot_be_read(self):
+        """Deno's V8 does not say how it is laid out. (Electron's npm package fetches its binary from
+        elsewhere, and Bun makes no call through libc at which the library would begin.)"""
+        path, reason = find_engine("@deno/linux-x64-glibc", "deno")
+        if not path:
+            self.skipTest(reason)
+        log = self.log()
+        reader, writer = full_pipe()
+        process = subprocess.Popen(
+            [path, "eval", "Deno.stdout.writeSync(new Uint8Array(100000))"], stdout=writer,
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
+                                 PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="50ms"))
+        os.close(writer)
+        try:
+            blocked = wait_until(lambda: self.blocked(log), "report")[0]
+        finally:
+            process.kill()
+            process.wait()
+            os.close(reader)
+        self.assertEqual(self.events(log)[0]["features"]["javascript"], "unknown")
+        self.assertNotIn("javascript", blocked)
+        self.assertTrue(blocked["stack"])
 
     def test_unknown_engines_are_one_word(self):
         for name in ("deno", "bun", "electron", "node"):

@@ -297,6 +297,13 @@ class Companions(RightsCase):
                 disk.unfreeze()
                 self.assertEqual(run.read_rest(), 7)
 
+    @staticmethod
+    def end(pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # its time was up
+            pass
+
     @unittest.skipUnless(ROOT, "needs root")
     def test_the_one_that_waits_for_an_actions_command(self):
         for how in self.HOWS:
@@ -307,12 +314,14 @@ class Companions(RightsCase):
                 waits = wait_until(lambda: self.companions(run, "pipeshim-action"), "process")[0]
                 child = waits + "/task/" + os.path.basename(waits) + "/children"
                 command = wait_until(lambda: read_text(child).split(), "command")[0]
-                self.addCleanup(os.kill, int(command), signal.SIGKILL)
+                begun = time.monotonic()
+                self.addCleanup(self.end, int(command))
                 wait_until(lambda: read_text("/proc/%s/comm" % command) == "sleep\n", "its exec")
                 run.let_first_write_end()
                 self.give_up(run, how)
                 wait_until(lambda: not self.companions(run, "pipeshim-action"), "its end")
-                self.assertEqual(read_text("/proc/%s/comm" % command), "sleep\n")
+                goes_on = read_text("/proc/%s/comm" % command) == "sleep\n"
+                self.assertTrue(goes_on or time.monotonic() - begun > 30, "its time was up")
                 self.assertEqual(run.read_rest(), 7)
 
 

@@ -85,9 +85,9 @@ class Start(unittest.TestCase):
 
     def test_few_pages_are_touched(self):
         without = self.faults()
-        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY) - without, 15)
-        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY, PIPESHIM_ONLY="none") - without, 13)
-        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY, PIPESHIM="off") - without, 13)
+        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY) - without, 9)
+        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY, PIPESHIM_ONLY="none") - without, 9)
+        self.assertLessEqual(self.faults(LD_PRELOAD=LIBRARY, PIPESHIM="off") - without, 9)
 
 
 class LeftOut(unittest.TestCase):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from log_maker import Process, frame, pipe, write_log  # noqa: E402
@@ -359,6 +360,30 @@ class Folded(ReportTest):
 
 
 class Speedscope(ReportTest):
+    def check_timelines(self, made):
+        """One for each thread that was blocked: what is opened is closed, in time and order."""
+        timelines = made["profiles"][1:]
+        self.assertEqual([one["name"].split("[")[0] for one in timelines], ["python3", "engine"])
+        blocked = {}
+        for one in timelines:
+            self.assertEqual(set(one), {"type", "name", "unit", "startValue", "endValue", "events"})
+            self.assertEqual((one["type"], one["unit"]), ("evented", "microseconds"))
+            open_frames, last = [], one["startValue"]
+            for event in one["events"]:
+                self.assertGreaterEqual(event["at"], last)
+                last = event["at"]
+                if event["type"] == "O":
+                    open_frames.append((event["frame"], event["at"]))
+                else:
+                    frame, since = open_frames.pop()
+                    self.assertEqual(frame, event["frame"])
+                    name = made["shared"]["frames"][frame]["name"]
+                    blocked[name] = blocked.get(name, 0) + event["at"] - since
+            self.assertEqual(open_frames, [])
+            self.assertLessEqual(last, one["endValue"])
+        self.assertEqual((blocked["log_line"], blocked["flush"], blocked["Worker.collect"]),
+                         (1_400_000, 500_000, 2_500_000))
+
     def test_follows_the_file_format(self):
         engine, python = engine_and_reader()
         made = self.json_report("speedscope", write_log(self.path("log"), engine, python))
@@ -369,8 +394,8 @@ class Speedscope(ReportTest):
         for one in frames:
             self.assertIsInstance(one["name"], str)
             self.assertLessEqual(set(one), {"name", "file", "line", "col"})
-        self.assertEqual(len(made["profiles"]), 1)
         profile = made["profiles"][0]
+        self.check_timelines(made)
         self.assertEqual(set(profile), {"type", "name", "unit", "startValue", "endValue", "samples", "weights"})
         self.assertEqual((profile["type"], profile["unit"]), ("sampled", "microseconds"))
         self.assertEqual(len(profile["samples"]), len(profile["weights"]))
@@ -536,6 +561,19 @@ class Html(ReportTest):
         self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
         self.assertIn("4.40 s", seen)
         self.assertEqual(asked, [])
+        # A link carries what is filtered, and opens the site that it names.
+        def sites(link):
+            found = self.browse(page + "#" + link, "--dump-dom").stdout.decode().split('id="away"')[0]
+            return re.findall(r'<tr class="(site[ a-z]*)"[^>]*data-site="([^"]*)"', found)
+        every = sites("")
+        self.assertEqual([shown for shown, _ in every], ["site"] * 3)
+        writes = sites("class=pipe_write&process=engine")
+        self.assertTrue(0 < len(writes) < 3, writes)
+        self.assertTrue(all(key.startswith("engine write") for _, key in writes), writes)
+        self.assertEqual(sites("process=nobody"), [])
+        name = every[-1][1]
+        opened = sites("site=" + urllib.parse.quote(name))
+        self.assertEqual([key for shown, key in opened if "open" in shown], [name])
         page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
         seen, _ = self.requests_of(page)
         self.assertTrue('<div id="pictures" hidden="">' in seen)

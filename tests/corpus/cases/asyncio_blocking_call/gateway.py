@@ -6,6 +6,7 @@
 # verdict: blocked
 # stuck: gateway.py child *
 # line: gateway.py
+# unmet: verdict, ends, line
 import asyncio
 import subprocess
 

@@ -7,8 +7,8 @@
 # stuck: server.py epoll_wait *
 # other: sleep
 # line: server.py
-# quick: yes
 # unmet: line
+# quick: yes
 import asyncio
 
 

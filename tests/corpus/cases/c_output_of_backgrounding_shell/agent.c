@@ -7,6 +7,7 @@
 // stuck: agent read *
 // other: sleep
 // line: agent.c:combined_output
+// unmet: verdict, ends, line
 #include <stdio.h>
 
 static void combined_output(FILE *shell)

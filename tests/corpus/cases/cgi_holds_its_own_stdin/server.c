@@ -8,6 +8,7 @@
 // stuck: cgi.py read stdin
 // other: cgi.py
 // line: server.c:handle_cgi_request
+// unmet: verdict, ends, line
 #include <sys/wait.h>
 #include <unistd.h>
 

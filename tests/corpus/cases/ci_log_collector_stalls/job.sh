@@ -8,4 +8,5 @@
 # stuck: harness write stdout
 # other: collector.py
 # line: collector.py
+# unmet: verdict, ends, line
 ./harness | python3 collector.py

@@ -8,8 +8,8 @@
 // stuck: server.py write stderr
 // other: Controller
 // line: Controller.java:relay
-// needs: javac java
 // unmet: line
+// needs: javac java
 public class Controller {
     static void relay(Process process) throws Exception {
         process.getInputStream().readAllBytes(); // HERE

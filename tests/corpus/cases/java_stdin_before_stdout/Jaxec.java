@@ -8,8 +8,8 @@
 // stuck: filter.py write stdout
 // other: Jaxec
 // line: Jaxec.java:execUnsafe
-// needs: javac java
 // unmet: line
+// needs: javac java
 public class Jaxec {
     static void execUnsafe(Process process) throws Exception {
         //MEND new Thread(() -> { try { process.getInputStream().readAllBytes(); } catch (Exception e) { } }).start();

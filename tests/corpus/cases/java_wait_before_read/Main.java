@@ -8,8 +8,8 @@
 // stuck: generate_output.py write stdout
 // other: Main
 // line: Main.java:main
-// needs: javac java
 // unmet: line
+// needs: javac java
 import java.util.List;
 
 public class Main {

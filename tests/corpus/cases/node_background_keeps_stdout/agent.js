@@ -7,8 +7,8 @@
 // stuck: agent.js epoll_wait *
 // other: sleep
 // line: agent.js
+// unmet: verdict, ends, line
 // needs: node
-// unmet: line
 const { spawn } = require('child_process')
 
 //MEND const cell = spawn('sh', ['-c', 'sleep 1.7'])

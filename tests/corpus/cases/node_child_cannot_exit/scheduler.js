@@ -8,8 +8,8 @@
 // stuck: routine.js epoll_wait *
 // other: scheduler.js
 // line: scheduler.js
-// needs: node
 // unmet: line
+// needs: node
 const { spawn } = require('child_process')
 
 const routine = spawn('node', ['routine.js'], { stdio: ['ignore', 'pipe', 'pipe'] }) // HERE

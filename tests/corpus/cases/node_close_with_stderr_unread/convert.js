@@ -8,8 +8,8 @@
 // stuck: gs write stderr
 // other: convert.js
 // line: convert.js
-// needs: node
 // unmet: line
+// needs: node
 const { spawn } = require('child_process')
 
 const gs = spawn('./gs') // HERE

@@ -8,8 +8,8 @@
 // stuck: server.py write stdout
 // other: driver.js
 // line: driver.js
-// needs: node
 // unmet: line
+// needs: node
 const { spawn } = require('child_process')
 const http = require('http')
 

@@ -8,8 +8,8 @@
 # stuck: server.py write stderr
 # other: client.pl
 # line: client.pl
-# needs: perl
 # unmet: line
+# needs: perl
 use IPC::Open3;
 use Symbol 'gensym';
 

@@ -8,8 +8,8 @@
 # stuck: git.sh write stdout
 # other: deploy.pl
 # line: deploy.pl
-# needs: perl
 # unmet: line
+# needs: perl
 use IPC::Open3;
 
 my $pid = open3(my $in, my $out, undef, 'sh', 'git.sh');

@@ -8,8 +8,8 @@
 // stuck: server.mjs epoll_wait *
 // other: client.mjs
 // line: client.mjs
-// needs: node
 // unmet: line
+// needs: node
 import { spawn } from 'node:child_process'
 
 const server = spawn('node', ['server.mjs']) // HERE

@@ -8,8 +8,8 @@
 // stuck: server.py write stderr
 // other: client.mjs
 // line: client.mjs
-// needs: node
 // unmet: line
+// needs: node
 import { spawn } from 'node:child_process'
 
 const server = spawn('python3', ['server.py']) // HERE

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "watch/known_peers.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { PIPES_KNOWN = 16 };
+#define KNOWN_FOR_NS ((uint64_t)10 * NS_PER_S)
+
+struct known {
+    uint64_t inode, device; /* inode 0: free */
+    enum object_role role;
+    uint64_t found_ns;
+    unsigned count;
+    struct peer_holder holders[PEER_LIMIT];
+};
+
+static struct known known[PIPES_KNOWN];
+static unsigned next; /* the one to be overwritten; child: kept, any will do */
+
+void known_peers_begin(void)
+{
+    memset(known, 0, sizeof known);
+}
+
+static struct known *entry_of(enum object_role role, const struct pipe_facts *pipe)
+{
+    for (unsigned i = 0; i < PIPES_KNOWN; i++) {
+        if (known[i].inode == pipe->inode && known[i].device == pipe->device &&
+            known[i].role == role)
+            return &known[i];
+    }
+    return NULL;
+}
+
+/* More than fit, or some that may not be read: to be looked for each time. */
+static void remember(enum object_role role, const struct pipe_facts *pipe, struct known *entry)
+{
+    if (pipe->inode == 0 || pipe->peer_count == 0 || pipe->peer_count > PEER_LIMIT ||
+        pipe->peers_unreadable > 0)
+        return;
+    if (!entry)
+        entry = &known[next++ % PIPES_KNOWN];
+    *entry = (struct known){pipe->inode, pipe->device, role, clock_monotonic_ns(), 0, {{0, 0}}};
+    for (unsigned i = 0; i < pipe->peer_count; i++)
+        entry->holders[entry->count++] =
+            (struct peer_holder){pipe->peers[i].pid, pipe->peers[i].fd};
+}
+
+void known_peers_find(enum object_role role, unsigned access, struct object_facts *facts)
+{
+    struct known *entry = entry_of(role, &facts->pipe);
+    if (entry && facts->pipe.inode != 0 && clock_monotonic_ns() - entry->found_ns < KNOWN_FOR_NS &&
+        peers_still_hold(role, access, entry->holders, entry->count, facts))
+        return;
+    find_peers(role, access, facts);
+    remember(role, &facts->pipe, entry);
+}
