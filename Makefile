@@ -169,16 +169,27 @@ $(ASAN_LIBRARY): $(ASAN_OBJECTS) $(BUILD)/exports.map
 # The page is inside the executable (.incbin), which -MMD does not see.
 $(BUILD)/core/shim/cli/report/page.o: shim/cli/report/page.html
 
+# All that can run under a sanitizer, one line a test: 5 minutes each for a small machine.
+sanitize:
+	sh scripts/install-dependencies.sh test
+	sh scripts/sanitize.sh undefined address
+
 # Fuzz targets are built whole with clang: libFuzzer needs its coverage in the code under test.
 FUZZ_SECONDS ?= 60
-fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)) $(BUILD)/tests/tools/javascript_frames
-	/usr/bin/python3 tests/bench/javascript.py $(BUILD) $(BUILD)/fuzz/javascript.recording
-	for target in $(filter $(BUILD)/fuzz/%,$^); do mkdir -p $$target.corpus && \
-	FUZZ_JAVASCRIPT=$(BUILD)/fuzz/javascript.recording FUZZ_SEEDS=$$target.corpus $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
-	-artifact_prefix=$$target. -print_final_stats=1 $$target.corpus || exit 1; done
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz:
+	sh scripts/install-dependencies.sh fuzz
+	$(MAKE) $(FUZZ_TARGETS) $(BUILD)/fuzz/javascript.recording
+	sh scripts/fuzz.sh $(BUILD) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# A process of Node's as the target replays it.
+$(BUILD)/fuzz/javascript.recording: $(BUILD)/tests/tools/javascript_frames
+	@mkdir -p $(@D)
+	/usr/bin/python3 tests/bench/javascript.py $(BUILD) $@
 
 FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
-FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c)
+FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c \
+                  $(filter-out shim/cli/main.c,$(CLI_SOURCES)))
 $(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CLANG,$@)
@@ -192,7 +203,7 @@ $(BUILD)/fuzz/libfuzzed.a: $(FUZZED_OBJECTS)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a
 	$(call say,CLANG,$@)
-	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^
+	$(Q)clang $(CPPFLAGS) -Itests/support $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(CLI_LIBS)
 
 # Victims are ordinary programs: no project header, no sanitizer of ours.
 $(BUILD)/victims/%: tests/victims/%.c
@@ -241,7 +252,7 @@ $(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
 test-unwind:
 	sh scripts/install-dependencies.sh unwind
 	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
-	PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
+	TEST_SECONDS=1800 PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
@@ -312,4 +323,4 @@ include scripts/dist.mk
 clean:
 	rm -rf build
 
--include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+-include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/fuzz/*.d) $(FUZZED_OBJECTS:.o=.d)

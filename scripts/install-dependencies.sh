@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
 # browser, and say so when they have to do without.
-#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|aarch64|deb|bench|lint
+#   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|aarch64|deb|bench|lint|fuzz
 set -eu
 
 packages="build-essential pkg-config libjansson-dev libdw-dev libelf-dev libncurses-dev"
@@ -35,9 +35,13 @@ arm64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 aarch64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm debootstrap cpio zlib1g-dev liblzma-dev libbz2-dev" ;;
 deb) packages="$packages python3 debhelper dpkg-dev lintian" ;;
 bench) packages="$packages libunwind-dev strace" ;;
+fuzz)
+    packages="$packages clang"
+    command -v node >/dev/null 2>&1 || wanted="nodejs"
+    ;;
 lint) packages="$packages libunwind-dev libcmocka-dev clang-format clang-tidy shellcheck pyflakes3" ;;
 *)
-    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, aarch64, deb, bench, lint" >&2
+    echo "install-dependencies.sh: '$1' is not one of build, demo, test, corpus, unwind, dist, roots, arm64, aarch64, deb, bench, lint, fuzz" >&2
     exit 64
     ;;
 esac

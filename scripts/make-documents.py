@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 OPTION = re.compile(r"^  (-\w|--[a-z][a-z-]*)((?:, --?[a-z-]+)*)(?: ([^ ]+))?(?:\s{2,}(.*))?$")
-PIDS = ("diagnose", "doctor", "rescue", "top")
+PIDS = ("diagnose", "doctor", "rescue", "set", "top")
 FILES = ("report",)
 
 
@@ -80,11 +80,11 @@ def manual_of_tool(tool, version, all_commands):
 
 
 def settings(path):
-    """Variable, default and what is accepted, of each row of the table."""
+    """Variable, default, what is accepted and LIVE or FIXED, of each row of the table."""
     with open(path, encoding="utf-8") as file:
         table = file.read()
-    return re.findall(r'^SETTING\(\w+,\s*"(\w+)",\s*\w+,\s*"([^"]*)",\s*"([^"]*)"', table,
-                      re.M)
+    return re.findall(r'^SETTING\(\w+,\s*"(\w+)",\s*\w+,\s*"([^"]*)",\s*"([^"]*)",[^"]*?\s(\w+)\)$',
+                      table, re.M)
 
 
 def manual_of_library(path, version, run_help):
@@ -103,12 +103,13 @@ def manual_of_library(path, version, run_help):
             "Durations take a unit (250us, 50ms, 2s; a bare number is milliseconds), sizes K, M, G.",
             "A wrong value is one line in the log, and the default is used.",
             ".SH ENVIRONMENT"]
-    for variable, default, accepted in settings(path):
+    for variable, default, accepted, live in settings(path):
         body += [".TP", "\\fB%s\\fR" % variable]
         text = meaning.get(variable, "")
         line = [roff(text[:1].upper() + text[1:] + ".")] if text else []
         line += [roff("Accepted: %s." % accepted.replace("|", " or "))]
         line += [roff("Default: %s." % default)] if default else []
+        line += ["\\fBpipeshim set\\fR can change it while the program runs."] if live == "LIVE" else []
         body += [" ".join(line)]
     body += [".SH SEE ALSO", "\\fBpipeshim\\fR(1), \\fBld.so\\fR(8), \\fBpipe\\fR(7)"]
     return page("libpipeshim", 7, "Miscellaneous", version, "\n".join(body) + "\n")

@@ -5,7 +5,8 @@
 # others, by itself. Each has a deadline of five minutes. What a test leaves out is shown with its
 # reason, and of one that fails all its output. BUILD/tests/junit.xml says the same to a CI server.
 # The last line is "N passed, N failed"; the exit status is 0 if some passed and none failed.
-#   run-tests.sh BUILD [NAME...]        names without folder; .py may be left out
+#   run-tests.sh BUILD [NAME...]        names without folder; .py may be left out; unit/NAME is the
+#                                       unit test alone where an integration test has that name, too
 set -u
 build=$1
 shift
@@ -23,7 +24,7 @@ run_one() {
     start=$(date +%s)
     status=0
     # shellcheck disable=SC2086 # words
-    timeout --kill-after=5 300 $command >"$base.log" 2>&1 </dev/null || status=$?
+    timeout --kill-after=5 "${TEST_SECONDS:-300}" $command >"$base.log" 2>&1 </dev/null || status=$?
     seconds=$(($(date +%s) - start))
     echo "$status $seconds $kind $name" >"$base.result"
     {
@@ -71,7 +72,8 @@ for test in "$build"/tests/unit/test_* tests/integration/*/test_*.py; do
     case "$test" in *.d | *'*'*) continue ;; esac
     name=$(basename "$test" .py)
     if [ $# -gt 0 ]; then
-        case " $* " in *" $name "* | *" $name.py "*) ;; *) continue ;; esac
+        case "$test" in *.py) unit=$name ;; *) unit=unit/$name ;; esac
+        case " $* " in *" $name "* | *" $name.py "* | *" $unit "*) ;; *) continue ;; esac
     fi
     case "$test" in
     *.py) source=$test ;;
@@ -103,7 +105,8 @@ if [ "$expected" -ne $((passed + failed)) ]; then
     failed=$((expected - passed))
 fi
 for name in "$@"; do
-    ls "$results"/*."${name%.py}.result" >/dev/null 2>&1 && continue
+    short=$(basename "$name" .py)
+    ls "$results"/*."$short.result" >/dev/null 2>&1 && continue
     echo "run-tests.sh: no test is called $name; expected the name of a file under tests/unit or tests/integration" >&2
     failed=$((failed + 1))
 done

@@ -11,7 +11,7 @@ root=$2
 release=${RELEASE:-bookworm}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 cross=${CROSS:-aarch64-linux-gnu-}
-packages=python3,libcmocka-dev,libjansson-dev,libdw-dev,libelf-dev,zlib1g-dev,liblzma-dev,libbz2-dev,libc6-dev,busybox-static,linux-image-arm64
+packages=python3,libcmocka-dev,libjansson-dev,libdw-dev,libelf-dev,libncurses-dev,zlib1g-dev,liblzma-dev,libbz2-dev,libc6-dev,libstdc++-12-dev,busybox-static,linux-image-arm64
 for tool in qemu-system-aarch64 debootstrap cpio "${cross}gcc"; do
     command -v "$tool" >/dev/null 2>&1 || { echo "left out: no $tool"; exit 0; }
 done
@@ -39,7 +39,8 @@ for source in tests/unit/${UNITS:-test_*}.c; do
     units="$units $build/${source%.c}"
 done
 # shellcheck disable=SC2086 # a list of words
-"${MAKE:-make}" CC="${COMPILER_CACHE:-} ${cross}gcc --sysroot=$root" BUILD="$build" WERROR='' CI='' \
+${MAKE:-make} CC="${COMPILER_CACHE:-} ${cross}gcc --sysroot=$root" BUILD="$build" WERROR='' CI='' \
+    LDFLAGS="-L$(echo "$root"/usr/lib/gcc/aarch64-linux-gnu/*)" \
     "$build/libpipeshim.so" "$build/static/pipeshim" "$build/victims/engine" $units || exit 1
 OBJDUMP=${cross}objdump sh scripts/check-library.sh "$build/libpipeshim.so" || exit 1
 

@@ -23,6 +23,7 @@ int command_report(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_rescue(int argc, char **argv);
 int command_top(int argc, char **argv);
+int command_set(int argc, char **argv);
 int command_metrics(int argc, char **argv);
 
 /* One line on stderr, "pipeshim COMMAND: MESSAGE (see pipeshim COMMAND --help)"; returns

@@ -22,6 +22,7 @@ static const struct command {
      command_rescue},
     {"report", "turn JSON logs into text, flame graphs, traces or a web page", command_report},
     {"top", "show every process that runs the library, worst first", command_top},
+    {"set", "change settings of a process while it runs", command_set},
     {"metrics", "one exporter for all processes that run the library", command_metrics},
     {"doctor", "prove that the library loads, sees and reports on this machine", command_doctor},
 };

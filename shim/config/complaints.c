@@ -14,21 +14,26 @@ static void text_quoted(struct text_buffer *message, const char *text, size_t si
     text_printable_part(message, text, size < SHOWN ? size : SHOWN);
 }
 
+void describe_refused(struct text_buffer *message, const struct setting *setting, const char *text)
+{
+    text_string(message, setting->name);
+    text_string(message, "=");
+    text_quoted(message, text, strlen(text));
+    text_string(message, ": not accepted; expected ");
+    for (const char *p = setting->accepted; *p; p++)
+        if (setting->type == TYPE_CHOICE && *p == '|')
+            text_string(message, " or ");
+        else
+            text_char(message, *p);
+}
+
 void complain_of_value(const struct setting *setting, const char *text, const char *instead,
                        settings_complaint *complain, void *context)
 {
     char line[512];
     struct text_buffer message;
     text_init(&message, line, sizeof line);
-    text_string(&message, setting->name);
-    text_string(&message, "=");
-    text_quoted(&message, text, strlen(text));
-    text_string(&message, ": not accepted; expected ");
-    for (const char *p = setting->accepted; *p; p++)
-        if (setting->type == TYPE_CHOICE && *p == '|')
-            text_string(&message, " or ");
-        else
-            text_char(&message, *p);
+    describe_refused(&message, setting, text);
     text_string(&message, "; using the default");
     if (instead[0]) {
         text_char(&message, ' ');
@@ -65,8 +70,7 @@ static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_
     return row[b_size];
 }
 
-/* The setting that was probably meant; NULL: somebody else's variable that begins like ours. */
-static const char *probably_meant(const char *variable, size_t size)
+const char *setting_probably_meant(const char *variable, size_t size)
 {
     enum { LONG_NAME = 14 }; /* PIPESHIM_ and five letters: two slips do not make it another word */
     for (int id = 0; id < SETTING_COUNT; id++) {
@@ -84,7 +88,7 @@ void complain_of_name(const char *variable, settings_complaint *complain, void *
     struct text_buffer message;
     text_init(&message, line, sizeof line);
     size_t size = strcspn(variable, "=");
-    const char *meant = probably_meant(variable, size);
+    const char *meant = setting_probably_meant(variable, size);
     if (!meant)
         return;
     text_quoted(&message, variable, size);

@@ -3,7 +3,7 @@
 #ifndef PIPESHIM_CONFIG_SETTING_IDS_H
 #define PIPESHIM_CONFIG_SETTING_IDS_H
 
-#define SETTING(id, name, type, default_text, accepted, minimum, maximum) SETTING_##id,
+#define SETTING(id, name, type, default_text, accepted, minimum, maximum, live) SETTING_##id,
 enum setting_id {
 #include "config/settings.def"
     SETTING_COUNT,

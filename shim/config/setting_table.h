@@ -3,9 +3,13 @@
 #ifndef PIPESHIM_CONFIG_SETTING_TABLE_H
 #define PIPESHIM_CONFIG_SETTING_TABLE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "config/setting_ids.h"
+
+struct settings;
 
 enum setting_type {
     TYPE_CHOICE,
@@ -30,6 +34,7 @@ enum setting_type {
 struct setting {
     uint64_t minimum, maximum;
     enum setting_type type;
+    bool live; /* may change while the program runs */
     char name[28];
     char default_text[20];
     char accepted[68];
@@ -37,5 +42,14 @@ struct setting {
 
 extern const struct setting setting_table[SETTING_COUNT] __attribute__((visibility("hidden")));
 
-/* Runs on: any. Plain data. */
+/* The setting whose name is the first `size` bytes at `variable`; -1: there is none. */
+int setting_find(const char *variable, size_t size);
+
+/* False: the text is not what the setting accepts. */
+bool setting_parse(const struct setting *setting, const char *text, uint64_t *value);
+
+/* Copies the text: the program may change its environment. NULL: no space. */
+const char *settings_keep_text(struct settings *settings, const char *text);
+
+/* Runs on: constructor, watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -9,12 +9,16 @@
 #include "config/parse.h"
 #include "config/setting_table.h"
 
-#define SETTING(id, name, type, default_text, accepted, minimum, maximum)                          \
-    [SETTING_##id] = {minimum, maximum, TYPE_##type, name, default_text, accepted},
+#define FIXED false
+#define LIVE  true
+#define SETTING(id, name, type, default_text, accepted, minimum, maximum, live)                    \
+    [SETTING_##id] = {minimum, maximum, TYPE_##type, live, name, default_text, accepted},
 const struct setting setting_table[SETTING_COUNT] = {
 #include "config/settings.def"
 };
 #undef SETTING
+#undef FIXED
+#undef LIVE
 
 enum { PRESET_LIMIT = 3, PRESET_TEXT_LIMIT = 24 };
 
@@ -63,7 +67,7 @@ static bool parse_quantity(const struct setting *setting, const char *text, uint
     return well_formed && in_range(setting, *value);
 }
 
-static bool parse_value(const struct setting *setting, const char *text, uint64_t *value)
+bool setting_parse(const struct setting *setting, const char *text, uint64_t *value)
 {
     *value = 0;
     switch (setting->type) {
@@ -77,7 +81,7 @@ static bool parse_value(const struct setting *setting, const char *text, uint64_
         return text[strspn(text, ",")] != '\0';
     case TYPE_ACTION:
         *value = ACTION_EXEC;
-        return parse_choice(text, "log|abort|term|stop", value) ||
+        return parse_choice(text, "log|abort|term|stop|drain", value) ||
                (strncmp(text, "exec:", 5) == 0 && text[5]);
     case TYPE_EVENTS:
         return parse_events(text);
@@ -102,7 +106,7 @@ static bool parse_value(const struct setting *setting, const char *text, uint64_
 }
 
 /* Copies the text: the program may change its environment. NULL: no room. */
-static const char *keep_text(struct settings *settings, const char *text)
+const char *settings_keep_text(struct settings *settings, const char *text)
 {
     size_t size = strlen(text) + 1;
     if (size > sizeof settings->texts - settings->texts_used)
@@ -143,17 +147,21 @@ static void use_default(struct settings *settings, enum setting_id id)
     settings->text[id] = text;
     settings->number[id] = 0;
     if (text[0])
-        parse_value(&setting_table[id], text, &settings->number[id]);
+        setting_parse(&setting_table[id], text, &settings->number[id]);
 }
 
-static int find_setting(const char *variable)
+int setting_find(const char *variable, size_t size)
 {
-    size_t size = strcspn(variable, "=");
     for (int id = 0; id < SETTING_COUNT; id++)
         if (strlen(setting_table[id].name) == size &&
             strncmp(setting_table[id].name, variable, size) == 0)
             return id;
     return -1;
+}
+
+static int find_setting(const char *variable)
+{
+    return setting_find(variable, strcspn(variable, "="));
 }
 
 static void read_variable(struct settings *settings, const char *variable,
@@ -169,7 +177,8 @@ static void read_variable(struct settings *settings, const char *variable,
     if (!*text && !setting_table[id].default_text[0])
         return; /* set to nothing: as if it were not set */
     const char *kept = NULL;
-    if (!parse_value(&setting_table[id], text, &value) || !(kept = keep_text(settings, text))) {
+    if (!setting_parse(&setting_table[id], text, &value) ||
+        !(kept = settings_keep_text(settings, text))) {
         complain_of_value(&setting_table[id], text, default_of(settings, (enum setting_id)id),
                           complain, context);
         return;

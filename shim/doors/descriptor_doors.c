@@ -55,10 +55,11 @@ DOOR(void, closefrom, (int first))
     BOUND(closefrom);
     if (life_is_postponed())
         log_forget_stderr((unsigned)first, ~0U);
-    if (drain_enabled)
+    bool remembers = drain_enabled; /* it may begin meanwhile */
+    if (remembers)
         descriptor_changes((unsigned)first, ~0U);
     real_closefrom(first);
-    if (drain_enabled)
+    if (remembers)
         descriptor_changed((unsigned)first, ~0U);
 }
 

@@ -187,28 +187,27 @@ REAPING(pid_t, wait4, (pid_t pid, int *status, int flags, struct rusage *usage),
 REAPING(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int flags), (type, id, info, flags))
 REAPING(int, system, (const char *command), (command))
 
+/* A thread that resolves the pointer just then may store what is behind us. */
 #define INSTALL(name)                                                                              \
     do {                                                                                           \
         next_##name = (__typeof__(next_##name))real_function(#name);                               \
-        real_##name = drained_##name;                                                              \
+        __atomic_store_n(&real_##name, drained_##name, __ATOMIC_RELEASE);                          \
     } while (0)
 
-void drain_doors_install(void)
+static struct drain_options options_for(const char *fds)
 {
-    struct drain_options options = {
-        .fds = settings.text[SETTING_DRAIN],
+    return (struct drain_options){
+        .fds = fds,
         .write_behind_mode = settings.number[SETTING_DRAIN_MODE] == 1,
         .max = settings.number[SETTING_DRAIN_MAX],
         .overflow = (enum drain_overflow)settings.number[SETTING_DRAIN_OVERFLOW],
         .exit_ns = settings.number[SETTING_DRAIN_EXIT],
         .grow = settings.number[SETTING_GROW],
     };
-    if (!drain_init(&options)) {
-        if (options.fds[0] && strcmp(options.fds, "off") != 0)
-            report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
-        return;
-    }
-    drain_watch_prepare();
+}
+
+static void install_all(void)
+{
     INSTALL(write);
     INSTALL(writev);
     INSTALL(pwritev2);
@@ -229,6 +228,54 @@ void drain_doors_install(void)
     INSTALL(wait4);
     INSTALL(waitid);
     INSTALL(system);
+}
+
+void drain_doors_install(void)
+{
+    struct drain_options options = options_for(settings.text[SETTING_DRAIN]);
+    if (drain_init(&options)) {
+        drain_watch_prepare();
+        install_all();
+    } else if (options.fds[0] && strcmp(options.fds, "off") != 0) {
+        report_line("no memory for the drainer's queue (RLIMIT_AS?): nothing is drained");
+    }
+}
+
+static _Atomic unsigned late_looks; /* child: kept, its pointers are ours */
+
+static bool begin_late(const char *fds)
+{
+    enum { LOOKS = 100 };
+    struct drain_options options = options_for(fds);
+    if (!drain_begin(&options))
+        return false;
+    drain_watch_prepare();
+    install_all();
+    atomic_store(&late_looks, LOOKS);
+    return true;
+}
+
+bool drain_doors_switch(const char *fds)
+{
+    if (!drain_enabled && strcmp(fds, "off") != 0 && !begin_late(fds))
+        return false;
+    drain_name(fds);
+    return true;
+}
+
+bool drain_doors_switch_one(int fd, bool on)
+{
+    if (!on || drain_enabled || begin_late("off"))
+        return drain_name_one(fd, on);
+    return false;
+}
+
+void drain_doors_look(void)
+{
+    if (atomic_load_explicit(&late_looks, memory_order_relaxed) == 0)
+        return;
+    atomic_fetch_sub(&late_looks, 1);
+    install_all();
 }
 
 /* A vfork child has its parent's memory: what is queued is its parent's to wait for. */

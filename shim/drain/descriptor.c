@@ -16,9 +16,9 @@
 
 enum { FOR_EVER = -1 };
 
-/* child: constant */
+/* child: kept, a child drains what its parent does */
 bool descriptors_named[DESCRIPTOR_LIMIT];
-bool descriptors_all_named;
+bool descriptors_all_named; /* child: kept, likewise */
 
 /* One for each number below the limit. `version` is a seqlock for its writers, who take it by
  * compare-and-exchange. */
@@ -35,23 +35,48 @@ _Atomic uint32_t descriptors_children_ended = 1; /* child: kept, only its change
 static struct entry entries[DESCRIPTOR_LIMIT];
 _Static_assert((int)HEADROOM_FDS == (int)DESCRIPTOR_LIMIT, "what is remembered has a headroom");
 
+/* True if the list of numbers has `fd`. */
+static bool lists(const char *text, unsigned fd)
+{
+    for (unsigned number = 0; *text; text++) {
+        if (*text >= '0' && *text <= '9' && number < DESCRIPTOR_LIMIT)
+            number = number * 10 + (unsigned)(*text - '0');
+        if ((text[1] == ',' || text[1] == 0) && number == fd)
+            return true;
+        if (*text == ',')
+            number = 0;
+    }
+    return false;
+}
+
+/* Each flag is written once, with its last value: other threads may be writing. */
 bool descriptor_name(const char *text)
 {
-    if (!strcmp(text, "off") || !*text)
-        return false;
-    descriptors_all_named = !strcmp(text, "all");
-    descriptors_named[1] = !strcmp(text, "stdout") || !strcmp(text, "stdio");
-    descriptors_named[2] = !strcmp(text, "stderr") || !strcmp(text, "stdio");
-    if (descriptors_all_named || descriptors_named[1] || descriptors_named[2])
-        return true;
-    for (unsigned fd = 0; *text; text++) {
-        if (*text >= '0' && *text <= '9' && fd < DESCRIPTOR_LIMIT)
-            fd = fd * 10 + (unsigned)(*text - '0');
-        if ((text[1] == ',' || text[1] == 0) && fd < DESCRIPTOR_LIMIT)
-            descriptors_named[fd] = true;
-        if (*text == ',')
-            fd = 0;
+    bool off = !strcmp(text, "off") || !*text;
+    bool all = !strcmp(text, "all");
+    bool standard = !strcmp(text, "stdout") || !strcmp(text, "stderr") || !strcmp(text, "stdio");
+    for (unsigned fd = 0; fd < DESCRIPTOR_LIMIT; fd++) {
+        bool named = !off && !all && !standard && lists(text, fd);
+        if (fd == 1 || fd == 2)
+            named |= !strcmp(text, "stdio") || !strcmp(text, fd == 1 ? "stdout" : "stderr");
+        if (descriptors_named[fd] != named)
+            descriptors_named[fd] = named;
     }
+    if (descriptors_all_named != all)
+        descriptors_all_named = all;
+    return !off;
+}
+
+/* Of those the ones that are named only until they change. child: kept, likewise */
+static bool named_by_proof[DESCRIPTOR_LIMIT];
+
+bool descriptor_name_one(int fd, bool on)
+{
+    if (fd < 0 || fd >= DESCRIPTOR_LIMIT || (on && descriptor_named(fd)))
+        return false;
+    if (on || named_by_proof[fd])
+        descriptors_named[fd] = on;
+    named_by_proof[fd] = on;
     return true;
 }
 
@@ -185,6 +210,8 @@ void descriptor_changes(unsigned first, unsigned last)
     {
         struct entry *entry = &entries[fd];
         atomic_fetch_add(&entry->changing, 1);
+        if (named_by_proof[fd])
+            descriptor_name_one((int)fd, false);
         if (atomic_load(&entry->asked) == 0)
             continue;
         int32_t pid = (int32_t)raw_syscall(SYS_getpid);

@@ -26,8 +26,12 @@ struct descriptor {
     bool non_blocking;
 };
 
-/* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads. */
+/* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads, or on the watchdog: then for
+ * the writes that come. */
 bool descriptor_name(const char *text);
+
+/* See drain_name_one(). */
+bool descriptor_name_one(int fd, bool on);
 
 enum { DESCRIPTOR_LIMIT = 1024 }; /* higher numbers are asked for each time */
 extern bool descriptors_named[DESCRIPTOR_LIMIT] __attribute__((visibility("hidden")));

@@ -20,7 +20,7 @@
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 
-bool drain_enabled;                  /* child: kept, it is off in the children too */
+bool drain_enabled;                  /* child: kept, on or off in the children too */
 struct drain_options drain_settings; /* child: constant */
 
 bool drain_wants(int fd)
@@ -62,9 +62,22 @@ static void set_limits(void)
 
 bool drain_init(const struct drain_options *wanted)
 {
+    return descriptor_name(wanted->fds) && drain_begin(wanted);
+}
+
+bool drain_name_one(int fd, bool on)
+{
+    return descriptor_name_one(fd, on);
+}
+
+bool drain_has_queued(uint64_t device, uint64_t inode)
+{
+    return drain_enabled && !streams_are_sent(device, inode);
+}
+
+bool drain_begin(const struct drain_options *wanted)
+{
     drain_settings = *wanted;
-    if (!descriptor_name(wanted->fds))
-        return false;
     struct drain_state *state = make_state();
     if (!state)
         return false;
@@ -76,6 +89,11 @@ bool drain_init(const struct drain_options *wanted)
         ticks_are_forbidden = true; /* it is inherited */
     drain_enabled = true;
     return true;
+}
+
+void drain_name(const char *fds)
+{
+    descriptor_name(fds);
 }
 
 static void sleep_a_moment(void)

@@ -25,9 +25,23 @@ enum { DRAIN_PASS = -100000 };
 /* True once drain_init() succeeded with something to drain. */
 extern bool drain_enabled;
 
-/* Maps the queues; false: off, or no memory (nothing is drained then). Call once, before threads.
- */
+/* Maps the queues; false: off, or no memory (nothing is drained then). Once, before threads or on
+ * the watchdog. */
 bool drain_init(const struct drain_options *options);
+
+/* The same, also if it names nothing yet. */
+bool drain_begin(const struct drain_options *options);
+
+/* One descriptor more is drained, until the program changes it, or it is named no more. False: its
+ * number is too high, or PIPESHIM_DRAIN names it anyway. On the watchdog. */
+bool drain_name_one(int fd, bool on);
+
+/* True if something that this process queued for the pipe is not sent yet. */
+bool drain_has_queued(uint64_t device, uint64_t inode);
+
+/* Which fds are drained from now on, as PIPESHIM_DRAIN names them; what is queued is sent. After
+ * drain_init(), on the watchdog. */
+void drain_name(const char *fds);
 
 /* True if `fd` is one of those that PIPESHIM_DRAIN names, or may lead to a pipe that another one of
  * them leads to as well, with something queued. */
@@ -64,6 +78,6 @@ void drain_begin_in_child(void);
 /* Of this process. Async-signal-safe. */
 struct drain_totals drain_totals(void);
 
-/* Runs on: program threads, signal handlers; drain_init(): constructor. AS-safe: yes. Blocks: as
- * write does, or as PIPESHIM_DRAIN_EXIT says. */
+/* Runs on: program threads, signal handlers; drain_init(): constructor, watchdog. AS-safe: yes.
+ * Blocks: as write does, or as PIPESHIM_DRAIN_EXIT says. */
 #endif

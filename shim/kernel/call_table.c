@@ -87,7 +87,7 @@ const struct call_description *call_description(long number)
 enum wait_kind wait_kind_of_wchan(const char *wchan)
 {
     static const struct {
-        const char *name; /* the start of it: compilers append .constprop.0 and .isra.0 */
+        char name[28]; /* the start of it: compilers append .constprop.0 and .isra.0 */
         enum wait_kind kind;
     } names[] = {
         {"anon_pipe_write", WAIT_WRITE}, /* since Linux 6.16 */

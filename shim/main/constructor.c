@@ -24,6 +24,7 @@
 #include "watch/javascript_frames.h"
 #include "watch/lag.h"
 #include "watch/late_start.h"
+#include "watch/live_settings.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
 #include "watch/rescues.h"
@@ -106,6 +107,13 @@ static const struct report_sources sources = {
     .drains = drain_watch_drains,
 };
 
+/* What the watch asks of the doors. */
+static const struct live_effects live_effects = {
+    .drain = drain_doors_switch,
+    .drain_one = drain_doors_switch_one,
+    .look = drain_doors_look,
+};
+
 /* The jumps are in place before main() writes: stdio is not seen by any other door. */
 static void install_stdio(void)
 {
@@ -135,6 +143,7 @@ static void begin_watching(void)
     if (!start.stdio_tried)
         install_stdio();
     metrics_prepare();
+    live_settings_prepare(&live_effects);
     watchdog_thread_prepare(watchdog_run);
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     report_start(start.no_stdio, find_python(), find_javascript());

@@ -18,6 +18,7 @@ enum {
     FORBIDS_WRITER = 16,   /* the log's writer: who tells writes the log */
     FORBIDS_METRICS = 32,  /* the calls of a process that replaces a file */
     FORBIDS_JOURNAL = 64,  /* the journal's protocol */
+    FORBIDS_DRAINING = 128, /* what the drainer needs, which has not begun */
     FORBIDS_ALL = FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS | FORBIDS_SAMPLING,
 };
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/text_buffer.h"
+#include "config/change.h"
 #include "config/settings.h"
 #include "facts/drain_facts.h"
 #include "facts/incident.h"
@@ -53,6 +54,7 @@ enum event_kind {
     EVENT_DRAIN_WAIT,
     EVENT_DRAIN_SPOOL,
     EVENT_ACTION,
+    EVENT_CONFIG, /* `pipeshim set` */
     EVENT_WARNING,
     EVENT_SUMMARY,
     EVENT_KIND_COUNT,
@@ -100,6 +102,11 @@ struct event {
             const char *name, *result;
             uint64_t ref; /* 0: none */
         } action;
+        struct {
+            unsigned count;
+            const struct setting_change *changes;
+            const char *const *before; /* their texts */
+        } config;
         const char *message; /* EVENT_WARNING */
         const struct summary *summary;
     };
@@ -139,6 +146,7 @@ struct event_format {
     void (*drain_wait)(struct text_buffer *, const struct event *);
     void (*drain_spool)(struct text_buffer *, const struct event *);
     void (*action)(struct text_buffer *, const struct event *);
+    void (*config)(struct text_buffer *, const struct event *);
     void (*warning)(struct text_buffer *, const struct event *);
     void (*summary)(struct text_buffer *, const struct event *);
 };

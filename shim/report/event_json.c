@@ -133,6 +133,22 @@ static void action(struct text_buffer *text, const struct event *event)
     event_json_end(&json);
 }
 
+static void config(struct text_buffer *text, const struct event *event)
+{
+    struct json_writer json;
+    event_json_begin(&json, text, event);
+    json_open(&json, "changed", '{');
+    for (unsigned i = 0; i < event->config.count; i++)
+        json_put_string(&json, setting_name(event->config.changes[i].id),
+                        event->config.changes[i].text);
+    json_close(&json, '}');
+    json_open(&json, "before", '{');
+    for (unsigned i = 0; i < event->config.count; i++)
+        json_put_string(&json, setting_name(event->config.changes[i].id), event->config.before[i]);
+    json_close(&json, '}');
+    event_json_end(&json);
+}
+
 static void warning(struct text_buffer *text, const struct event *event)
 {
     struct json_writer json;
@@ -194,6 +210,7 @@ const struct event_format event_format_json = {
     .drain_wait = event_json_drain_wait,
     .drain_spool = event_json_drain_spool,
     .action = action,
+    .config = config,
     .warning = warning,
     .summary = summary,
 };

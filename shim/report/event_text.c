@@ -276,6 +276,21 @@ static void action(struct text_buffer *text, const struct event *event)
     event_text_lost(text, event);
 }
 
+static void config(struct text_buffer *text, const struct event *event)
+{
+    event_text_begin(text, event, "CONFIG");
+    text_string(text, "changed from outside:");
+    for (unsigned i = 0; i < event->config.count; i++) {
+        text_format(text, " %s=", setting_name(event->config.changes[i].id));
+        text_printable(text, event->config.changes[i].text);
+        text_string(text, " (was ");
+        text_printable(text, event->config.before[i]);
+        text_char(text, ')');
+    }
+    text_char(text, '\n');
+    event_text_lost(text, event);
+}
+
 static void warning(struct text_buffer *text, const struct event *event)
 {
     event_text_begin(text, event, "WARNING");
@@ -344,6 +359,7 @@ const struct event_format event_format_text = {
     .drain_wait = event_text_drain_wait,
     .drain_spool = event_text_drain_spool,
     .action = action,
+    .config = config,
     .warning = warning,
     .summary = summary,
 };

@@ -15,6 +15,12 @@ void rate_limit_begin(struct rate_limit *limit, uint64_t per_minute, uint64_t re
     limit->repeat_ns = repeat_ns;
 }
 
+void rate_limit_change(struct rate_limit *limit, uint64_t per_minute, uint64_t repeat_ns)
+{
+    limit->per_minute = per_minute;
+    limit->repeat_ns = repeat_ns;
+}
+
 bool rate_limit_take(struct rate_limit *limit, uint64_t now_ns)
 {
     uint64_t price = NS_PER_MINUTE / limit->per_minute;

@@ -24,6 +24,9 @@ struct rate_limit {
 /* Begins, for the first time in zeroed memory. */
 void rate_limit_begin(struct rate_limit *limit, uint64_t per_minute, uint64_t repeat_ns);
 
+/* Other limits from now on; what was saved up and shown stays. */
+void rate_limit_change(struct rate_limit *limit, uint64_t per_minute, uint64_t repeat_ns);
+
 /* True if one more report may be made at time `now_ns`: a bucket that holds one second's worth, at
  * least one report. */
 bool rate_limit_take(struct rate_limit *limit, uint64_t now_ns);

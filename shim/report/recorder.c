@@ -90,6 +90,14 @@ static void begin_counts(void)
     summary_begin(&summary);
 }
 
+void recorder_settings_changed(void)
+{
+    bool compact = config->number[SETTING_STACK_FORMAT] == STACK_COMPACT;
+    rate_limit_change(&limit, config->number[SETTING_RATE], config->number[SETTING_REPEAT]);
+    if (compact != event_compact())
+        event_compact_begin(compact);
+}
+
 bool recorder_lock_within(unsigned patience_ms)
 {
     const uint64_t all = ~0ULL;

@@ -58,6 +58,9 @@ bool recorder_holds_back(const struct incident *incident, uint64_t now);
 /* True if this stack is to be shown, not only its number. */
 bool recorder_shows_stack(const struct incident *incident, uint64_t now);
 
+/* The settings were changed: limits and frames are as they say from now on. */
+void recorder_settings_changed(void);
+
 bool recorder_is_json(void);
 bool recorder_is_for_journal(void);
 /* NULL: nothing was counted yet. */

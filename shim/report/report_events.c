@@ -125,6 +125,19 @@ void report_action(const char *action, uint64_t ref, const char *result, int tid
     recorder_unlock();
 }
 
+bool report_config(const struct setting_change *changes, unsigned count, const char *const *before)
+{
+    struct event event = {.kind = EVENT_CONFIG,
+                          .head.tid = (int)raw_syscall(SYS_getpid),
+                          .config = {.count = count, .changes = changes, .before = before}};
+    if (!recorder_lock())
+        return false;
+    recorder_settings_changed();
+    report(&event);
+    recorder_unlock();
+    return true;
+}
+
 uint64_t report_finding(const struct wait_finding *finding, const struct member *members, int tid,
                         uint64_t blocked_ns)
 {

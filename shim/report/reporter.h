@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/change.h"
 #include "config/settings.h"
 #include "facts/drain_facts.h"
 #include "facts/incident.h"
@@ -88,6 +89,9 @@ void report_wait_line(const struct status_call *call, uint64_t seq, int tid, uin
                       char *line, size_t size);
 /* An action was taken because of event `ref`: `action`. */
 void report_action(const char *action, uint64_t ref, const char *result, int tid);
+/* The settings were changed from outside, all at once (struct event_config): `config`. What the
+ * log itself does with them it does from now on. */
+bool report_config(const struct setting_change *changes, unsigned count, const char *const *before);
 /* That thread's wait is over, or another one. False: to be said again later. */
 bool report_finding_over(int tid);
 

@@ -13,17 +13,17 @@
 #include "report/reporter.h"
 #include "report/status_page.h"
 #include "watch/action_command.h"
+#include "watch/action_drain.h"
+#include "watch/disturbance.h"
 
 enum {
     TERM_PATIENCE_S = 10,
-    /* The watchdog sleeps for a second at most: if it has not looked for so long it was stopped. */
-    STOPPED_FOR_S = 3,
     TRACED_RETRY_S = 1,
 };
 
 static int owner; /* whose the rest is */
 static uint64_t done;
-static uint64_t undisturbed_since, scanned, slept;
+static struct disturbance disturbance;
 static uint64_t kill_at; /* SIGTERM was sent; 0: it was not */
 static uint64_t command_ref;
 static int command_tid;
@@ -45,7 +45,7 @@ void action_begin(void)
     kill_at = 0;
     command_ref = 0;
     command_tid = 0;
-    undisturbed_since = scanned = slept = 0;
+    disturbance = (struct disturbance){0};
     action_command_begin();
 }
 
@@ -61,22 +61,39 @@ bool action_wanted(enum finding_kind kind)
     return may_act() && parse_list_has(settings.text[SETTING_ACTION_ON], finding_name(kind));
 }
 
-static bool is_traced(void)
+static bool is_thread_traced(int pid, int tid)
 {
     struct status_field field = {.name = "TracerPid", .base = 10};
-    return status_read(0, 0, &field, 1) && field.value != 0;
+    return status_read(pid, tid, &field, 1) && field.value != 0;
 }
 
-static void act(const char *line, const char *event, uint64_t ref, int tid)
+/* A debugger holds all threads, strace -p perhaps one. */
+static bool is_traced(int tid)
+{
+    return is_thread_traced(0, 0) || is_thread_traced(own_pid(), 0) ||
+           (tid != 0 && is_thread_traced(own_pid(), tid));
+}
+
+/* `fd`: that the thread waits to write to; -1: none. */
+static void act(const char *line, const char *event, uint64_t ref, int tid, int fd)
 {
     static const char *const names[] = {
         [ACTION_ABORT] = "abort", [ACTION_TERM] = "term", [ACTION_STOP] = "stop"};
     done++;
+    if (action() == ACTION_DRAIN) {
+        if (fd < 0)
+            report_action("drain", ref, "no write of this process is stuck in it; nothing was done",
+                          tid);
+        else
+            action_drain_begin(fd, tid, ref);
+        return;
+    }
     if (action() == ACTION_EXEC) {
         command_ref = ref;
         command_tid = tid;
         if (!rights_hold() ||
-            !action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event))
+            !action_command_start(settings.text[SETTING_ACTION] + strlen("exec:"), line, event,
+                                  settings.number[SETTING_ACTION_LIMIT]))
             report_action("exec", ref, "no process could be made for it", tid);
         return;
     }
@@ -98,40 +115,39 @@ static void act(const char *line, const char *event, uint64_t ref, int tid)
 
 static char line[ACTION_LINE_LIMIT]; /* child: scratch */
 
+/* The descriptor that a thread of this process waits to write to, in a link of the chain; -1. */
+static int own_stuck_fd(const struct wait_finding *finding)
+{
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == own_pid() && finding->chain[i].reason == REASON_SPACE)
+            return finding->chain[i].own_fd;
+    return -1;
+}
+
 bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid,
                        uint64_t blocked_ns)
 {
     if (!action_wanted(finding->kind))
         return true;
-    if (is_traced())
+    if (is_traced(tid))
         return false;
     report_finding_line(finding, ref, blocked_ns, line, sizeof line);
     act(line, finding->kind == FINDING_DEADLOCK ? "deadlock" : finding_name(finding->kind), ref,
-        tid);
+        tid, own_stuck_fd(finding));
     return true;
 }
 
-/* Since the last scan the process was stopped, or the machine slept: waits are to be blamed on
- * that. */
 static void see_disturbances(uint64_t now)
 {
-    uint64_t awake = clock_monotonic_ns(); /* first: the difference must not be negative */
-    uint64_t asleep = clock_read_ns(CLOCK_BOOTTIME) - awake;
-    bool first = scanned == 0;
-    bool disturbed =
-        now - scanned > STOPPED_FOR_S * (uint64_t)NS_PER_S || asleep > slept + NS_PER_S;
-    if (first)
-        undisturbed_since = 0;
-    else if (disturbed)
-        undisturbed_since = now;
-    scanned = now;
-    slept = asleep;
+    uint64_t monotonic = clock_monotonic_ns(); /* first */
+    disturbance_see(&disturbance, now, monotonic, clock_read_ns(CLOCK_BOOTTIME));
 }
 
 uint64_t action_due(uint64_t since_ns, uint64_t now)
 {
     see_disturbances(now);
-    uint64_t since = since_ns > undisturbed_since ? since_ns : undisturbed_since;
+    uint64_t since =
+        since_ns > disturbance.undisturbed_since ? since_ns : disturbance.undisturbed_since;
     return since + settings.number[SETTING_ACTION_AFTER];
 }
 
@@ -142,7 +158,8 @@ static uint64_t act_on_page(uint64_t now)
     uint64_t next = UINT64_MAX;
     const struct status_call *oldest = NULL;
     for (uint32_t i = 0; parse_list_has(on, "blocked") && i < page->call_count; i++)
-        if (!oldest || page->calls[i].since_ns < oldest->since_ns)
+        if ((action() != ACTION_DRAIN || page->calls[i].class == CLASS_PIPE_WRITE) &&
+            (!oldest || page->calls[i].since_ns < oldest->since_ns))
             oldest = &page->calls[i];
     bool lag = parse_list_has(on, "lag") && page->lagging;
     uint64_t since = oldest ? oldest->since_ns : lag ? page->lag_since_ns : 0;
@@ -151,16 +168,16 @@ static uint64_t act_on_page(uint64_t now)
     next = action_due(since, now);
     if (now < next)
         return next;
-    if (is_traced())
-        return now + TRACED_RETRY_S * (uint64_t)NS_PER_S;
     uint64_t ref = oldest ? oldest->seq : page->lag_seq;
     int tid = oldest ? oldest->tid : page->lag_tid;
+    if (is_traced(tid))
+        return now + TRACED_RETRY_S * (uint64_t)NS_PER_S;
     report_wait_line(oldest, ref, tid, now - since, line, sizeof line);
-    act(line, oldest ? "blocked" : "lag", ref, tid);
+    act(line, oldest ? "blocked" : "lag", ref, tid, oldest ? oldest->fd : -1);
     return UINT64_MAX;
 }
 
-uint64_t action_poll(uint64_t now)
+static uint64_t poll_action(uint64_t now)
 {
     if (action() == ACTION_LOG)
         return UINT64_MAX;
@@ -177,4 +194,12 @@ uint64_t action_poll(uint64_t now)
     if (kill_at != 0 && kill_at < next)
         next = kill_at;
     return next;
+}
+
+/* What is drained is so until its reader is back, whatever the setting is now. */
+uint64_t action_poll(uint64_t now)
+{
+    uint64_t next = poll_action(now);
+    uint64_t drain_next = action_drain_poll(now);
+    return drain_next < next ? drain_next : next;
 }

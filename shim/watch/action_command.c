@@ -39,6 +39,7 @@ static struct memory {
 
 static struct {
     const char *command, *line;
+    uint64_t limit_ns;
     int input[2];
 } job;
 static struct short_process holder;
@@ -99,7 +100,7 @@ static int shell_main(void)
 
 static void wait_for(long shell)
 {
-    uint64_t deadline = clock_monotonic_ns() + LONGEST_S * (uint64_t)NS_PER_S;
+    uint64_t deadline = clock_monotonic_ns() + job.limit_ns;
     struct timespec moment = {0, 20L * NS_PER_MS};
     int how = 0;
     while (raw_syscall(SYS_wait4, shell, &how, WNOHANG | __WALL, 0) == 0) {
@@ -173,7 +174,8 @@ static void make_environment(const char *event)
     memory->environment[count] = NULL;
 }
 
-bool action_command_start(const char *command, const char *line, const char *event)
+bool action_command_start(const char *command, const char *line, const char *event,
+                          uint64_t limit_ns)
 {
     if (filters_forbid() & FORBIDS_METRICS) /* the calls that make such a process */
         return false;
@@ -189,6 +191,7 @@ bool action_command_start(const char *command, const char *line, const char *eve
     make_environment(event);
     job.command = command;
     job.line = line;
+    job.limit_ns = limit_ns;
     atomic_store(&status, ALONE);
     is_started = short_process_start(&holder, memory->stack, watcher_main);
     return is_started;
@@ -202,13 +205,17 @@ const char *action_command_result(void)
         return NULL;
     is_started = false;
     int how = atomic_load(&status);
-    if (how == KILLED)
-        return "killed after 30 s";
+    text_init(&text, words, sizeof words);
+    if (how == KILLED) {
+        text_string(&text, "killed after ");
+        text_milliseconds(&text, job.limit_ns);
+        text_string(&text, " ms");
+        return words;
+    }
     if (how == NOT_STARTED)
         return "could not be started";
     if (how == ALONE)
         return "goes on alone: the program changed its rights";
-    text_init(&text, words, sizeof words);
     text_format(&text, "exit %d", how);
     return words;
 }

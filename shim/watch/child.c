@@ -9,6 +9,7 @@
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
+#include "watch/action_drain.h"
 #include "watch/cpu_stacks.h"
 #include "watch/deadlock.h"
 #include "watch/drain_watch.h"
@@ -45,6 +46,7 @@ static void begin_in_child(void)
     known_peers_begin();
     deadlock_begin();
     action_begin();
+    action_drain_begin_in_child();
     cpu_stacks_begin_in_child();
     drain_watch_begin_in_child();
     python_frames_begin_in_child();

@@ -12,6 +12,7 @@
 
 /* child: kept, until its own watchdog begins */
 static struct memory_reader memory;
+static uint64_t smallest;         /* threshold; 0: to be found out. child: kept, as the settings */
 static unsigned permitted_access; /* ACCESS_…: what a seccomp filter leaves */
 
 void context_begin(void)
@@ -56,9 +57,13 @@ uint64_t context_due_ns(enum call_id id)
     return class == CLASS_POLL ? context_smallest_threshold_ns() : context_threshold_ns(class);
 }
 
+void context_settings_changed(void)
+{
+    smallest = 0;
+}
+
 uint64_t context_smallest_threshold_ns(void)
 {
-    static uint64_t smallest; /* child: constant */
     if (smallest == 0) {
         smallest = UINT64_MAX;
         for (int class = 0; class < CLASS_COUNT; class ++)

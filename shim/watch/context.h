@@ -29,5 +29,8 @@ uint64_t context_lag_threshold_ns(void);
 /* The smallest of them. */
 uint64_t context_smallest_threshold_ns(void);
 
+/* Thresholds are others from now on. */
+void context_settings_changed(void);
+
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -53,6 +53,7 @@ static uint64_t held_since;         /* the wait that it was about; 0: none, it i
 static enum finding_kind held_kind; /* child: scratch */
 static uint64_t held_id, held_seq;  /* child: scratch */
 static bool to_act;                 /* it is looked at once more, and acted on */
+static uint64_t act_not_before;     /* after a look that found it otherwise; child: scratch */
 
 void deadlock_begin(void)
 {
@@ -164,7 +165,8 @@ static void hold(const struct wait_finding *finding, uint64_t seq)
         held_kind = finding->kind;
         held_since = long_waits_since(held_tid);
     }
-    to_act = held_since != 0 && action_wanted(finding->kind);
+    to_act = held_since != 0;
+    act_not_before = 0;
 }
 
 /* The thread of this process that waits because of the finding: a member, or whoever waits for one.
@@ -207,17 +209,18 @@ static void see_what_holds(uint64_t now)
 /* The third look at a wait that was reported. Returns when it is due. */
 static uint64_t act_when_due(uint64_t now)
 {
-    if (held_since == 0 || !to_act)
+    if (held_since == 0 || !to_act || !action_wanted(held_kind))
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
+    due = due > act_not_before ? due : act_not_before;
     if (now < due || !(graph = graph_memory_begin()))
         return due;
     unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
-    to_act = false;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count && to_act; i++)
         if (identity(&found[i]) == held_id && found[i].kind == held_kind)
             to_act = !action_on_finding(&found[i], held_seq, held_tid, now - held_since);
-    return to_act ? now + BETWEEN_TWO_ROUNDS_NS : UINT64_MAX;
+    act_not_before = now + BETWEEN_TWO_ROUNDS_NS; /* a debugger may leave */
+    return to_act ? act_not_before : UINT64_MAX;
 }
 
 /* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */

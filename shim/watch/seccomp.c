@@ -276,10 +276,11 @@ bool seccomp_was_taken(unsigned flags, long result)
 
 void seccomp_taken(const struct filter_request *request)
 {
-    filters_added(1, request->forbids);
+    filters_added(1, request->forbids | (request->allows_draining ? 0 : FORBIDS_DRAINING));
 }
 
-unsigned seccomp_forbidden(void)
+/* True if the thread is under a filter that nobody has read. */
+static bool is_under_unread_filter(void)
 {
     struct status_field fields[] = {{.name = "Seccomp", .base = 10},
                                     {.name = "Seccomp_filters", .base = 10}};
@@ -287,5 +288,15 @@ unsigned seccomp_forbidden(void)
     bool filtered = !fields[0].found || fields[0].value != 0;
     /* Linux before 5.9 does not tell the number. */
     bool unread = fields[1].found ? fields[1].value > filters_known() : filters_known() == 0;
-    return filtered && unread ? FORBIDS_ALL : filters_forbid();
+    return filtered && unread;
+}
+
+unsigned seccomp_forbidden(void)
+{
+    return is_under_unread_filter() ? FORBIDS_ALL : filters_forbid();
+}
+
+bool seccomp_permits_draining(void)
+{
+    return !(filters_forbid() & FORBIDS_DRAINING) && !is_under_unread_filter();
 }

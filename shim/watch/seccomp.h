@@ -47,5 +47,8 @@ void seccomp_taken(const struct filter_request *request);
  * nobody has read. On the watchdog; reads /proc/thread-self/status. */
 unsigned seccomp_forbidden(void);
 
+/* True if the drainer may begin now, long after the start. On the watchdog, as the last. */
+bool seccomp_permits_draining(void);
+
 /* Runs on: the program's threads, or as said. AS-safe: yes. Blocks: no. */
 #endif

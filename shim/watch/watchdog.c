@@ -21,6 +21,7 @@
 #include "watch/judge.h"
 #include "watch/known_peers.h"
 #include "watch/lag.h"
+#include "watch/live_settings.h"
 #include "watch/long_waits.h"
 #include "watch/metrics.h"
 #include "watch/proof.h"
@@ -218,6 +219,7 @@ void watchdog_run(void)
         report_periodic(event_loops_any());
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));
+        live_settings_look();
         quiet = scan.activity ? 0 : quiet + 1;
         if (quiet == QUIET_SCANS)
             slots_disarm();

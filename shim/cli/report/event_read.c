@@ -77,9 +77,9 @@ static void read_object(const json_t *json, struct object_facts *object)
     const json_t *socket = json_object_get(json, "socket");
     const json_t *child = json_object_get(json, "child");
     take(json, "object", object->name, sizeof object->name);
+    read_pipe(pipe, &object->pipe); /* what is not there is not known */
     if (json_is_object(pipe)) {
         object->kind = OBJECT_PIPE;
-        read_pipe(pipe, &object->pipe);
     } else if (json_is_object(socket)) {
         object->kind = OBJECT_SOCKET;
         take(socket, "remote", object->socket.remote, sizeof object->socket.remote);

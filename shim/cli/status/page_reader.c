@@ -35,6 +35,11 @@ static long find_library(int pid, uintptr_t *base)
 
 enum page_state page_find(int pid, uintptr_t *address)
 {
+    return page_find_symbol(pid, "pipeshim_status", address);
+}
+
+enum page_state page_find_symbol(int pid, const char *symbol, uintptr_t *address)
+{
     uintptr_t base;
     struct elf_symbols symbols;
     unsigned char first;
@@ -48,7 +53,7 @@ enum page_state page_find(int pid, uintptr_t *address)
         return PAGE_NOT_PERMITTED;
     if (!elf_symbols_open(&memory, base, &symbols))
         return PAGE_NO_LIBRARY;
-    *address = elf_symbols_find(&memory, &symbols, "pipeshim_status");
+    *address = elf_symbols_find(&memory, &symbols, symbol);
     return *address ? PAGE_READ : PAGE_NO_LIBRARY;
 }
 

@@ -24,6 +24,10 @@ enum page_state {
 /* Where the page of process `pid` is. PAGE_READ: *address is set. */
 enum page_state page_find(int pid, uintptr_t *address);
 
+/* The same of another variable that the library lets be seen. PAGE_NO_LIBRARY: also if the library
+ * is an older one, without it. */
+enum page_state page_find_symbol(int pid, const char *symbol, uintptr_t *address);
+
 /* Copies the page at `address`. */
 enum page_state page_copy(int pid, uintptr_t address, struct status_page *page);
 

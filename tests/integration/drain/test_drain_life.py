@@ -35,8 +35,13 @@ try:
 except ChildProcessError:
     print("none", flush=True)
 sys.stdin.readline()
+def stat_of(pid):
+    try:
+        return open("/proc/%s/stat" % pid).read()
+    except OSError:  # it ended between the list and the look: the helper does
+        return ""
 def helper_lives():
-    stats = [open("/proc/%s/stat" % pid).read() for pid in os.listdir("/proc") if pid.isdigit()]
+    stats = [stat_of(pid) for pid in os.listdir("/proc") if pid.isdigit()]
     return any("(pipeshim-drain) " in stat and "(pipeshim-drain) Z" not in stat for stat in stats)
 while helper_lives():
     time.sleep(0.01)

@@ -157,7 +157,8 @@ class NoJournal(PipeshimCase):
                 env=environment(JOURNAL_STREAM="1:2"), stderr=file)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        text = wait_until(lambda: "PIPESHIM_LOG" in read_text(path) and read_text(path), "line")
+        text = wait_until(lambda: all(word in read_text(path) for word in ("WARNING", "BLOCKED")) and
+                          read_text(path), "warning and report")
         lines = [line for line in text.splitlines() if "PIPESHIM_LOG" in line and "WARNING" in line]
         self.assertEqual(len(lines), 1, text)
         self.assertIn("expected systemd's journal at /run/systemd/journal/socket", lines[0])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """PIPESHIM_ACTION: what is done about a wait that cannot end, and what is not."""
+import ctypes
 import json
 import os
 import signal
@@ -24,7 +25,19 @@ sys.stdin.read()
 """
 
 
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+
+
 class Actions(WaitsCase):
+    def wait_until_due(self):
+        """An action that was begun now was done: one of before is due for long."""
+        run = self.begin_deadlock("term")
+        self.assert_action(run, "term")
+
+    def wait_for_still(self, run, blocked):
+        """A call of 300 ms threshold has lasted for ten times that: an action after 1 s is due."""
+        wait_until(lambda: [e for e in run.events("still") if e["ref"] == blocked["seq"]], "still")
+
     def begin_deadlock(self, action, script=DEADLOCK, **settings):
         return self.begin("parent", script, PIPESHIM_ACTION=action,
                           **{"PIPESHIM_ACTION_AFTER": "1s", **settings})
@@ -87,7 +100,7 @@ class Actions(WaitsCase):
 
     def test_at_most_so_many(self):
         out = os.path.join(self.temporary_folder(), "out")
-        run = self.begin_deadlock("exec:echo >> " + out, PIPESHIM_ACTION_ON="blocked", script="""
+        run = self.begin_deadlock("exec:echo >> " + out, PIPESHIM_ACTION_ON="blocked", PIPESHIM_THRESHOLD="300ms", script="""
 for i in range(2):
     os.write(2, b"x" * 70000)
 """)
@@ -96,7 +109,7 @@ for i in range(2):
         while left > 0:
             left -= len(os.read(run.readers[1], left))
         run.wait_for("blocked", 2)
-        time.sleep(3)  # the second would come after 1 s
+        self.wait_for_still(run, run.events("blocked")[1])
         self.assertEqual(read_text(out), "\n")
         self.assertEqual(len(run.events("action")), 1)
 
@@ -105,7 +118,7 @@ for i in range(2):
         for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "1h"}):
             run = self.begin_deadlock("term", **settings)
             run.wait_for("deadlock")
-            time.sleep(3)
+            self.wait_until_due()
             self.assertIsNone(run.process.poll())
             self.assertEqual(run.events("action"), [])
 
@@ -114,6 +127,33 @@ for i in range(2):
         blocked = run.wait_for("blocked")[0]
         event = run.wait_for("action")[0]
         self.assertEqual((event["action"], event["ref"]), ("term", blocked["seq"]))
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_a_command_that_hangs(self):
+        """It and what it has started are killed at the limit."""
+        out = os.path.join(self.temporary_folder(), "out")
+        run = self.begin_deadlock("exec:sleep 1000 & echo $! > %s; wait" % out,
+                                  PIPESHIM_ACTION_LIMIT="700ms")
+        self.assertEqual(self.assert_action(run, "exec")["result"], "killed after 700.0 ms")
+        sleeper = int(read_text(out))
+        wait_until(lambda: read_text("/proc/%d/cmdline" % sleeper) == "", "end of what it started")
+        self.assertIsNone(run.process.poll())
+
+    def test_a_debugger_is_attached(self):
+        """Nothing while it is, and what was due when it has left."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        run = self.begin_deadlock("term")
+        self.assertEqual(libc.ptrace(PTRACE_SEIZE, run.process.pid, None, None), 0,
+                         os.strerror(ctypes.get_errno()))
+        run.wait_for("deadlock")
+        self.wait_until_due()
+        self.assertIsNone(run.process.poll())
+        self.assertEqual(run.events("action"), [])
+        # A tracee can be left only while it stands.
+        self.assertEqual(libc.ptrace(PTRACE_INTERRUPT, run.process.pid, None, None), 0)
+        os.waitpid(run.process.pid, 0)
+        self.assertEqual(libc.ptrace(PTRACE_DETACH, run.process.pid, None, None), 0)
+        self.assert_action(run, "term")
         self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
 
     def test_a_process_that_was_stopped(self):

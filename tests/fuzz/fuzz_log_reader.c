@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// libFuzzer target: the bytes are a log that `report` and `run` read: into the model of all logs,
+// and each event as the text of a person.
+//   make fuzz [FUZZ_SECONDS=60]
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/report/aggregate.h"
+#include "cli/report/event_text.h"
+#include "cli/report/log_reader.h"
+#include "seeds.h"
+
+#define HEAD                                                                                       \
+    "\"v\":1,\"seq\":2,\"time\":\"2026-11-20T22:56:27.123456Z\",\"pid\":7,\"tid\":8,\"exe\":\"/"   \
+    "a\",\"thread\":\"t\","
+
+static const char *const seeds[] = {
+    "{\"event\":\"start\"," HEAD
+    "\"version\":\"0\",\"argv0\":\"a\",\"config\":{},\"features\":{}}\n",
+    "{\"event\":\"blocked\"," HEAD
+    "\"call\":\"write\",\"class\":\"pipe_write\",\"fd\":2,\"object\":\"pipe:[5]\","
+    "\"bytes\":9,\"blocked_ms\":100.5,\"loop\":true,\"pipe\":{\"inode\":5,\"used\":6,\"capacity\":"
+    "7,\"full\":true,"
+    "\"role\":\"writer\",\"peers\":[{\"pid\":1,\"comm\":\"c\",\"fd\":3,\"state\":\"S\",\"waits_"
+    "in\":\"read fd 3\"}]},"
+    "\"stack_id\":\"0x1\",\"stack\":[{\"pc\":\"0x10\",\"module\":\"/"
+    "m\",\"offset\":\"0x1\",\"symbol\":\"f\"}],"
+    "\"python\":[{\"file\":\"a.py\",\"line\":3,\"function\":\"g\"}]}\n",
+    "{\"event\":\"blocked\"," HEAD
+    "\"stack\":[\"write+16 libc.so.6+0x12\",\"? 0x7\"],\"javascript\":[\"a.js:1:2 f\"],"
+    "\"modules\":{\"libc.so.6\":{\"path\":\"/l\",\"build_id\":\"0011\"}}}\n",
+    "{\"event\":\"unblocked\"," HEAD "\"ref\":2,\"blocked_ms\":2500,\"result\":\"returned\"}\n",
+    "{\"event\":\"lag\"," HEAD
+    "\"lag_ms\":9,\"cause\":\"cpu\",\"shares\":{\"cpu\":5},\"calls\":[{\"call\":\"c\","
+    "\"class\":\"file\",\"ms\":1}]}\n{\"event\":\"lag_end\"," HEAD
+    "\"ref\":2,\"lag_ms\":9,\"cause\":{\"starved\":9}}\n",
+    "{\"event\":\"deadlock\"," HEAD
+    "\"id\":\"0x1\",\"words\":\"w\",\"chain\":[{\"pid\":7,\"comm\":\"c\",\"tid\":8,"
+    "\"waits_in\":\"w\",\"object\":\"pipe:[5]\",\"waits_for\":\"room\",\"for_pid\":9}]}\n",
+    "{\"event\":\"filling\"," HEAD
+    "\"fd\":1,\"object\":\"pipe:[5]\",\"bytes_per_s\":5,\"full_in_s\":1.5}\n",
+    "{\"event\":\"drain_start\"," HEAD "\"fd\":2,\"object\":\"pipe:[5]\",\"queued_bytes\":5}\n"
+    "{\"event\":\"drain_drop\"," HEAD "\"bytes\":5,\"writes\":1,\"reason\":\"overflow\"}\n"
+    "{\"event\":\"drain_wait\"," HEAD "\"waits\":\"exit\",\"fd\":2,\"bytes\":5,\"then\":\"lost\"}\n"
+    "{\"event\":\"action\"," HEAD "\"action\":\"stop\",\"result\":\"r\"}\n",
+    "{\"event\":\"summary\"," HEAD
+    "\"run_ms\":5,\"sites\":[{\"call\":\"c\",\"count\":1}],\"loops\":[{\"tid\":1}]}\n",
+};
+
+enum { INPUTS = 200 };
+
+static int file = -1;
+static FILE *out;
+static char *lines;
+static size_t length;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    for (unsigned i = 0; i < sizeof seeds / sizeof *seeds; i++)
+        write_seed(i, seeds[i], strlen(seeds[i]));
+    file = memfd_create("log", MFD_CLOEXEC);
+    out = open_memstream(&lines, &length);
+    return file < 0 || !out;
+}
+
+/* Nothing but lines, and no command for a terminal. */
+static void check_text(void)
+{
+    fflush(out);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)lines[i] < ' ' && lines[i] != '\n')
+            abort();
+    rewind(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct model model; /* its tables are large: one for some inputs */
+    static unsigned inputs;
+    struct log_reader reader;
+    if (ftruncate(file, 0) != 0 || pwrite(file, data, size, 0) != (ssize_t)size ||
+        lseek(file, 0, SEEK_SET) != 0 || (inputs == 0 && !model_open(&model)) ||
+        !log_reader_open(&reader, file))
+        abort();
+    json_t *event;
+    while ((event = log_reader_next(&reader)) || (event = log_reader_last(&reader))) {
+        event_text_write(event, out);
+        check_text();
+        aggregate_event(&model, event, 0);
+        json_decref(event);
+    }
+    if (++inputs == INPUTS) {
+        aggregate_finish(&model);
+        model_close(&model);
+        inputs = 0;
+    }
+    log_reader_close(&reader);
+    return 0;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// libFuzzer target: the bytes are an environment, its variables ended by NUL; a name is the first
+// byte's, so that each setting is met, and whole names may come, too.
+//   make fuzz [FUZZ_SECONDS=60]
+#include <string.h>
+
+#include "config/settings.h"
+#include "seeds.h"
+
+enum { VARIABLES = 64, VARIABLE_LIMIT = 4096 };
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char *const values[] = {"250us",  "1.5s",       "64M",    "10/s",
+                                         "75%",    "stderr,7,2", "all",    "auto",
+                                         "exec:x", "a*,[!b-d]?", "canary", ""};
+    static const char environment[] = "\xff"
+                                      "PIPESHIM_PRESET=ci\0"
+                                      "\xff"
+                                      "PIPESHIM_TRESHOLD=1s\0"
+                                      "\xff"
+                                      "=";
+    (void)argc;
+    (void)argv;
+    for (unsigned id = 0; id < SETTING_COUNT; id++) {
+        char seed[256];
+        int length = snprintf(seed, sizeof seed, "%c%s", (char)id,
+                              values[id % (sizeof values / sizeof *values)]);
+        write_seed(id, seed, (size_t)length);
+    }
+    write_seed(SETTING_COUNT, environment, sizeof environment - 1);
+    return 0;
+}
+
+static void complain(const char *line, void *context)
+{
+    unsigned *lines = context;
+    (*lines)++;
+    for (; *line; line++)
+        if ((unsigned char)*line < ' ' || *line == 0x7f)
+            abort(); /* one line, and no command for a terminal */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct settings settings;
+    static char texts[VARIABLES][VARIABLE_LIMIT];
+    char *variables[VARIABLES + 1];
+    unsigned count = 0, lines = 0;
+    for (size_t at = 0; at < size && count < VARIABLES;) {
+        const uint8_t *end = memchr(data + at, 0, size - at);
+        size_t next = end ? (size_t)(end - data) : size;
+        int length = (int)(next - at) - 1;
+        if (length >= 0) {
+            const char *value = (const char *)data + at + 1;
+            bool whole = data[at] == 0xff;
+            snprintf(texts[count], VARIABLE_LIMIT, "%s%s%.*s",
+                     whole ? "" : setting_name((enum setting_id)(data[at] % SETTING_COUNT)),
+                     whole ? "" : "=", length, value);
+            variables[count] = texts[count];
+            count++;
+        }
+        at = next + 1;
+    }
+    variables[count] = NULL;
+    struct program_names names = {.executable = "engine", .invoked = "e", .script = "s.py"};
+    settings_ask_for_names(variables);
+    settings_read(&settings, variables, &names, false, complain, &lines);
+    if (!settings_are_active(&settings))
+        return 0; /* of a program that is left out no more is read */
+    for (int id = 0; id < SETTING_COUNT; id++)
+        if (strlen(settings.text[id]) >= SETTINGS_TEXT_LIMIT)
+            abort();
+    settings_is_loop_name(&settings, "worker");
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        settings_threshold_ns(&settings, (enum call_class) class);
+    settings_stack_depth(&settings);
+    return 0;
+}
