@@ -118,6 +118,10 @@ static void test_return_address_at_end(void **state)
 {
     (void)state;
     uintptr_t hidden, visible;
+    char path[256];
+    path_in(path, sizeof(path), "full.so");
+    if (access(path, R_OK) != 0)
+        LEAVE_OUT("no compiler made the file");
     void *library = load("full.so", &hidden, &visible);
     Dl_info info;
     Elf64_Sym *symbol;
@@ -215,15 +219,14 @@ static void test_vdso(void **state)
     if (vdso == NULL)
         LEAVE_OUT("the vDSO is not known to the loader");
     uintptr_t function = (uintptr_t)dlsym(vdso, "__vdso_getcpu");
-    if (function == 0)
-        function = (uintptr_t)dlsym(vdso, "__kernel_rt_sigreturn");
+    if (function == 0) /* aarch64; its __kernel_rt_sigreturn is no function to ELF */
+        function = (uintptr_t)dlsym(vdso, "__kernel_clock_gettime");
     assert_true(function != 0);
     name_two(function, function);
     assert_string_equal(names[0].module, "[vdso]");
-    print_message("a function of the vDSO: %s\n", names[0].symbol);
     assert_true(strcmp(names[0].symbol, "getcpu") == 0 ||
                 strcmp(names[0].symbol, "__vdso_getcpu") == 0 ||
-                strcmp(names[0].symbol, "__kernel_rt_sigreturn") == 0);
+                strcmp(names[0].symbol, "__kernel_clock_gettime") == 0);
     assert_int_equal(names[0].offset, function + 3 - base);
 }
 
