@@ -119,7 +119,7 @@ class DrainBytes(PipeshimCase):
                                "os.write(2, b\"%06d \" % i + b\"l\" * (i % 80) + b\"\\n\")",
                                sys.executable, "import os\nfor i in range(30000): "
                                "os.write(2, b\"other %05d\\n\" % i)"), DRAIN_MODE="behind")
-        run.wait_for("drain_start")
+        run.wait_for("drain_handoff")
         chunks = []
         while chunk := os.read(run.readers[1], 1000):  # the pipe is full all the time
             chunks.append(chunk)
