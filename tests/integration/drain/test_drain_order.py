@@ -113,7 +113,7 @@ class Order(PipeshimCase):
             run = self.start("/usr/bin/python3", "-S", "-E", "-c", program, settings={
                 "PIPESHIM_DRAIN": "stderr", "PIPESHIM_DRAIN_EXIT": "0",
                 "PIPESHIM_DRAIN_MODE": mode})
-            run.wait_for("drain_start")
+            run.wait_for("drain_handoff")
             run.process.stdin.close()
             self.assertEqual(run.process.wait(DEADLINE_S), 0, "it is queued as well")
             out, err, status = run.drain()

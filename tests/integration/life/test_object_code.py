@@ -20,6 +20,11 @@ FROM_LIBC = {"getauxval"}
 OF_THE_EXIT = {"after_late_write"}
 
 
+def for_program_threads(name):
+    """What the watchdog stores in a pointer when the drainer is switched on late, and never calls."""
+    return name.startswith("drained_") or name == "absent_function"
+
+
 class ObjectCodeOfTheLibrary(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -27,7 +32,8 @@ class ObjectCodeOfTheLibrary(unittest.TestCase):
         # Called through a table; the doors' first way to libc is not the watchdog's.
         cls.watchdog = cls.code.reachable([*WATCHDOG, *(name for name in in_tables(LIBRARY)
                                                         if not name.startswith("resolve_")
-                                                        and name not in OF_THE_EXIT)])
+                                                        and name not in OF_THE_EXIT)],
+                                          stop=for_program_threads)
 
     def test_the_reader_finds_what_is_there(self):
         code = self.code
