@@ -17,20 +17,42 @@ static bool is_nonblocking(int pid, int fd)
     return fields_read(path, &flags, 1) && (flags.value & O_NONBLOCK);
 }
 
-/* Who has most likely set it: Node makes its stdio non-blocking when it is a pipe. */
-static const struct wait_holder *find_holder(const struct wait_graph *graph, int pid,
+static bool is_ancestor(const struct wait_graph *graph, uint32_t ancestor, uint32_t process)
+{
+    for (int steps = 0; steps < 64 && process != NO_INDEX; steps++) {
+        if (process == ancestor)
+            return true;
+        process = wait_graph_process(graph, graph->processes[process].parent);
+    }
+    return false;
+}
+
+/* Who has most likely set it: Node makes its stdio non-blocking when it is a pipe; a shell that has
+ * started both only waits for them. */
+static unsigned suspicion(const struct wait_graph *graph, uint32_t process, uint32_t own)
+{
+    if (process_runtime(graph->processes[process].pid) == RUNTIME_NODE)
+        return 3;
+    return is_ancestor(graph, process, own) ? 1 : 2;
+}
+
+static const struct wait_holder *find_holder(const struct wait_graph *graph, uint32_t own,
                                              struct object_key key)
 {
     const struct wait_holder *best = NULL;
+    unsigned best_suspicion = 0;
     uint32_t count, first = wait_graph_holders(graph, key, &count);
     for (uint32_t i = first; i < first + count; i++) {
         const struct wait_holder *holder = &graph->holders[i];
-        int other = graph->processes[holder->process].pid;
-        if (other == pid || !(holder->access & FD_WRITES) || !is_nonblocking(other, holder->fd))
+        int pid = graph->processes[holder->process].pid;
+        if (holder->process == own || !(holder->access & FD_WRITES) ||
+            !is_nonblocking(pid, holder->fd))
             continue;
-        if (process_runtime(other) == RUNTIME_NODE)
-            return holder;
-        best = best ? best : holder;
+        unsigned suspected = suspicion(graph, holder->process, own);
+        if (suspected > best_suspicion) {
+            best = holder;
+            best_suspicion = suspected;
+        }
     }
     return best;
 }
@@ -54,7 +76,7 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
     if (own == NO_INDEX || fd_describe(pid, fd, &description) < 0 || !fd_is_channel(&description))
         return false;
     struct chain_link *writer = &finding->chain[0];
-    const struct wait_holder *holder = find_holder(graph, pid, description.key);
+    const struct wait_holder *holder = find_holder(graph, own, description.key);
     finding->kind = FINDING_NONBLOCKING_SHARED;
     finding->away_epoll = -1;
     finding->count = 1;

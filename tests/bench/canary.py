@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What PIPESHIM_PRESET=canary costs servers, with a log and metrics as in production: redis, an asyncio
 echo server, a Node HTTP server. Without and with in turn; medians of the throughput, and of the CPU time
-that the server took for a request, which other work on the machine disturbs less. Nothing here passes or
-fails.
+that the server's thread took for a request, which other work on the machine disturbs less. What the
+library's own thread takes is said beside it. Nothing here passes or fails.
 
     tests/bench/canary.py BUILD [PAIRS]
 """
@@ -27,30 +27,45 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 WARM, COUNT, REDIS = 1500, 8000, 40000
 
 
-def cpu_of(pid):
-    """Of all threads, in seconds: the library's too."""
-    total = 0
-    for path in glob.glob("/proc/%d/task/*/schedstat" % pid):
-        with open(path) as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
+class Cpu:
+    """Seconds of the first thread, and of the library's, since it was made."""
+
+    def __init__(self, pid):
+        self.pid, self.begun = pid, time.perf_counter()
+        self.own, self.watchdog = self.read()
+
+    def read(self):
+        own = watchdog = 0
+        for path in glob.glob("/proc/%d/task/*" % self.pid):
+            with open(path + "/schedstat") as file, open(path + "/comm") as comm:
+                seconds = int(file.read().split()[0]) / 1e9
+                if os.path.basename(path) == str(self.pid):
+                    own = seconds
+                elif comm.read() == "pipeshim\n":
+                    watchdog = seconds
+        return own, watchdog
+
+    def since(self):
+        """(of the first thread, the library's as a part of one CPU)"""
+        own, watchdog = self.read()
+        return own - self.own, (watchdog - self.watchdog) / (time.perf_counter() - self.begun)
 
 
 def ask(command, environment, request, end):
-    """(requests a second, CPU seconds a request) over one connection that is kept."""
+    """(requests a second, CPU seconds a request, the library's share of a CPU): one connection."""
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
     try:
         with socket.create_connection(("127.0.0.1", int(server.stdout.readline()))) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for number in range(WARM + COUNT):
                 if number == WARM:
-                    begun, cpu = time.perf_counter(), cpu_of(server.pid)
+                    cpu = Cpu(server.pid)
                 client.sendall(request)
                 answer = client.recv(4096)
                 while not answer.endswith(end):
                     answer += client.recv(4096)
-            cpu = cpu_of(server.pid) - cpu
-            return COUNT / (time.perf_counter() - begun), cpu / COUNT
+            own, share = cpu.since()
+            return COUNT / (time.perf_counter() - cpu.begun), own / COUNT, share
     finally:
         server.kill()
         server.wait()
@@ -75,13 +90,13 @@ def redis(environment):
         try:
             while not os.path.exists(path):
                 time.sleep(0.01)
-            cpu = cpu_of(server.pid)
+            cpu = Cpu(server.pid)
             lines = subprocess.run(["redis-benchmark", "-s", path, "-t", "set,get", "-P", "1", "-n",
                                     str(REDIS), "--csv"], env=loops.PLAIN, check=True,
                                    stdout=subprocess.PIPE, text=True).stdout.splitlines()[1:]
-            cpu = cpu_of(server.pid) - cpu
+            own, share = cpu.since()
             return (statistics.mean(float(line.split(",")[1].strip('"')) for line in lines),
-                    cpu / (2 * REDIS))
+                    own / (2 * REDIS), share)
         finally:
             server.kill()
             server.wait()
@@ -97,9 +112,10 @@ def compare(what, measure, pairs, environment):
                    statistics.median(one[i] for one in with_library),
                    statistics.median(b[i] / a[i] for a, b in zip(without, with_library)))
                   for i in (0, 1)])
-    print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f)" % (
+    print("  %-28s %9.0f %9.0f  %.3f (%.3f)   %7.2f %7.2f  %.3f (%.3f) %.3f   %.2f %%" % (
         what, *rate[:2], rate[1] / rate[0], rate[2], cpu[0] * 1e6, cpu[1] * 1e6, cpu[0] / cpu[1],
-        1 / cpu[2]), flush=True)
+        1 / cpu[2], min(one[1] for one in without) / min(one[1] for one in with_library),
+        100 * statistics.median(one[2] for one in with_library)), flush=True)
 
 
 def main():
@@ -109,7 +125,7 @@ def main():
                            PIPESHIM_METRICS=folder + "/%e-%p.prom")
         print("canary preset, medians of %d pairs (in brackets: of the pairs' ratios); at least 0.99\n"
               "  %-28s %9s %9s  %-15s   %7s %7s" % (
-                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each"))
+                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each, ratio, of the least; the library's thread"))
         compare("asyncio echo", asyncio, pairs, environment)
         if shutil.which("redis-benchmark"):
             compare("redis SET, GET", redis, pairs, environment)

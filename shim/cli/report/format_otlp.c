@@ -37,17 +37,23 @@ struct spans {
 
 #define FNV_BASIS 14695981039346656037ULL
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
+static uint64_t mix_byte(uint64_t hash, unsigned char byte)
 {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ at[i]) * 1099511628211ULL; /* FNV-1a */
+    return (hash ^ byte) * 1099511628211ULL; /* FNV-1a */
+}
+
+static uint64_t mix_number(uint64_t hash, int64_t number)
+{
+    for (unsigned bits = 0; bits < 64; bits += 8)
+        hash = mix_byte(hash, (unsigned char)((uint64_t)number >> bits));
     return hash;
 }
 
 static uint64_t mix_text(uint64_t hash, const char *text)
 {
-    return mix(hash, text, strlen(text) + 1);
+    for (; *text; text++)
+        hash = mix_byte(hash, (unsigned char)*text);
+    return mix_byte(hash, 0);
 }
 
 /* `salt` tells one id from the next: FNV of different beginnings. None may be all zeroes. */
@@ -55,10 +61,11 @@ static uint64_t make_id(const struct model *model, const struct slice *slice, ui
 {
     const struct thread *thread = &model->threads[slice->thread];
     const struct process *process = &model->processes[thread->process];
-    int64_t numbers[] = {process->pid, thread->tid, slice->kind, slice->fd, slice->start};
     uint64_t hash = FNV_BASIS ^ salt * 0x9e3779b97f4a7c15ULL;
     hash = mix_text(hash, model_text(model, process->host));
-    hash = mix(hash, numbers, sizeof numbers);
+    hash = mix_number(mix_number(hash, process->pid), thread->tid);
+    hash = mix_number(mix_number(hash, slice->kind), slice->fd);
+    hash = mix_number(hash, slice->start);
     return hash ? hash : 1;
 }
 
@@ -73,8 +80,8 @@ static bool make_ids(struct spans *spans)
 {
     const struct model *model = spans->model;
     uint32_t *absence = malloc((model->thread_count + 1) * sizeof *absence);
-    spans->ids = malloc((model->slice_count + 1) * sizeof *spans->ids);
-    spans->parents = malloc((model->slice_count + 1) * sizeof *spans->parents);
+    spans->ids = calloc(model->slice_count + 1, sizeof *spans->ids);
+    spans->parents = calloc(model->slice_count + 1, sizeof *spans->parents);
     if (!absence || !spans->ids || !spans->parents) {
         free(absence);
         return false;
@@ -222,9 +229,9 @@ static void write_deadlock(const struct spans *spans, const struct deadlock *dea
 {
     const struct model *model = spans->model;
     const struct process *process = &model->processes[deadlock->process];
-    int64_t numbers[] = {process->pid, deadlock->time};
     uint64_t hash = mix_text(FNV_BASIS, model_text(model, process->host));
-    hash = mix(mix_text(hash, model_text(model, deadlock->words)), numbers, sizeof numbers) | 1;
+    hash = mix_text(hash, model_text(model, deadlock->words));
+    hash = mix_number(mix_number(hash, process->pid), deadlock->time) | 1;
     struct span_ids ids = {.trace = {hash, ~hash}, .span = hash};
     FILE *out = spans->out;
     fputc('{', out);

@@ -157,7 +157,8 @@ while line := sys.stdin.readline():
         run.stdin.write(b"70000\n")
         run.stdin.flush()
         self.wait_for(1, "pipeshim_stdio_fill_ratio", exe=name, stream="stderr")
-        run.stderr.read1(70000)
+        run.stderr.read(70000)
+        self.wait_for(0, "pipeshim_stdio_fill_ratio", exe=name, stream="stderr")
         # It is idle by now, and nobody writes: that it was read is seen all the same.
         run.stdout.read1(70000)
         self.wait_for(0, "pipeshim_stdio_fill_ratio", exe=name, stream="stdout")

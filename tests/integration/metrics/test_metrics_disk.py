@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
-from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, wait_until  # noqa: E402
+from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, wait_until, watchdog_folder  # noqa: E402
 
 TOOL = os.path.join(BUILD, "pipeshim")
 # Its stderr is full: the page has begun; it ends with its input.
@@ -63,12 +63,20 @@ class Disk(PipeshimCase):
         self.assertTrue(text.startswith("# HELP pipeshim_build_info"))
         self.assertEqual([n for n in os.listdir(self.disk) if n.endswith(".tmp")], [])
 
+    def wait_for_rounds(self, folder):
+        """It has tried again, several times: each time it sleeps."""
+        def sleeps():
+            return int(read_text(folder + "/status").split("voluntary_ctxt_switches:")[1].split()[0])
+        before = sleeps()
+        wait_until(lambda: sleeps() >= before + 15, "more tries")
+
     def of_a_process(self, spoil, mend, why):
         """One warning, the last file stays whole, and there are files again when it is mended."""
         process, log = self.launch()
         self.assert_whole()
         spoil()
         wait_until(lambda: "cannot be written" in read_text(log), "a warning")
+        self.wait_for_rounds(watchdog_folder(process.pid))
         before = os.stat(self.path).st_ino
         os.read(process.stderr.fileno(), 1)
         mend()
@@ -86,6 +94,7 @@ class Disk(PipeshimCase):
         self.assert_whole()
         spoil()
         self.assertIn(why, exporter.stderr.readline())
+        self.wait_for_rounds("/proc/%d" % exporter.pid)
         before = os.stat(self.path).st_ino
         mend()
         wait_until(lambda: os.stat(self.path).st_ino != before, "another file")

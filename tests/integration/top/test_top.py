@@ -186,17 +186,22 @@ class Top(PipeshimCase):
         process = self.launch([PYTHON, "-c", HEALTHY])
         self.assertEqual(process.stdout.readline(), b"ready\n")
         wait_until(lambda: shown(process.pid), "a page")
-        watching = subprocess.Popen([TOOL, "top", "-b", "-n", "1000", "--interval", "20ms",
-                                     str(process.pid)], stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(watching.communicate)
+        shown_in = os.path.join(self.temporary_folder(), "out")
+        with open(shown_in, "w") as out, open(shown_in + ".said", "w") as said:
+            watching = subprocess.Popen([TOOL, "top", "-b", "-n", "100000", "--interval", "20ms",
+                                         str(process.pid)], stdin=subprocess.DEVNULL, stdout=out,
+                                        stderr=said)
+        self.addCleanup(watching.wait)
         self.addCleanup(watching.kill)
-        self.assertIn("1 watched", watching.stdout.readline())
+        wait_until(lambda: "1 watched" in read_text(shown_in), "a table with it")
         process.kill()
         process.wait()
-        self.assertEqual(watching.stderr.readline(),
+        wait_until(lambda: "0 watched" in read_text(shown_in), "a table without it")
+        wait_until(lambda: read_text(shown_in + ".said"), "a line about its end")
+        watching.kill()
+        watching.wait()
+        self.assertEqual(read_text(shown_in + ".said"),
                          "pipeshim top: process %d has ended\n" % process.pid)
-        wait_until(lambda: "0 watched" in watching.stdout.readline(), "a table without it")
 
     def test_processes_that_die_all_the_time(self):
         """Read in the middle of their ends: nothing is said, and nothing breaks."""

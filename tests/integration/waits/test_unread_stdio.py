@@ -29,7 +29,8 @@ while "readline" not in sys.argv[3] and not fcntl.fcntl(writing, fcntl.F_GETFL) 
     os.sched_yield()
 second = subprocess.Popen([sys.executable, "-c", sys.argv[5], sys.argv[6]], stdout=writing,
                           env=environment())
-os.close(writing)
+if sys.argv[4] != "keep":
+    os.close(writing)
 status = second.wait()
 first.stdin.close()
 first.wait()
@@ -127,6 +128,11 @@ class NonBlockingShared(WaitsCase):
         event = self.assert_told(self.shared(("/usr/bin/python3", "-c", PYTHON_SIBLING), "raw"))
         self.assertEqual(event["certainty"], "likely")
         self.assertRegex(event["words"], "probably did$")
+
+    def test_not_the_one_that_started_both(self):
+        """A build script keeps the stream that it hands on, and does nothing to it."""
+        run = self.shared(("/usr/bin/python3", "-c", PYTHON_SIBLING), "raw", "keep")
+        self.assertNotEqual(self.assert_told(run)["chain"][1]["pid"], run.process.pid)
 
     def test_its_own_flag(self):
         for how in ("itself", "ioctl", "duplicate"):
