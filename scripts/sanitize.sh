@@ -13,7 +13,7 @@ for sanitizer in "$@"; do
     tests=$tool
     [ "$sanitizer" = undefined ] && tests="$tool $library"
     build=build/$sanitizer
-    targets=""
+    targets=$build/tests/tools/python_frames
     for unit in $units; do
         targets="$targets $build/tests/unit/$unit"
         tests="$tests unit/$unit"
