@@ -65,8 +65,8 @@ static void grow_pipe(int fd, const struct descriptor *descriptor)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, drain_settings.grow);
 }
 
-/* True if no other image's helper sends to the pipe, nor one of ours for a stream that was sealed, or
- * this stream's is in the line already. */
+/* True if no other image's helper sends to the pipe, nor one of ours for a stream that was sealed,
+ * or this stream's is in the line already. */
 static bool is_in_line(struct stream *stream, int fd)
 {
     return atomic_load(&stream->running) ||

@@ -70,17 +70,17 @@ struct wait_finding {
     uint64_t fingerprint;
     /* FINDING_READER_AWAY: the process that should read. */
     int holder_pid;
-    bool holder_sleeps;        /* its thread only sleeps: a slow reader does so too */
-    int64_t holder_sleep_ms;   /* how long that sleep still takes */
-    bool holder_runs;          /* it is on a CPU, or waits for one: it counts as away only */
-    uint64_t holder_run_ns;    /* when it has computed meanwhile: CPU time of its thread so far */
-    uint64_t holder_switches;  /* how often its threads have woken so far */
-    int64_t holder_reads;      /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
-    int64_t memory_bytes;      /* and how much memory the writer has, */
-    uint64_t seen_ns;          /* then (CLOCK_MONOTONIC); */
-    int64_t memory_first;      /* the same two at the first of the scans in a row */
+    bool holder_sleeps;       /* its thread only sleeps: a slow reader does so too */
+    int64_t holder_sleep_ms;  /* how long that sleep still takes */
+    bool holder_runs;         /* it is on a CPU, or waits for one: it counts as away only */
+    uint64_t holder_run_ns;   /* when it has computed meanwhile: CPU time of its thread so far */
+    uint64_t holder_switches; /* how often its threads have woken so far */
+    int64_t holder_reads;     /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
+    int64_t memory_bytes;     /* and how much memory the writer has, */
+    uint64_t seen_ns;         /* then (CLOCK_MONOTONIC); */
+    int64_t memory_first;     /* the same two at the first of the scans in a row */
     uint64_t seen_first_ns;
-    unsigned grown_rounds; /* between each two of which it grew */
+    unsigned grown_rounds;     /* between each two of which it grew */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
     char words[WORDS_LIMIT];   /* one sentence */

@@ -11,13 +11,13 @@
 #include <stdbool.h>
 
 enum {
-    FORBIDS_MEMORY = 1,    /* process_vm_readv: read through /proc/self/mem */
-    FORBIDS_BORROWING = 2, /* pidfd_getfd: how full a pipe is stays unknown */
-    FORBIDS_SOCKETS = 4,   /* socket peers stay unknown */
-    FORBIDS_SAMPLING = 8,  /* perf_event_open, timers: no stacks of threads that run */
-    FORBIDS_WRITER = 16,   /* the log's writer: who tells writes the log */
-    FORBIDS_METRICS = 32,  /* the calls of a process that replaces a file */
-    FORBIDS_JOURNAL = 64,  /* the journal's protocol */
+    FORBIDS_MEMORY = 1,     /* process_vm_readv: read through /proc/self/mem */
+    FORBIDS_BORROWING = 2,  /* pidfd_getfd: how full a pipe is stays unknown */
+    FORBIDS_SOCKETS = 4,    /* socket peers stay unknown */
+    FORBIDS_SAMPLING = 8,   /* perf_event_open, timers: no stacks of threads that run */
+    FORBIDS_WRITER = 16,    /* the log's writer: who tells writes the log */
+    FORBIDS_METRICS = 32,   /* the calls of a process that replaces a file */
+    FORBIDS_JOURNAL = 64,   /* the journal's protocol */
     FORBIDS_DRAINING = 128, /* what the drainer needs, which has not begun */
     FORBIDS_ALL = FORBIDS_MEMORY | FORBIDS_BORROWING | FORBIDS_SOCKETS | FORBIDS_SAMPLING,
 };

@@ -60,7 +60,7 @@ static bool has_go_note(int fd, const Elf64_Phdr *segment)
         size_t name = at + sizeof note;
         if (note.n_namesz == 4 && name + 4 <= (size_t)got && memcmp(notes + name, "Go\0", 4) == 0)
             return true;
-        at = name + (note.n_namesz + 3) / 4 * 4 + (note.n_descsz + 3) / 4 * 4;
+        at = name + ((size_t)note.n_namesz + 3) / 4 * 4 + ((size_t)note.n_descsz + 3) / 4 * 4;
     }
     return false;
 }

@@ -12,7 +12,7 @@ void relay_log_open(const struct run_log *log, const char *command, pid_t pid);
 
 /* Takes `event`, which has the fields beside those of every event; `words`: the same for text.
  * Never waits for a reader. Returns its seq. */
-int relay_log_event(const char *name, json_t *event, const char *words);
+int relay_log_event(const char *kind, json_t *event, const char *words);
 
 /* Runs on: the relay. AS-safe: no. Blocks: on files. */
 #endif

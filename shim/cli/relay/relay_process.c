@@ -261,7 +261,7 @@ static void turn(int *control, int patience_ms, uint64_t *ended)
 {
     struct pollfd wants[2 * RELAY_LIMIT + 1];
     bool drops = config->number[SETTING_DRAIN_OVERFLOW] != OVERFLOW_BLOCK;
-    for (unsigned i = 0; i < lane_count; i++) {
+    for (size_t i = 0; i < lane_count; i++) {
         struct lane *lane = &lanes[i];
         bool room = drops || byte_queue_used(&lane->queue) < lane->queue.size;
         bool queued = byte_queue_used(&lane->queue) > 0;
@@ -271,13 +271,13 @@ static void turn(int *control, int patience_ms, uint64_t *ended)
         if (queued && !lane->told && patience_ms > (int)(BEHIND_NS / NS_PER_MS))
             patience_ms = BEHIND_NS / NS_PER_MS;
     }
-    wants[2 * lane_count] = (struct pollfd){*control, POLLIN, 0};
-    if (poll(wants, 2 * lane_count + 1, patience_ms) < 0)
+    wants[2 * (size_t)lane_count] = (struct pollfd){*control, POLLIN, 0};
+    if (poll(wants, 2 * (size_t)lane_count + 1, patience_ms) < 0)
         return;
     uint64_t now = now_ns();
-    if (wants[2 * lane_count].revents)
+    if (wants[2 * (size_t)lane_count].revents)
         hear_run(control, now, ended);
-    for (unsigned i = 0; i < lane_count; i++) {
+    for (size_t i = 0; i < lane_count; i++) {
         struct lane *lane = &lanes[i];
         if (wants[2 * i + 1].revents & (POLLERR | POLLNVAL | (lane->is_socket ? POLLHUP : 0)))
             lose_reader(lane);
@@ -348,7 +348,7 @@ static void tell_summary(uint64_t began_ns)
 {
     uint64_t queued = 0, peak = 0, dropped = 0, lost = 0, handed_over = left(), spooled = 0;
     char words[256];
-    for (unsigned i = 0; i < lane_count; i++) {
+    for (size_t i = 0; i < lane_count; i++) {
         queued += lanes[i].queued;
         peak = lanes[i].queue.peak > peak ? lanes[i].queue.peak : peak;
         dropped += lanes[i].dropped;

@@ -21,7 +21,8 @@ uint32_t site_stack(const struct model *model, const struct call_site *site, uin
 const char *frame_function(const struct model *model, const struct frame *frame, char *text);
 /* "file.c:12", or the module's path, or "". To FRAME_TEXT_LIMIT bytes. */
 const char *frame_place(const struct model *model, const struct frame *frame, char *text);
-/* The innermost frame that is not libc's; of Python and JavaScript the user's own. NULL without a stack. */
+/* The innermost frame that is not libc's; of Python and JavaScript the user's own. NULL without a
+ * stack. */
 const struct frame *site_user_frame(const struct model *model, const struct call_site *site);
 /* Its function and place, "" without a stack. To
  * SITE_WHERE_LIMIT bytes. */
