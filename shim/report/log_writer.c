@@ -183,7 +183,9 @@ bool log_writer_start(const struct program_fd *fd, bool own_fd_table)
     if (before != WRITER_NONE && atomic_load(&writer_tid) != 0)
         return true;
     atomic_store(&state, WRITER_NONE);
-    if (!is_gone(clock_monotonic_ns() + LAST_STEP_NS) || !prepare_job(fd, own_fd_table))
+    /* One that is no thread any more may be no zombie yet, and is not to be forgotten. */
+    if (!is_gone(clock_monotonic_ns() + LAST_STEP_NS) || to_reap != 0 ||
+        !prepare_job(fd, own_fd_table))
         return true; /* for the next time */
     atomic_store(&state, WRITER_RUNS);
     bool made = make_stack() && clone_writer();
