@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs the unit tests that are built under BUILD/tests and the integration tests, JOBS at once
-# (default: one a CPU, two at most); a test whose file says "# Runs alone: why" runs after the
-# others, by itself. Each has a deadline of five minutes. What a test leaves out is shown with its
-# reason, and of one that fails all its output. BUILD/tests/junit.xml says the same to a CI server.
+# (default: three, as most wait most of the time; one on a single CPU); a test whose file says
+# "# Runs alone: why" runs after the others, by itself. Each has a deadline of five minutes. What a
+# test leaves out is shown with its reason, and of one that fails all its output. BUILD/tests/junit.xml says the same to a CI server.
 # The last line is "N passed, N failed"; the exit status is 0 if some passed and none failed.
 #   run-tests.sh BUILD [NAME...]        names without folder; .py may be left out; unit/NAME is the
 #                                       unit test alone where an integration test has that name, too
@@ -87,7 +87,7 @@ for test in "$build"/tests/unit/test_* tests/integration/*/test_*.py; do
 done
 
 cpus=$(nproc)
-jobs=${JOBS:-$((cpus < 2 ? cpus : 2))}
+jobs=${JOBS:-$((cpus < 2 ? cpus : 3))}
 xargs -r -P "$jobs" -n 1 sh "$0" "$build" --one <"$results/together"
 xargs -r -n 1 sh "$0" "$build" --one <"$results/alone"
 
