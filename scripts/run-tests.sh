@@ -3,7 +3,8 @@
 # Runs the unit tests that are built under BUILD/tests and the integration tests, JOBS at once
 # (default: three, as most wait most of the time; one on a single CPU); a test whose file says
 # "# Runs alone: why" runs after the others, by itself. Each has a deadline of five minutes. What a
-# test leaves out is shown with its reason, and of one that fails all its output. BUILD/tests/junit.xml says the same to a CI server.
+# test leaves out is shown with its reason, and of one that fails all its output.
+# BUILD/tests/junit.xml says the same to a CI server.
 # The last line is "N passed, N failed"; the exit status is 0 if some passed and none failed.
 #   run-tests.sh BUILD [NAME...]        names without folder; .py may be left out; unit/NAME is the
 #                                       unit test alone where an integration test has that name, too
