@@ -85,6 +85,8 @@ def latency(count=100):
             found = None
             while not found:
                 time.sleep(0.005)
+                if not os.path.exists(log):  # it is made at the first event
+                    continue
                 with open(log, "rb") as file:
                     file.seek(position)
                     text = file.read()
