@@ -17,16 +17,27 @@
 #include "drain/descriptor.h"
 #include "drain/drain.h"
 #include "process/life.h"
+#include "process/own_streams.h"
 #include "report/log.h"
+#include "watch/child.h"
+
+/* A vfork child has its parent's memory, and descriptors of its own. */
+static void replace_stdio(unsigned first, unsigned last)
+{
+    if (!life_active() || life_begin())
+        own_streams_replaced(first, last);
+}
 
 #define CHANGING(type, name, parameters, arguments, first, last)                                   \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
         BOUND(name);                                                                               \
-        if (__builtin_expect(!drain_enabled && !life_is_postponed(), 1))                           \
-            return real_##name arguments;                                                          \
         unsigned from = (unsigned)(first);                                                         \
         unsigned to = (unsigned)(last);                                                            \
+        if (__builtin_expect(from <= 2, 0))                                                        \
+            replace_stdio(from, to);                                                               \
+        if (__builtin_expect(!drain_enabled && !life_is_postponed(), 1))                           \
+            return real_##name arguments;                                                          \
         if (!drain_enabled) {                                                                      \
             log_forget_stderr(from, to);                                                           \
             return real_##name arguments;                                                          \
@@ -53,6 +64,7 @@ CHANGING(int, login_tty, (int fd), (fd), 0, 2)
 DOOR(void, closefrom, (int first))
 {
     BOUND(closefrom);
+    replace_stdio((unsigned)first, ~0U);
     if (life_is_postponed())
         log_forget_stderr((unsigned)first, ~0U);
     bool remembers = drain_enabled; /* it may begin meanwhile */

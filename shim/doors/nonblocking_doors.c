@@ -10,19 +10,16 @@
 #include "doors/door.h"
 #include "doors/real.h"
 #include "process/life.h"
+#include "process/own_streams.h"
 #include "watch/child.h"
 #include "watch/thread.h"
 
-/* A vfork child shares this memory and acts for itself: life_begin() is false there. */
+/* A forked child begins first, for it forgets what its parent did. */
 static void note_flag(int fd, bool set)
 {
-    if (fd < 0 || fd >= DESCRIPTORS_NOTED || !life_active() || !life_begin())
-        return;
-    uint64_t bit = UINT64_C(1) << (fd % 64);
-    if (set)
-        atomic_fetch_or_explicit(&life->made_nonblocking[fd / 64], bit, memory_order_relaxed);
-    else
-        atomic_fetch_and_explicit(&life->made_nonblocking[fd / 64], ~bit, memory_order_relaxed);
+    if (life_active())
+        life_begin();
+    own_streams_note(fd, set);
 }
 
 /* Both functions are variadic; on x86_64 and aarch64 their one further argument comes in the same
@@ -70,11 +67,11 @@ DOOR(int, ioctl, (int fd, unsigned long request, long argument))
 
 void write_fell_short(int fd, ssize_t result)
 {
-    if (fd < 0 || fd > 2 || (result < 0 && errno != EAGAIN))
+    /* Inert: a filter may kill for the call below. */
+    if (fd < 0 || fd > 2 || (result < 0 && errno != EAGAIN) || !life_active())
         return;
     uint32_t bit = 1U << fd;
-    if (atomic_load_explicit(&life->made_nonblocking[0], memory_order_relaxed) & bit ||
-        atomic_load_explicit(&life->refused, memory_order_relaxed) & bit)
+    if (own_streams_is_own(fd) || atomic_load_explicit(&life->refused, memory_order_relaxed) & bit)
         return;
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
     if (flags < 0 || !(flags & O_NONBLOCK))

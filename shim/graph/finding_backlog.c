@@ -142,6 +142,8 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     struct wait_edge edge = {reader->process, REASON_SPACE, search.fd, reader->fd, reader->key};
     const struct wait_thread *away = link_holder_thread(graph, reader->process);
     finding->kind = FINDING_BACKLOG;
+    finding->likely = true; /* some ask for room without need (Rust's tokio, nginx), and memory is
+                             * used for much */
     finding->away_epoll = -1;
     finding->count = 1;
     link_start(graph, thread, writer);

@@ -316,7 +316,7 @@ static void backlog_words(const struct wait_graph *graph, const struct wait_find
 {
     const struct chain_link *writer = &finding->chain[0];
     finding_process_words(text, writer->name, writer->pid);
-    text_string(text, " goes on and keeps in memory what its ");
+    text_string(text, " goes on, and probably keeps in memory what its ");
     finding_end_words(text, writer->own_fd);
     text_string(text, " does not take: ");
     finding_object_words(text, writer);
@@ -347,7 +347,8 @@ static void shared_words(const struct wait_finding *finding, struct text_buffer 
     finding_process_words(text, writer->for_name, writer->for_pid);
     text_string(text, ", which shares it (its ");
     finding_end_words(text, writer->peer_fd);
-    text_string(text, finding->likely ? "), probably did" : "), did");
+    text_string(text,
+                finding->likely ? "), probably did" : "), makes its own streams so, as Node does");
 }
 
 void finding_words(const struct wait_graph *graph, const struct wait_finding *finding,

@@ -30,10 +30,7 @@ enum {
     UNREPORTED_REFUSED = 4,  /* the kernel made no thread */
 };
 
-enum {
-    PAIRS_REMEMBERED = 8,
-    DESCRIPTORS_NOTED = 256, /* those below: whether the program made them non-blocking */
-};
+enum { PAIRS_REMEMBERED = 8 };
 
 struct life {
     _Atomic int32_t pid;
@@ -56,9 +53,7 @@ struct life {
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
     _Atomic uint32_t refused;       /* bits of fds 0 to 2: a write failed by a foreign O_NONBLOCK */
     _Atomic uint32_t refusals_seen; /* those of them that watch/refused_writes.h has judged */
-    _Atomic uint64_t
-        made_nonblocking[DESCRIPTORS_NOTED / 64]; /* bitmap: doors/nonblocking_doors.h */
-    _Atomic uint64_t slots_used[];                /* bitmap, SLOT_LIMIT bits */
+    _Atomic uint64_t slots_used[];  /* bitmap, SLOT_LIMIT bits */
 };
 
 /* Never NULL; before the constructor it is a static one that no process has begun. */

@@ -7,6 +7,7 @@
 
 #include "graph/finding.h"
 #include "process/life.h"
+#include "process/own_streams.h"
 #include "report/reporter.h"
 #include "watch/graph_memory.h"
 
@@ -18,10 +19,8 @@ static bool set_it_itself(int pid, int fd)
     struct fd_description stream, other;
     if (fd_describe(pid, fd, &stream) < 0)
         return true;
-    for (int at = 0; at < DESCRIPTORS_NOTED; at++) {
-        uint64_t word =
-            atomic_load_explicit(&life->made_nonblocking[at / 64], memory_order_relaxed);
-        if (word >> (at % 64) & 1 && fd_describe(pid, at, &other) == 0 &&
+    for (int at = 0; at < OWN_STREAMS_LIMIT; at++) {
+        if (own_streams_is_own(at) && fd_describe(pid, at, &other) == 0 &&
             object_key_equal(stream.key, other.key))
             return true;
     }

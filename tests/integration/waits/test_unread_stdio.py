@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import read_text, wait_until  # noqa: E402
+from pipeshim_case import Run, read_text, victim, wait_until  # noqa: E402
 from waits_case import SIDES, WaitsCase, thread_count  # noqa: E402
 
 NODE = shutil.which("node")
@@ -27,8 +27,8 @@ first.stdin.write(b"go")
 first.stdin.flush()
 while "readline" not in sys.argv[3] and not fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK:
     os.sched_yield()
-second = subprocess.Popen([sys.executable, "-c", sys.argv[5], sys.argv[6]], stdout=writing,
-                          env=environment())
+program = [sys.executable, "-c", sys.argv[5]] if "import" in sys.argv[5] else [sys.argv[5]]
+second = subprocess.Popen([*program, sys.argv[6]], stdout=writing, env=environment())
 if sys.argv[4] != "keep":
     os.close(writing)
 status = second.wait()
@@ -95,8 +95,8 @@ ENDLESS = 1 << 30
 
 
 class NonBlockingShared(WaitsCase):
-    def shared(self, first, how, reads="away"):
-        run = self.begin("child", SHARED, *first, reads, WRITER, how)
+    def shared(self, first, how, reads="away", writer=WRITER):
+        run = self.begin("child", SHARED, *first, reads, writer, how)
         run.process.wait(60)
         return run
 
@@ -114,7 +114,7 @@ class NonBlockingShared(WaitsCase):
         self.assertEqual(node["comm"], "node")
         self.assertEqual(event["certainty"], "proven")
         self.assertRegex(event["words"], r"refused a write to stdout.*node \(%d\), which shares it "
-                         r"\(its stdout\), did" % node["pid"])
+                         r"\(its stdout\), makes its own streams so, as Node does" % node["pid"])
         self.assertIn(">/dev/stdout", event["advice"])
         self.assertNotIn("rescue", event)
 
@@ -143,6 +143,34 @@ class NonBlockingShared(WaitsCase):
     def test_a_signal_cuts_it_short(self):
         run = self.shared(("/usr/bin/python3", "-c", QUIET_SIBLING), "interrupted")
         self.assertEqual(run.events("finding"), [])
+
+    def test_a_vfork_child_that_had_another(self):
+        """It has its parent's memory, not its parent's descriptors."""
+        self.assert_told(self.shared(("/usr/bin/python3", "-c", PYTHON_SIBLING), "vfork",
+                                     writer=victim("shared_stdio")))
+
+    def test_in_strict_mode(self):
+        """No call of ours then, whatever is refused."""
+        run = self.shared(("/usr/bin/python3", "-c", PYTHON_SIBLING), "strict",
+                          writer=victim("shared_stdio"))
+        self.assertEqual(run.process.returncode, 0)
+
+    def nonblocking_stdout(self, how, **settings):
+        """Events and status of a C program, which begins late, on a pipe that this test has made
+        non-blocking."""
+        folder = self.temporary_folder()
+        run = Run(folder, [victim("shared_stdio"), how], settings={"PIPESHIM_SUMMARY": "on", **settings})
+        self.addCleanup(run.close)
+        status = run.process.wait(60)
+        return [e for e in run.events() if e["event"] == "finding"], status
+
+    def test_a_flag_of_the_very_start(self):
+        """Set before the first call that may block, with which the library begins."""
+        self.assertEqual(self.nonblocking_stdout("early"), ([], 0))
+
+    def test_a_stream_of_its_own(self):
+        """Made non-blocking when it was opened, and put in the place of the one it was given."""
+        self.assertEqual(self.nonblocking_stdout("replaced"), ([], 0))
 
     @unittest.skipUnless(NODE, "no node here")
     def test_nobody_is_refused(self):
