@@ -11,16 +11,7 @@
 #include "doors/real.h"
 #include "process/life.h"
 #include "process/own_streams.h"
-#include "watch/child.h"
 #include "watch/thread.h"
-
-/* A forked child begins first, for it forgets what its parent did. */
-static void note_flag(int fd, bool set)
-{
-    if (life_active())
-        life_begin();
-    own_streams_note(fd, set);
-}
 
 /* Both functions are variadic; on x86_64 and aarch64 their one further argument comes in the same
  * register as a named one, and a caller that passes none leaves whatever is in it, unused. */
@@ -28,7 +19,7 @@ static int change_flags(int (*real)(int, int, long), int fd, long flags)
 {
     int result = real(fd, F_SETFL, flags);
     if (result == 0)
-        note_flag(fd, (flags & O_NONBLOCK) != 0);
+        own_streams_note(fd, (flags & O_NONBLOCK) != 0);
     return result;
 }
 
@@ -53,7 +44,7 @@ static int change_by_ioctl(int fd, unsigned long request, long argument)
 {
     int result = real_ioctl(fd, request, argument);
     if (result == 0)
-        note_flag(fd, *(const int *)argument != 0);
+        own_streams_note(fd, *(const int *)argument != 0);
     return result;
 }
 

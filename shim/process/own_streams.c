@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* child: kept, the same program did it */
 static _Atomic uint64_t nonblocking[OWN_STREAMS_LIMIT / 64];
 static _Atomic uint32_t replaced; /* bits of fds 0 to 2 */
 
@@ -31,11 +32,4 @@ bool own_streams_is_own(int fd)
     bool another = fd <= 2 && (atomic_load_explicit(&replaced, memory_order_relaxed) >> fd & 1);
     return another ||
            (atomic_load_explicit(&nonblocking[fd / 64], memory_order_relaxed) >> (fd % 64) & 1);
-}
-
-void own_streams_begin_in_child(void)
-{
-    for (unsigned i = 0; i < OWN_STREAMS_LIMIT / 64; i++)
-        atomic_store_explicit(&nonblocking[i], 0, memory_order_relaxed);
-    atomic_store_explicit(&replaced, 0, memory_order_relaxed);
 }

@@ -5,7 +5,7 @@
  * an inherited stream, another process has done.
  *
  * Not in `struct life`: a program may set a flag with its very first call, long before the library
- * begins (watch/late_start.h).
+ * begins (watch/late_start.h), and a forked child is the same program with the same streams.
  */
 #ifndef PIPESHIM_PROCESS_OWN_STREAMS_H
 #define PIPESHIM_PROCESS_OWN_STREAMS_H
@@ -22,9 +22,6 @@ void own_streams_replaced(unsigned first, unsigned last);
 
 /* True if `fd` is non-blocking by this program's doing, or a stream of its own. */
 bool own_streams_is_own(int fd);
-
-/* A forked child, which inherits the streams and not the deeds. */
-void own_streams_begin_in_child(void);
 
 /* Runs on: any. AS-safe: yes. Blocks: no. */
 #endif

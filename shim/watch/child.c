@@ -7,7 +7,6 @@
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
 #include "process/life.h"
-#include "process/own_streams.h"
 #include "report/reporter.h"
 #include "watch/action.h"
 #include "watch/action_drain.h"
@@ -34,8 +33,6 @@ static void report_there(void *unused)
 /* A forked child: all of `life` and of the slots was wiped, what is in other memory was not. */
 static void begin_in_child(void)
 {
-    /* process */
-    own_streams_begin_in_child();
     /* drain */
     drain_begin_in_child();
     /* watch: what only the watchdog uses was left as it was in the middle of a scan */
