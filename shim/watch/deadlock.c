@@ -28,7 +28,8 @@ enum {
 /* The sampler comes round more often than that. */
 #define HELD_UNSEEN_NS ((uint64_t)5 * NS_PER_S)
 
-static struct wait_graph *graph;            /* child: scratch, each look begins with it */
+static struct graph_memory memory;          /* child: kept, it is a mapping */
+static struct wait_graph *graph;            /* child: scratch, each scan begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
 static struct wait_finding before;          /* child: kept, it counts only with have_before */
 static bool have_before;
@@ -213,7 +214,7 @@ static uint64_t act_when_due(uint64_t now)
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
     due = due > act_not_before ? due : act_not_before;
-    if (now < due || !(graph = graph_memory_begin()))
+    if (now < due || !(graph = graph_memory_begin(&memory)))
         return due;
     unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
     for (unsigned i = 0; i < count && to_act; i++)
@@ -262,7 +263,7 @@ static bool is_confirmed(struct wait_finding *finding)
 /* One scan of all processes. A suspicion is kept for the scan that confirms it. */
 static void scan(uint64_t now)
 {
-    graph = graph_memory_begin();
+    graph = graph_memory_begin(&memory);
     struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
     if (finding && is_reported(identity(finding)))
         finding = NULL;
@@ -284,7 +285,7 @@ static void scan(uint64_t now)
 static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    graph = graph_memory_begin();
+    graph = graph_memory_begin(&memory);
     if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
@@ -319,7 +320,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
-    if (!graph_memory_begin())
+    if (!graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
     uint64_t next = scan_stuck_write(now, stuck);
     if (now >= confirm_at)

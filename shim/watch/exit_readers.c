@@ -2,15 +2,13 @@
 #include "watch/exit_readers.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/raw_syscall.h"
 #include "drain/finish.h"
 #include "drain/stream.h"
 #include "graph/wait_graph.h"
 #include "process/life.h"
-#include "watch/context.h"
+#include "watch/graph_memory.h"
 
 enum {
     /* The first two scans come soon after each other, the others are for one that comes back. */
@@ -31,34 +29,22 @@ struct sighting {
 };
 static bool naps; /* a reader waits for us as far as its naps can tell; child: scratch */
 
-static void *memory;                            /* the graph's; child: kept, it is a mapping */
-static struct wait_graph graph;                 /* child: scratch */
+static struct graph_memory memory;              /* child: kept, it is a mapping */
+static struct wait_graph *graph;                /* child: scratch */
 static struct sighting sightings[STREAM_LIMIT]; /* child: scratch */
 static uint64_t wait_seen;                      /* finish_wait.since_ns; child: scratch */
 static uint64_t next_scan;                      /* child: scratch */
 
-static bool have_memory(void)
-{
-    if (memory)
-        return true;
-    long made = raw_syscall(SYS_mmap, 0, WAIT_GRAPH_MEMORY, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
-    memory = (void *)made;
-    return true;
-}
-
 /* Does `process` wait for our end, or for that of one that does? */
 static bool awaits(uint32_t process, uint32_t us, unsigned depth)
 {
-    const struct wait_process *at = &graph.processes[process];
+    const struct wait_process *at = &graph->processes[process];
     if (process == us)
         return true;
     for (uint32_t t = 0; depth > 0 && at->loaded && t < at->thread_count; t++) {
-        const struct wait_thread *thread = &graph.threads[at->first_thread + t];
+        const struct wait_thread *thread = &graph->threads[at->first_thread + t];
         for (uint32_t e = 0; e < thread->edge_count; e++) {
-            const struct wait_edge *edge = &graph.edges[thread->first_edge + e];
+            const struct wait_edge *edge = &graph->edges[thread->first_edge + e];
             bool for_end = edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL;
             if (for_end && edge->process != process && awaits(edge->process, us, depth - 1))
                 return true;
@@ -70,12 +56,12 @@ static bool awaits(uint32_t process, uint32_t us, unsigned depth)
 /* Our parent, all of whose threads sleep, one of them for moments: to ask whether we have ended? */
 static bool naps_for_us(uint32_t process, uint32_t us, struct sighting *sighting)
 {
-    const struct wait_process *at = &graph.processes[process];
+    const struct wait_process *at = &graph->processes[process];
     bool found = false;
-    if (at->pid != graph.processes[us].parent || atomic_load(&finish_wait.limit_ns) == UINT64_MAX)
+    if (at->pid != graph->processes[us].parent || atomic_load(&finish_wait.limit_ns) == UINT64_MAX)
         return false;
     for (uint32_t t = 0; t < at->thread_count; t++) {
-        const struct wait_thread *thread = &graph.threads[at->first_thread + t];
+        const struct wait_thread *thread = &graph->threads[at->first_thread + t];
         if (thread->wait.state != 'S')
             return false;
         found |= thread->wait.kind == WAIT_SLEEP;
@@ -89,10 +75,10 @@ static enum exit_reader scan_holder(const struct wait_holder *holder, uint32_t u
                                     struct sighting *sighting)
 {
     int away_epoll;
-    uint32_t reader = wait_graph_load(&graph, graph.processes[holder->process].pid);
-    if (reader == NO_INDEX || !graph.processes[reader].readable)
+    uint32_t reader = wait_graph_load(graph, graph->processes[holder->process].pid);
+    if (reader == NO_INDEX || !graph->processes[reader].readable)
         return EXIT_READER_AWAY;
-    if (wait_graph_listens(&graph, reader, holder->key, &away_epoll))
+    if (wait_graph_listens(graph, reader, holder->key, &away_epoll))
         return EXIT_READER_READS;
     /* Its loop, which is at something else now, will come to it. */
     if (away_epoll >= 0)
@@ -121,13 +107,13 @@ static enum exit_reader scan_readers(struct stream *stream, uint32_t us, struct 
     int64_t unread;
     int pid;
     if (us == NO_INDEX || !describe(stream, &fd, &pid) ||
-        !wait_graph_other_end(&graph, pid, &fd, WAIT_FOR_SPACE, &end, &unread))
+        !wait_graph_other_end(graph, pid, &fd, WAIT_FOR_SPACE, &end, &unread))
         return EXIT_READER_UNKNOWN;
     uint32_t count;
-    uint32_t first = wait_graph_holders(&graph, end.key, &count);
+    uint32_t first = wait_graph_holders(graph, end.key, &count);
     enum exit_reader found = EXIT_READER_UNKNOWN;
     for (uint32_t i = first; i < first + count; i++) {
-        struct wait_holder holder = graph.holders[i];
+        struct wait_holder holder = graph->holders[i];
         if (!(holder.access & end.access) || holder.process == us)
             continue;
         enum exit_reader reader = scan_holder(&holder, us, sighting);
@@ -158,10 +144,9 @@ static void scan_stream(struct stream *stream, struct sighting *sighting, uint32
 
 static void scan(bool first)
 {
-    wait_graph_init(&graph, memory, WAIT_GRAPH_MEMORY, context_permitted_access());
-    if (wait_graph_scan(&graph) != 0 || graph.incomplete)
+    if (wait_graph_scan(graph) != 0 || graph->incomplete)
         return;
-    uint32_t us = wait_graph_load(&graph, atomic_load(&life->pid));
+    uint32_t us = wait_graph_load(graph, atomic_load(&life->pid));
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
         if (!stream_is_sent(&drain_state->streams[i]))
@@ -176,7 +161,8 @@ uint64_t exit_readers_scan(uint64_t now)
     bool first = since != wait_seen;
     if (!first && now < next_scan)
         return next_scan;
-    if (!have_memory())
+    graph = graph_memory_begin(&memory);
+    if (!graph)
         return UINT64_MAX;
     scan(first);
     wait_seen = since;

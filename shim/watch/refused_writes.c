@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "watch/graph_memory.h"
 
+static struct graph_memory memory;  /* child: kept, it is a mapping */
 static struct wait_finding finding; /* child: scratch */
 
 /* The flag was set here after all, by way of another descriptor of the same stream. */
@@ -32,7 +33,7 @@ static bool find(struct wait_graph *graph, int pid, int fd, bool at_exit)
     if (wait_graph_scan_relatives(graph, pid) == 0 &&
         finding_nonblocking_shared(graph, pid, fd, &finding) && (finding.count > 1 || at_exit))
         return true;
-    return !at_exit && (graph = graph_memory_begin()) && wait_graph_scan(graph) == 0 &&
+    return !at_exit && (graph = graph_memory_begin(&memory)) && wait_graph_scan(graph) == 0 &&
            finding_nonblocking_shared(graph, pid, fd, &finding);
 }
 
@@ -41,7 +42,7 @@ static void judge(int fd, bool at_exit)
     int pid = atomic_load(&life->pid);
     struct wait_graph *graph;
     if (process_runtime(pid) != RUNTIME_NODE && !set_it_itself(pid, fd) &&
-        (graph = graph_memory_begin()) && find(graph, pid, fd, at_exit))
+        (graph = graph_memory_begin(&memory)) && find(graph, pid, fd, at_exit))
         report_finding(&finding, NULL, 0, 0);
 }
 
@@ -63,5 +64,6 @@ void refused_writes_scan(void)
 
 void refused_writes_finish(void)
 {
-    scan(true);
+    if (atomic_load(&life->watchdog_tid) == 0) /* else it may be in the midst of this */
+        scan(true);
 }
