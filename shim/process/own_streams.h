@@ -15,7 +15,7 @@
 enum { OWN_STREAMS_LIMIT = 256 }; /* descriptors below it are noted */
 
 /* The program has set O_NONBLOCK on `fd`, or cleared it. */
-void own_streams_note(int fd, bool nonblocking);
+void own_streams_note(int fd, bool set);
 
 /* The descriptors [first, last] are no longer those that they were. Costs nothing above 2. */
 void own_streams_replaced(unsigned first, unsigned last);

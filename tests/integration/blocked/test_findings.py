@@ -4,6 +4,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import unittest
 
@@ -117,6 +118,23 @@ class Findings(PipeshimCase):
 
     def test_a_reader_that_sleeps_is_told_each_time(self):
         self.assertGreaterEqual(self.times_told("time.sleep"), 7)
+
+    def test_a_pipe_that_gets_another_reader(self):
+        """Who was found to hold its other end a moment ago may have passed it on."""
+        run = self.start(PYTHON, "-c", "import os\nfor _ in range(2): os.write(1, bytes(65537))")
+        first = run.wait_for("blocked")[0]
+        self.assertEqual([peer["pid"] for peer in first["pipe"]["peers"]], [os.getpid()])
+        waits, goes_on = os.pipe()
+        other = subprocess.Popen([PYTHON, "-c", "import os; os.read(0, 65536); os.read(%d, 1)\n"
+                                  "while os.read(0, 65536): pass" % waits],
+                                 stdin=run.readers[0], pass_fds=(waits,))
+        os.close(waits)
+        os.close(run.readers[0])
+        run.readers[0] = os.open("/dev/null", os.O_RDONLY)
+        second = run.wait_for("blocked", 2)[1]
+        self.assertEqual([peer["pid"] for peer in second["pipe"]["peers"]], [other.pid])
+        os.close(goes_on)
+        self.assertEqual((other.wait(60), run.process.wait(60)), (0, 0))
 
     def test_from_where_on(self):
         early = self.dribble(100, 0.02, 400, PIPESHIM_FILL_WARN="10%")
