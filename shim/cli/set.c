@@ -27,7 +27,7 @@
 static const char name[] = "set";
 
 enum { DONE = 0, REFUSED = 1, ERROR = 3 };
-/* The watchdog looks once a second at least; a machine may be busy. */
+/* The watchdog looks once in two seconds at least; a machine may be busy. */
 enum { PATIENCE_MS = 5000, LOOK_EVERY_MS = 10 };
 
 static int print_help(void)

@@ -116,6 +116,7 @@ static struct {
     bool unreadable;
     bool others; /* at the last proof, a thread of the program was alive */
     uint64_t good_until;
+    uint64_t proven_at; /* 0: not yet */
 } proof;
 
 static bool is_alive(const struct rights *rights)
@@ -167,6 +168,7 @@ void rights_begin(void)
     proof.lost = false;
     proof.unreadable = false;
     proof.good_until = 0;
+    proof.proven_at = 0;
     proof.own_tid = own_tid_in_proc();
 }
 
@@ -199,5 +201,16 @@ bool rights_hold(void)
     uint64_t end = clock_monotonic_ns();
     uint64_t good_for = (end - begin) * GOOD_FOR;
     proof.good_until = end + (good_for < GOOD_FOR_NS ? good_for : GOOD_FOR_NS);
+    proof.proven_at = end;
+    return true;
+}
+
+bool rights_stand(uint64_t now)
+{
+    enum { STANDS_FOR_NS = 500 * NS_PER_MS };
+    if (proof.lost || atomic_load(&life->stop))
+        return false;
+    if (now < atomic_load(&life->doubted_until) || now - proof.proven_at >= STANDS_FOR_NS)
+        return rights_hold();
     return true;
 }

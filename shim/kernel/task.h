@@ -50,6 +50,9 @@ void task_name(int tid, char *name, size_t capacity);
 /* The status (0 to 255) with which the first thread of this process left, once it has. */
 int task_first_exit_status(void);
 
+/* How many threads the process has; 0: not known. Opens nothing. */
+unsigned task_count(void);
+
 /* Calls `visit` for each thread of the process, until it returns false. */
 void task_for_each(bool (*visit)(int tid, void *context), void *context);
 

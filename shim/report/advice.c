@@ -93,6 +93,6 @@ const char *event_advice(const struct incident *incident)
 
 const char *event_advice_filling(void)
 {
-    return "the process at the other end holds the pipe and does not read it: let it read in "
-           "parallel with whatever else it does";
+    return "the process at the other end does not read the pipe, or not fast enough: let it read "
+           "in parallel with whatever else it does";
 }

@@ -30,7 +30,7 @@ void event_text_filling(struct text_buffer *text, const struct event *event)
     text_signed(text, pipe->used);
     text_string(text, " of ");
     text_signed(text, pipe->capacity);
-    text_string(text, " bytes and is not read: full in ");
+    text_string(text, " bytes and fills faster than it is read: full in ");
     text_milliseconds(text, (uint64_t)forecast->full_in_ms * 1000);
     text_string(text, " s at ");
     text_signed(text, forecast->bytes_per_s);

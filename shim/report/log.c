@@ -263,6 +263,11 @@ static void flush(bool own_fd_table, bool last)
         write_queue_now(own_fd_table);
 }
 
+bool log_urges(void)
+{
+    return (log_queue_size() > 0 && !keeps) || log_writer_is_out();
+}
+
 void log_flush(bool own_fd_table)
 {
     enum { AGAIN_NS = 100 * NS_PER_MS }; /* a full disk, a reader that does not read */

@@ -61,6 +61,9 @@ bool log_keep(const char *record, size_t size, bool own_fd_table);
 bool log_keeps(void);
 void log_release(bool own_fd_table);
 
+/* True while something waits to go out, or a writer is at work: log_flush() is to be called. */
+bool log_urges(void);
+
 /* Tries again what waits. Cheap when nothing does. On the watchdog, or at the exit. */
 void log_flush(bool own_fd_table);
 

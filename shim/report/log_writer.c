@@ -134,6 +134,11 @@ void log_writer_reap(void)
     to_close = -1;
 }
 
+bool log_writer_is_out(void)
+{
+    return to_reap != 0;
+}
+
 /* True when the last writer is no more: its stack is free. It needs no file system for that. */
 static bool is_gone(uint64_t deadline)
 {

@@ -30,6 +30,9 @@ bool log_writer_start(const struct program_fd *fd, bool own_fd_table);
  * that gets no CPU is no hung file system: it is waited for longer, two seconds. */
 bool log_writer_wait(uint64_t deadline_ns);
 
+/* True from its start until it has been waited for. */
+bool log_writer_is_out(void);
+
 /* Why the file could not be opened by a writer that is gone: an error of report/log_path.h, 0: it
  * could. */
 long log_writer_error(void);

@@ -15,7 +15,7 @@
 #include "report/status_page.h"
 #include "report/suppress.h"
 
-enum { COMPLAINTS_LIMIT = 8192 };
+enum { COMPLAINTS_LIMIT = 8192, PAGE_EVERY_MS = 250 };
 
 static struct settings *config; /* child: constant */
 static bool name_is_open;       /* report_prepare() must ask for the name; child: constant */
@@ -175,18 +175,27 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
         status_page_drains(drains, sources->drains(drains, STATUS_DRAINS));
 }
 
-void report_periodic(bool has_loops)
+uint64_t report_periodic(uint64_t now, bool has_loops)
 {
-    uint64_t watchdog_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    static uint64_t page_due; /* child: kept, its page is begun anew by its own */
+    bool urges = log_urges();
+    bool refreshes = now >= page_due || status_page_pid() != atomic_load(&life->pid);
+    uint64_t next = urges ? now + NS_PER_S : UINT64_MAX;
+    if (!urges && !refreshes)
+        return next;
     /* Nothing is lost if another thread is at it: there is a next time. */
-    if (!rights_hold() || !recorder_lock_within(0))
-        return;
-    refresh_page(has_loops, watchdog_cpu_ns);
+    if (((urges || log_keeps()) && !rights_hold()) || !recorder_lock_within(0))
+        return next;
+    if (refreshes) {
+        refresh_page(has_loops, clock_read_ns(CLOCK_THREAD_CPUTIME_ID));
+        page_due = now + PAGE_EVERY_MS * (uint64_t)NS_PER_MS;
+    }
     if (log_keeps() && is_worth_a_file(has_loops))
         log_release(true);
     else
         log_flush(true);
     recorder_unlock();
+    return next;
 }
 
 static bool summary_is_wanted(void)

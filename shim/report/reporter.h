@@ -113,9 +113,10 @@ void report_drain_spool(const struct drain_spool_facts *facts);
  * that is known is worth a file (see report_start()). */
 void report_notice(void);
 
-/* On the watchdog thread, at each scan: notes its own CPU time, and tries again what the log has
- * not taken yet. `has_loops`: the program has an event loop. Cheap. */
-void report_periodic(bool has_loops);
+/* On the watchdog thread, at each scan, at `now` (CLOCK_MONOTONIC, ns): tries again what the log
+ * has not taken yet, and renews the page four times a second. `has_loops`: the program has an event
+ * loop. Returns when to call again at the latest. No system call when there is nothing to do. */
+uint64_t report_periodic(uint64_t now, bool has_loops);
 
 /* At the exit: the `summary` event, as PIPESHIM_SUMMARY says, and whatever the log has not taken
  * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */

@@ -168,6 +168,8 @@ static uint64_t act_on_page(uint64_t now)
     next = action_due(since, now);
     if (now < next)
         return next;
+    if (!rights_hold())
+        return UINT64_MAX;
     uint64_t ref = oldest ? oldest->seq : page->lag_seq;
     int tid = oldest ? oldest->tid : page->lag_tid;
     if (is_traced(tid))
@@ -188,7 +190,7 @@ static uint64_t poll_action(uint64_t now)
         report_action("exec", command_ref, result, command_tid);
     if (result)
         command_ref = 0;
-    if (kill_at != 0 && now >= kill_at)
+    if (kill_at != 0 && now >= kill_at && rights_hold())
         raw_syscall(SYS_kill, own_pid(), SIGKILL);
     uint64_t next = may ? act_on_page(now) : UINT64_MAX;
     if (kill_at != 0 && kill_at < next)

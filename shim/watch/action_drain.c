@@ -14,6 +14,7 @@
 #include "drain/drain.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
@@ -254,7 +255,7 @@ uint64_t action_drain_poll(uint64_t now)
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < LIMIT; i++) {
         struct drained *of = &drained[i];
-        if (of->phase == FREE)
+        if (of->phase == FREE || !rights_hold())
             continue;
         look_at(of);
         uint64_t again = now + (of->phase == FREEING ? WHILE_GROWING_NS : WHILE_ON_NS);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
@@ -214,7 +215,7 @@ static uint64_t act_when_due(uint64_t now)
         return UINT64_MAX;
     uint64_t due = action_due(held_since, now);
     due = due > act_not_before ? due : act_not_before;
-    if (now < due || !(graph = graph_memory_begin(&memory)))
+    if (now < due || !rights_hold() || !(graph = graph_memory_begin(&memory)))
         return due;
     unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
     for (unsigned i = 0; i < count && to_act; i++)
@@ -320,7 +321,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
     bool due = now >= not_before && long_waits_due(now, &due_at);
     if (!stuck && !due && now < confirm_at)
         return due_at < confirm_at ? due_at : confirm_at;
-    if (!graph_memory_begin(&memory))
+    if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
     uint64_t next = scan_stuck_write(now, stuck);
     if (now >= confirm_at)

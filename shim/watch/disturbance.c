@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-/* The watchdog sleeps for a second at most: if it has not looked for so long it was stopped. */
+/* The watchdog sleeps for two seconds at most: if it has not looked for so long it was stopped. */
 enum { STOPPED_FOR_S = 3 };
 
 void disturbance_see(struct disturbance *of, uint64_t now, uint64_t monotonic_ns, uint64_t boot_ns)

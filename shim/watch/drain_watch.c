@@ -19,6 +19,7 @@
 #include "drain/unsent.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
@@ -333,7 +334,7 @@ unsigned drain_watch_drains(struct status_drain *out, unsigned limit)
 
 uint64_t drain_watch_scan(uint64_t now)
 {
-    if (!drain_enabled || !take_lock())
+    if (!drain_enabled || !rights_hold() || !take_lock())
         return UINT64_MAX;
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)

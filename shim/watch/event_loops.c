@@ -334,7 +334,7 @@ bool event_loop_is_left(struct event_loop *loop, const struct incident *incident
 
 bool event_loops_any(void)
 {
-    for (unsigned i = 0; i < LOOP_LIMIT; i++)
+    for (unsigned i = 0; i < atomic_load(&loops_bound); i++)
         if (loops[i].tid != 0)
             return true;
     return false;

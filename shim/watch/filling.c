@@ -7,21 +7,25 @@
 #include "kernel/fill_watch.h"
 #include "kernel/object_reader.h"
 #include "kernel/reader_waits.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/context.h"
 
-enum { COST_RATIO = 500 };
-#define BETWEEN_SCANS_NS ((uint64_t)100 * NS_PER_MS)
+enum { COST_RATIO = 1000 }; /* of each of the two */
 
 static struct fill_watch watch;
-static uint64_t next_scan;
+static uint64_t found_at; /* the last find; 0: none was made */
+static uint64_t
+    find_affordable;       /* not before: by its cost; child: kept, found_at says that it counts */
+static uint64_t next_look; /* not before */
+static uint32_t pairs;     /* made at the last find; child: kept, found_at says that it counts */
 
 void filling_begin(void)
 {
-    if (next_scan != 0)
+    if (found_at != 0)
         memset(&watch, 0, sizeof watch);
-    next_scan = 0;
+    found_at = next_look = 0;
 }
 
 static bool is_waited_for(const struct object_facts *facts)
@@ -34,7 +38,8 @@ static bool is_waited_for(const struct object_facts *facts)
     return false;
 }
 
-/* A pipe that is full already is left to the report of the write that blocks on it. */
+/* A pipe that is full already is left to the report of the write that blocks on it. Its facts are
+ * read once more: what has shrunk since the last look was read. */
 static bool report(void *context, const struct fill_history *pipe,
                    const struct fill_forecast *forecast)
 {
@@ -44,23 +49,64 @@ static bool report(void *context, const struct fill_history *pipe,
                            context_permitted_access() | ACCESS_PEERS, &facts) < 0 ||
         facts.pipe.full == 1)
         return true;
-    if (is_waited_for(&facts))
+    if (facts.pipe.used < pipe->last.used || is_waited_for(&facts))
         return false;
     report_filling(pipe->fd, &facts, forecast);
     return true;
 }
 
+/* Runs `part`, and says when it may run again by what it has cost. */
+static uint64_t paid(void (*part)(uint64_t now), uint64_t now)
+{
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    part(now);
+    return now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
+}
+
+static void find(uint64_t now)
+{
+    (void)now;
+    pairs = atomic_load(&life->pairs_made);
+    fill_watch_find(&watch, atomic_load(&life->pid));
+}
+
+static void look(uint64_t now)
+{
+    fill_watch_look(&watch, atomic_load(&life->pid), (unsigned)settings.number[SETTING_FILL_WARN],
+                    now, report, NULL);
+}
+
+/* Once a second, and sooner when the program makes pipes. */
+static bool find_is_due(uint64_t now)
+{
+    bool made = pairs != atomic_load(&life->pairs_made);
+    uint64_t pause = made ? NS_PER_S / 10 : NS_PER_S;
+    return found_at == 0 || (now >= found_at + pause && now >= find_affordable);
+}
+
+static bool is_suspected(void)
+{
+    for (unsigned i = 0; i < watch.count; i++)
+        if (watch.pipes[i].confirmations > 0 && !watch.pipes[i].warned)
+            return true;
+    return false;
+}
+
 uint64_t filling_scan(uint64_t now, bool activity)
 {
-    unsigned percent = (unsigned)settings.number[SETTING_FILL_WARN];
-    if (!activity || percent == 0 || !(context_permitted_access() & ACCESS_BORROW))
+    if ((!activity && !is_suspected()) || settings.number[SETTING_FILL_WARN] == 0 ||
+        !(context_permitted_access() & ACCESS_BORROW))
         return UINT64_MAX;
-    if (now < next_scan)
-        return next_scan;
-    next_scan = now; /* not 0: from here on there is something to forget */
-    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    fill_watch_scan(&watch, atomic_load(&life->pid), percent, now, report, NULL);
-    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
-    next_scan = now + (cost > BETWEEN_SCANS_NS ? cost : BETWEEN_SCANS_NS);
-    return next_scan;
+    bool finds = find_is_due(now);
+    if ((!finds && now < next_look) || !rights_hold())
+        return next_look;
+    if (finds) {
+        found_at = now;
+        find_affordable = paid(find, now);
+    }
+    uint64_t affordable = paid(look, now);
+    uint64_t wanted = fill_watch_next(&watch);
+    /* A suspicion is soon settled: by looks that are no further apart than they should be. */
+    next_look = affordable > wanted && !is_suspected() ? affordable : wanted;
+    return next_look; /* for a find alone nobody is woken: it is made at the next scan */
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "kernel/call_table.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
@@ -14,6 +15,7 @@
 #include "watch/judge.h"
 #include "watch/kernel_wait.h"
 #include "watch/lag_account.h"
+#include "watch/proof.h"
 #include "watch/python_frames.h"
 #include "watch/thread_stack.h"
 #include "watch/wait_object.h"
@@ -115,7 +117,7 @@ static bool is_in_own_wait(const struct event_loop *loop, const struct memory_re
     struct task_call unknown = {.status = TASK_RUNNING};
     if (event_loop_own_wait(loop, &observed->record, &unknown, memory))
         return true;
-    observed->call = task_read_call(loop->tid);
+    observed->call = watched_call(loop->tid);
     return event_loop_own_wait(loop, &observed->record, &observed->call, memory);
 }
 
@@ -372,7 +374,7 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
 {
     struct lag *lag = lag_of(loop);
     lag->confirmed = true;
-    observed->call = task_read_call(loop->tid);
+    observed->call = watched_call(loop->tid);
     if (observed->call.status == TASK_GONE) {
         end_with_thread(loop, now);
         return;
@@ -405,7 +407,7 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
 static bool is_ready_only(struct event_loop *loop, struct observation *observed)
 {
     if (observed->call.status != TASK_IN_CALL)
-        observed->call = task_read_call(loop->tid);
+        observed->call = watched_call(loop->tid);
     bool before = lag_of(loop)->ready_sequence == observed->record.sequence;
     bool now = observed->call.status == TASK_RUNNING;
     lag_of(loop)->ready_sequence = now ? observed->record.sequence : 0;
@@ -429,6 +431,10 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
         end_lag(loop, now);
     if (waits) {
         here.lagging = lag->ready_sequence != 0;
+        here.again = UINT64_MAX;
+        return here;
+    }
+    if (!rights_hold()) { /* it ends at the next scan */
         here.again = UINT64_MAX;
         return here;
     }

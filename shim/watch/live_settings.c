@@ -6,6 +6,7 @@
 
 #include "config/change.h"
 #include "facts/mailbox.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/context.h"
@@ -117,7 +118,7 @@ void live_settings_look(void)
     struct text_buffer answer;
     uint64_t request;
     effects->look();
-    if (!take_request(&request))
+    if (!take_request(&request) || !rights_hold())
         return;
     text_init(&answer, mailbox->answer, sizeof mailbox->answer);
     mailbox->accepted = change_all(&answer);

@@ -11,7 +11,8 @@ enum {
     WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the scans of these */
     FIRST_SCAN_MS = 500,
     LONGEST_PAUSE_MS = 60 * 1000,
-    /* An entry that no scan of the sampler has seen for so long is of a thread that went on. */
+    /* An entry that the last scan of the sampler has not seen, and none for so long, is of a thread
+     * that went on. */
     FORGET_MS = 2500,
 };
 
@@ -28,7 +29,8 @@ struct long_wait {
 };
 
 static struct long_wait waits[WAIT_LIMIT];
-static unsigned bound; /* entries from here on have never been used */
+static uint64_t all_seen_ns; /* the sampler's last scan; child: kept, only its entries count */
+static unsigned bound;       /* entries from here on have never been used */
 
 void long_waits_begin(void)
 {
@@ -105,6 +107,11 @@ void long_waits_see(int tid, const struct task_call *call, uint64_t now)
     wait->seen_ns = now;
 }
 
+void long_waits_all_seen(uint64_t now)
+{
+    all_seen_ns = now;
+}
+
 static bool take_due(struct schedule *schedule, uint64_t now, uint64_t *next)
 {
     bool due = now >= schedule->due_ns;
@@ -124,7 +131,8 @@ bool long_waits_due(uint64_t now, uint64_t *next)
     *next = UINT64_MAX;
     for (unsigned i = 0; i < bound; i++) {
         struct long_wait *wait = &waits[i];
-        if (wait->tid != 0 && now - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
+        if (wait->tid != 0 && wait->seen_ns < all_seen_ns &&
+            now - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
             wait->tid = 0;
         if (wait->tid == 0)
             continue;

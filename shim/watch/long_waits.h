@@ -24,6 +24,10 @@ void long_waits_begin(void);
  * is a call of interest, else nothing. */
 void long_waits_see(int tid, const struct task_call *call, uint64_t now);
 
+/* All threads were looked at, at `now`: a wait that was not seen then is over. Where nothing has
+ * run since there is no such look, and each wait goes on. */
+void long_waits_all_seen(uint64_t now);
+
 /* Is a scan due at `now`? If so the waits that were due are counted as looked at. `*next`: when the
  * next one will be due if nothing changes; UINT64_MAX when nobody waits. */
 bool long_waits_due(uint64_t now, uint64_t *next);

@@ -31,6 +31,10 @@ struct slot_record {
     struct saved_registers registers;
 };
 
+/* What the kernel says that the thread does; TASK_RUNNING, which nothing is concluded from, when
+ * the watchdog may not ask (kernel/rights.h). */
+struct task_call watched_call(int tid);
+
 /* Copies what the slot says; false when it changed meanwhile or the thread is in no call. */
 bool slot_copy(const struct slot *slot, struct slot_record *record);
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "graph/finding.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "process/own_streams.h"
 #include "report/reporter.h"
@@ -50,7 +51,7 @@ static void scan(bool at_exit)
 {
     uint32_t fresh = atomic_load(&life->refused) & ~atomic_load(&life->refusals_seen);
     for (int fd = 0; fresh >> fd != 0; fd++) {
-        if (!(fresh >> fd & 1))
+        if (!(fresh >> fd & 1) || !rights_hold())
             continue;
         atomic_fetch_or(&life->refusals_seen, 1U << fd);
         judge(fd, at_exit);

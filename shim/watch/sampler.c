@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "kernel/call_table.h"
+#include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
 #include "slots/slot.h"
@@ -15,12 +16,15 @@
 #include "watch/long_waits.h"
 #include "watch/proof.h"
 
+#define LONGEST_INTERVAL_NS (2 * (uint64_t)NS_PER_S)
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
-    COST_RATIO = 500,     /* at most this fraction of the time goes into looking */
+    COST_RATIO = 1000,    /* at most this fraction of the time goes into looking */
     /* Of CPU since the last scan, the watchdog's own included: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
+    /* Of CPU: less is the error of a measurement, and no thread's sleep and waking. */
+    NOTHING_RAN_NS = 2 * NS_PER_US,
     STACK_NEAR = 64 * 1024,
 };
 
@@ -39,10 +43,14 @@ static bool table_used;      /* something was entered since the table was cleare
 static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
 static uint64_t process_time; /* CPU time of the process at the last scan */
+static uint64_t others_time;  /* the same without the watchdog's */
+static bool seen_running;     /* a thread was on a CPU, or on its way, at the last scan */
 static unsigned tracked_count;
 /* child: scratch */
 static uint64_t explaining_ns; /* CPU time of this scan that went into reports, which are rare */
-static bool reported_writes;   /* a write is stuck now: locks are worth a scan */
+static uint64_t cost;        /* how long the next scan must keep away from this one for its cost */
+static bool reported_writes; /* a write is stuck now: locks are worth a scan */
+static bool sampled_writes;  /* one was at the last scan */
 
 void sampler_begin(void)
 {
@@ -51,6 +59,8 @@ void sampler_begin(void)
     table_used = false;
     next_scan = 0;
     process_time = 0;
+    others_time = 0;
+    seen_running = true;
     tracked_count = 0;
     reported_writes = false;
 }
@@ -114,7 +124,36 @@ static struct tracked *find_tracked(int tid)
 
 struct sample {
     uint64_t now;
+    bool slots_are_few; /* so that a thread's is soon found */
 };
+
+/* The thread has made a call since the last scan. */
+static bool has_moved(const struct slot *slot)
+{
+    return atomic_load_explicit(&slot->sequence, memory_order_relaxed) !=
+           slot->watch.sampled_sequence;
+}
+
+/* True if every thread of the process has, by their number. */
+static bool all_have_moved(void)
+{
+    unsigned moved = 0;
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        const struct slot *slot = slot_at(index);
+        moved += slot && slot->tid != 0 && has_moved(slot);
+    }
+    return moved > 0 && task_count() == moved + 1; /* and the watchdog */
+}
+
+static void note_sequences(void)
+{
+    for (unsigned index = 0; index < slot_bound(); index++) {
+        struct slot *slot = slot_at(index);
+        if (slot && slot->tid != 0)
+            slot->watch.sampled_sequence =
+                atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+    }
+}
 
 static void track(int tid, const struct task_call *call, uint64_t now, const struct slot *owner)
 {
@@ -156,11 +195,18 @@ static bool sample_task(int tid, void *context)
     const struct sample *sample = context;
     if (tid == atomic_load(&life->watchdog_tid))
         return true;
+    const struct slot *slot = sample->slots_are_few ? slot_of(tid) : NULL;
+    if (slot && has_moved(slot)) {
+        seen_running = true;
+        return true;
+    }
     struct task_call call = task_read_call(tid);
     if (call.status == TASK_UNREADABLE)
         return false; /* and so are all the others */
-    if (call.status != TASK_IN_CALL)
+    if (call.status != TASK_IN_CALL) {
+        seen_running = true;
         return true;
+    }
     long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
@@ -200,27 +246,74 @@ static bool any_report_on_slots(void)
     return false;
 }
 
+/* Of CPU, since the last call; all of it when that was not comparable. */
+static uint64_t used_time(bool *nothing)
+{
+    uint64_t own = clock_read_ns(CLOCK_THREAD_CPUTIME_ID); /* first: the rest is never too little */
+    uint64_t process = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t used = process - process_time;
+    *nothing = process - own - others_time < NOTHING_RAN_NS;
+    process_time = process;
+    others_time = process - own;
+    return used;
+}
+
+/* False: it must not look. */
+static bool sample_all(uint64_t now)
+{
+    enum { FEW = 256 };
+    struct sample sample = {now, slot_bound() <= FEW};
+    unsigned before = tracked_count;
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (!rights_hold())
+        return false;
+    explaining_ns = 0;
+    scan_number++;
+    tracked_count = 0;
+    seen_running = false;
+    sampled_writes = reported_writes;
+    task_for_each(sample_task, &sample);
+    note_sequences();
+    long_waits_all_seen(now);
+    if (before != 0)
+        forget_unseen();
+    /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. */
+    cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
+    return true;
+}
+
+/* A program that writes all the time: no thread is in a call for long. */
+static bool is_all_moving(void)
+{
+    if (tracked_count != 0 || !all_have_moved())
+        return false;
+    note_sequences();
+    seen_running = true;
+    process_time = others_time = 0;
+    cost = 0;
+    return true;
+}
+
 uint64_t sampler_scan(uint64_t now, bool activity)
 {
     if (now < next_scan)
         return next_scan;
-    uint64_t used = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-    reported_writes = any_report_on_slots();
-    bool idle =
-        !activity && tracked_count == 0 && !reported_writes && used - process_time < IDLE_CPU_NS;
-    unsigned before = tracked_count;
-    struct sample sample = {now};
-    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    explaining_ns = 0;
-    scan_number++;
-    tracked_count = 0;
-    task_for_each(sample_task, &sample);
-    if (before != 0)
-        forget_unseen();
-    process_time = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t interval = context_smallest_threshold_ns() / 2;
-    /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. */
-    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
+    reported_writes = any_report_on_slots();
+    if (activity && !reported_writes && is_all_moving()) {
+        next_scan = now + interval;
+        return next_scan;
+    }
+    bool nothing;
+    bool idle = used_time(&nothing) < IDLE_CPU_NS && !activity && tracked_count == 0;
+    /* Nothing that was not seen before, and looked at in the same way. */
+    if (idle && nothing && !seen_running && reported_writes == sampled_writes) {
+        next_scan = now + LONGEST_INTERVAL_NS;
+        return next_scan;
+    }
+    if (!sample_all(now))
+        return UINT64_MAX;
+    idle = idle && tracked_count == 0 && !reported_writes;
     if (interval < cost)
         interval = cost;
     next_scan = now + (idle && interval < IDLE_INTERVAL_NS ? IDLE_INTERVAL_NS : interval);

@@ -7,11 +7,9 @@
 #include "kernel/borrowed_fd.h"
 #include "kernel/fd_scan.h"
 #include "kernel/object_reader.h"
+#include "kernel/rights.h"
 #include "process/life.h"
 #include "watch/context.h"
-
-enum { COST_RATIO = 1000 }; /* at most this fraction of a CPU, but once a second */
-#define BETWEEN_SCANS_NS ((uint64_t)250 * NS_PER_MS)
 
 static struct status_stream seen[STATUS_STREAMS]; /* child: kept, is_new says that they count */
 static bool is_new;
@@ -45,17 +43,13 @@ void stdio_fill_scan(uint64_t now, bool activity)
 {
     has_moved |= activity;
     if ((!has_moved && !holds_something) || now < next_scan ||
-        !(context_permitted_access() & ACCESS_BORROW))
+        !(context_permitted_access() & ACCESS_BORROW) || !rights_hold())
         return;
-    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     holds_something = has_moved = false;
     for (int fd = 0; fd < STATUS_STREAMS; fd++)
         look_at(fd, &seen[fd]);
     is_new = true;
-    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * COST_RATIO;
-    next_scan = now + (cost > NS_PER_S           ? NS_PER_S
-                       : cost > BETWEEN_SCANS_NS ? cost
-                                                 : BETWEEN_SCANS_NS);
+    next_scan = now + NS_PER_S;
 }
 
 bool stdio_fill_take(struct status_stream streams[STATUS_STREAMS])

@@ -13,8 +13,9 @@
 /* A new watchdog has seen nothing. */
 void stdio_fill_begin(void);
 
-/* On a scan that the watchdog makes anyway: looks at them when the program was active, and in an
- * idle one for as long as there is something in one of them. Never wakes the watchdog. */
+/* On a scan that the watchdog makes anyway, once a second at most: looks at them when the program
+ * was active, and in an idle one for as long as there is something in one of them. Never wakes the
+ * watchdog. */
 void stdio_fill_scan(uint64_t now, bool activity);
 
 /* True when there was a look since the last call, with what it saw. */

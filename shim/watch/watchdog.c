@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/drain.h"
 #include "kernel/rights.h"
 #include "process/life.h"
 #include "report/reporter.h"
@@ -30,15 +31,26 @@
 #include "watch/slow_reader.h"
 #include "watch/stdio_fill.h"
 
+#define LONGEST_SLEEP_NS ((uint64_t)2 * NS_PER_S)
 enum {
+    /* A wake-up takes 10 to 30 us of CPU. So the scans follow each other closely where a thread has
+     * just begun to make calls, and beside one that makes them all the time only as closely as
+     * a report in time demands: a call that has been seen first half a threshold after it began is
+     * reported at one and a half. Loops are watched closely all the time: when one went away is
+     * seen by its calls alone. */
     SCANS_PER_THRESHOLD = 10,
+    SCANS_PER_THRESHOLD_AT_LEAST = 2,
     SHORTEST_INTERVAL_NS = NS_PER_MS,
     LONGEST_INTERVAL_NS = 20 * NS_PER_MS,
+    LONGEST_STEADY_INTERVAL_NS = 50 * NS_PER_MS,
     /* While a reported call lasts only its end is waited for: one scan in a hundredth of its age.
      */
     AGE_PER_SCAN = 100,
     LONGEST_WAIT_FOR_END_NS = 200 * NS_PER_MS,
-    LONGEST_SLEEP_NS = NS_PER_S,
+    /* Its return moves the slot; that it was left otherwise only the kernel tells, who is asked
+     * once in a tenth of its age. */
+    AGE_PER_PROOF = 10,
+    LONGEST_BETWEEN_PROOFS_NS = NS_PER_S,
     QUIET_SCANS = 2,
     STALE_AFTER_FAILURES = 3,
     FRESH_CLAIM_NS = 2 * NS_PER_MS,
@@ -58,12 +70,36 @@ static void scan_again_at(struct scan *scan, uint64_t when)
         scan->next = when;
 }
 
-static uint64_t scan_interval(void)
+static uint64_t between(uint64_t least, uint64_t value, uint64_t most)
 {
-    uint64_t interval = context_smallest_threshold_ns() / SCANS_PER_THRESHOLD;
-    if (interval < SHORTEST_INTERVAL_NS)
-        return SHORTEST_INTERVAL_NS;
-    return interval > LONGEST_INTERVAL_NS ? LONGEST_INTERVAL_NS : interval;
+    return value < least ? least : value > most ? most : value;
+}
+
+static uint64_t closest_interval(void)
+{
+    return between(SHORTEST_INTERVAL_NS, context_smallest_threshold_ns() / SCANS_PER_THRESHOLD,
+                   LONGEST_INTERVAL_NS);
+}
+
+static uint64_t steady_interval(void)
+{
+    uint64_t threshold = context_smallest_threshold_ns();
+    /* Loops, see above; what the drainer let pass untested must not wait long. */
+    if (event_loops_any() || drain_enabled)
+        return closest_interval();
+    return between(SHORTEST_INTERVAL_NS, threshold / SCANS_PER_THRESHOLD_AT_LEAST,
+                   LONGEST_STEADY_INTERVAL_NS);
+}
+
+/* Close after a wake-up by a thread (it makes calls again), then twice as long each time. */
+static uint64_t next_interval(bool woken)
+{
+    static uint64_t interval; /* child: scratch */
+    uint64_t closest = closest_interval();
+    uint64_t steady = steady_interval();
+    interval = woken || interval < closest ? closest : interval * 2;
+    interval = interval > steady ? steady : interval;
+    return interval;
 }
 
 static bool end_report(struct slot *slot)
@@ -88,10 +124,8 @@ static void begin_timing(struct slot *slot, uint32_t sequence, const struct scan
 
 static uint64_t interval_by_age(const struct slot *slot, const struct scan *scan)
 {
-    uint64_t interval = (scan->now - slot->watch.since_ns) / AGE_PER_SCAN;
-    if (interval < SHORTEST_INTERVAL_NS)
-        return SHORTEST_INTERVAL_NS;
-    return interval > LONGEST_WAIT_FOR_END_NS ? LONGEST_WAIT_FOR_END_NS : interval;
+    return between(SHORTEST_INTERVAL_NS, (scan->now - slot->watch.since_ns) / AGE_PER_SCAN,
+                   LONGEST_WAIT_FOR_END_NS);
 }
 
 static void judge_again(struct slot *slot, struct event_loop *loop, struct scan *scan)
@@ -102,6 +136,7 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct scan 
         lag_explained_by(loop, &judgement.report);
     watch->judged = judgement.verdict;
     watch->was_judged = true;
+    watch->proof_due_ns = 0;
     watch->report = judgement.report;
     if (judgement.verdict != VERDICT_OPEN)
         return;
@@ -113,16 +148,28 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct scan 
     scan_again_at(scan, scan->now + interval_by_age(slot, scan));
 }
 
-/* The call has been reported and its slot has not moved. A thread that was cancelled, or jumped out
- * of the call, does not move it either: ask the kernel. */
-static void wait_for_end(struct slot *slot, struct scan *scan)
+/* A thread that was cancelled, or jumped out of the call, does not move its slot: ask the kernel.
+ */
+static bool still_lasts(struct slot *slot, const struct scan *scan)
 {
     struct slot_watch *watch = &slot->watch;
     struct slot_record record;
     struct task_call call;
+    if (watch->proof_failures == 0 && scan->now < watch->proof_due_ns)
+        return true;
     enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
     watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
-    if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
+    watch->proof_due_ns =
+        scan->now + between(SHORTEST_INTERVAL_NS, (scan->now - watch->since_ns) / AGE_PER_PROOF,
+                            LONGEST_BETWEEN_PROOFS_NS);
+    return proof != PROOF_FAILS && watch->proof_failures < STALE_AFTER_FAILURES;
+}
+
+/* The call has been reported and its slot has not moved. */
+static void wait_for_end(struct slot *slot, struct scan *scan)
+{
+    struct slot_watch *watch = &slot->watch;
+    if (!still_lasts(slot, scan)) {
         if (end_report(slot))
             watch->judged = VERDICT_NOT_REPORTABLE;
         return;
@@ -193,6 +240,7 @@ static void sleep_until(uint64_t when, uint64_t now)
 void watchdog_run(void)
 {
     unsigned quiet = 0;
+    bool woken = true;
     rights_begin();
     context_begin();
     event_loops_begin();
@@ -205,10 +253,10 @@ void watchdog_run(void)
     stdio_fill_begin();
     slow_reader_begin();
     known_peers_begin();
-    while (!atomic_load(&life->leave) && rights_hold()) {
-        atomic_store(&life->wake, 0);
-        struct scan scan = {.now = clock_monotonic_ns()};
-        scan.next = scan.now + LONGEST_SLEEP_NS;
+    struct scan scan = {.now = clock_monotonic_ns()};
+    while (!atomic_load(&life->leave) && rights_stand(scan.now)) {
+        woken |= atomic_exchange(&life->wake, 0) != 0;
+        scan = (struct scan){.now = scan.now, .next = scan.now + LONGEST_SLEEP_NS};
         scan_slots(&scan);
         scan_again_at(&scan, sampler_scan(scan.now, scan.activity));
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
@@ -216,7 +264,7 @@ void watchdog_run(void)
         scan_again_at(&scan, drain_watch_scan(scan.now));
         refused_writes_scan();
         stdio_fill_scan(scan.now, scan.activity);
-        report_periodic(event_loops_any());
+        scan_again_at(&scan, report_periodic(scan.now, event_loops_any()));
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));
         live_settings_look();
@@ -225,8 +273,10 @@ void watchdog_run(void)
             slots_disarm();
         /* One more scan after disarming: a call that was on its way in did not see it. */
         if (quiet <= QUIET_SCANS || scan.now < atomic_load(&life->doubted_until))
-            scan_again_at(&scan, scan.now + scan_interval());
+            scan_again_at(&scan, scan.now + next_interval(woken));
+        woken = false;
         sleep_until(scan.next, clock_monotonic_ns());
+        scan.now = clock_monotonic_ns();
     }
     cpu_stacks_stop();
     /* Unless it was told to end: the program has given up rights, unannounced. */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The figures of `make bench`: every comparison is A/B/A/B in one run, printed as medians and their
-ratio; nothing here passes or fails.   tests/bench/bench.py BUILD"""
+ratio; nothing here passes or fails.   tests/bench/bench.py BUILD [PART...]"""
 import json
 import os
 import shutil
@@ -116,28 +116,91 @@ def timestamp(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+WAITS = "import os, time; os.write(2, b'x' * 5000); os.read(0, 1)"
+THREADS = """
+import os, sys, threading
+threading.stack_size(65536)
+null, ends = os.open("/dev/null", os.O_WRONLY), os.pipe()
+wait = threading.Lock()
+wait.acquire()
 def idle():
-    """CPU of the watchdog beside a program that waits, and beside one that writes all the time."""
-    for what, text in (("waits", "import os, time; os.read(0, 1)"),
-                       ("writes", "import os\nwhile True: os.write(1, b'x')")):
-        with open("/dev/null", "w") as null:
-            victim = subprocess.Popen(["/usr/bin/python3", "-c", text], stdin=subprocess.PIPE,
-                                      stdout=null, env=WITH)
-            time.sleep(5)
-            for task in os.listdir("/proc/%d/task" % victim.pid):
-                base = "/proc/%d/task/%s/" % (victim.pid, task)
-                if open(base + "comm").read() == "pipeshim\n":
-                    cpu = int(open(base + "schedstat").read().split()[0]) / 1e6
-                    wakes = int(open(base + "status").read().split(
-                        "\nvoluntary_ctxt_switches:")[1].split()[0])
-                    print("watchdog of a program that %s: %.1f ms of CPU and %d wake-ups in 5 s"
-                          % (what, cpu, wakes))
-            victim.kill()
-            victim.wait()
+    os.write(null, b"x")
+    wait.acquire()
+def blocked():
+    os.write(ends[1], bytes(100000))
+for target, count in ((idle, 990), (blocked, 10)):
+    for _ in range(count):
+        threading.Thread(target=target, daemon=True).start()
+os.read(0, 1)
+"""
 
+
+class Watched:
+    """A Python program with the library, and what its watchdog has used."""
+
+    def __init__(self, text):
+        with open("/dev/null", "w") as null:
+            self.process = subprocess.Popen(["/usr/bin/python3", "-c", text], stdout=null,
+                                            stdin=subprocess.PIPE, stderr=null,
+                                            env=dict(WITH, PIPESHIM_LOG="/dev/null"))
+        self.pid = self.process.pid
+
+    def watchdog(self):
+        """CPU ms and wake-ups until now; zeroes where there is none."""
+        for task in os.listdir("/proc/%d/task" % self.pid):
+            base = "/proc/%d/task/%s/" % (self.pid, task)
+            try:
+                if open(base + "comm").read() == "pipeshim\n":
+                    status = open(base + "status").read()
+                    return (int(open(base + "schedstat").read().split()[0]) / 1e6,
+                            int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0]))
+            except FileNotFoundError:
+                pass
+        return 0.0, 0
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+
+
+def watchdog():
+    """CPU of the watchdog beside programs of several kinds, once they have settled."""
+    seconds = 5
+    for what, text, settle in (("waits", WAITS, 3),
+                               ("writes all the time", "import os\nwhile True: os.write(1, b'x')", 3),
+                               ("has 1,000 threads, 10 of them stuck in a write", THREADS, 40)):
+        program = Watched(text)
+        time.sleep(settle)
+        before = program.watchdog()
+        time.sleep(seconds)
+        after = program.watchdog()
+        cpu, wakes = after[0] - before[0], after[1] - before[1]
+        print("watchdog of a program that %s: %.2f ms of CPU in %d s (%.3f %%), %d wake-ups of "
+              "%.0f us" % (what, cpu, seconds, cpu / seconds / 10, wakes, cpu * 1000 / max(wakes, 1)))
+        program.end()
+
+
+def idle_processes(count=100, seconds=60):
+    """What a host pays for processes that only wait: those here, and as many as it may have."""
+    programs = [Watched(WAITS) for _ in range(count)]
+    time.sleep(20)
+    before = [program.watchdog() for program in programs]
+    time.sleep(seconds)
+    after = [program.watchdog() for program in programs]
+    watched = sum(wakes > 0 for _, wakes in after)
+    cpu = sum(b[0] - a[0] for a, b in zip(before, after))
+    wakes = sum(b[1] - a[1] for a, b in zip(before, after))
+    print("%d idle processes (%d with a watchdog): %.2f ms of CPU and %d wake-ups in %d s; of 10,000 "
+          "%.1f %% of one CPU" % (count, watched, cpu, wakes, seconds,
+                                  cpu / seconds / 10 * 10000 / count))
+    for program in programs:
+        program.end()
+
+
+PARTS = {"hot_path": hot_path, "start_up": start_up, "latency": latency, "watchdog": watchdog,
+         "idle_processes": idle_processes}
 
 if __name__ == "__main__":
-    hot_path()
-    start_up()
-    latency()
-    idle()
+    for part in sys.argv[2:] or PARTS:
+        PARTS[part]()

@@ -12,13 +12,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from pipeshim_case import PipeshimCase, wait_until  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
-# Writes SIZE bytes to stdout each DELAY seconds, COUNT times; then waits for its stdin's end.
+# Writes SIZE bytes to stdout each DELAY seconds, COUNT times, then one byte each, MORE times, until
+# its stdin ends, which it waits for.
 DRIBBLE = """
-import os, sys, time
-size, delay, count = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+import os, select, sys, time
+size, delay, count, more = (kind(text) for kind, text in zip((int, float, int, int), sys.argv[1:]))
 for _ in range(count):
     os.write(1, b"x" * size)
     time.sleep(delay)
+while more > 0 and not select.select([0], [], [], delay)[0]:
+    os.write(1, b"x")
+    more -= 1
 sys.stdin.read()
 """
 # An asyncio program that reads its child line by line, but for a synchronous call to argv[1].
@@ -47,12 +51,13 @@ asyncio.run(main())
 
 
 class Findings(PipeshimCase):
-    def dribble(self, size, delay, count, **settings):
-        return self.start(PYTHON, "-c", DRIBBLE, str(size), str(delay), str(count),
+    def dribble(self, size, delay, count, more=0, **settings):
+        """Writes of one size; then, to a pipe that is not quite full, `more` of one byte."""
+        return self.start(PYTHON, "-c", DRIBBLE, str(size), str(delay), str(count), str(more),
                           settings={"PIPESHIM_RATE": "1000/s", **settings})
 
     def test_a_pipe_that_fills(self):
-        run = self.dribble(1000, 0.03, 63)
+        run = self.dribble(1000, 0.03, 58, more=2000)
         event = run.wait_for("filling")[0]
         self.assertEqual(run.events("blocked"), [], "it is told before the pipe is full")
         self.assertEqual(event["fd"], 1)
@@ -60,7 +65,7 @@ class Findings(PipeshimCase):
         self.assertGreaterEqual(pipe["used"], 0.75 * pipe["capacity"])
         self.assertLess(pipe["used"], pipe["capacity"])
         self.assertIn(os.getpid(), [peer["pid"] for peer in pipe["peers"]])
-        self.assertGreater(event["bytes_per_s"], 5000)
+        self.assertGreater(event["bytes_per_s"], 0)
         self.assertLess(event["bytes_per_s"], 110000)
         self.assertAlmostEqual(event["full_in_s"],
                                (pipe["capacity"] - pipe["used"]) / event["bytes_per_s"], delta=0.2)
@@ -80,7 +85,7 @@ class Findings(PipeshimCase):
                   "epoll.register(0, select.EPOLLIN | select.EPOLLET)\n"
                   "while unread[0] < 59000: epoll.poll(); fcntl.ioctl(0, termios.FIONREAD, unread)\n"
                   "while os.read(0, 1 << 16): pass\n")
-        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 1000 0.03 60 | \"$0\" -c \"$2\"",
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 1000 0.03 60 0 | \"$0\" -c \"$2\"",
                          PYTHON, DRIBBLE, reader, settings={"PIPESHIM_RATE": "1000/s"})
         self.assertEqual(run.drain()[2], 0)
         self.assertEqual(run.events("filling"), [])
@@ -92,10 +97,40 @@ class Findings(PipeshimCase):
                   "    select.select([0], [], [])\n"
                   "    time.sleep(0.25)\n"
                   "    if not os.read(0, 1 << 16): break\n")
-        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 58000 0.8 6 | \"$0\" -c \"$2\"",
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" 58000 0.8 6 0 | \"$0\" -c \"$2\"",
                          PYTHON, DRIBBLE, reader, settings={"PIPESHIM_RATE": "1000/s"})
         self.assertEqual(run.drain()[2], 0)
         self.assertEqual(run.events("filling"), [])
+
+    def piped(self, writer, reader):
+        """What is told of `writer | reader`."""
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" | \"$0\" -c \"$2\"", PYTHON, writer,
+                         reader, settings={"PIPESHIM_RATE": "1000/s"})
+        self.assertEqual(run.drain()[2], 0)
+        return run.events("filling")
+
+    def test_a_reader_that_never_waits(self):
+        """It takes what there is and computes, again and again: more than half full and then empty
+        a thousand times a second, and some looks in a row find more each time."""
+        writer = "import os\nfor _ in range(20000): os.write(1, bytes(4096))"
+        reader = ("import os, time\n"
+                  "while os.read(0, 65536):\n"
+                  "    end = time.monotonic() + 0.0001\n"
+                  "    while time.monotonic() < end: pass\n")
+        self.assertEqual(self.piped(writer, reader), [])
+
+    def test_a_reader_in_step(self):
+        """It is 56,320 bytes behind, and takes 512 for each 512 that come."""
+        writer = ("import os, time\n"
+                  "for count in [110] + [1] * 200: os.write(1, bytes(512 * count)); time.sleep(0.01)")
+        reader = ("import array, fcntl, os, termios, time\n"
+                  "unread, taken = array.array('i', [0]), 0\n"
+                  "while taken < 200 * 512:\n"
+                  "    fcntl.ioctl(0, termios.FIONREAD, unread)\n"
+                  "    if unread[0] > 56320: taken += len(os.read(0, 512))\n"
+                  "    else: time.sleep(0.002)\n"
+                  "while os.read(0, 65536): pass\n")
+        self.assertEqual(self.piped(writer, reader), [])
 
     def times_told(self, pause):
         """Of a writer whose reader makes the pause between its reads, 12 times."""
