@@ -9,7 +9,7 @@ set -eu
 start="begin begin_here end symbols_are_of_known_libc symbol_next find_from find_in loaded_objects
 symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines symbol_of_libc
 strcmp strncmp strlen strchr strchrnul strrchr strspn strcspn strnlen memcmp memset memcpy
-report_read_settings names_of next_argument script_argument path_last_part settings_ask_for_names
+report_read_settings names_of next_argument script_argument is_listed path_last_part settings_ask_for_names
 settings_read read_variables read_variable find_setting setting_find is_ours turn_of default_of differs use_default
 parse_list_has parse_labels setting_parse parse_quantity in_range parse_choice parse_number parse_duration parse_size parse_percent
 parse_rate parse_fds parse_log parse_events program_passes is_matched glob_list_match glob_match

@@ -65,7 +65,7 @@ bool fill_history_add(struct fill_history *history, const struct fill_sample *no
 
 uint64_t fill_history_pause_ns(const struct fill_history *history)
 {
-    static const uint64_t millisecond = 1000 * 1000;
+    static const uint64_t millisecond = 1000000;
     unsigned confirmations = history->confirmations;
     if (history->begun && !history->warned && confirmations > 0)
         return millisecond << (confirmations < FILL_CONFIRMATIONS ? confirmations - 1

@@ -203,7 +203,10 @@ static void begin_with_unknown_libc(void)
 __attribute__((constructor)) static void begin(int argc, char **argv, char **environment)
 {
     static char *no_arguments[] = {NULL}; /* child: constant */
-    int saved_errno = errno;              /* programs look at errno without having set it to 0 */
+    static _Atomic bool begun;            /* child: constant */
+    /* The page of our variables is written before it is read: one page fault, not two. */
+    atomic_store_explicit(&begun, true, memory_order_relaxed);
+    int saved_errno = errno; /* programs look at errno without having set it to 0 */
     if (symbols_are_of_known_libc())
         begin_here(argc > 0 ? argv : no_arguments, environment);
     else

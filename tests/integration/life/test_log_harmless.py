@@ -341,7 +341,8 @@ class WritesWhereItMay(PipeshimCase):
         os.unlink(folder + "/fill")
         wait_until(lambda: "blocked" in kinds(read_text(folder + "/log")), "report")
         self.assertEqual(stuck.go_on()[1], 0)
-        self.assertEqual(kinds(read_text(folder + "/log")),
+        told = kinds(read_text(folder + "/log"))
+        self.assertEqual([kind for kind in told if kind != "still"],  # on a slow machine
                          ["start", "blocked", "unblocked", "summary"])
 
     # Reports of some 40 KB each.
@@ -381,11 +382,11 @@ down(250)
 
         def one_more():
             """The next report was made, and what it costs is known."""
-            if not live()["threads"]:
+            if not live().get("threads"):  # none either before its first call
                 return False
             for _ in range(2):
                 os.read(stuck.reader, 65536)
-            return live()["dropped"] > 0
+            return live().get("dropped", 0) > 0
         wait_until(one_more, "record that found no space")
         os.unlink(folder + "/fill")
 

@@ -23,7 +23,7 @@ class Lag(LoopCase):
         out, _, status = run.finish()
         self.assertEqual(status, 0, out)
         lags = run.events("lag")
-        self.assertGreater(len(lags), 10)
+        self.assertGreater(len(lags), 2)  # a slow machine makes a sixth of what another does
         # It was sampled, not only looked at: only samples know a running thread's stack.
         self.assertIn("compute", [name for lag in lags for name in symbols_of(lag)])
         ends = run.events("lag_end")
