@@ -162,9 +162,9 @@ static int make_object(void)
 static bool wait_until_settled(struct channel *channel, long helper)
 {
     enum { RETRY_NS = 20 * NS_PER_US };
-    struct timespec moment = {0, RETRY_NS};
     struct pollfd ended = {(int)raw_syscall(SYS_pidfd_open, helper, 0), POLLIN, 0};
     while (!atomic_load(&channel->settled)) {
+        struct timespec moment = {0, RETRY_NS}; /* ppoll(2) leaves in it what was left */
         if (ended.fd < 0 ? raw_syscall(SYS_wait4, helper, 0, WNOHANG | __WCLONE, 0) != 0
                          : raw_syscall(SYS_ppoll, &ended, 1, &moment, 0, 8) == 1)
             return false;
