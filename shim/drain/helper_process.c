@@ -82,7 +82,8 @@ static void unmap_program(uintptr_t queue)
     }
 }
 
-static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program)
+static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program,
+                                                            bool filtered)
 {
     dismissal_begin();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
@@ -100,7 +101,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct channel *chan
         cpus[i] = ~0ULL;
     raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
     unmap_program((uintptr_t)channel);
-    helper_run(channel, (char *)channel + CHANNEL_HEADER, program);
+    helper_run(channel, (char *)channel + CHANNEL_HEADER, program, filtered);
     for (;;)
         raw_syscall(SYS_exit_group, 0);
 }
@@ -130,8 +131,9 @@ static __attribute__((noreturn)) void settle(const struct request *request, int 
     atomic_store(&channel->ticket,
                  request->send_order_is_known ? send_order_draw(HELPER_FD) : SEND_ORDER_NONE);
     pid_t program = request->program;
+    bool filtered = !request->send_order_is_known;
     atomic_store(&channel->settled, 1);
-    helper_main(channel, program);
+    helper_main(channel, program, filtered);
 }
 
 /* A mapping of the object, which children do not inherit; NULL: none. */

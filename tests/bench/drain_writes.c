@@ -59,7 +59,8 @@ static void write_all(int fd, size_t size, enum state state)
         exit(1);
 }
 
-/* Ends with the last byte, not with the end of file: who still has the pipe then is another thing. */
+/* Ends with the last byte, not with the end of file: who still has the pipe then is another thing.
+ */
 static void read_all(int fd, size_t total, enum state state)
 {
     static char buffer[65536];
