@@ -121,8 +121,8 @@ static void install_stdio(void)
     start.stdio_tried = true;
 }
 
-/* Bun calls the kernel itself, past libc: no call would ever begin. What is stuck in such a call the
- * sampler finds. */
+/* Bun calls the kernel itself, past libc: no call would ever begin. What is stuck in such a call
+ * the sampler finds. */
 static bool calls_past_libc(void)
 {
     return start.arguments[0] && strncmp(path_last_part(start.arguments[0]), "bun", 3) == 0;
@@ -162,8 +162,9 @@ static void begin_watching(void)
 /* What takes something that may be another one, or gone, when the first call may block. */
 static bool wants_the_start(void)
 {
-    return calls_past_libc() || report_wants_the_start() || strcmp(settings.text[SETTING_DRAIN], "off") != 0 ||
-           settings.number[SETTING_GROW] != 0 || settings.text[SETTING_METRICS][0] != '\0';
+    return calls_past_libc() || report_wants_the_start() ||
+           strcmp(settings.text[SETTING_DRAIN], "off") != 0 || settings.number[SETTING_GROW] != 0 ||
+           settings.text[SETTING_METRICS][0] != '\0';
 }
 
 static void begin_here(char **arguments, char **environment)
