@@ -9,6 +9,7 @@
 #include "graph/wait_graph_parts.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
+#include "kernel/open_wait.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
@@ -387,6 +388,12 @@ static void make_edges(struct edge_maker *maker)
         break;
     case WAIT_FUTEX:
         add_futex(maker);
+        break;
+    case WAIT_OPEN:
+        thread->free = true;
+        thread->unopened =
+            memory_allowed(maker->graph) &&
+            open_wait_for_reader(&thread->wait, maker->pid, &(struct fd_description){});
         break;
     case WAIT_STOPPED: /* only from outside, and nobody can be named who will */
     case WAIT_ZOMBIE:
