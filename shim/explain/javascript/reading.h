@@ -11,8 +11,10 @@
 
 #include "explain/javascript/frames.h"
 #include "explain/javascript/function.h"
-#include "explain/javascript/javascript_stack.h"
+#include "explain/javascript/javascript_runtime.h"
 #include "explain/javascript/script.h"
+#include "explain/stack_snapshot.h"
+#include "facts/javascript_frame.h"
 
 /* Where a frame's lines are to be looked up, and what it said. */
 struct pending {
