@@ -57,7 +57,5 @@ bool javascript_runtime_prepare(const struct memory_reader *reader,
 void javascript_runtime_describe(const struct javascript_runtime *runtime, char *to,
                                  size_t capacity);
 
-/* Runs on: watchdog, tool. AS-safe: yes. Blocks: as long as the file system of the engine's file
- * does.
- */
+/* Runs on: watchdog, tool. AS-safe: yes. Blocks: as long as the file systems of engines do. */
 #endif
