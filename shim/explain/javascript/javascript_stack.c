@@ -273,7 +273,9 @@ static void read_optimized(struct reading *reading, const struct v8_frame *frame
     }
     for (unsigned i = 0; i < count; i++) {
         struct v8_function called;
-        struct shown shown = {tier, i + 1 < count, frame->exact && i == 0};
+        /* An instruction without an entry has that of one before it, with all that was inlined
+         * there. */
+        struct shown shown = {tier, i + 1 < count, frame->exact};
         if (inlined[i].shared == 0)
             emit_function(reading, function, inlined[i].position, shown);
         else if (v8_function_read(reading->heap, inlined[i].shared, &called))
