@@ -111,5 +111,14 @@ for name in "$@"; do
     echo "run-tests.sh: no test is called $name; expected the name of a file under tests/unit or tests/integration" >&2
     failed=$((failed + 1))
 done
+# Once more and short, as a CI server shows the last lines of a long log only.
+for result in "$results"/*.result; do
+    [ -f "$result" ] || continue
+    read -r status seconds _ name <"$result"
+    [ "$status" -eq 0 ] && continue
+    echo "FAILED $name (exit status $status, $seconds s):"
+    grep -aE '^(FAIL|ERROR): |^[A-Za-z.]*(Error|Failure|Exception|Expired)\b|^\[  (FAILED|ERROR)' "${result%.result}.log" |
+        cut -c1-300 | tail -n 12 | sed 's/^/    /'
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

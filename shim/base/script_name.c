@@ -68,6 +68,13 @@ static const struct interpreter *interpreter_of(const char *program)
     return NULL;
 }
 
+/* `bash /dev/fd/3`, `bash <(echo ...)`: text from an open file, which has no name of its own. */
+static bool is_descriptor(const char *path)
+{
+    return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0 ||
+           strcmp(path, "/dev/stdin") == 0;
+}
+
 const char *script_argument(const char *(*next)(void *context), void *context)
 {
     const char *argument = next(context);
@@ -89,7 +96,7 @@ const char *script_argument(const char *(*next)(void *context), void *context)
                 return NULL;
         } else if (*argument != '-' && *argument != '\0' &&
                    !is_listed(interpreter->verbs, argument)) {
-            return argument;
+            return is_descriptor(argument) ? NULL : argument;
         }
     }
     return NULL;

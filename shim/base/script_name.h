@@ -12,9 +12,8 @@
 /*
  * What an interpreter was told to run: the path of its script, or the module of `python -m`, as
  * it stands in the arguments; NULL when the program is no interpreter that is known here, or runs
- * text
- * (`sh -c`, `node -e`) or its standard input. `next` yields argv[0], argv[1], … and NULL at the
- * end; its texts must stay valid.
+ * text (`sh -c`, `node -e`) or an open file (its standard input, `bash /dev/fd/3`). `next` yields
+ * argv[0], argv[1], … and NULL at the end; its texts must stay valid.
  */
 const char *script_argument(const char *(*next)(void *context), void *context);
 

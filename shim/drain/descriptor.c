@@ -97,7 +97,10 @@ static bool is_local_stream(int fd)
 static bool ask(int fd, struct descriptor *found)
 {
     struct stat status;
-    memset(found, 0, sizeof *found);
+    found->device = 0;
+    found->inode = 0;
+    found->kind = DESCRIPTOR_OTHER;
+    found->non_blocking = false;
     if (raw_syscall(SYS_fstat, fd, &status) != 0)
         return false;
     bool pipe = S_ISFIFO(status.st_mode);
@@ -123,6 +126,7 @@ static bool recall(struct entry *entry, uint64_t now, uint64_t age, struct descr
     found->inode = atomic_load_explicit(&entry->inode, memory_order_relaxed);
     found->kind = atomic_load_explicit(&entry->kind, memory_order_relaxed);
     found->non_blocking = false; /* one that is so is not remembered */
+    found->free = atomic_load_explicit(&entry->free_since, memory_order_relaxed) == found->children;
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&entry->version, memory_order_relaxed) == version;
 }
@@ -145,6 +149,10 @@ static bool memory_is_ours(void)
 
 void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 {
+    found->fd = fd;
+    found->named = descriptor_named(fd);
+    found->free = false;
+    found->children = descriptor_children_ended();
     if (fd < 0 || fd >= DESCRIPTOR_LIMIT) {
         ask(fd, found);
         return;
@@ -170,16 +178,15 @@ bool descriptor_send_order_is_known(void)
     return filters_known() == 0;
 }
 
-bool descriptor_is_free(int fd)
+bool descriptor_ask_free(struct descriptor *descriptor)
 {
-    uint32_t now = descriptor_children_ended();
+    uint32_t children = descriptor_children_ended();
+    int fd = descriptor->fd;
     struct entry *entry = fd >= 0 && fd < DESCRIPTOR_LIMIT ? &entries[fd] : NULL;
-    if (entry && atomic_load_explicit(&entry->free_since, memory_order_relaxed) == now)
-        return true;
-    bool free = !descriptor_send_order_is_known() || !send_order_is_taken(fd);
-    if (entry && free && atomic_load(&entry->asked))
-        atomic_store(&entry->free_since, now);
-    return free;
+    descriptor->free = !descriptor_send_order_is_known() || !send_order_is_taken(fd);
+    if (entry && descriptor->free && atomic_load(&entry->asked))
+        atomic_store(&entry->free_since, children);
+    return descriptor->free;
 }
 
 void descriptor_child_ended(void)

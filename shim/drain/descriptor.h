@@ -20,10 +20,15 @@ enum descriptor_kind {
     DESCRIPTOR_SOCKET, /* a stream socket of AF_UNIX */
 };
 
+/* What a call has to know of its descriptor: asked once, by descriptor_of(), and carried along. */
 struct descriptor {
-    uint64_t device, inode;
+    int fd;
     uint32_t kind; /* enum descriptor_kind */
+    uint64_t device, inode;
     bool non_blocking;
+    bool named;        /* PIPESHIM_DRAIN names it */
+    bool free;         /* see descriptor_is_free(); false also if it is not known yet */
+    uint32_t children; /* descriptor_children_ended() then */
 };
 
 /* Understands PIPESHIM_DRAIN; false: it names nothing. Before threads, or on the watchdog: then for
@@ -43,15 +48,19 @@ static inline bool descriptor_named(int fd)
     return descriptors_all_named || (fd >= 0 && fd < DESCRIPTOR_LIMIT && descriptors_named[fd]);
 }
 
-/* What `fd` is, into `found` (a result would be copied); `now` is ticks_now(). What is remembered
- * is asked anew after `age` ticks: the description is shared, and another process may make it
- * non-blocking. Async-signal-safe. */
+/* What is known of `fd`, into `found` (a result would be copied); `now` is ticks_now(). What is
+ * remembered is asked anew after `age` ticks: the description is shared, and another process may
+ * make it non-blocking. Async-signal-safe. */
 void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found);
 
-/* True if no helper (of an image before an exec, or of a child) sends to what `fd` is, so that a
+/* True if no helper (of an image before an exec, or of a child) sends to what it is, so that a
  * direct write is in order. Asked of the kernel once for each descriptor, and after each child that
- * was waited for. */
-bool descriptor_is_free(int fd);
+ * was waited for; while one sends, each time. */
+bool descriptor_ask_free(struct descriptor *descriptor);
+static inline bool descriptor_is_free(struct descriptor *descriptor)
+{
+    return descriptor->free || descriptor_ask_free(descriptor);
+}
 
 /* False under a seccomp filter, which may kill for a lock: every turn counts as free. */
 bool descriptor_send_order_is_known(void);

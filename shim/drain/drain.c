@@ -129,7 +129,7 @@ int drain_flush(int fd, enum drain_wait wait)
     bool waits = wait != DRAIN_DONT_WAIT && !descriptor.non_blocking;
     if (descriptor.kind == DESCRIPTOR_OTHER)
         return 0;
-    while (!drain_is_active() && !descriptor_is_free(fd)) {
+    while (!drain_is_active() && !descriptor_is_free(&descriptor)) {
         if (!waits)
             return -EAGAIN;
         sleep_a_moment();

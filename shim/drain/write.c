@@ -58,19 +58,19 @@ static bool reader_is_gone(struct stream *stream, int fd, uint64_t now)
     return direct_reader_is_gone(fd);
 }
 
-static void grow_pipe(int fd, const struct descriptor *descriptor)
+static void grow_pipe(const struct descriptor *descriptor)
 {
     if (drain_settings.grow && descriptor->kind == DESCRIPTOR_PIPE &&
-        raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ) < (long)drain_settings.grow)
-        raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, drain_settings.grow);
+        raw_syscall(SYS_fcntl, descriptor->fd, F_GETPIPE_SZ) < (long)drain_settings.grow)
+        raw_syscall(SYS_fcntl, descriptor->fd, F_SETPIPE_SZ, drain_settings.grow);
 }
 
 /* True if no other image's helper sends to the pipe, nor one of ours for a stream that was sealed,
  * or this stream's is in the line already. */
-static bool is_in_line(struct stream *stream, int fd)
+static bool is_in_line(struct stream *stream, struct descriptor *descriptor)
 {
     return atomic_load(&stream->running) ||
-           (!streams_wait_for_older(stream) && descriptor_is_free(fd));
+           (!streams_wait_for_older(stream) && descriptor_is_free(descriptor));
 }
 
 /* The lock is held, and the write cannot be queued. */
@@ -78,7 +78,7 @@ static ssize_t write_unqueued(struct stream *stream, struct drained_write *write
                               enum queue_outcome outcome)
 {
     struct queued_write *queued = &write->queued;
-    if (!stream_is_sent(stream) || !is_in_line(stream, queued->fd))
+    if (!stream_is_sent(stream) || !is_in_line(stream, &write->descriptor))
         return WAIT_A_MOMENT;
     if (drain_settings.overflow == DRAIN_BLOCK || queued->done > 0 || outcome == QUEUE_NOT_POSSIBLE)
         return DRAIN_PASS;
@@ -99,7 +99,7 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
 {
     struct queued_write *queued = &write->queued;
     bool direct = queued->done == 0 && write->at_once && stream_is_sent(stream) &&
-                  is_in_line(stream, queued->fd);
+                  is_in_line(stream, &write->descriptor);
     direct = direct || (queued->done == 0 && reader_is_gone(stream, queued->fd, write->now));
     if (direct) {
         long done = direct_write_now(queued->fd, queued->vector, write->count);
@@ -124,22 +124,35 @@ static ssize_t write_non_blocking(const struct descriptor *descriptor)
     return streams_are_sent(descriptor->device, descriptor->inode) ? DRAIN_PASS : -EAGAIN;
 }
 
+enum sameness { SAME, MADE_NON_BLOCKING, ANOTHER };
+
+/* What became of the descriptor since it was asked: another process may make it non-blocking,
+ * another thread close it. */
+static enum sameness look_again(struct drained_write *write)
+{
+    struct descriptor before = write->descriptor;
+    write->now = ticks_now();
+    descriptor_of(before.fd, write->now, TICKS_ABOUT_1_MS, &write->descriptor);
+    if (write->descriptor.inode != before.inode || write->descriptor.device != before.device)
+        return ANOTHER;
+    return write->descriptor.non_blocking ? MADE_NON_BLOCKING : SAME;
+}
+
 /* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
  * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
  * of it that was written. */
-static ssize_t write_directly(int fd, const struct iovec *vector, int count)
+static ssize_t write_directly(struct drained_write *write)
 {
-    long done = direct_write_now(fd, vector, count);
-    if (done == -EPIPE || (done >= 0 && (uint64_t)done == vector_size(vector, count)))
+    const struct queued_write *queued = &write->queued;
+    long done = direct_write_now(queued->fd, queued->vector, write->count);
+    if (done == -EPIPE || (done >= 0 && (uint64_t)done == queued->size))
         return done;
     if (done < 0 && done != -EAGAIN)
         return DRAIN_PASS;
-    struct descriptor descriptor;
-    descriptor_of(fd, ticks_now(), TICKS_ABOUT_1_MS, &descriptor);
-    if (descriptor.non_blocking)
+    if (look_again(write) != SAME)
         return done > 0 ? done : DRAIN_PASS;
-    grow_pipe(fd, &descriptor);
-    done = direct_write_while_read(fd, vector, count, done);
+    grow_pipe(&write->descriptor);
+    done = direct_write_while_read(queued->fd, queued->vector, write->count, done);
     return done < 0 && done != -EAGAIN && done != -EPIPE ? DRAIN_PASS : done;
 }
 
@@ -165,7 +178,7 @@ static struct stream *lock_in_order(struct drained_write *write)
     uint64_t device = write->descriptor.device;
     uint64_t inode = write->descriptor.inode;
     struct stream *stream = stream_find_locked(device, inode);
-    uint32_t children = descriptor_children_ended();
+    uint32_t children = write->descriptor.children;
     if (!stream || !atomic_load(&stream->running))
         return stream;
     bool child_ended = stream->children_seen != children;
@@ -248,17 +261,12 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
 /* What became of the descriptor while the write waited. 0: it is what it was. */
 static ssize_t check_again(struct drained_write *write)
 {
-    struct descriptor before = write->descriptor;
-    struct queued_write *queued = &write->queued;
-    write->now = ticks_now();
-    descriptor_of(queued->fd, write->now, TICKS_ABOUT_1_MS, &write->descriptor);
-    bool same =
-        write->descriptor.inode == before.inode && write->descriptor.device == before.device;
-    if (same && !write->descriptor.non_blocking)
+    enum sameness sameness = look_again(write);
+    if (sameness == SAME)
         return 0;
-    if (queued->done > 0)
-        return (ssize_t)queued->done;
-    return same ? -EAGAIN : -EBADF; /* another thread closed it */
+    if (write->queued.done > 0)
+        return (ssize_t)write->queued.done;
+    return sameness == ANOTHER ? -EBADF : -EAGAIN;
 }
 
 static ssize_t write_locked(struct drained_write *write)
@@ -308,31 +316,30 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
     if (!measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;
-    bool named = descriptor_named(fd);
+    struct descriptor *descriptor = &write.descriptor;
     write.at_once = !is_of_a_burst(queued->size);
-    bool direct = write.at_once && !drain_is_active() && named;
+    bool direct = write.at_once && !drain_is_active();
     /* A direct write fails by itself on what has become non-blocking: it needs no clock. */
     write.now = direct ? TICKS_LONG_AGO : ticks_now();
-    descriptor_of(fd, write.now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS, &write.descriptor);
-    if (write.descriptor.kind == DESCRIPTOR_OTHER)
+    descriptor_of(fd, write.now, direct ? UINT64_MAX : TICKS_ABOUT_1_MS, descriptor);
+    if (descriptor->kind == DESCRIPTOR_OTHER)
         return DRAIN_PASS;
-    if (!named && streams_are_sent(write.descriptor.device, write.descriptor.inode))
+    if (!descriptor->named && streams_are_sent(descriptor->device, descriptor->inode))
         return DRAIN_PASS;
-    if (write.descriptor.non_blocking)
-        return write_non_blocking(&write.descriptor);
-    direct = direct || (named && write.at_once && reader_caught_up(&write.descriptor));
-    if (direct && descriptor_is_free(fd)) {
-        if (count == 1 && write.descriptor.kind == DESCRIPTOR_PIPE &&
-            headroom_begin(fd, queued->size))
+    if (descriptor->non_blocking)
+        return write_non_blocking(descriptor);
+    direct = descriptor->named && write.at_once && (direct || reader_caught_up(descriptor));
+    if (direct && descriptor_is_free(descriptor)) {
+        if (count == 1 && descriptor->kind == DESCRIPTOR_PIPE && headroom_begin(fd, queued->size))
             return DRAIN_PASS;
-        ssize_t done = write_directly(fd, vector, count);
+        ssize_t done = write_directly(&write);
         if (done == (ssize_t)queued->size || (done < 0 && done != -EAGAIN))
             return done;
         queued->done = done > 0 ? (uint64_t)done : 0;
         write.now = ticks_now();
     }
     if (drain_settings.write_behind_mode && drain_settings.grow)
-        grow_pipe(fd, &write.descriptor);
+        grow_pipe(descriptor);
     uint64_t good = readable_bytes(vector, count);
     if (good < queued->size) { /* as the kernel, which copies page by page */
         good -= good % PIPE_BUF;

@@ -13,9 +13,10 @@ enum { NAME_LIMIT = 32, CHUNK = 1024 }; /* on a handler's small stack as well */
 struct parser {
     struct status_field *fields;
     unsigned count;
-    struct status_field *field; /* whose line this is, behind the colon; NULL: nobody's */
+    struct status_field *field; /* the first whose line this is, behind the colon; NULL: nobody's */
     bool in_name, in_number, is_number;
     uint64_t number;
+    unsigned nth;    /* of the line's numbers, from 1 */
     unsigned length; /* of the name so far */
     char name[NAME_LIMIT];
 };
@@ -27,11 +28,32 @@ static void begin_line(struct parser *parser)
     parser->length = 0;
 }
 
+/* Behind the `nth` number of a line, 0: behind the line. */
+static void give(const struct parser *parser, unsigned nth)
+{
+    if (!parser->is_number)
+        return;
+    for (struct status_field *field = parser->field;
+         field < parser->fields + parser->count && strcmp(field->name, parser->field->name) == 0;
+         field++)
+        if (field->nth == nth) {
+            field->found = true;
+            field->value = parser->number;
+        }
+}
+
+static void end_number(struct parser *parser)
+{
+    if (parser->in_number)
+        give(parser, ++parser->nth);
+    parser->in_number = false;
+}
+
 static void end_line(struct parser *parser)
 {
-    if (parser->field && parser->is_number) {
-        parser->field->found = true;
-        parser->field->value = parser->number;
+    if (parser->field) {
+        end_number(parser);
+        give(parser, 0);
     }
     begin_line(parser);
 }
@@ -45,6 +67,7 @@ static void take_name(struct parser *parser, char byte)
     }
     parser->in_name = parser->in_number = parser->is_number = false;
     parser->number = 0;
+    parser->nth = 0;
     for (unsigned i = 0; i < parser->count && !parser->field; i++) {
         const char *name = parser->fields[i].name;
         if (strlen(name) == parser->length && memcmp(name, parser->name, parser->length) == 0)
@@ -72,7 +95,7 @@ static void take_value(struct parser *parser, char byte)
                      : byte >= 'a' && byte <= 'f' ? (unsigned)(byte - 'a') + 10
                                                   : UINT32_MAX;
     if (byte == ' ' || byte == '\t') {
-        parser->in_number = false;
+        end_number(parser);
         return;
     }
     if (!parser->in_number)

@@ -3,6 +3,7 @@
  * Numbers of /proc/PID/status. The one reader of that file: its length has no bound (the line
  * `Groups:` of a user with 65,536 groups is 700 KB, and most of what is asked for stands behind
  * it), so it is read as a stream.
+ * System calls only: the drainer's helper, which has no libc, reads by it too.
  */
 #ifndef PIPESHIM_KERNEL_STATUS_H
 #define PIPESHIM_KERNEL_STATUS_H
@@ -16,11 +17,13 @@ enum {
     STATUS_THIS_PROCESS = -1, /* as a pid: whatever its number is in the namespace of /proc */
 };
 
+/* Fields of one line stand side by side. */
 struct status_field {
     const char *name; /* as the file has it, without the colon; at most 31 bytes */
     unsigned base;    /* 10, or 16 for the masks of signals and capabilities; or as above */
+    unsigned nth;     /* of the line's numbers, from 1; 0: the last (of NSpid: the innermost) */
     bool found;       /* false: no such line, not read to its end, or no number: `value` is 0 */
-    uint64_t value; /* the last number of the line (of NSpid: the one in the innermost namespace) */
+    uint64_t value;
 };
 
 /* Reads the fields of a thread (`tid` 0: of the process; `pid` 0: of the calling thread). Returns
@@ -31,5 +34,5 @@ bool status_read(int pid, int tid, struct status_field *fields, unsigned count);
 /* The same of another file whose lines are "name: number": a fdinfo. */
 bool fields_read(const char *path, struct status_field *fields, unsigned count);
 
-/* Runs on: any thread, the tool. AS-safe: yes. Blocks: no. */
+/* Runs on: any thread, helper, the tool. AS-safe: yes. Blocks: no. */
 #endif

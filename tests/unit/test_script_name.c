@@ -58,6 +58,9 @@ static void of_others(void **state)
     (void)state;
     static const struct line lines[] = {
         {NULL, {"redis-server", "redis.conf"}},
+        {NULL, {"bash", "/dev/fd/3"}}, /* was called "3" */
+        {NULL, {"bash", "/proc/self/fd/12"}},
+        {NULL, {"python3", "/dev/stdin", "x.py"}},
         {NULL, {"pythonista", "a.py"}}, /* begins like one */
         {NULL, {"python3", "-c", "print()", "a.py"}},
         {NULL, {"sh", "-c", "a b"}},

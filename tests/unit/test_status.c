@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,31 @@ static void test_the_last_number_of_a_line(void **state)
     assert_int_equal(fields[1].value, getpid());
 }
 
+/* Uid: real, effective, saved, of the file system. */
+static void test_each_number_of_a_line(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    pid_t child = fork();
+    if (child == 0) {
+        struct status_field fields[] = {
+            {.name = "Uid", .base = 10, .nth = 1}, {.name = "Uid", .base = 10, .nth = 2},
+            {.name = "Uid", .base = 10, .nth = 3}, {.name = "Uid", .base = 10, .nth = 4},
+            {.name = "Uid", .base = 10},           {.name = "Pid", .base = 10},
+        };
+        struct status_field fifth[] = {{.name = "Uid", .base = 10, .nth = 5}};
+        bool right = setresuid(11, 12, 13) == 0 && setfsuid(13) == 12 &&
+                     status_read(0, 0, fields, 6) && fields[0].value == 11 &&
+                     fields[1].value == 12 && fields[2].value == 13 && fields[3].value == 13 &&
+                     fields[4].value == 13 && fields[5].value == (uint64_t)getpid();
+        _exit(right && !status_read(0, 0, fifth, 1) ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void test_what_is_no_number(void **state)
 {
     struct status_field name = {.name = "Name", .base = 16};
@@ -118,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_number_of_groups),
         cmocka_unit_test(test_the_last_number_of_a_line),
+        cmocka_unit_test(test_each_number_of_a_line),
         cmocka_unit_test(test_what_is_no_number),
         cmocka_unit_test(test_what_is_not_there),
     };

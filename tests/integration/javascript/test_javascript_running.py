@@ -78,6 +78,40 @@ class Running(JavascriptCase):
                 self.check_spinning(node, {"interpreted", "baseline", "maglev", "turbofan"},
                                     optimized=True)
 
+    # optimized.js: the lines that an instruction of each function can be near to.
+    NEAR = {"mixed": range(3, 6), "hot": range(6, 16)}
+    HOT_CALL_LINE = 18
+
+    def check_optimized(self, node, tier, *flags):
+        """A line is said of it, and that it is one nearby; of its caller the very line."""
+        process, log = self.run_program(node, "optimized.js", *flags, PIPESHIM_THRESHOLD="50ms")
+
+        def enough():
+            self.assertIsNone(process.poll())
+            found = [stack for stack in self.stacks(log) if stack[0].get("tier") == tier]
+            return found if len([s for s in found if "line" in s[0]]) >= 4 else None
+        for stack in wait_until(enough, "samples of hot() in %s code" % tier):
+            names = [frame.get("function") for frame in stack]
+            depth = names.index("handler")
+            self.assertIn(names[:depth], (["hot"], ["mixed", "hot"]))
+            for frame in stack[:depth]:
+                self.assertEqual(frame.get("near", False), "line" in frame, frame)
+                if "line" in frame:
+                    self.assertIn(frame["line"], self.NEAR[frame["function"]])
+            self.assertEqual(stack[depth]["line"], self.HOT_CALL_LINE)
+            self.assertNotIn("near", stack[depth])
+            self.assertEqual(stack[0].get("inlined", False), depth == 2)
+        process.kill()
+        process.wait()
+
+    def test_near(self):
+        for node in NODES:
+            with self.subTest("%s, turbofan" % node):
+                self.check_optimized(node, "turbofan", *["--no-maglev"] * (node.major >= 20))
+            if node.major >= 24:
+                with self.subTest("%s, maglev" % node):
+                    self.check_optimized(node, "maglev", "--maglev", "--no-turbofan")
+
     def check_order(self, inner, outer):
         """Whether `inner` can have been called by `outer`, the next frame."""
         name, number = (inner["function"].split("_") + [""])[:2]

@@ -59,6 +59,15 @@ class ObjectCodeOfTheLibrary(unittest.TestCase):
                  for call in self.code.functions[name].outside - FROM_LIBC]
         self.assertEqual(calls, [])
 
+    def test_the_drainers_helper_has_no_libc(self):
+        """It has unmapped it, and with it whatever a call could find."""
+        found = self.code.reachable(["helper_main"])
+        self.assertIn("status_read", found)  # by a long way
+        self.assertEqual({name for name in found if self.code.functions[name].outside}, set())
+        uses = {name for name in found for instruction in self.code.functions[name].thread_pointer
+                if not instruction.startswith(SELF_POINTER)}
+        self.assertEqual(uses, set())
+
     def test_the_library_imports_no_function_with_a_state(self):
         """String functions of libc may be anybody's: shim/main/strings.c."""
         outside = set()

@@ -213,20 +213,26 @@ class Names(JavascriptCase):
         if not NODES:
             self.skipTest("there is no Node")
         folder = self.project()
-        parent = ("import subprocess, sys, time\n"
+        parent = ("import subprocess, sys\n"
                   "child = subprocess.Popen(['/bin/sh', '-c', 'exec 9>&1; exec \"$@\"', 'sh',"
                   " *sys.argv[1:]], stdout=subprocess.PIPE)\n"
-                  "time.sleep(2)\nchild.stdout.read()\n")
+                  "sys.stdin.read()\nchild.stdout.read()\n")
         program = os.path.join(folder, "dist/app.js")
         with open(program, "r+", encoding="utf-8") as file:
             text = file.read().replace("repeat(9)", "repeat(9e5)")
             file.seek(0)
             file.write(text)
         os.utime(program, (0, 0))
-        done = subprocess.run([PIPESHIM, "run", "--threshold", "50ms", "--", PYTHON, "-c", parent,
-                               NODES[0].path, program], capture_output=True, text=True, timeout=120,
-                              check=False, env=self.environment())
-        self.assertRegex(done.stderr, r"send  \S*/src/app\.ts:4")
+        run = subprocess.Popen([PIPESHIM, "run", "--threshold", "50ms", "--", PYTHON, "-c", parent,
+                                NODES[0].path, program], stdin=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=self.environment())
+        self.addCleanup(run.stderr.close)
+        said = [run.stderr.readline()]  # while it is blocked
+        run.stdin.close()
+        said += run.stderr.readlines()
+        run.wait()
+        self.assertRegex(said[0], "BLOCKED")
+        self.assertRegex("".join(said), r"send  \S*/src/app\.ts:4")
 
 
 if __name__ == "__main__":
