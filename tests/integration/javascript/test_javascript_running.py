@@ -48,7 +48,7 @@ class Running(JavascriptCase):
             found = [stack for stack in self.stacks(log)
                      if (stack[0].get("function") == "spin" and "line" in stack[0]) or
                      (optimized and stack[0].get("unreadable"))]
-            return found if len(found) >= 4 else None
+            return found if len(found) >= 2 else None
         for stack in wait_until(enough, "samples of spin()"):
             self.assertEqual(stack[1]["function"], "handler")
             self.assertEqual(stack[1]["line"], HANDLER_LINE)
