@@ -51,6 +51,8 @@ struct stream {
     uint64_t line_sent;            /* … and `sent` then */
     uint32_t children_seen;        /* descriptor_children_ended() then */
     _Atomic uint32_t catching_up;  /* writers wait for a quick reader */
+    _Atomic uint64_t quick_sent;   /* what they saw sent, and ticks when it last moved */
+    _Atomic uint64_t quick_seen;
 
     _Atomic int32_t helper;  /* pid of the last one */
     _Atomic uint32_t reader; /* enum exit_reader; while an exit waits */
