@@ -4,7 +4,7 @@
 kinds of pipe, namespaces, users and memory limits; programs and groups that are killed in the middle,
 helpers that are stopped, descriptors that become non-blocking, threads that jump out and are
 cancelled; readers that stall, trickle, close, or are two. Every byte at the reader is compared.
-drain_soak.py SECONDS [SEED]"""
+drain_soak.py SECONDS [SEED [ROUND]]"""
 import collections
 import fcntl
 import os
@@ -66,6 +66,12 @@ WORLDS = worlds()
 
 
 class Soak(DrainCase):
+    last = None  # what was drained, for the message
+
+    def drained(self, command, **options):
+        self.last = (command[-8:], options)
+        return super().drained(command, **options)
+
     def runTest(self):
         """Never run as a test: rounds are called one by one."""
 
@@ -91,7 +97,8 @@ class Soak(DrainCase):
             os.kill(pid, signal.SIGCONT)
 
     def random_reads(self, run, choose, least=1):
-        """Reads all, stalling and trickling, and stops the program or its helper now and then."""
+        """Reads all, stalling and trickling, and stops the program or its helper now and then. Not one
+        that writes packets, which are not drained: SIGSTOP ends a write(2) that waits half-way."""
         chunks = []
         budget = 1.0  # seconds of stalls
         sizes = [size for size in (1, 100, 4096, 65536, 1 << 20) if size >= least]
@@ -101,7 +108,7 @@ class Soak(DrainCase):
                 pause = choose.random() * 0.05
                 budget -= pause
                 what = choose.random()
-                stop = what < 0.3 and run.process.poll() is None
+                stop = what < 0.3 and least < PACKETS and run.process.poll() is None
                 if stop:
                     run.process.send_signal(signal.SIGSTOP)
                 elif what > 0.9:
@@ -260,7 +267,7 @@ def main():
     print("seed %d; %s" % (seed, ", ".join(sorted(WORLDS))), flush=True)
     end = time.monotonic() + seconds
     counts = {}
-    number = 0
+    number = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     while time.monotonic() < end:
         soak = Soak()
         choose = random.Random("%d %d" % (seed, number))
@@ -270,13 +277,13 @@ def main():
             if run:
                 wait_until(lambda run=run: not helpers_of(run.inode), "end of the helper")
         except BaseException:
-            print("failed: seed %d, round %d, %s" % (seed, number, kind), flush=True)
+            print("failed: seed %d, round %d, %s: %s" % (seed, number, kind, soak.last), flush=True)
             raise
         finally:
             soak.doCleanups()
         counts[kind] = counts.get(kind, 0) + 1
         number += 1
-    print("%d rounds without a wrong byte: %s" % (number, counts))
+    print("%d rounds without a wrong byte: %s" % (sum(counts.values()), counts))
 
 
 if __name__ == "__main__":
