@@ -20,7 +20,7 @@ os.write(2, b"x" * 300000)
 os.write(1, b"queued")
 sys.stdin.readline()
 """
-HANGS_S = 300  # in a look for a pipe's peers, all processes
+HANGS_S = 300
 
 
 def may_trace():
@@ -30,17 +30,17 @@ def may_trace():
 @unittest.skipUnless(may_trace(), "needs strace, and the right to trace")
 class HungWatchdog(PipeshimCase):
     def stop_watchdog(self, run):
-        """It stands before its next getdents64(2), until strace(1) ends."""
+        """It stands in its look at the pipe that the drainer took over, until strace(1) ends."""
         folder = wait_until(lambda: watchdog_folder(run.process.pid), "watchdog")
         trace = os.path.join(self.temporary_folder(), "trace")
         tracer = subprocess.Popen(
-            ["strace", "-qq", "-o", trace, "-e", "trace=getdents64", "-e",
-             "inject=getdents64:delay_enter=%ds" % HANGS_S, "-p", os.path.basename(folder)],
+            ["strace", "-qq", "-o", trace, "-e", "trace=ppoll", "-e",
+             "inject=ppoll:delay_enter=%ds" % HANGS_S, "-p", os.path.basename(folder)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(tracer.wait)
         self.addCleanup(tracer.send_signal, signal.SIGKILL)
         wait_until(lambda: "TracerPid:\t0\n" not in read_text(folder + "/status"), "tracer")
-        return tracer, lambda: "getdents64(" in read_text(trace)
+        return tracer, lambda: "ppoll(" in read_text(trace)
 
     def exits(self, **settings):
         run = self.start("/usr/bin/python3", "-S", "-c", PROGRAM, settings={
