@@ -33,6 +33,7 @@ struct stream {
     /* Tid of the thread inside; 0: free. A thread that left by siglongjmp() may have left it so. */
     _Atomic uint32_t lock;
     _Atomic uintptr_t lock_frame; /* its stack then */
+    _Atomic uint32_t changes;     /* it starts a helper, with all signals blocked */
 
     /* Its address never changes once there is one, so that it may be looked at without the lock: a
      * new helper's channel takes the old one's place. */
