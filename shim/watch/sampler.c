@@ -272,9 +272,9 @@ static bool sample_all(uint64_t now)
     tracked_count = 0;
     seen_running = false;
     sampled_writes = reported_writes;
+    long_waits_begin_round(now);
     task_for_each(sample_task, &sample);
     note_sequences();
-    long_waits_all_seen(now);
     if (before != 0)
         forget_unseen();
     /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. */
