@@ -140,9 +140,8 @@ static void see_call(struct event_loop *loop, const struct memory_reader *memory
 {
     static struct incident incident; /* only for its class; child: scratch */
     struct kernel_wait wait = kernel_wait_of(&observed->call);
-    observed->slotted = observed->slotted &&
-                        call_may_sleep_in(observed->record.call, observed->call.number) &&
-                        observed->record.registers.sp > observed->call.sp;
+    observed->slotted = observed->slotted && slot_speaks_for(loop->slot, &observed->record) &&
+                        record_is_of(&observed->record, &observed->call);
     if (observed->slotted) {
         const struct door_description *door = call_describe(observed->record.call);
         wait.class = door->class;
@@ -313,7 +312,7 @@ static bool take_stack(struct event_loop *loop, const struct memory_reader *memo
     if (observed->call.status != TASK_IN_CALL)
         taken = cpu_stacks_latest(loop->tid, thread_stack_snapshot());
     else if (observed->slotted)
-        taken = stack_snapshot_take(memory, &observed->record.registers, thread_stack_snapshot());
+        taken = thread_stack_take(memory, loop->slot, &observed->record);
     else
         taken = stack_snapshot_take_pc_sp(memory, observed->call.pc, observed->call.sp,
                                           thread_stack_snapshot());
