@@ -96,7 +96,8 @@ static void arm(struct slot *slot)
     bool loop = slot->watch.is_loop || matters(CALL_read, 0, THREAD_RUNNING);
     atomic_store(&slot->reads, ends ? READS_ASK : loop ? READS_RECORDED : READS_PASS);
     atomic_store(&slot->armed, ends ? SLOT_MARKS_BOTH : SLOT_MARKS_ENTRY);
-    if ((atomic_load(&life->thread_state) == THREAD_NONE && !watchdog_thread_start()) ||
+    uint32_t state = atomic_load(&life->thread_state);
+    if ((state == THREAD_NONE && !watchdog_thread_start()) || state == THREAD_FORBIDDEN ||
         marks_ends() != ends) {
         atomic_store(&slot->armed, SLOT_DISARMED);
         atomic_store(&slot->reads, READS_ASK);

@@ -246,8 +246,8 @@ void watchdog_run(void)
 {
     unsigned quiet = 0;
     rights_begin();
-    /* Of itself a thread that may ask hears that it runs. */
-    slots_mark_ends(task_read_call((int)raw_syscall(SYS_gettid)).status != TASK_RUNNING);
+    enum task_status own = task_read_call((int)raw_syscall(SYS_gettid)).status;
+    slots_mark_ends(own == TASK_UNREADABLE || own == TASK_GONE);
     context_begin();
     event_loops_begin();
     lag_begin();
