@@ -120,7 +120,8 @@ static void *leaving_thread(void *unused)
     if (strcmp(how, "raw") == 0) /* the other pipe is full but for this */
         for (int i = 0; i < 15; i++)
             write_by_libc(second[1], block);
-    write_by_libc(ends[1], block);
+    for (int i = 0; i < 2; i++) /* the first gives the thread a slot, and is marked at both ends */
+        write_by_libc(ends[1], block);
     left = 1;
     if (strcmp(how, "futex") == 0)
         wait_for_never();
