@@ -20,20 +20,34 @@
 #include "process/own_streams.h"
 #include "report/log.h"
 #include "watch/child.h"
+#include "watch/finish.h"
 
 /* A vfork child has its parent's memory, and descriptors of its own. */
 static void replace_stdio(unsigned first, unsigned last)
 {
-    if (!life_active() || life_begin())
+    int pid = atomic_load(&life->pid);
+    if (pid == 0 || pid == (int)raw_syscall(SYS_getpid))
         own_streams_replaced(first, last);
 }
 
-#define CHANGING(type, name, parameters, arguments, first, last)                                   \
+static void before_close(unsigned first, unsigned last)
+{
+    life_before_close(first, last);
+}
+
+static void before_change(unsigned first, unsigned last)
+{
+    (void)first;
+    (void)last;
+}
+
+#define CHANGING(before, type, name, parameters, arguments, first, last)                           \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
         BOUND(name);                                                                               \
         unsigned from = (unsigned)(first);                                                         \
         unsigned to = (unsigned)(last);                                                            \
+        before(from, to);                                                                          \
         if (__builtin_expect(from <= 2, 0))                                                        \
             replace_stdio(from, to);                                                               \
         if (__builtin_expect(!drain_enabled && !life_is_postponed(), 1))                           \
@@ -48,22 +62,23 @@ static void replace_stdio(unsigned first, unsigned last)
         return result;                                                                             \
     }
 
-CHANGING(int, close, (int fd), (fd), fd, fd)
-CHANGING(int, dup2, (int old, int new), (old, new), new, new)
-CHANGING(int, dup3, (int old, int new, int flags), (old, new, flags), new, new)
-CHANGING(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), first,
-         last)
-CHANGING(int, fclose, (FILE * stream), (stream), stream->_fileno, stream->_fileno)
-CHANGING(FILE *, freopen, (const char *path, const char *mode, FILE *stream), (path, mode, stream),
-         stream->_fileno, stream->_fileno)
-CHANGING(FILE *, freopen64, (const char *path, const char *mode, FILE *stream),
+CHANGING(before_close, int, close, (int fd), (fd), fd, fd)
+CHANGING(before_change, int, dup2, (int old, int new), (old, new), new, new)
+CHANGING(before_change, int, dup3, (int old, int new, int flags), (old, new, flags), new, new)
+CHANGING(before_close, int, close_range, (unsigned first, unsigned last, int flags),
+         (first, last, flags), first, last)
+CHANGING(before_close, int, fclose, (FILE * stream), (stream), stream->_fileno, stream->_fileno)
+CHANGING(before_change, FILE *, freopen, (const char *path, const char *mode, FILE *stream),
          (path, mode, stream), stream->_fileno, stream->_fileno)
-CHANGING(int, daemon, (int stay, int keep), (stay, keep), 0, 2)
-CHANGING(int, login_tty, (int fd), (fd), 0, 2)
+CHANGING(before_change, FILE *, freopen64, (const char *path, const char *mode, FILE *stream),
+         (path, mode, stream), stream->_fileno, stream->_fileno)
+CHANGING(before_change, int, daemon, (int stay, int keep), (stay, keep), 0, 2)
+CHANGING(before_change, int, login_tty, (int fd), (fd), 0, 2)
 
 DOOR(void, closefrom, (int first))
 {
     BOUND(closefrom);
+    before_close((unsigned)first, ~0U);
     replace_stdio((unsigned)first, ~0U);
     if (life_is_postponed())
         log_forget_stderr((unsigned)first, ~0U);

@@ -26,6 +26,7 @@ static const struct door_description descriptions[CALL_COUNT] = {
     [CALL_none] = {"", CLASS_OTHER, -1, false},
 #include "facts/calls.def"
     [CALL_stdio_write] = {"stdio", CLASS_PIPE_WRITE, SYS_write, false},
+    [CALL_stdio_read] = {"stdio", CLASS_PIPE_READ, SYS_read, false},
 };
 
 const struct door_description *call_describe(enum call_id id)

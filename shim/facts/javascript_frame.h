@@ -9,6 +9,7 @@
 enum {
     JAVASCRIPT_FILE_LIMIT = 512, /* bytes, with the NUL; of a longer name the end is kept */
     JAVASCRIPT_FUNCTION_LIMIT = 192,
+    JAVASCRIPT_FRAME_LIMIT = 256, /* frames of one stack that can be given */
 };
 
 /* What V8 runs the function with. */

@@ -90,6 +90,5 @@ void life_go_inert(void);
 bool life_reporting_begin(unsigned patience_ms);
 void life_reporting_end(void);
 
-/* Runs on: any. AS-safe: yes. Blocks: life_reporting_begin() as it is
- * reported. */
+/* Runs on: any. AS-safe: yes. Blocks: life_reporting_begin() as it says. */
 #endif

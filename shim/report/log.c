@@ -124,6 +124,13 @@ void log_begin_in_child(void)
     atomic_store(&dropped, 0);
 }
 
+bool log_ends_with(unsigned first, unsigned last)
+{
+    unsigned fd = (unsigned)target_fd.fd;
+    return destination == TO_FD && first <= fd && fd <= last &&
+           program_fd_get(&target_fd, false) >= 0;
+}
+
 bool log_uses_sockets(void)
 {
     return destination == TO_SYSLOG || destination == TO_JOURNAL ||

@@ -41,6 +41,10 @@ enum log_form log_form(void);
  * them, it is not known what it was: nothing will be written there. Async-signal-safe. */
 void log_forget_stderr(unsigned first, unsigned last);
 
+/* True if records go to an open file of the program's, which has a descriptor among these: closing
+ * it ends the log. Needs no lock. */
+bool log_ends_with(unsigned first, unsigned last);
+
 /* The machine's name, as it is at the first call; valid for ever. */
 const char *log_host(void);
 

@@ -40,6 +40,10 @@ struct metrics_host {
     uint64_t folded; /* groups that were added to `other`, as there were too many */
 };
 
+/* How full a pipe is, in parts of METRICS_FILL_ONE. */
+enum { METRICS_FILL_ONE = 10000 };
+uint64_t metrics_fill(const struct status_stream *stream);
+
 /* Adds a process that runs now, and what it waits for. */
 void metrics_see(struct metrics_group *group, const struct status_page *page);
 

@@ -10,6 +10,7 @@
 #include "report/reporter.h"
 #include "watch/action.h"
 #include "watch/graph_memory.h"
+#include "watch/held_findings.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
 
@@ -17,7 +18,6 @@ enum {
     FINDINGS = 4,
     REPORTED_LIMIT = 16,
     STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
-    HELD_LIMIT = STATUS_FINDINGS,
     COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
@@ -25,8 +25,6 @@ enum {
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define GROWING_NS            ((uint64_t)5 * NS_PER_S)
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
-/* The sampler comes round more often than that. */
-#define HELD_UNSEEN_NS ((uint64_t)5 * NS_PER_S)
 
 static struct graph_memory memory;          /* child: kept, it is a mapping */
 static struct wait_graph *graph;            /* child: scratch, each scan begins with it */
@@ -41,20 +39,6 @@ static uint64_t not_before; /* what the last scans have cost allows none earlier
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
-/* The waits because of which this process is in a finding, as long as they last: the page says so.
- */
-static struct held_wait {
-    int tid;
-    uint64_t since;       /* as long_waits_since() has it; 0: the sampler has not seen it yet */
-    uint64_t found_ns;    /* CLOCK_MONOTONIC */
-} held_waits[HELD_LIMIT]; /* child: kept, held_count counts them */
-static unsigned held_count;
-static int held_tid; /* the thread of this process in the last one reported; child: scratch */
-static uint64_t held_since;         /* the wait that it was about; 0: none, it is over */
-static enum finding_kind held_kind; /* child: scratch */
-static uint64_t held_id, held_seq;  /* child: scratch */
-static bool to_act;                 /* it is looked at once more, and acted on */
-static uint64_t act_not_before;     /* after a look that found it otherwise; child: scratch */
 
 void deadlock_begin(void)
 {
@@ -63,9 +47,7 @@ void deadlock_begin(void)
     confirm_at = UINT64_MAX;
     not_before = paid_at = 0;
     reported_count = 0;
-    to_act = false;
-    held_since = 0;
-    held_count = 0;
+    held_findings_begin();
 }
 
 static int own_pid(void)
@@ -83,11 +65,11 @@ static bool is_member(const struct wait_finding *finding, int pid)
 }
 
 /* This process waits, and everybody it waits for is stuck: whoever can be named is what it waits
- * for. */
-static bool waits_in_vain(void)
+ * for. `likely`: as far as can be seen. */
+static bool waits_in_vain(bool likely)
 {
     uint32_t own = wait_graph_process(graph, own_pid());
-    wait_graph_reduce(graph, ACT_ALL);
+    wait_graph_reduce(graph, likely ? ACT_ALL & ~ACT_LISTENERS : ACT_ALL);
     return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
@@ -125,7 +107,7 @@ static struct wait_finding *choose(unsigned count)
     }
     if (own)
         return own;
-    return hopeless && waits_in_vain() ? hopeless : unread;
+    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
 static uint64_t identity(const struct wait_finding *finding)
@@ -154,22 +136,6 @@ static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
     return 0;
 }
 
-static void hold(const struct wait_finding *finding, uint64_t seq)
-{
-    held_since = 0;
-    held_id = identity(finding);
-    held_seq = seq;
-    for (unsigned i = 0; i < finding->count && held_since == 0; i++) {
-        if (finding->chain[i].pid != own_pid())
-            continue;
-        held_tid = finding->chain[i].tid;
-        held_kind = finding->kind;
-        held_since = long_waits_since(held_tid);
-    }
-    to_act = held_since != 0;
-    act_not_before = 0;
-}
-
 /* The thread of this process that waits because of the finding: a member, or whoever waits for one.
  * 0: not known. */
 static int waiting_thread(const struct wait_finding *finding)
@@ -180,48 +146,56 @@ static int waiting_thread(const struct wait_finding *finding)
     return long_waits_oldest();
 }
 
-static void hold_wait(int tid, uint64_t now)
+static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
 {
-    unsigned place = 0;
-    while (place < held_count && held_waits[place].tid != tid)
-        place++;
-    if (place == HELD_LIMIT)
-        place = 0;
-    if (place == held_count)
-        held_count++;
-    held_waits[place] = (struct held_wait){tid, long_waits_since(tid), now};
+    const struct held_finding held = {.tid = tid,
+                                      .to_act = is_member(finding, own_pid()),
+                                      .kind = finding->kind,
+                                      .id = identity(finding),
+                                      .seq = seq};
+    if (tid != 0)
+        held_findings_add(&held);
 }
 
-static void see_what_holds(uint64_t now)
+/* The third look at what is due. */
+static void act(uint64_t now)
 {
-    for (unsigned i = held_count; i-- > 0;) {
-        struct held_wait *wait = &held_waits[i];
-        if (wait->since == 0)
-            wait->since = long_waits_since(wait->tid);
-        bool unseen = wait->since == 0 && now - wait->found_ns < HELD_UNSEEN_NS;
-        bool lasts = wait->since != 0 && long_waits_since(wait->tid) == wait->since;
-        if (!unseen && !lasts && report_finding_over(wait->tid))
-            held_waits[i] = held_waits[--held_count];
+    struct held_finding *held;
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
+        if (!held->to_act || held->since == 0 || now < held->act_not_before ||
+            now < action_due(held->since, now))
+            continue;
+        for (unsigned i = 0; i < count && held->to_act; i++)
+            if (identity(&found[i]) == held->id && found[i].kind == held->kind)
+                held->to_act =
+                    !action_on_finding(&found[i], held->seq, held->tid, now - held->since);
+        held->act_not_before = now + BETWEEN_TWO_ROUNDS_NS; /* a debugger may leave */
     }
-    if (held_since != 0 && long_waits_since(held_tid) != held_since)
-        held_since = 0;
 }
 
-/* The third look at a wait that was reported. Returns when it is due. */
+/* When one of those that were reported is to be acted on, UINT64_MAX: none. */
+static uint64_t next_action(uint64_t now)
+{
+    const struct held_finding *held;
+    uint64_t next = UINT64_MAX;
+    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
+        if (!held->to_act || held->since == 0 || !action_wanted(held->kind))
+            continue;
+        uint64_t due = action_due(held->since, now);
+        due = due > held->act_not_before ? due : held->act_not_before;
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
 static uint64_t act_when_due(uint64_t now)
 {
-    if (held_since == 0 || !to_act || !action_wanted(held_kind))
-        return UINT64_MAX;
-    uint64_t due = action_due(held_since, now);
-    due = due > act_not_before ? due : act_not_before;
+    uint64_t due = next_action(now);
     if (now < due || !(graph = graph_memory_begin(&memory)))
         return due;
-    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
-    for (unsigned i = 0; i < count && to_act; i++)
-        if (identity(&found[i]) == held_id && found[i].kind == held_kind)
-            to_act = !action_on_finding(&found[i], held_seq, held_tid, now - held_since);
-    act_not_before = now + BETWEEN_TWO_ROUNDS_NS; /* a debugger may leave */
-    return to_act ? act_not_before : UINT64_MAX;
+    act(now);
+    return next_action(now);
 }
 
 /* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */
@@ -273,10 +247,8 @@ static void scan(uint64_t now)
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
                   : 0;
     if (seq != 0) {
-        if (tid != 0)
-            hold_wait(tid, now);
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
-        hold(finding, seq);
+        hold(finding, seq, tid);
     }
     keep_suspicion(finding, confirmed, now);
 }
@@ -333,7 +305,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
-    see_what_holds(now);
+    held_findings_see();
     uint64_t act_at = act_when_due(now);
     uint64_t next = scan_if_due(now, stuck);
     return act_at < next ? act_at : next;

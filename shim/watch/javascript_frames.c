@@ -11,7 +11,7 @@
 /* child: kept, the engine's code and its place are the same */
 static struct javascript_runtime runtime;
 static bool looked_for;
-static char description[JAVASCRIPT_FEATURE_LIMIT];
+static char description[JAVASCRIPT_DESCRIPTION_LIMIT];
 
 /* Mapped at the first stack: half a megabyte that a program without an engine does not need.
  * child: kept, as the mapping is */

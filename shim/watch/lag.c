@@ -6,64 +6,19 @@
 #include "base/clock.h"
 #include "kernel/call_table.h"
 #include "kernel/task.h"
-#include "process/life.h"
-#include "report/reporter.h"
 #include "watch/context.h"
 #include "watch/cpu_stacks.h"
-#include "watch/javascript_frames.h"
-#include "watch/judge.h"
 #include "watch/kernel_wait.h"
 #include "watch/lag_account.h"
-#include "watch/python_frames.h"
-#include "watch/thread_stack.h"
+#include "watch/lag_parts.h"
 #include "watch/wait_object.h"
 
 enum {
-    /* A running thread is sampled each 5 ms of its CPU time, of which a busy machine gives it
-     * little: so many scans are waited for a sample, then the lag is reported without one. */
-    SCANS_FOR_SAMPLE = 8,
     /* A slot's claim is the wait's return only if it is so young. */
     LAG_FRESH_NS = 20 * NS_PER_MS,
 };
 
-/* A sleep on a loop thread that no slot speaks for. */
-struct unslotted_wait {
-    long number; /* -1: none */
-    uint64_t sp, run_time_ns, since_ns;
-    struct judgement judgement;
-};
-
-/* What is known of one loop, beside what event_loops.h knows. */
-struct lag {
-    uint32_t generation, runs, waits_seen; /* of the loop, when this was written */
-    bool lagging;
-    bool confirmed;           /* two scans saw the same lag */
-    uint32_t iteration;       /* how often the loop had come back when this lag began */
-    uint32_t iterations_seen; /* at the last scan */
-    struct lag_account account;
-    /* The call that was classified last, for that takes a look at its object: the slot's sequence,
-     * or the stack pointer of a call without a slot. */
-    uint64_t classified;
-    enum call_class class;
-    uint64_t report_seq; /* the report that tells of this lag; 0: none, or held back */
-    bool is_reported;
-    uint32_t ready_sequence; /* of the own wait that it was woken from at the last scan; 0: none */
-    unsigned waits_for_sample;
-    struct unslotted_wait unslotted;
-    struct loop_statistics statistics;
-};
-
 static struct lag lags[LOOP_LIMIT];
-
-/* What a scan saw of a thread that is away. */
-struct observation {
-    struct task_call call;
-    bool slotted; /* a slot speaks for the call */
-    struct slot_record record;
-    enum call_class class; /* of the call that it sleeps in */
-    const char *name;
-    uint64_t sleeping_since;
-};
 
 void lag_begin(void)
 {
@@ -72,7 +27,7 @@ void lag_begin(void)
             memset(&lags[i], 0, sizeof lags[i]);
 }
 
-static struct lag *lag_of(const struct event_loop *loop)
+struct lag *lag_of(const struct event_loop *loop)
 {
     struct lag *lag = &lags[event_loop_index(loop)];
     if (lag->generation != loop->generation || lag->runs != loop->runs) {
@@ -132,8 +87,6 @@ static void begin_lag(const struct event_loop *loop, struct lag *lag, uint32_t i
         task_name(loop->tid, lag->statistics.thread, sizeof lag->statistics.thread);
 }
 
-/* --- Where the time goes ---------------------------------------------------------------------- */
-
 /* Names what the thread sleeps in, in the terms of a report. */
 static void see_call(struct event_loop *loop, const struct memory_reader *memory,
                      struct observation *observed)
@@ -165,14 +118,6 @@ static void see_call(struct event_loop *loop, const struct memory_reader *memory
     observed->class = lag_of(loop)->class;
 }
 
-/* --- The statistics --------------------------------------------------------------------------- */
-
-static void count_lag(const struct event_loop *loop, struct lag *lag, uint64_t length)
-{
-    lag->statistics.tid = loop->tid;
-    lag_account_count(&lag->statistics, length);
-}
-
 struct collector {
     struct loop_statistics *out;
     unsigned limit, count;
@@ -196,168 +141,6 @@ unsigned lag_statistics(struct loop_statistics *out, unsigned limit)
     return collector.count;
 }
 
-/* --- The reports ---------------------------------------------------------------------------- */
-
-static void end_unslotted(struct event_loop *loop)
-{
-    struct unslotted_wait *wait = &lag_of(loop)->unslotted;
-    judge_returned(loop->tid, &wait->judgement, wait->since_ns);
-    *wait = (struct unslotted_wait){.number = -1};
-}
-
-/* False if it cannot be reported now. */
-static bool report_end(struct event_loop *loop, uint64_t now)
-{
-    struct lag *lag = lag_of(loop);
-    struct lag_facts facts;
-    if (lag->is_reported && lag->report_seq != 0) {
-        lag_account_facts(&lag->account, loop->tid, now, &facts);
-        if (!report_lag_end(loop->tid, lag->report_seq, &facts))
-            return false;
-    }
-    lag->is_reported = false;
-    return true;
-}
-
-static void end_lag(struct event_loop *loop, uint64_t now)
-{
-    struct lag *lag = lag_of(loop);
-    end_unslotted(loop);
-    if (atomic_load(&loop->slot->sequence) != loop->slot->watch.sequence)
-        slot_end_report(loop->slot); /* first the call's end, then the loop's */
-    if (lag->confirmed)              /* else it may have been as short as a busy loop's are */
-        count_lag(loop, lag, now - lag->account.since_ns);
-    lag->confirmed = false;
-    cpu_stacks_end(loop->tid);
-    lag->lagging = !report_end(loop, now); /* else the next scan ends it */
-}
-
-/* A thread that ends in a callback, or after its loop, comes back to no wait. */
-static void end_with_thread(struct event_loop *loop, uint64_t now)
-{
-    loop->state = LOOP_LEFT;
-    loop->left_at = event_loop_returns(loop);
-    lag_of(loop)->confirmed = lag_of(loop)->is_reported;
-    end_lag(loop, now);
-}
-
-static void end_at_exit(struct event_loop *loop, void *context)
-{
-    (void)context;
-    /* Reported, and come back between the watchdog's last scan and the end. */
-    if (lag_of(loop)->lagging && event_loop_returns(loop) != lag_of(loop)->iteration)
-        report_end(loop, clock_monotonic_ns());
-}
-
-void lag_end_all(void)
-{
-    event_loops_for_each(end_at_exit, NULL);
-}
-
-static void judge_unslotted_wait(struct event_loop *loop, const struct observation *observed,
-                                 struct unslotted_wait *wait)
-{
-    wait->judgement = judge_unslotted(loop, &observed->call, wait->since_ns, lag_ref(loop));
-    if (wait->judgement.verdict == VERDICT_REPORTED)
-        lag_explained_by(loop, &wait->judgement.report);
-}
-
-/* A sleep that no slot speaks for: reported like one that a slot does. Writes are the sampler's. */
-static void follow_unslotted(struct event_loop *loop, const struct observation *observed,
-                             uint64_t now)
-{
-    struct unslotted_wait *wait = &lag_of(loop)->unslotted;
-    uint64_t run_time = task_run_time_ns(loop->tid);
-    if (wait->number != observed->call.number || wait->sp != observed->call.sp ||
-        wait->run_time_ns != run_time) {
-        end_unslotted(loop);
-        wait->number = observed->call.number;
-        wait->sp = observed->call.sp;
-        wait->run_time_ns = run_time;
-        wait->since_ns = now;
-    }
-    if (wait->judgement.verdict == VERDICT_OPEN && observed->class != CLASS_PIPE_WRITE &&
-        now - wait->since_ns >= context_threshold_ns(observed->class))
-        judge_unslotted_wait(loop, observed, wait);
-    else if (wait->judgement.verdict == VERDICT_REPORTED)
-        judge_still(loop->tid, &wait->judgement.report, wait->since_ns, now);
-}
-
-/* True if one call takes a good part of this lag and is still to be judged by itself: two
- * reports on one stall would repeat each other. */
-static bool is_left_to_call(const struct event_loop *loop, const struct observation *observed,
-                            uint64_t now)
-{
-    if (observed->call.status != TASK_IN_CALL || observed->sleeping_since == 0 ||
-        observed->class == CLASS_OTHER)
-        return false;
-    uint64_t asleep = now - observed->sleeping_since;
-    uint32_t judged = observed->slotted ? loop->slot->watch.judged
-                                        : (uint32_t)lag_of(loop)->unslotted.judgement.verdict;
-    /* A watchdog that got no CPU comes late, and judges the call after this look at the loop. */
-    bool to_come = observed->slotted && !loop->slot->watch.was_judged;
-    return judged == VERDICT_OPEN && asleep >= (now - lag_of(loop)->account.since_ns) / 3 &&
-           (to_come || asleep < 2 * context_threshold_ns(observed->class));
-}
-
-/* Takes the stack: of a sleeping thread the one it sleeps in, of a running one the newest sample.
- */
-static bool take_stack(struct event_loop *loop, const struct memory_reader *memory,
-                       const struct observation *observed)
-{
-    bool taken = true;
-    thread_stack_clear();
-    if (!thread_stack_wanted())
-        return true;
-    if (observed->call.status != TASK_IN_CALL)
-        taken = cpu_stacks_latest(loop->tid, thread_stack_snapshot());
-    else if (observed->slotted)
-        taken = thread_stack_take(memory, loop->slot, &observed->record);
-    else
-        taken = stack_snapshot_take_pc_sp(memory, observed->call.pc, observed->call.sp,
-                                          thread_stack_snapshot());
-    if (taken)
-        thread_stack_unwind(memory);
-    return taken;
-}
-
-static void report_now(struct event_loop *loop, const struct memory_reader *memory,
-                       const struct observation *observed, uint64_t now)
-{
-    static struct incident incident; /* child: scratch */
-    struct lag *lag = lag_of(loop);
-    struct lag_facts facts;
-    bool runs = observed->call.status != TASK_IN_CALL;
-    bool taken = take_stack(loop, memory, observed);
-    if (!taken && runs && cpu_stacks_begin(loop->tid) && lag->waits_for_sample++ < SCANS_FOR_SAMPLE)
-        return;
-    lag_account_facts(&lag->account, loop->tid, now, &facts);
-    memset(&incident, 0, sizeof incident);
-    incident.tid = loop->tid;
-    incident.class = facts.cause == CAUSE_STARVED ? CLASS_CPU : (enum call_class)facts.cause;
-    incident.fd = -1;
-    incident.loop = true;
-    incident.running = runs;
-    incident.starting = now - loop->since_ns < NS_PER_S;
-    incident.blocked_ns = facts.lag_ns;
-    incident.threshold_ns = facts.threshold_ns;
-    incident.begun_ns = now;
-    task_name(loop->tid, incident.thread, sizeof incident.thread);
-    thread_stack_name(memory, &incident);
-    if (runs)
-        python_frames_add_running(memory, &incident);
-    else
-        python_frames_add(memory, &incident);
-    javascript_frames_add(memory, thread_stack_trace(), thread_stack_snapshot(), &incident);
-    if (event_loop_is_left(loop, &incident))
-        return;
-    struct report_ref report = report_lag(&incident, &facts);
-    if (report.deferred)
-        return;
-    lag->is_reported = true;
-    lag->report_seq = report.seq;
-}
-
 static uint64_t sleeping_since(const struct event_loop *loop, const struct observation *observed)
 {
     if (observed->slotted)
@@ -373,7 +156,7 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
     lag->confirmed = true;
     observed->call = task_read_call(loop->tid);
     if (observed->call.status == TASK_GONE) {
-        end_with_thread(loop, now);
+        lag_end_with_thread(loop, now);
         return;
     }
     /* Kept for the end, which may be the thread's. */
@@ -382,9 +165,9 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
     if (sleeps)
         see_call(loop, memory, observed);
     if (sleeps && !observed->slotted)
-        follow_unslotted(loop, observed, now);
+        lag_follow_unslotted(loop, observed, now);
     else if (lag->unslotted.number >= 0)
-        end_unslotted(loop);
+        lag_end_unslotted(loop);
     if (sleeps) {
         observed->sleeping_since = sleeping_since(loop, observed);
         lag_account_call(&lag->account, observed->name, observed->class, now);
@@ -396,8 +179,8 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
         return;
     if (!sleeps && lagging >= context_lag_threshold_ns() / 2)
         cpu_stacks_begin(loop->tid);
-    if (lagging >= context_lag_threshold_ns() && !is_left_to_call(loop, observed, now))
-        report_now(loop, memory, observed, now);
+    if (lagging >= context_lag_threshold_ns() && !lag_is_left_to_call(loop, observed, now))
+        lag_report_now(loop, memory, observed, now);
 }
 
 /* In its own wait, woken, and not out of it a scan later: it is ready and gets no CPU. */
@@ -425,7 +208,7 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
     lag->iterations_seen = iteration;
     bool waits = is_in_own_wait(loop, memory, &observed) && !is_ready_only(loop, &observed);
     if (lag->lagging && (waits || iteration != lag->iteration))
-        end_lag(loop, now);
+        lag_end(loop, now);
     if (waits) {
         here.lagging = lag->ready_sequence != 0;
         here.again = UINT64_MAX;

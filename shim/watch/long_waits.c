@@ -6,13 +6,17 @@
 
 #include "base/clock.h"
 #include "kernel/call_table.h"
+#include "process/life.h"
 
 enum {
     WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the scans of these */
     FIRST_SCAN_MS = 500,
     LONGEST_PAUSE_MS = 60 * 1000,
-    /* An entry that no scan of the sampler has seen for so long is of a thread that went on. */
+    /* An entry that the sampler has looked for in vain for so long is of a thread that went on. */
     FORGET_MS = 2500,
+    /* Its looks are that far apart at most; what is longer nobody has looked: the process was
+     * stopped, or got no CPU. */
+    LOOK_MS = 1000,
 };
 
 struct long_wait {
@@ -20,7 +24,8 @@ struct long_wait {
     long number;
     uint64_t argument, sp; /* the same place and object: the same wait, though it came round */
     uint64_t run_time;     /* and has not run: the same sleep */
-    uint64_t since_ns, seen_ns;
+    uint64_t since_ns;
+    uint64_t seen_ns; /* of `looked_ns` */
     /* Looks are due of the place, however often it was left and come back to, and of each sleep. */
     struct schedule {
         uint64_t due_ns, pause_ns;
@@ -28,15 +33,25 @@ struct long_wait {
 };
 
 static struct long_wait waits[WAIT_LIMIT];
-static unsigned bound; /* entries from here on have never been used */
+static unsigned bound;                /* entries from here on have never been used */
+static uint64_t looked_at, looked_ns; /* the last round; for how long it has been looked in all */
 
 void long_waits_begin(void)
 {
     memset(waits, 0, bound * sizeof *waits);
     bound = 0;
+    looked_at = looked_ns = 0;
 }
 
-static bool is_of_interest(const struct task_call *call)
+void long_waits_begin_round(uint64_t now)
+{
+    uint64_t longest = (uint64_t)LOOK_MS * NS_PER_MS;
+    if (looked_at != 0)
+        looked_ns += now - looked_at < longest ? now - looked_at : longest;
+    looked_at = now;
+}
+
+static bool is_of_interest(int tid, const struct task_call *call)
 {
     const struct call_description *description = call_description(call->number);
     if (call->status != TASK_IN_CALL || !description)
@@ -51,7 +66,12 @@ static bool is_of_interest(const struct task_call *call)
     case WAIT_LOCK:
     case WAIT_CONNECT: /* these are no member of a cycle, and perhaps a reader that does not read */
     case WAIT_SLEEP:
+    case WAIT_OPEN:
         return true;
+    /* A main thread that waits for another one may be the parent of who is stuck; pools of threads
+     * wait so all the time. */
+    case WAIT_FUTEX:
+        return tid == atomic_load(&life->pid);
     default:
         return false;
     }
@@ -85,7 +105,7 @@ static struct schedule begin_schedule(uint64_t now)
 
 void long_waits_see(int tid, const struct task_call *call, uint64_t now)
 {
-    if (!is_of_interest(call))
+    if (!is_of_interest(tid, call))
         return;
     struct long_wait *wait = entry_of(tid);
     if (!wait)
@@ -102,7 +122,7 @@ void long_waits_see(int tid, const struct task_call *call, uint64_t now)
     if (wait->run_time != run_time)
         wait->of_sleep = begin_schedule(now);
     wait->run_time = run_time;
-    wait->seen_ns = now;
+    wait->seen_ns = looked_ns;
 }
 
 static bool take_due(struct schedule *schedule, uint64_t now, uint64_t *next)
@@ -124,7 +144,7 @@ bool long_waits_due(uint64_t now, uint64_t *next)
     *next = UINT64_MAX;
     for (unsigned i = 0; i < bound; i++) {
         struct long_wait *wait = &waits[i];
-        if (wait->tid != 0 && now - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
+        if (wait->tid != 0 && looked_ns - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
             wait->tid = 0;
         if (wait->tid == 0)
             continue;
@@ -140,6 +160,11 @@ uint64_t long_waits_since(int tid)
         if (waits[i].tid == tid)
             return waits[i].since_ns;
     return 0;
+}
+
+uint64_t long_waits_looked_ns(void)
+{
+    return looked_ns;
 }
 
 int long_waits_oldest(void)

@@ -20,6 +20,9 @@
 /* A new watchdog has seen nothing. */
 void long_waits_begin(void);
 
+/* All threads are looked at now: what is not seen in some of these rounds is over. */
+void long_waits_begin_round(uint64_t now);
+
 /* A thread was seen asleep in `call` at `now` (CLOCK_MONOTONIC, ns). One read of its run time if it
  * is a call of interest, else nothing. */
 void long_waits_see(int tid, const struct task_call *call, uint64_t now);
@@ -30,6 +33,10 @@ bool long_waits_due(uint64_t now, uint64_t *next);
 
 /* Since when the thread has waited, as far as it was seen; 0: it was not. */
 uint64_t long_waits_since(int tid);
+
+/* For how long all threads have been looked at, in ns: a clock that stands still while the process
+ * is stopped, or gets no CPU. */
+uint64_t long_waits_looked_ns(void);
 
 /* The thread whose wait is the oldest; 0: none waits. */
 int long_waits_oldest(void);

@@ -213,6 +213,7 @@ uint64_t sampler_scan(uint64_t now, bool activity)
     explaining_ns = 0;
     scan_number++;
     tracked_count = 0;
+    long_waits_begin_round(now);
     task_for_each(sample_task, &sample);
     if (before != 0)
         forget_unseen();

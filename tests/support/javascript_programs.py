@@ -80,3 +80,20 @@ class Program:
                      "    s += %s(i, n, shapes[i % 3]);\n  return s;\n}\ndrive(%d);\n"
                      .replace("% 3", "%% 3") % (callee, self.random.choice([300, 20000, 40000])))
         return "\n".join(parts)
+
+
+def bundle(stuck):
+    """One line of more than 200,000 characters, as bundlers make them."""
+    fillers = "".join("function filler%d(x){return x+%d}" % (i, i) for i in range(6000))
+    return ("const stuck=require(%r);%sfunction outer(x){return inner(x)+1}%s"
+            "function inner(x){const y=x|0;return[y].map((z)=>stuck(z))[0]}outer(1);" %
+            (stuck, fillers, fillers.replace("filler", "later")))
+
+
+def long(stuck):
+    """70,000 lines, the calls at its beginning, in its middle and at its end."""
+    def lines(name):
+        return "".join("function %s%d() { return %d; }\n" % (name, i, i) for i in range(35000))
+    return ("const stuck = require(%r);\nfunction first(x) {\n  return second(x);\n}\n%s"
+            "function second(x) {\n  return x +\n    third(x);\n}\n%sfunction third(x) {\n"
+            "  return stuck(x);\n}\nfirst(1);\n" % (stuck, lines("early"), lines("late")))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A loop that computes for longer than its lag threshold and then makes short calls that sleep;
- * counts the calls that return EINTR, which nothing here can cause.   eintr_loop SECONDS [timer]
+ * counts the calls that return EINTR, which nothing here can cause. It ends with its stdin.
+ *   eintr_loop [timer]
  *
  * With `timer` it forbids itself perf_event_open, as containers do.
  */
@@ -55,19 +56,20 @@ __attribute__((noinline)) static void compute(double length)
         ;
 }
 
-int main(int argument_count, char **arguments)
+int main(int argument_count, char **unused)
 {
-    double end = seconds() + (argument_count > 1 ? atof(arguments[1]) : 1);
     struct epoll_event event;
     struct timespec moment = {0, 200000};
     int loop = epoll_create1(0);
     int ends[2];
-    if (argument_count > 2)
+    (void)unused;
+    if (argument_count > 1)
         forbid_perf_events();
     if (pipe(ends) < 0)
         abort();
     struct pollfd nothing = {.fd = ends[0], .events = POLLIN};
-    while (seconds() < end) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (poll(&input, 1, 0) == 0) {
         count(epoll_wait(loop, &event, 1, 1));
         for (int i = 0; i < 40; i++) {
             compute(0.002);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/relay/relay_process.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,35 +9,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/relay/byte_queue.h"
+#include "cli/relay/lane.h"
+#include "cli/relay/lane_events.h"
 #include "cli/relay/relay_log.h"
 #include "config/parse.h"
 #include "report/log_path.h"
-
-enum { PIECE = 64 * 1024, BEHIND_NS = 100 * NS_PER_MS };
-
-/* What happens at the bound, as PIPESHIM_DRAIN_OVERFLOW has it. */
-enum overflow { OVERFLOW_BLOCK, OVERFLOW_DROP_NEW, OVERFLOW_DROP_OLD };
-
-/* One stream of the command's: from `in`, through the queue, to `out`. */
-struct lane {
-    int in, out; /* -1: closed */
-    int second;  /* a description of our own of a named FIFO, which does not wait; -1 */
-    int fd;      /* the command's number */
-    bool is_socket;
-    struct byte_queue queue;
-    bool in_line; /* the last byte sent did not end one */
-    uint64_t queued, dropped, lost, handed_over, spooled;
-    uint64_t moved_ns; /* when something was sent last, or the queue was empty */
-    uint64_t began_ns; /* of the episode that was told */
-    int told;          /* seq of its drain_start; 0: none */
-    uint64_t told_dropped;
-};
 
 static struct lane lanes[RELAY_LIMIT];
 static unsigned lane_count;
@@ -59,173 +36,6 @@ static void on_term(int number)
 {
     (void)number;
     dismissed = 1;
-}
-
-static json_t *of_lane(const struct lane *lane)
-{
-    json_t *event = json_object();
-    json_object_set_new(event, "fd", json_integer(lane->fd));
-    json_object_set_new(event, "object", json_string("relay"));
-    return event;
-}
-
-static void tell_episode(struct lane *lane, uint64_t now, bool end)
-{
-    char words[256];
-    json_t *event = of_lane(lane);
-    double ms = (double)(now - lane->began_ns) / NS_PER_MS;
-    if (end)
-        json_object_set_new(event, "ref", json_integer(lane->told));
-    json_object_set_new(event, "queued_bytes", json_integer((json_int_t)lane->queued));
-    json_object_set_new(event, "peak_bytes", json_integer((json_int_t)lane->queue.peak));
-    json_object_set_new(event, "ms", json_real(ms));
-    snprintf(
-        words, sizeof words,
-        end ? "fd %d: the relay's queue is empty again after %.1f ms, %" PRIu64 " bytes at once"
-            : "fd %d is not read fast enough: for %.1f ms, %" PRIu64 " bytes queued by the relay",
-        lane->fd, ms, lane->queue.peak);
-    int seq = relay_log_event(end ? "drain_end" : "drain_start", event, words);
-    lane->told = end ? 0 : seq;
-}
-
-static void tell_loss(const char *name, uint64_t bytes, const char *words)
-{
-    char line[256];
-    json_t *event = json_object();
-    json_object_set_new(event, "bytes", json_integer((json_int_t)bytes));
-    json_object_set_new(event, "writes", json_integer(0)); /* a relay sees bytes, not writes */
-    if (strcmp(name, "drain_drop") == 0)
-        json_object_set_new(event, "reason", json_string("overflow"));
-    snprintf(line, sizeof line, "%" PRIu64 " bytes %s", bytes, words);
-    relay_log_event(name, event, line);
-}
-
-/* What nobody reads is worth a word; what is read is not. */
-static void look_at(struct lane *lane, uint64_t now)
-{
-    bool empty = byte_queue_used(&lane->queue) == 0;
-    if (empty || lane->out < 0)
-        lane->moved_ns = now;
-    if (lane->told && empty)
-        tell_episode(lane, now, true);
-    if (!lane->told && now - lane->moved_ns >= BEHIND_NS) {
-        lane->began_ns = lane->moved_ns;
-        tell_episode(lane, now, false);
-    }
-    if (lane->dropped > lane->told_dropped) {
-        tell_loss("drain_drop", lane->dropped - lane->told_dropped, "dropped: the queue is full");
-        lane->told_dropped = lane->dropped;
-    }
-}
-
-/* Drops what is left of a line that was begun to be dropped; returns how much of the piece that
- * was.
- */
-static size_t skip_line(struct lane *lane, const char *piece, size_t size)
-{
-    if (!lane->queue.skips)
-        return 0;
-    const char *end = memchr(piece, '\n', size);
-    lane->queue.skips = end == NULL;
-    return end ? (size_t)(end - piece) + 1 : size;
-}
-
-/* drop-new: whatever comes is read, and kept as far as whole lines of it fit. */
-static void take_new(struct lane *lane, const char *piece, size_t size)
-{
-    size_t skipped = skip_line(lane, piece, size);
-    lane->dropped += skipped;
-    piece += skipped;
-    size -= skipped;
-    uint64_t room = lane->queue.size - byte_queue_used(&lane->queue);
-    if (size > room) {
-        const char *end = memrchr(piece, '\n', room);
-        size_t kept = end ? (size_t)(end - piece) + 1 : 0;
-        lane->queue.skips = piece[size - 1] != '\n';
-        lane->dropped += size - kept;
-        size = kept;
-    }
-    while (size > 0) {
-        size_t space;
-        char *to = byte_queue_space(&lane->queue, &space);
-        size_t part = space < size ? space : size;
-        memcpy(to, piece, part);
-        byte_queue_put(&lane->queue, part);
-        lane->queued += part;
-        piece += part;
-        size -= part;
-    }
-}
-
-static void lose_reader(struct lane *lane)
-{
-    lane->lost += byte_queue_used(&lane->queue);
-    byte_queue_took(&lane->queue, byte_queue_used(&lane->queue));
-    close(lane->out);
-    lane->out = -1;
-    if (lane->in >= 0) /* the command gets its EPIPE */
-        close(lane->in);
-    lane->in = -1;
-}
-
-static void receive(struct lane *lane)
-{
-    static char piece[PIECE];
-    enum overflow overflow = (enum overflow)config->number[SETTING_DRAIN_OVERFLOW];
-    size_t space;
-    char *to = byte_queue_space(&lane->queue, &space);
-    bool drops = overflow != OVERFLOW_BLOCK;
-    ssize_t got = drops ? read(lane->in, piece, sizeof piece)
-                        : read(lane->in, to, space < PIECE ? space : PIECE);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
-        close(lane->in);
-        lane->in = -1;
-    } else if (!drops) {
-        byte_queue_put(&lane->queue, (size_t)got);
-        lane->queued += (uint64_t)got;
-    } else {
-        if (overflow == OVERFLOW_DROP_OLD)
-            lane->dropped += byte_queue_drop_oldest(&lane->queue, (uint64_t)got, lane->in_line);
-        take_new(lane, piece, (size_t)got);
-    }
-}
-
-/* Never waits; O_NONBLOCK on the description itself would change it for all who share it. */
-static ssize_t write_now(struct lane *lane, const char *from, size_t size)
-{
-    struct iovec part = {(char *)from, size};
-    if (lane->is_socket)
-        return send(lane->out, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (lane->second >= 0)
-        return write(lane->second, from, size);
-    ssize_t done = pwritev2(lane->out, &part, 1, -1, RWF_NOWAIT);
-    if (done >= 0 || errno != EOPNOTSUPP)
-        return done;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", lane->out);
-    lane->second = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (lane->second >= 0)
-        return write(lane->second, from, size);
-    /* There is room for a page: poll() said so. */
-    return write(lane->out, from, size < PIPE_BUF ? size : PIPE_BUF);
-}
-
-static void send_on(struct lane *lane, uint64_t now)
-{
-    size_t size;
-    const char *from = byte_queue_next(&lane->queue, &size);
-    ssize_t done = write_now(lane, from, size < PIECE ? size : PIECE);
-    if (done < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (done <= 0) {
-        lose_reader(lane);
-        return;
-    }
-    lane->in_line = from[done - 1] != '\n';
-    byte_queue_took(&lane->queue, (size_t)done);
-    lane->moved_ns = now;
 }
 
 static uint64_t left(void)
@@ -257,19 +67,19 @@ static void hear_run(int *control, uint64_t now, uint64_t *ended)
 }
 
 /* One round. Without anything to do it sleeps, `patience_ms` at most. */
-static void turn(int *control, int patience_ms, uint64_t *ended)
+static void go_round(int *control, int patience_ms, uint64_t *ended)
 {
     struct pollfd wants[2 * RELAY_LIMIT + 1];
     bool drops = config->number[SETTING_DRAIN_OVERFLOW] != OVERFLOW_BLOCK;
     for (size_t i = 0; i < lane_count; i++) {
         struct lane *lane = &lanes[i];
-        bool room = drops || byte_queue_used(&lane->queue) < lane->queue.size;
+        bool space = drops || byte_queue_used(&lane->queue) < lane->queue.size;
         bool queued = byte_queue_used(&lane->queue) > 0;
-        wants[2 * i] = (struct pollfd){room ? lane->in : -1, POLLIN, 0};
+        wants[2 * i] = (struct pollfd){space ? lane->in : -1, POLLIN, 0};
         /* Without anything to send: only that the reader has gone, which the command is to hear. */
         wants[2 * i + 1] = (struct pollfd){lane->out, queued ? POLLOUT : 0, 0};
-        if (queued && !lane->told && patience_ms > (int)(BEHIND_NS / NS_PER_MS))
-            patience_ms = BEHIND_NS / NS_PER_MS;
+        if (queued && !lane->told && patience_ms > (int)(LANE_BEHIND_NS / NS_PER_MS))
+            patience_ms = LANE_BEHIND_NS / NS_PER_MS;
     }
     wants[2 * (size_t)lane_count] = (struct pollfd){*control, POLLIN, 0};
     if (poll(wants, 2 * (size_t)lane_count + 1, patience_ms) < 0)
@@ -280,18 +90,14 @@ static void turn(int *control, int patience_ms, uint64_t *ended)
     for (size_t i = 0; i < lane_count; i++) {
         struct lane *lane = &lanes[i];
         if (wants[2 * i + 1].revents & (POLLERR | POLLNVAL | (lane->is_socket ? POLLHUP : 0)))
-            lose_reader(lane);
+            lane_lose_reader(lane);
         if (wants[2 * i].revents && lane->in >= 0)
-            receive(lane);
+            lane_receive(lane, (enum overflow)config->number[SETTING_DRAIN_OVERFLOW]);
         if (lane->out >= 0 && byte_queue_used(&lane->queue) > 0)
-            send_on(lane, now);
-        look_at(lane, now);
-        if (lane->in < 0 && lane->out >= 0 && byte_queue_used(&lane->queue) == 0) {
-            close(lane->out); /* who waits for the end of one stream does not wait for the other */
-            if (lane->second >= 0)
-                close(lane->second);
-            lane->out = lane->second = -1;
-        }
+            lane_send(lane, now);
+        lane_tell(lane, now);
+        if (lane->in < 0 && lane->out >= 0 && byte_queue_used(&lane->queue) == 0)
+            lane_close(lane);
     }
 }
 
@@ -312,7 +118,6 @@ static void spool(struct lane *lane)
 {
     char path[LOG_PATH_LIMIT];
     char folder[LOG_PATH_LIMIT];
-    char words[LOG_PATH_LIMIT + 128];
     const char *pattern = config->text[SETTING_DRAIN_SPOOL];
     if (!getcwd(folder, sizeof folder) ||
         !log_path_expand(pattern, folder, program_name, no_host, program, path))
@@ -334,44 +139,7 @@ static void spool(struct lane *lane)
     }
     close(file);
     lane->spooled = before - byte_queue_used(&lane->queue);
-    json_t *event = of_lane(lane);
-    json_object_set_new(event, "path", json_string(path));
-    json_object_set_new(event, "offset", json_integer((json_int_t)offset));
-    json_object_set_new(event, "bytes", json_integer((json_int_t)lane->spooled));
-    json_object_set_new(event, "writes", json_integer(0));
-    snprintf(words, sizeof words, "%" PRIu64 " bytes of fd %d, which nobody has read, are in %s",
-             lane->spooled, lane->fd, path);
-    relay_log_event("drain_spool", event, words);
-}
-
-static void tell_summary(uint64_t began_ns)
-{
-    uint64_t queued = 0, peak = 0, dropped = 0, lost = 0, handed_over = left(), spooled = 0;
-    char words[256];
-    for (size_t i = 0; i < lane_count; i++) {
-        queued += lanes[i].queued;
-        peak = lanes[i].queue.peak > peak ? lanes[i].queue.peak : peak;
-        dropped += lanes[i].dropped;
-        lost += lanes[i].lost;
-        spooled += lanes[i].spooled;
-    }
-    json_t *event = json_object();
-    json_object_set_new(event, "run_ms", json_real((double)(now_ns() - began_ns) / NS_PER_MS));
-    json_object_set_new(event, "reports", json_integer(0));
-    json_object_set_new(event, "drain",
-                        json_pack("{s:i, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:[]}", "episodes", 1,
-                                  "queued_bytes", (json_int_t)queued, "peak_bytes",
-                                  (json_int_t)peak, "dropped_bytes", (json_int_t)dropped,
-                                  "dropped_writes", 0, "lost_bytes", (json_int_t)lost,
-                                  "handed_over_bytes", (json_int_t)handed_over, "spooled_bytes",
-                                  (json_int_t)spooled, "rescued"));
-    json_object_set_new(event, "sites", json_array());
-    json_object_set_new(event, "loops", json_array());
-    snprintf(words, sizeof words,
-             "relayed: %" PRIu64 " bytes, at most %" PRIu64 " at once, %" PRIu64
-             " dropped, %" PRIu64 " lost to a dead reader, %" PRIu64 " handed over",
-             queued, peak, dropped, lost, handed_over);
-    relay_log_event("summary", event, words);
+    lane_tell_spool(lane, path, offset);
 }
 
 static void say_to_run(int control, enum relay_word word)
@@ -434,7 +202,7 @@ _Noreturn void relay_process(const struct relay_stream *streams, unsigned count,
     uint64_t ended = 0;
     bool goes_on = false;
     while (inputs_are_open() || left() > 0) {
-        turn(&control, ended && !goes_on ? SOON_MS : SELDOM_MS, &ended);
+        go_round(&control, ended && !goes_on ? SOON_MS : SELDOM_MS, &ended);
         uint64_t now = now_ns();
         if (ended == 0 && control < 0 && kill(program, 0) != 0)
             ended = now;
@@ -445,16 +213,16 @@ _Noreturn void relay_process(const struct relay_stream *streams, unsigned count,
                 if (lanes[i].in < 0 && byte_queue_used(&lanes[i].queue) > 0)
                     spool(&lanes[i]);
             if (left() > 0)
-                tell_loss("drain_handoff", left(), "are still queued: the relay goes on");
+                lanes_tell_loss("drain_handoff", left(), "are still queued: the relay goes on");
             if (left() > 0 || inputs_are_open())
-                tell_summary(began);
+                lanes_tell_summary(lanes, lane_count, now_ns() - began);
             say_to_run(control, RELAY_GOES_ON);
         }
         if (dismissed && ended && now - ended >= patience && now - lanes[0].moved_ns >= NS_PER_S)
             break;
     }
     if (!goes_on)
-        tell_summary(began);
+        lanes_tell_summary(lanes, lane_count, now_ns() - began);
     say_to_run(control, RELAY_DONE);
     _exit(0);
 }

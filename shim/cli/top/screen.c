@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The live view on a terminal: rows, one process in detail, the keys. */
+/* The live view on a terminal, as it is drawn: rows, one process in detail, the help. */
 #include <curses.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <wchar.h>
 
 #include "base/clock.h"
-#include "cli/top/top.h"
+#include "cli/top/screen.h"
 
 /* curses.h has macros of these names. */
 #undef clear
@@ -17,22 +17,7 @@ enum {
     FOOT_LINES = 2,
     PAIR_STUCK = 1,
     PAIR_WARNING,
-    KEY_ESCAPE = 27,
     ESCAPE_DELAY_MS = 25, /* an arrow begins with the same byte */
-};
-
-enum mode { MODE_ROWS, MODE_DETAIL, MODE_HELP, MODE_FILTER };
-
-struct screen {
-    struct top *top;
-    enum mode mode;
-    bool paused, quit;
-    int pid;                                      /* that is selected, or shown in detail */
-    size_t selected;                              /* its row */
-    size_t first;                                 /* row, or line of text, at the top */
-    char *diagnosis;                              /* of `pid`; NULL: none */
-    char *text;                                   /* what is scrolled through: detail or help */
-    char before[sizeof((struct top *)0)->filter]; /* the filter, while another one is typed */
 };
 
 static const char help[] =
@@ -64,7 +49,7 @@ static void put(int y, int x, const char *text)
 {
     wchar_t wide[VIEW_LINE];
     size_t count = mbstowcs(wide, text, VIEW_LINE - 1);
-    int room = COLS - x;
+    int columns = COLS - x;
     size_t shown = 0;
     if (count == (size_t)-1) { /* the locale knows no such characters */
         for (count = 0; text[count] && count < VIEW_LINE - 1; count++)
@@ -76,9 +61,9 @@ static void put(int y, int x, const char *text)
             wide[shown] = L'?';
             width = 1;
         }
-        if (width > room)
+        if (width > columns)
             break;
-        room -= width;
+        columns -= width;
     }
     mvaddnwstr(y, x, wide, (int)shown);
 }
@@ -102,7 +87,7 @@ static chtype paint_of(const struct watched *process)
                                      : A_NORMAL;
 }
 
-static size_t page_size(const struct screen *screen)
+size_t screen_page_size(const struct screen *screen)
 {
     int size = LINES - FOOT_LINES -
                (screen->mode == MODE_ROWS || screen->mode == MODE_FILTER ? HEAD_LINES : 0);
@@ -120,7 +105,7 @@ static void follow_selection(struct screen *screen)
         screen->selected = top->shown_count ? top->shown_count - 1 : 0;
     if (top->shown_count > 0)
         screen->pid = top->shown[screen->selected]->pid;
-    size_t size = page_size(screen);
+    size_t size = screen_page_size(screen);
     if (screen->selected < screen->first)
         screen->first = screen->selected;
     if (screen->selected >= screen->first + size)
@@ -149,7 +134,7 @@ static void draw_rows(struct screen *screen)
     view_totals(line, &top->list, top->shown, top->shown_count);
     put(0, 0, line);
     put_painted(1, view_heading(columns), A_BOLD);
-    for (size_t i = 0; i < page_size(screen) && screen->first + i < top->shown_count; i++) {
+    for (size_t i = 0; i < screen_page_size(screen) && screen->first + i < top->shown_count; i++) {
         const struct watched *process = top->shown[screen->first + i];
         bool chosen = screen->first + i == screen->selected;
         view_row(line, process, top->list.now_ns, columns);
@@ -192,7 +177,7 @@ static size_t draw_text(const char *text, size_t first, size_t size)
 
 static void draw_scrolled(struct screen *screen, const char *text, const char *foot)
 {
-    size_t size = page_size(screen);
+    size_t size = screen_page_size(screen);
     size_t lines = draw_text(text, 0, 0);
     if (screen->first + size > lines)
         screen->first = lines > size ? lines - size : 0;
@@ -222,7 +207,13 @@ static void draw_detail(struct screen *screen)
                           : "the process has ended  q back");
 }
 
-static void draw(struct screen *screen)
+void screen_say(const char *text)
+{
+    put_painted(LINES - 1, text, A_REVERSE);
+    refresh();
+}
+
+void screen_draw(struct screen *screen)
 {
     erase();
     if (screen->mode == MODE_DETAIL)
@@ -234,168 +225,18 @@ static void draw(struct screen *screen)
     refresh();
 }
 
-static void diagnose(struct screen *screen)
-{
-    put_painted(LINES - 1, "looking at threads and stacks ...", A_REVERSE);
-    refresh();
-    free(screen->diagnosis);
-    screen->diagnosis = top_diagnose(screen->pid);
-}
-
-static void enter(struct screen *screen, enum mode mode)
-{
-    screen->mode = mode;
-    screen->first = 0;
-}
-
-static void move_by(struct screen *screen, long by)
-{
-    size_t *at = screen->mode == MODE_ROWS ? &screen->selected : &screen->first;
-    size_t limit = screen->mode == MODE_ROWS ? screen->top->shown_count : SIZE_MAX / 2;
-    if (by < 0)
-        *at = *at > (size_t)-by ? *at - (size_t)-by : 0;
-    else if (limit > 0)
-        *at = *at + (size_t)by < limit ? *at + (size_t)by : limit - 1;
-    if (screen->mode == MODE_ROWS && screen->selected < screen->top->shown_count)
-        screen->pid = screen->top->shown[screen->selected]->pid;
-}
-
-static bool key_moves(struct screen *screen, int key)
-{
-    long page = (long)page_size(screen);
-    switch (key) {
-    case KEY_UP:
-    case 'k':
-        move_by(screen, -1);
-        return true;
-    case KEY_DOWN:
-    case 'j':
-        move_by(screen, 1);
-        return true;
-    case KEY_PPAGE:
-        move_by(screen, -page);
-        return true;
-    case KEY_NPAGE:
-        move_by(screen, page);
-        return true;
-    case KEY_HOME:
-    case 'g':
-        move_by(screen, -(long)(SIZE_MAX / 4));
-        return true;
-    case KEY_END:
-    case 'G':
-        move_by(screen, (long)(SIZE_MAX / 4));
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void change_interval(struct top *top, bool longer)
-{
-    static const uint64_t shortest = 100 * (uint64_t)NS_PER_MS, longest = 60 * (uint64_t)NS_PER_S;
-    top->interval_ns = longer ? top->interval_ns * 2 : top->interval_ns / 2;
-    if (top->interval_ns < shortest)
-        top->interval_ns = shortest;
-    if (top->interval_ns > longest)
-        top->interval_ns = longest;
-}
-
-static void key_in_rows(struct screen *screen, int key)
-{
-    struct top *top = screen->top;
-    switch (key) {
-    case 'q':
-        screen->quit = true;
-        break;
-    case 's':
-        top->order = (enum view_order)((top->order + 1) % ORDER_COUNT);
-        top_choose(top);
-        break;
-    case 'a':
-        top->hide_ok = !top->hide_ok;
-        top_choose(top);
-        break;
-    case '/':
-        memcpy(screen->before, top->filter, sizeof top->filter);
-        screen->mode = MODE_FILTER;
-        break;
-    case KEY_ESCAPE:
-        top->filter[0] = '\0';
-        top_choose(top);
-        break;
-    case ' ':
-        screen->paused = !screen->paused;
-        break;
-    case '+':
-    case '-':
-        change_interval(top, key == '+');
-        break;
-    case '\n':
-    case '\r':
-    case KEY_ENTER:
-        if (top->shown_count == 0)
-            break;
-        enter(screen, MODE_DETAIL);
-        free(screen->diagnosis);
-        screen->diagnosis = NULL;
-        draw(screen);
-        diagnose(screen);
-        break;
-    default:
-        break;
-    }
-}
-
-static void key_in_filter(struct screen *screen, int key)
-{
-    struct top *top = screen->top;
-    size_t length = strlen(top->filter);
-    if (key == '\n' || key == '\r' || key == KEY_ENTER) {
-        screen->mode = MODE_ROWS;
-    } else if (key == KEY_ESCAPE) {
-        memcpy(top->filter, screen->before, sizeof top->filter);
-        screen->mode = MODE_ROWS;
-    } else if (key == KEY_BACKSPACE || key == 127 || key == '\b') {
-        if (length > 0)
-            top->filter[length - 1] = '\0';
-    } else if (key >= ' ' && key < 127 && length + 1 < sizeof top->filter) {
-        top->filter[length] = (char)key;
-        top->filter[length + 1] = '\0';
-    }
-    top_choose(top);
-}
-
-static void take_key(struct screen *screen, int key)
-{
-    if (screen->mode == MODE_FILTER) {
-        key_in_filter(screen, key);
-        return;
-    }
-    if (key_moves(screen, key))
-        return;
-    if ((key == '?' || key == 'h') && screen->mode == MODE_ROWS)
-        enter(screen, MODE_HELP);
-    else if (screen->mode == MODE_ROWS)
-        key_in_rows(screen, key);
-    else if (key == 'q' || key == KEY_ESCAPE || key == KEY_LEFT)
-        enter(screen, MODE_ROWS);
-    else if (key == 'd' && screen->mode == MODE_DETAIL)
-        diagnose(screen);
-}
-
 static void run(struct screen *screen)
 {
     struct top *top = screen->top;
     uint64_t due = clock_monotonic_ns() + top->interval_ns;
     uint64_t count = 1;
     while (!screen->quit && !top_stopped) {
-        draw(screen);
+        screen_draw(screen);
         uint64_t now = clock_monotonic_ns();
         timeout(due > now ? (int)((due - now) / NS_PER_MS) + 1 : 0);
         int key = getch();
         if (key != ERR)
-            take_key(screen, key); /* KEY_RESIZE: the next picture has the new size */
+            screen_take_key(screen, key); /* KEY_RESIZE: the next picture has the new size */
         if (clock_monotonic_ns() < due)
             continue;
         if (!screen->paused && top->refreshes && count++ >= top->refreshes)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "explain/javascript/javascript_runtime.h"
+
 #include <elf.h>
 #include <fcntl.h>
 #include <string.h>
@@ -6,7 +8,6 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/elf_symbols.h"
-#include "explain/javascript/javascript_stack.h"
 
 enum {
     OLDEST_MAJOR = 10, /* Node 18 */

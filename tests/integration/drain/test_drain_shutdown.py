@@ -168,10 +168,12 @@ class Shutdown(PipeshimCase):
             self.assertTrue(in_pipe + rest == ALL, "pipe and file are not the whole")
             self.assertGreater(len(rest), 0)
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+            # The log's writer may come last.
+            wait_until(lambda: sum(event["bytes"] for event in self.events(folder, "drain_spool"))
+                       == len(rest), "the events of the whole file")
             told = self.events(folder, "drain_spool")
             self.assertEqual([(event["fd"], event["path"]) for event in told],
                              [(1, path)] * len(told))
-            self.assertEqual(sum(event["bytes"] for event in told), len(rest))
             self.assertEqual(told[0]["offset"], 0)
             self.assertEqual(self.events(folder, "drain_handoff"), [])
 

@@ -26,10 +26,11 @@ sys.stdout.buffer.write(b"%d" % len(child.stderr.read()))
 STANDS_IN_LINE = 6
 FILL = ("/usr/bin/python3", "-S", "-c", "import os; os.write(2, b'x' * 300000)")
 BEYOND = 300000 - 65536
-# Writes small records that are read at once.
+# Writes small records to a pipe that has space for all of them, however late its reader runs.
 CHATTER = """
-import os, time
-for _ in range(40):
+import fcntl, os, time
+fcntl.fcntl(1, 1031, 1 << 20)  # F_SETPIPE_SZ
+for _ in range(20):
     for _ in range(500):
         os.write(1, b"x" * 64)
     time.sleep(0.01)

@@ -8,7 +8,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from javascript_case import NODES, JavascriptCase, after_stuck  # noqa: E402
+from javascript_case import NODES, PROGRAMS, JavascriptCase, after_stuck  # noqa: E402
+from javascript_programs import bundle, long  # noqa: E402
 
 # What the program is run with, and the tiers that must be met at least.
 SCENARIOS = {
@@ -25,6 +26,12 @@ SCENARIOS = {
     "recursion.js": {},
     "worker.js": {},
     "builtins.js": {},
+    "timers.js": {},
+    "promises.js": {},
+    "syntax.js": {},
+    "required.js": {},
+    "bundle.js": {"make": bundle},
+    "long.js": {"make": long},
     "collected.js": {"flags": ("--expose-gc",)},
     "asked.js": {},
     "warm.js": {"flags": ("--sparkplug", "--always-sparkplug", "--no-opt"),
@@ -51,6 +58,12 @@ def comparable(frames):
 
 
 class Blocked(JavascriptCase):
+    frames = {}  # compared, by Node
+
+    @classmethod
+    def tearDownClass(cls):
+        print("frames compared, function, file, line and column: %s" % cls.frames)
+
     def compare(self, program, found, expected, omitted):
         found, expected = comparable(found), comparable(expected)
         self.assertEqual(len(found) + omitted, len(expected), program)
@@ -69,14 +82,20 @@ class Blocked(JavascriptCase):
             self.assertEqual((ours.get("line"), ours.get("column")),
                              (theirs["line"], theirs["column"]), what)
 
-    def check(self, node, program, flags=(), tiers=frozenset(), inlined=False, partial=False, oldest=0):
+    def check(self, node, program, flags=(), tiers=frozenset(), inlined=False, partial=False, oldest=0,
+              make=None):
         if node.major < oldest:
             return
+        if make:
+            program = os.path.join(self.folder, program)
+            with open(program, "w", encoding="utf-8") as file:
+                file.write(make(os.path.join(os.path.realpath(PROGRAMS), "stuck.js")))
         if node.major >= NO_MAGLEV_OLDEST and tiers & {"baseline", "turbofan"}:
             flags = (*flags, "--no-maglev")
         expected = after_stuck(self.sites(node, program, flags))
         process, event = self.stuck(node, program, flags)
         frames = event["javascript"]
+        Blocked.frames[str(node)] = Blocked.frames.get(str(node), 0) + len(comparable(frames))
         self.assertEqual(frames[0].get("file"), "node:fs", (event.get("note"), frames[:9]))
         self.assertFalse([frame for frame in frames if frame.get("unreadable")], program)
         if partial:

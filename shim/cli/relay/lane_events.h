@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/* What is told of the streams that the relay carries: the drainer's events, with its fields. */
+#ifndef PIPESHIM_CLI_RELAY_LANE_EVENTS_H
+#define PIPESHIM_CLI_RELAY_LANE_EVENTS_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "cli/relay/lane.h"
+
+/* What nobody has read for so long is told; so after a wait that long lane_tell() is due. */
+enum { LANE_BEHIND_NS = 100 * NS_PER_MS };
+
+/* At `now` (CLOCK_MONOTONIC, ns): a queue that stands, one that is empty again, what was dropped.
+ */
+void lane_tell(struct lane *lane, uint64_t now);
+
+/* `lane->spooled` bytes are in the file, from `offset` on. */
+void lane_tell_spool(const struct lane *lane, const char *path, int64_t offset);
+
+/* An event `name` about bytes; `words` say what became of them. */
+void lanes_tell_loss(const char *name, uint64_t bytes, const char *words);
+
+/* The sums of all, at the end of the command. */
+void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t ran_ns);
+
+/* Runs on: the relay. AS-safe: no. Blocks: no. */
+#endif

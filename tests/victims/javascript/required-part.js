@@ -1,0 +1,4 @@
+'use strict';
+const stuck = require('./stuck.js');
+const settings = { late: true };
+if (settings.late) { stuck(); }
