@@ -262,7 +262,8 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
         return 0;
     if (reason == WAIT_A_MOMENT) {
         sleep_ns(NS_PER_MS / 4);
-        episode_check(stream, queued->fd);
+        if (stream)
+            episode_check(stream, queued->fd);
         return 0;
     }
     atomic_fetch_add(&drain_state->waiting, 1);
@@ -286,13 +287,22 @@ static ssize_t check_again(struct drained_write *write)
     return sameness == ANOTHER ? -EBADF : -EAGAIN;
 }
 
+/* All queues are some pipe's. What was queued for this one, before its stream was sealed, comes
+ * first. */
+static ssize_t write_without_stream(struct drained_write *write)
+{
+    fallback_note(DRAIN_TOO_MANY);
+    return streams_are_sent(write->descriptor.device, write->descriptor.inode) &&
+                   descriptor_is_free(&write->descriptor)
+               ? DRAIN_PASS
+               : WAIT_A_MOMENT;
+}
+
 static ssize_t write_locked(struct drained_write *write)
 {
     for (;;) {
         struct stream *stream = lock_in_order(write);
-        if (!stream)
-            fallback_note(DRAIN_TOO_MANY);
-        ssize_t result = stream ? write_in_order(stream, write) : DRAIN_PASS;
+        ssize_t result = stream ? write_in_order(stream, write) : write_without_stream(write);
         if (stream)
             stream_lock_release(stream);
         if (result == DRAIN_PASS && write->queued.done > 0)

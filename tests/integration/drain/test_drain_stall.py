@@ -98,6 +98,21 @@ class Stall(PipeshimCase):
                     self.assertEqual(len(run.events("blocked")), 1)
                     self.doCleanups()
 
+    def test_many_pipes_are_many_stalls(self):
+        program = ("import os, sys\n"
+                   "pipes = [os.pipe() for _ in range(20)]\n"
+                   "for i in range(1500):\n"
+                   "    for _, end in pipes:\n"
+                   "        os.write(end, b'x' * 100)\n"
+                   "sys.stdin.read()\n"
+                   "os.kill(os.getpid(), 9)")
+        for mode in ("full", "behind"):
+            run = self.start("/usr/bin/python3", "-S", "-E", "-c", program, settings={
+                "PIPESHIM_DRAIN": "all", "PIPESHIM_DRAIN_MODE": mode})
+            starts = run.wait_for("drain_start", 20)
+            self.assertEqual(len({e["object"] for e in starts}), 20, mode)
+            self.doCleanups()
+
     def test_two_pipes_are_two_stalls(self):
         program = ("import os, sys\n"
                    "for fd in (2, 1, 2, 1):\n"
