@@ -89,6 +89,15 @@ int task_first_exit_status(void)
     return (int)(code >> 8 & 0xff);
 }
 
+uint64_t task_others_time_ns(uint64_t *process_ns)
+{
+    uint64_t own = clock_read_ns(CLOCK_THREAD_CPUTIME_ID); /* first: the rest is never too little */
+    uint64_t process = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    if (process_ns)
+        *process_ns = process;
+    return process - own;
+}
+
 unsigned task_count(void)
 {
     enum { LINKS_OF_A_DIRECTORY = 2 };

@@ -50,6 +50,14 @@ void task_name(int tid, char *name, size_t capacity);
 /* The status (0 to 255) with which the first thread of this process left, once it has. */
 int task_first_exit_status(void);
 
+enum {
+    /* Less is the error of a measurement, and no thread's waking and sleeping. */
+    TASK_NOTHING_RAN_NS = 2000
+};
+/* CPU time of all threads of this process but the caller, ns; `process_ns` (or NULL): with it. Only
+ * differences tell something. Opens nothing. */
+uint64_t task_others_time_ns(uint64_t *process_ns);
+
 /* How many threads the process has; 0: not known. Opens nothing. */
 unsigned task_count(void);
 

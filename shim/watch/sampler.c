@@ -23,9 +23,6 @@ enum {
     /* Of CPU since the last scan, the watchdog's own included: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
-    /* Of CPU: less is the error of a measurement, and no thread's sleep and waking. */
-    NOTHING_RAN_NS = 2 * NS_PER_US,
-    STACK_NEAR = 64 * 1024,
 };
 
 /* A thread that was seen asleep in a call of interest, by tid; open addressing. */
@@ -86,8 +83,8 @@ static bool slot_covers(int tid, const struct task_call *call)
 {
     struct slot_record record;
     const struct slot *slot = slot_of(tid);
-    return slot && slot_copy(slot, &record) && record.registers.sp - call->sp < STACK_NEAR &&
-           call_may_sleep_in(record.call, call->number);
+    return slot && slot_copy(slot, &record) && slot_speaks_for(slot, &record) &&
+           record_is_of(&record, call);
 }
 
 /* libc's FILE lock is {int lock; int count; void *owner}; the thread waits on its first word. The
@@ -249,12 +246,12 @@ static bool any_report_on_slots(void)
 /* Of CPU, since the last call; all of it when that was not comparable. */
 static uint64_t used_time(bool *nothing)
 {
-    uint64_t own = clock_read_ns(CLOCK_THREAD_CPUTIME_ID); /* first: the rest is never too little */
-    uint64_t process = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t process;
+    uint64_t others = task_others_time_ns(&process);
     uint64_t used = process - process_time;
-    *nothing = process - own - others_time < NOTHING_RAN_NS;
+    *nothing = others - others_time < TASK_NOTHING_RAN_NS;
     process_time = process;
-    others_time = process - own;
+    others_time = others;
     return used;
 }
 
