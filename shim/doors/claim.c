@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "doors/pipe_doors.h"
 #include "process/life.h"
+#include "process/pairs.h"
 #include "watch/child.h"
 #include "watch/late_start.h"
 #include "watch/thread.h"
@@ -40,13 +40,18 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
     return raw_syscall(SYS_ppoll, &ready, 1, &now, 0, 8) == 1;
 }
 
-/* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, if this process
- * keeps one end of a pipe; for a file lock, if it waits for it at all. A shell that waits for its
- * pipeline, or `sleep 5`, needs none. */
+/* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, or for time, if
+ * this process keeps one end of a pipe; for a file lock, if it waits for it at all. In a process
+ * with several threads, which has a pipe, another one may wait where no door is. A shell that waits
+ * for its pipeline, or `sleep 5`, needs none. */
 static bool may_wait_in_vain(enum call_class class, uint64_t detail)
 {
-    return (class == CLASS_CHILD && pipe_doors_one_end_is_held()) ||
-           (class == CLASS_LOCK && detail == 0);
+    if (class == CLASS_LOCK && detail == 0)
+        return true;
+    if (!pairs_any_made())
+        return false;
+    return ((class == CLASS_CHILD || class == CLASS_SLEEP) && pairs_one_end_is_held()) ||
+           (raw_syscall(SYS_gettid) != atomic_load(&life->pid) && pairs_one_end_is_held());
 }
 
 /* Only a write is reported on any thread; another call matters once the thread may be a loop. */
@@ -97,6 +102,16 @@ void slot_claim_after_wait(struct slot *slot)
     slot->claimed_ns = clock_monotonic_ns();
     arm(slot);
     watchdog_thread_wake();
+    end_claim();
+}
+
+void watchdog_claim(void)
+{
+    if (life_is_inert() || atomic_load(&life->thread_state) != THREAD_NONE || !late_start() ||
+        !begin_claim())
+        return;
+    if (life_begin() && atomic_load(&life->thread_state) == THREAD_NONE)
+        watchdog_thread_start();
     end_claim();
 }
 

@@ -13,6 +13,10 @@
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
 
+/* Before a wait that no door records: starts the watchdog, if nothing speaks against it.
+ * Async-signal-safe, keeps errno. */
+void watchdog_claim(void);
+
 /* After a readiness wait has returned, when the slot is no longer armed: the watchdog has gone to
  * sleep while the loop waited, and what the loop does next, if it is no call at all, must not go
  * unseen. Wakes it if the thread may be an event loop. Async-signal-safe, keeps errno. */

@@ -1,47 +1,45 @@
 // SPDX-License-Identifier: MIT
-#include "doors/pipe_doors.h"
-
+/*
+ * The program's pairs of ends are remembered: process/pairs.h. A process that has threads already
+ * may wait for the others where no door is, and gets its watchdog with its first pair.
+ */
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/raw_syscall.h"
+#include "doors/claim.h"
 #include "doors/door.h"
 #include "doors/real.h"
 #include "process/life.h"
+#include "process/pairs.h"
 #include "watch/late_start.h"
 
-/* One word a pair, so that it needs no lock: both descriptors, plus one so that 0 means none. A
- * child starts with none (the memory is wiped), which is right: it did not make them. */
-static void remember(const int ends[2])
+/* A folder has one link from each of its folders, and two more. Not by libc's word for it, which
+ * there is since 2.32. */
+static bool has_several_threads(void)
 {
-    uint32_t at = atomic_fetch_add_explicit(&life->pairs_made, 1, memory_order_relaxed);
-    uint64_t pair = ((uint64_t)(uint32_t)ends[0] << 32 | (uint32_t)ends[1]) + 1;
-    atomic_store_explicit(&life->pairs[at % PAIRS_REMEMBERED], pair, memory_order_relaxed);
+    enum { LINKS_OF_ONE = 3 };
+    struct stat threads;
+    return raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &threads, 0) == 0 &&
+           threads.st_nlink > LINKS_OF_ONE;
 }
 
-static bool is_open(uint64_t fd)
+static void pair_is_made(const int ends[2])
 {
-    return raw_syscall(SYS_fcntl, (int)fd, F_GETFD) >= 0;
-}
-
-bool pipe_doors_one_end_is_held(void)
-{
-    for (unsigned i = 0; i < PAIRS_REMEMBERED; i++) {
-        uint64_t pair = atomic_load_explicit(&life->pairs[i], memory_order_relaxed);
-        if (pair == 0)
-            continue;
-        if (is_open((pair - 1) >> 32) != is_open((pair - 1) & UINT32_MAX))
-            return true;
-    }
-    return false;
+    if (!late_start())
+        return;
+    pairs_remember(ends);
+    if (atomic_load(&life->thread_state) == THREAD_NONE && has_several_threads())
+        watchdog_claim();
 }
 
 DOOR(int, pipe, (int ends[2]))
 {
     BOUND(pipe);
     int result = real_pipe(ends);
-    if (result == 0 && late_start())
-        remember(ends);
+    if (result == 0)
+        pair_is_made(ends);
     return result;
 }
 
@@ -49,8 +47,8 @@ DOOR(int, pipe2, (int ends[2], int flags))
 {
     BOUND(pipe2);
     int result = real_pipe2(ends, flags);
-    if (result == 0 && late_start())
-        remember(ends);
+    if (result == 0)
+        pair_is_made(ends);
     return result;
 }
 
@@ -58,7 +56,7 @@ DOOR(int, socketpair, (int domain, int type, int protocol, int ends[2]))
 {
     BOUND(socketpair);
     int result = real_socketpair(domain, type, protocol, ends);
-    if (result == 0 && late_start())
-        remember(ends);
+    if (result == 0)
+        pair_is_made(ends);
     return result;
 }

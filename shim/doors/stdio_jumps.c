@@ -12,12 +12,36 @@
 #include "doors/claim.h"
 #include "doors/drain_doors.h"
 #include "doors/nonblocking_doors.h"
+#include "process/pairs.h"
 
 enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
 
 typedef ssize_t write_function(FILE *file, const void *data, ssize_t size);
 
+typedef ssize_t read_function(FILE *file, void *data, ssize_t size);
+
 static write_function *real_file_write; /* child: constant */
+static read_function *real_file_read;   /* child: constant */
+
+/* Programs read their settings by stdio: no system call for a file that is none of these. */
+static inline bool may_be_pipe(int fd)
+{
+    return fd == 0 || pairs_any_made();
+}
+
+static ssize_t stdio_read_door(FILE *file, void *data, ssize_t size)
+{
+    int fd = file->_fileno;
+    struct slot *slot = thread_slot;
+    if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))
+        slot = may_be_pipe(fd) ? slot_claim(CALL_stdio_read, fd, (uint64_t)size) : NULL;
+    if (__builtin_expect(!slot, 0))
+        return real_file_read(file, data, size);
+    slot_enter(slot, CALL_stdio_read, fd, size);
+    ssize_t result = real_file_read(file, data, size);
+    slot_leave(slot);
+    return result;
+}
 
 static ssize_t write_or_drain(FILE *file, int fd, const void *data, ssize_t size)
 {
@@ -57,14 +81,19 @@ static bool is_as_expected(void *const *table, const void *read, const void *wri
  * page or in two. Each entry is one aligned word. */
 static bool replace(void **one, void **other)
 {
+    void **tables[] = {one, other};
     uintptr_t page_size = getauxval(AT_PAGESZ);
-    uintptr_t low = (uintptr_t)(one < other ? one : other) & ~(page_size - 1);
-    uintptr_t high = ((uintptr_t)(one < other ? other : one) & ~(page_size - 1)) + page_size;
+    uintptr_t low = (uintptr_t)(one < other ? &one[READ_ENTRY] : &other[READ_ENTRY]);
+    uintptr_t high = (uintptr_t)(one < other ? &other[WRITE_ENTRY] : &one[WRITE_ENTRY]);
+    low &= ~(page_size - 1);
+    high = (high & ~(page_size - 1)) + page_size;
     if (high - low > 2 * page_size ||
         raw_syscall(SYS_mprotect, low, high - low, PROT_READ | PROT_WRITE) != 0)
         return false;
-    __atomic_store_n(one, (void *)stdio_write_door, __ATOMIC_RELEASE);
-    __atomic_store_n(other, (void *)stdio_write_door, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < 2; i++) {
+        __atomic_store_n(&tables[i][READ_ENTRY], (void *)stdio_read_door, __ATOMIC_RELEASE);
+        __atomic_store_n(&tables[i][WRITE_ENTRY], (void *)stdio_write_door, __ATOMIC_RELEASE);
+    }
     raw_syscall(SYS_mprotect, low, high - low, PROT_READ);
     return true;
 }
@@ -77,8 +106,9 @@ const char *stdio_jumps_install(void)
     void *write = symbol_next("_IO_file_write");
     if (!is_as_expected(narrow, read, write) || !is_as_expected(wide, read, write))
         return "this libc's FILE tables are not laid out as expected";
+    real_file_read = (read_function *)read;
     real_file_write = (write_function *)write;
-    if (!replace(&narrow[WRITE_ENTRY], &wide[WRITE_ENTRY]))
+    if (!replace(narrow, wide))
         return "the kernel does not let libc's FILE tables be changed";
     return NULL;
 }

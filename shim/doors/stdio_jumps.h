@@ -4,8 +4,8 @@
  *
  * fprintf, fputs, perror, warn, std::cerr and the flush at exit reach write() inside libc, without
  * the PLT: no interposed name sees them. But every FILE on an fd has a table of functions, and both
- * tables are exported data: _IO_file_jumps and _IO_wfile_jumps. Their write entry is replaced by
- * ours, which records and calls on. libc's own check of these tables (IO_validate_vtable,
+ * tables are exported data: _IO_file_jumps and _IO_wfile_jumps. Their read and write entries are
+ * replaced by ours, which record and call on. libc's own check of these tables (IO_validate_vtable,
  * libio/libioP.h) tests where the table is, not what is in it.
  *
  * Data only, and only if everything is as it should be: the read and write entries (14 and 15 of

@@ -246,25 +246,17 @@ void member_stack_read(struct member_stack_workspace *work, int pid, int tid,
         name_frames(&reading);
 }
 
-/* A file that V8 names: a path, or the URL of one. */
-static const char *path_of_script(const char *file)
-{
-    static const char scheme[] = "file://";
-    if (strncmp(file, scheme, sizeof scheme - 1) == 0)
-        file += sizeof scheme - 1;
-    return file[0] == '/' && strchr(file, '%') == NULL ? file : NULL;
-}
-
 static void read_source(int pid, struct member *member)
 {
+    char path[JAVASCRIPT_FILE_LIMIT];
     int user = user_frame_python(member->python, member->python_count);
     if (user >= 0) {
         source_line_read(pid, member->python[user].file, member->python[user].line, member->source);
         return;
     }
     user = user_frame_javascript(member->javascript, member->javascript_count);
-    const char *path = user >= 0 ? path_of_script(member->javascript[user].file) : NULL;
-    if (path && member->javascript[user].line > 0 && !member->javascript[user].generated)
+    if (user >= 0 && member->javascript[user].line > 0 && !member->javascript[user].generated &&
+        javascript_file_path(member->javascript[user].file, path, sizeof path))
         source_line_read(pid, path, member->javascript[user].line, member->source);
 }
 

@@ -33,6 +33,31 @@ bool javascript_file_is_user(const char *file)
     return file[0] != '\0' && strncmp(file, "node:", 5) != 0 && !strstr(file, "/node_modules/");
 }
 
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    digit |= 'a' - 'A';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+bool javascript_file_path(const char *file, char *path, size_t capacity)
+{
+    static const char scheme[] = "file://";
+    bool is_url = strncmp(file, scheme, sizeof scheme - 1) == 0;
+    size_t size = 0;
+    for (const char *at = is_url ? file + sizeof scheme - 1 : file; *at; at++) {
+        int high = is_url && *at == '%' ? hex_digit(at[1]) : -1;
+        int low = high >= 0 ? hex_digit(at[2]) : -1;
+        if (size + 1 >= capacity)
+            return false;
+        path[size++] = low >= 0 ? (char)(high * 16 + low) : *at;
+        at += low >= 0 ? 2 : 0;
+    }
+    path[size] = '\0';
+    return path[0] == '/';
+}
+
 int user_frame_javascript(const struct javascript_frame *frames, unsigned count)
 {
     int of_package = -1;

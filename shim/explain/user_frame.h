@@ -22,6 +22,10 @@ bool python_file_is_library(const char *file);
 /* The innermost frame of the user's code: its index, or -1 when all are a library's. */
 int user_frame_python(const struct python_frame *frames, unsigned count);
 
+/* The path of the file that V8 has this name for: a path, or a module's file:// URL, in which "%20"
+ * is a space. False: it names no file, or the path is too long. */
+bool javascript_file_path(const char *file, char *path, size_t capacity);
+
 /* A script that is neither Node's own (node:…) nor of a package (node_modules). */
 bool javascript_file_is_user(const char *file);
 

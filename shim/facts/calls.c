@@ -22,6 +22,7 @@ static const struct door_description descriptions[CALL_COUNT] = {
     [CALL_none] = {"", CLASS_OTHER, -1},
 #include "facts/calls.def"
     [CALL_stdio_write] = {"stdio", CLASS_PIPE_WRITE, SYS_write},
+    [CALL_stdio_read] = {"stdio", CLASS_PIPE_READ, SYS_read},
 };
 
 const struct door_description *call_describe(enum call_id id)

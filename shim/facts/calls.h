@@ -36,6 +36,7 @@ enum call_id {
     CALL_none,
 #include "facts/calls.def"
     CALL_stdio_write, /* the write slot of libc's FILE jump tables (doors/stdio_jumps.c) */
+    CALL_stdio_read,  /* the read slot of the same */
     CALL_COUNT,
 };
 #undef CALL

@@ -45,7 +45,8 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
             continue;
         if (finding_backlog(graph, i, &findings[count]) ||
             finding_stuck_write(graph, thread, &findings[count]) ||
-            finding_endless_read(graph, thread, &findings[count]))
+            finding_endless_read(graph, thread, &findings[count]) ||
+            finding_unopened(graph, thread, &findings[count]))
             count++;
     }
     for (unsigned i = 0; i < count;) {
@@ -77,6 +78,10 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
     if (process == NO_INDEX || graph->open || graph->incomplete ||
         process_has_zombie_child(graph, pid))
         return true;
+    for (uint32_t i = 0; i < graph->processes[process].thread_count; i++) {
+        if (graph->threads[graph->processes[process].first_thread + i].unopened)
+            return true; /* whatever its other threads do */
+    }
     wait_graph_reduce(graph, 0);
     return !graph->processes[process].can_act;
 }

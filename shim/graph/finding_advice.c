@@ -254,7 +254,13 @@ void finding_advice(const struct wait_finding *finding, struct text_buffer *text
         self_advice(text);
         break;
     case FINDING_NO_READER:
-        text_string(text, "find who inherited the reading end; close it where it is not read");
+        if (finding->chain[0].wait == WAIT_OPEN)
+            text_string(text,
+                        "start whoever reads this FIFO before it is opened for writing, or open "
+                        "it with O_NONBLOCK (ENXIO then says that nobody reads), or, in a "
+                        "shell, for both ways (<>)");
+        else
+            text_string(text, "find who inherited the reading end; close it where it is not read");
         break;
     case FINDING_READER_STOPPED:
         stopped_advice(finding, text);

@@ -36,6 +36,8 @@ bool finding_stuck_write(const struct wait_graph *graph, const struct wait_threa
                          struct wait_finding *finding);
 bool finding_endless_read(const struct wait_graph *graph, const struct wait_thread *thread,
                           struct wait_finding *finding);
+bool finding_unopened(const struct wait_graph *graph, const struct wait_thread *thread,
+                      struct wait_finding *finding);
 /* Of the graph's thread `index`, which goes on; see finding_backlog.c. */
 bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_finding *finding);
 bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now);

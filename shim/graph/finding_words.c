@@ -264,6 +264,12 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
     const struct chain_link *writer = &finding->chain[0];
     finding_process_words(text, writer->name, writer->pid);
     text_char(text, ' ');
+    if (writer->wait == WAIT_OPEN) {
+        text_string(text, "waits in open for a reader of the FIFO ");
+        finding_object_words(text, writer);
+        text_string(text, "; no process has it open for reading");
+        return;
+    }
     write_words(text, writer);
     text_string(text, "; ");
     if (finding->kind == FINDING_NO_READER) {

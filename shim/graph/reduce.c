@@ -37,7 +37,9 @@ static bool process_can_act(const struct wait_graph *graph, const struct wait_pr
     bool skip = !(acting & ACT_LISTENERS) && waits_for_space(graph, process);
     for (uint32_t i = 0; i < process->thread_count; i++) {
         const struct wait_thread *thread = &graph->threads[process->first_thread + i];
-        if (!(skip && thread->listener) && thread_can_act(graph, thread, acting))
+        bool waits_outside =
+            (skip && thread->listener) || (thread->unopened && !(acting & ACT_LISTENERS));
+        if (!waits_outside && thread_can_act(graph, thread, acting))
             return true;
     }
     return false;

@@ -6,6 +6,7 @@
 #include "graph/wait_graph_parts.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
+#include "kernel/open_wait.h"
 #include "kernel/socket_peers.h"
 
 static bool memory_allowed(const struct wait_graph *graph)
@@ -221,6 +222,12 @@ static void make_edges(struct edge_maker *maker)
         break;
     case WAIT_FUTEX:
         edges_to_futex(maker);
+        break;
+    case WAIT_OPEN:
+        thread->free = true;
+        thread->unopened =
+            memory_allowed(maker->graph) &&
+            open_wait_for_reader(&thread->wait, maker->pid, &(struct fd_description){});
         break;
     case WAIT_STOPPED: /* only from outside, and nobody can be named who will */
     case WAIT_ZOMBIE:

@@ -74,6 +74,7 @@ struct wait_thread {
     bool free;     /* it goes on by itself, or it cannot be excluded that it does */
     bool timed;    /* it goes on by itself after `limit_ms`, which is long */
     bool listener; /* free, but only a new connection wakes it: accept, or a poll of listeners */
+    bool unopened; /* free, but only somebody who opens its FIFO for reading lets it go on */
     bool recurs;   /* it waits for space in a full pipe, by short waits that come round again (Bun
                     * wakes each 999 ms, Node for its timers) */
     int64_t limit_ms;
@@ -149,7 +150,8 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
 /* Which doubtful threads count as able to act in a reduction. */
 enum acting {
     ACT_TIMED = 1,     /* whose wait ends by itself after more than TIMED_WAIT_MS */
-    ACT_LISTENERS = 2, /* who wait for new connections, in a process with a writer that is stuck */
+    ACT_LISTENERS = 2, /* who wait for new connections, in a process with a writer that is stuck; or
+                        * for somebody to open their FIFO */
     ACT_RECURRING = 4, /* whose wait for space comes round again */
     ACT_ALL = ACT_TIMED | ACT_LISTENERS | ACT_RECURRING,
 };

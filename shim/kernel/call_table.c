@@ -67,6 +67,7 @@ static const struct call_description calls[] = {
     {SYS_select, "select", "", WAIT_SELECT, CLASS_POLL, -1, -1, 4, TIMEOUT_TIMEVAL},
     {SYS_epoll_wait, "epoll_wait", "", WAIT_EPOLL, CLASS_POLL, 0, -1, 3, TIMEOUT_MILLISECONDS},
     {SYS_open, "open", "", WAIT_OPEN, CLASS_FILE, -1, 0, -1, TIMEOUT_NONE},
+    {SYS_creat, "creat", "", WAIT_OPEN, CLASS_FILE, -1, 0, -1, TIMEOUT_NONE},
     {SYS_pause, "pause", "", WAIT_SIGNAL, CLASS_SLEEP, -1, -1, -1, TIMEOUT_NONE},
     {SYS_vfork, "vfork", "", WAIT_OTHER, CLASS_OTHER, -1, -1, -1, TIMEOUT_NONE},
 #endif

@@ -121,6 +121,13 @@ static void install_stdio(void)
     start.stdio_tried = true;
 }
 
+/* Bun calls the kernel itself, past libc: no call would ever begin. What is stuck in such a call
+ * the sampler finds. */
+static bool calls_past_libc(void)
+{
+    return start.arguments[0] && strncmp(path_last_part(start.arguments[0]), "bun", 3) == 0;
+}
+
 /* Everything that makes system calls; ends the wait of late_start.h. */
 static void begin_watching(void)
 {
@@ -148,13 +155,16 @@ static void begin_watching(void)
     atomic_store(&life->pid, (int32_t)raw_syscall(SYS_getpid));
     report_start(start.no_stdio, find_python(), find_javascript());
     life_activate();
+    if (calls_past_libc())
+        watchdog_thread_start();
 }
 
 /* What takes something that may be another one, or gone, when the first call may block. */
 static bool wants_the_start(void)
 {
-    return report_wants_the_start() || strcmp(settings.text[SETTING_DRAIN], "off") != 0 ||
-           settings.number[SETTING_GROW] != 0 || settings.text[SETTING_METRICS][0] != '\0';
+    return calls_past_libc() || report_wants_the_start() ||
+           strcmp(settings.text[SETTING_DRAIN], "off") != 0 || settings.number[SETTING_GROW] != 0 ||
+           settings.text[SETTING_METRICS][0] != '\0';
 }
 
 static void begin_here(char **arguments, char **environment)

@@ -131,7 +131,7 @@ void event_compact_python(struct json_writer *json, const struct python_frame *f
         json_put_unsigned(json, "python_omitted", omitted);
 }
 
-/* "FILE:LINE:COLUMN FUNCTION": what is not known is left out from the end, a line as 0. */
+/* "FILE:LINE:COLUMN (near) (generated) FUNCTION": what is not known is left out, a line as 0. */
 void event_compact_javascript(struct json_writer *json, const struct javascript_frame *frames,
                               unsigned count, unsigned omitted)
 {
@@ -144,7 +144,8 @@ void event_compact_javascript(struct json_writer *json, const struct javascript_
         text_format(&text, "%s:%d", frames[i].file, frames[i].line);
         if (frames[i].line > 0 && frames[i].column > 0)
             text_format(&text, ":%d", frames[i].column);
-        text_format(&text, " %s",
+        text_format(&text, "%s%s %s", frames[i].near ? " (near)" : "",
+                    frames[i].generated ? " (generated)" : "",
                     frames[i].readable ? javascript_function_name(&frames[i]) : "(unreadable)");
         if (!fits(json, frame, FOR_STACK + COMPACT_MODULES)) {
             omitted += count - i;

@@ -61,7 +61,7 @@ void call_name_by_stack(enum call_id id, struct stack_snapshot *snapshot,
 {
     static struct stack_frame_name called; /* child: scratch */
     set_call(incident, call_describe(id)->name);
-    if (id != CALL_stdio_write && id != CALL_none)
+    if (id != CALL_stdio_write && id != CALL_stdio_read && id != CALL_none)
         return;
     if (id == CALL_none && incident->kernel_call)
         set_call(incident, incident->kernel_call);

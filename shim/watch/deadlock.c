@@ -65,11 +65,11 @@ static bool is_member(const struct wait_finding *finding, int pid)
 }
 
 /* This process waits, and everybody it waits for is stuck: whoever can be named is what it waits
- * for. */
-static bool waits_in_vain(void)
+ * for. `likely`: as far as can be seen. */
+static bool waits_in_vain(bool likely)
 {
     uint32_t own = wait_graph_process(graph, own_pid());
-    wait_graph_reduce(graph, ACT_ALL);
+    wait_graph_reduce(graph, likely ? ACT_ALL & ~ACT_LISTENERS : ACT_ALL);
     return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
@@ -107,7 +107,7 @@ static struct wait_finding *choose(unsigned count)
     }
     if (own)
         return own;
-    return hopeless && waits_in_vain() ? hopeless : unread;
+    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
 static uint64_t identity(const struct wait_finding *finding)

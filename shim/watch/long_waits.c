@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "kernel/call_table.h"
+#include "process/life.h"
 
 enum {
     WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the scans of these */
@@ -50,7 +51,7 @@ void long_waits_begin_round(uint64_t now)
     looked_at = now;
 }
 
-static bool is_of_interest(const struct task_call *call)
+static bool is_of_interest(int tid, const struct task_call *call)
 {
     const struct call_description *description = call_description(call->number);
     if (call->status != TASK_IN_CALL || !description)
@@ -65,7 +66,12 @@ static bool is_of_interest(const struct task_call *call)
     case WAIT_LOCK:
     case WAIT_CONNECT: /* these are no member of a cycle, and perhaps a reader that does not read */
     case WAIT_SLEEP:
+    case WAIT_OPEN:
         return true;
+    /* A main thread that waits for another one may be the parent of who is stuck; pools of threads
+     * wait so all the time. */
+    case WAIT_FUTEX:
+        return tid == atomic_load(&life->pid);
     default:
         return false;
     }
@@ -99,7 +105,7 @@ static struct schedule begin_schedule(uint64_t now)
 
 void long_waits_see(int tid, const struct task_call *call, uint64_t now)
 {
-    if (!is_of_interest(call))
+    if (!is_of_interest(tid, call))
         return;
     struct long_wait *wait = entry_of(tid);
     if (!wait)

@@ -214,6 +214,28 @@ static json_t *compact_parsed(const char *event)
     return object;
 }
 
+static void test_compact_javascript(void **state)
+{
+    static const struct javascript_frame javascript[] = {
+        {.readable = true, .file = "/a.js", .line = 7, .column = 3, .near = true},
+        {.readable = true, .file = "/b.js", .line = 1, .function = "f", .generated = true},
+        {.readable = true, .file = "/c.js", .line = 2, .column = 9, .function = "g"},
+        {.readable = false}};
+    static const char *const said[] = {"/a.js:7:3 (near) <anonymous>", "/b.js:1 (generated) f",
+                                       "/c.js:2:9 g", ":0 (unreadable)"};
+    (void)state;
+    incident.javascript = javascript;
+    incident.javascript_count = 4;
+    event_compact_begin(true);
+    begin_compact();
+    json(blocked(true));
+    json_t *object = compact_parsed("blocked"), *list = json_object_get(object, "javascript");
+    event_compact_begin(false);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(json_string_value(json_array_get(list, i)), said[i]);
+    json_decref(object);
+}
+
 #define LONGEST(name) memset(name, 1, sizeof(name) - 1)
 
 /* The longest names there can be, of bytes that six characters stand for, in every event. */
@@ -639,6 +661,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_blocked, set_up),
         cmocka_unit_test_setup(test_javascript, set_up),
+        cmocka_unit_test_setup(test_compact_javascript, set_up),
         cmocka_unit_test_setup(test_deepest_javascript_with_longest_names, set_up),
         cmocka_unit_test_setup(test_deepest_stack_with_longest_names, set_up),
         cmocka_unit_test_setup(test_start_warning_unblocked_summary, set_up),

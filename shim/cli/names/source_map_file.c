@@ -12,6 +12,7 @@
 
 #include "cli/names/base64.h"
 #include "cli/names/source_map.h"
+#include "explain/user_frame.h"
 
 enum {
     MAPS_KEPT = 8,
@@ -172,10 +173,9 @@ static const struct kept_map *map_of(const char *root, const char *generated)
 bool source_place_find(const char *root, const char *generated, time_t ran, int line, int column,
                        struct source_place *place)
 {
-    if (strncmp(generated, "file://", 7) == 0)
-        generated += 7;
-    if (generated[0] != '/' || line <= 0 || column <= 0)
+    char path[PATH_MAX];
+    if (line <= 0 || column <= 0 || !javascript_file_path(generated, path, sizeof path))
         return false;
-    const struct kept_map *kept = map_of(root, generated);
+    const struct kept_map *kept = map_of(root, path);
     return kept->map && kept->changed <= ran && source_map_find(kept->map, line, column, place);
 }

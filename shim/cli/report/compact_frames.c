@@ -112,7 +112,17 @@ static const char *read_numbers(const char *at, int64_t numbers[2])
     return NULL;
 }
 
-/* "FILE:LINE FUNCTION", "FILE:LINE:COLUMN FUNCTION". */
+/* A word in parentheses before the function's name. */
+static const char *read_mark(const char *at, const char *mark, json_t *frame)
+{
+    size_t size = strlen(mark);
+    if (at[0] != '(' || strncmp(at + 1, mark, size) != 0 || strncmp(at + 1 + size, ") ", 2) != 0)
+        return at;
+    json_object_set_new(frame, mark, json_true());
+    return at + size + 3;
+}
+
+/* "FILE:LINE FUNCTION", "FILE:LINE:COLUMN FUNCTION", with (near) or (generated) between. */
 static json_t *interpreted_frame(const char *text)
 {
     static const char unreadable[] = "(unreadable)";
@@ -128,10 +138,12 @@ static json_t *interpreted_frame(const char *text)
             json_object_set_new(frame, "line", json_integer(numbers[0]));
         if (numbers[1] > 0)
             json_object_set_new(frame, "column", json_integer(numbers[1]));
-        if (strcmp(behind + 1, unreadable) == 0)
+        const char *function = read_mark(behind + 1, "near", frame);
+        function = read_mark(function, "generated", frame);
+        if (strcmp(function, unreadable) == 0)
             json_object_set_new(frame, "unreadable", json_true());
         else
-            json_object_set_new(frame, "function", json_string(behind + 1));
+            json_object_set_new(frame, "function", json_string(function));
         return frame;
     }
     return NULL;

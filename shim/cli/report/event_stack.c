@@ -46,7 +46,9 @@ static struct frame interpreted_frame(struct model *model, const json_t *json,
     struct frame frame = {.interpreted = (uint8_t)language,
                           .module = intern_field(model, json, "file"),
                           .offset = line > 0 && line <= INT32_MAX ? (uint64_t)line : 0,
-                          .function = intern_field(model, json, "function")};
+                          .function = intern_field(model, json, "function"),
+                          .near = field_true(json, "near"),
+                          .generated = field_true(json, "generated")};
     if (json_is_true(json_object_get(json, "unreadable")))
         frame.function = string_intern(&model->strings, unreadable, sizeof unreadable - 1);
     return frame;
@@ -109,8 +111,11 @@ static uint32_t read_interpreted(struct model *model, const json_t *stack, enum 
         const json_t *json = json_array_get(stack, i);
         struct frame frame = interpreted_frame(model, json, language);
         int32_t index = json_is_object(json) ? model_frame(model, &frame) : NONE;
-        if (index != NONE)
-            frames[count++] = (uint32_t)index;
+        if (index == NONE)
+            continue;
+        model->frames[index].near |= frame.near;
+        model->frames[index].generated |= frame.generated;
+        frames[count++] = (uint32_t)index;
     }
     return count;
 }

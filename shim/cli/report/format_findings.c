@@ -5,6 +5,7 @@
 
 #include "cli/report/event_fields.h"
 #include "cli/report/formats.h"
+#include "cli/report/stack_view.h"
 
 static const char *text_of(const struct model *model, string_id id)
 {
@@ -33,12 +34,12 @@ static void markdown(const char *text, FILE *out)
 
 static void markdown_sites(const struct model *model, uint32_t limit, FILE *out)
 {
-    fputs("## Calls by time blocked\n\n| blocked | calls | longest | call | program |\n"
-          "|---:|---:|---:|---|---|\n",
+    fputs("## Calls by time blocked\n\n| blocked | calls | longest | call | program | line |\n"
+          "|---:|---:|---:|---|---|---|\n",
           out);
     for (uint32_t i = 0; i < model->site_count && i < limit; i++) {
         const struct call_site *site = &model->sites[i];
-        char total[32], longest[32];
+        char total[32], longest[32], where[SITE_WHERE_LIMIT];
         if (site->count == 0)
             continue;
         fprintf(out, "| %s | %" PRIu64 " | %s | ", duration_text(site->total, total), site->count,
@@ -46,6 +47,8 @@ static void markdown_sites(const struct model *model, uint32_t limit, FILE *out)
         markdown(text_of(model, site->call), out);
         fputs(" | ", out);
         markdown(text_of(model, site->exe), out);
+        fputs(" | ", out);
+        markdown(site_where(model, site, where), out);
         fputs(" |\n", out);
     }
 }

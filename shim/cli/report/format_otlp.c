@@ -150,6 +150,10 @@ static void write_code(const struct spans *spans, const struct call_site *site)
     if (has_line)
         write_number(spans->out, "code.line.number",
                      frame->interpreted ? (int64_t)frame->offset : frame->line);
+    if (has_line && frame->near)
+        write_text(spans->out, "pipeshim.code.near", "yes");
+    if (has_line && frame->generated)
+        write_text(spans->out, "pipeshim.code.generated", "yes");
 }
 
 static void write_attributes(const struct spans *spans, const struct slice *slice)

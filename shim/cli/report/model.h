@@ -61,6 +61,8 @@ enum language { LANGUAGE_NATIVE, LANGUAGE_PYTHON, LANGUAGE_JAVASCRIPT };
 struct frame {
     uint8_t interpreted; /* enum language */
     bool exact;          /* offset is the next instruction, not a return address */
+    bool near;           /* the line is one nearby; not of its identity, nor is `generated` */
+    bool generated;      /* no person wrote the file, and its source map is not here */
     string_id module;    /* path of the ELF object; of the source file if interpreted */
     string_id build_id;  /* hexadecimal */
     uint64_t offset;     /* ELF address in the module; the line if interpreted */

@@ -71,8 +71,9 @@ const char *frame_place(const struct model *model, const struct frame *frame, ch
     text[0] = '\0';
     bool has_line = frame->interpreted && frame->offset != 0;
     if (has_line && frame->module != 0)
-        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64, model_text(model, frame->module),
-                 frame->offset);
+        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64 "%s%s", model_text(model, frame->module),
+                 frame->offset, frame->near ? " (near)" : "",
+                 frame->generated ? " (generated)" : "");
     else if (!frame->interpreted && frame->source != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s:%u", model_text(model, frame->source), frame->line);
     else if (frame->module != 0)
@@ -90,6 +91,13 @@ static bool is_users(const struct model *model, const struct frame *frame)
                : frame->interpreted == LANGUAGE_PYTHON && *file && !python_file_is_library(file);
 }
 
+/* As the library chooses: where all is a package's its line says more than Node's. */
+static bool is_of_package(const struct model *model, const struct frame *frame)
+{
+    const char *file = model_text(model, frame->module);
+    return frame->interpreted == LANGUAGE_JAVASCRIPT && *file && strncmp(file, "node:", 5) != 0;
+}
+
 const struct frame *site_user_frame(const struct model *model, const struct call_site *site)
 {
     uint32_t frames[STACK_LIMIT];
@@ -99,12 +107,16 @@ const struct frame *site_user_frame(const struct model *model, const struct call
            strncmp(base_name(model_text(model, model->frames[frames[best]].module)), "libc.so",
                    7) == 0)
         best++;
+    uint32_t of_package = count;
     for (uint32_t i = best; i < count; i++) {
-        if (is_users(model, &model->frames[frames[i]])) {
-            best = i;
-            break;
-        }
+        const struct frame *frame = &model->frames[frames[i]];
+        if (is_users(model, frame))
+            return frame;
+        if (of_package == count && is_of_package(model, frame))
+            of_package = i;
     }
+    if (of_package < count)
+        best = of_package;
     if (best == count)
         best = 0;
     return count > 0 ? &model->frames[frames[best]] : NULL;

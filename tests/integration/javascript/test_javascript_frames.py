@@ -58,6 +58,12 @@ def comparable(frames):
 
 
 class Blocked(JavascriptCase):
+    frames = {}  # compared, by Node
+
+    @classmethod
+    def tearDownClass(cls):
+        print("frames compared, function, file, line and column: %s" % cls.frames)
+
     def compare(self, program, found, expected, omitted):
         found, expected = comparable(found), comparable(expected)
         self.assertEqual(len(found) + omitted, len(expected), program)
@@ -89,6 +95,7 @@ class Blocked(JavascriptCase):
         expected = after_stuck(self.sites(node, program, flags))
         process, event = self.stuck(node, program, flags)
         frames = event["javascript"]
+        Blocked.frames[str(node)] = Blocked.frames.get(str(node), 0) + len(comparable(frames))
         self.assertEqual(frames[0].get("file"), "node:fs", (event.get("note"), frames[:9]))
         self.assertFalse([frame for frame in frames if frame.get("unreadable")], program)
         if partial:

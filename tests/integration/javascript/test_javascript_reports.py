@@ -175,22 +175,34 @@ class Reports(JavascriptCase):
             process.wait()
             os.close(reader)
 
+    # Of npm's packages; Electron's fetches its binary from elsewhere. All are stuck in their write.
+    ENGINES = {
+        "@deno/linux-x64-glibc": ("deno", ["eval", "Deno.stdout.writeSync(new Uint8Array(100000))"]),
+        "@oven/bun-linux-x64-baseline": ("bin/bun", ["-e", "require('fs').writeSync(1, Buffer.alloc(100000))"]),
+    }
+
     def test_real_engines_that_cannot_be_read(self):
-        """Deno's V8 does not say how it is laid out. (Electron's npm package fetches its binary from
-        elsewhere, and Bun makes no call through libc at which the library would begin.)"""
-        path, reason = find_engine("@deno/linux-x64-glibc", "deno")
-        if not path:
-            self.skipTest(reason)
+        """Deno's V8 does not say how it is laid out, and Bun has another engine, and calls the kernel
+        past libc: one word, and the call with its C stack all the same."""
+        for package, (binary, arguments) in self.ENGINES.items():
+            with self.subTest(package):
+                path, reason = find_engine(package, binary)
+                if not path:
+                    print("left out: %s" % reason)
+                    continue
+                self.check_engine([path, *arguments])
+
+    def check_engine(self, command):
         log = self.log()
         reader, writer = full_pipe()
         process = subprocess.Popen(
-            [path, "eval", "Deno.stdout.writeSync(new Uint8Array(100000))"], stdout=writer,
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            command, stdout=writer, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
                                  PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="50ms"))
         os.close(writer)
         try:
-            blocked = wait_until(lambda: self.blocked(log), "report")[0]
+            blocked = wait_until(lambda: [e for e in self.blocked(log) if e["class"] == "pipe_write"],
+                                 "report")[0]
         finally:
             process.kill()
             process.wait()

@@ -17,7 +17,7 @@ from pipeshim_case import BUILD, LIBRARY, victim, wait_until  # noqa: E402
 from waits_case import PYTHON  # noqa: E402
 
 PIPESHIM = os.path.join(os.path.abspath(BUILD), "pipeshim")
-FORMATS = ("text", "folded", "speedscope", "perfetto", "html", "markdown", "junit")
+FORMATS = ("text", "folded", "speedscope", "perfetto", "html", "markdown", "junit", "otlp-json")
 ELLIPSIS = "\u2026"
 NAMES = {
     "_ZN3app5QueueISt6vectorIiSaIiEEE8push_allEi":
@@ -76,9 +76,10 @@ def source_map():
 
 
 class Names(JavascriptCase):
-    def project(self, inline=False):
-        """dist/app.js with its map, made from src/app.ts. Returns the folder."""
-        folder = os.path.join(self.folder, "project%d" % time.monotonic_ns())
+    def project(self, inline=False, module=False):
+        """dist/app.js with its map, made from src/app.ts; a module is dist/app.mjs, whose name is a
+        URL for V8. Returns the folder."""
+        folder = os.path.join(self.folder, "my project, 100%% %d" % time.monotonic_ns())
         for name in ("src", "dist"):
             os.makedirs(os.path.join(folder, name))
         with open(os.path.join(folder, "src/app.ts"), "w", encoding="utf-8") as file:
@@ -92,6 +93,12 @@ class Names(JavascriptCase):
                 file.write(source_map())
         with open(os.path.join(folder, "dist/app.js"), "w", encoding="utf-8") as file:
             file.write(GENERATED + "\n//# sourceMappingURL=" + url + "\n")
+        if module:  # of the same columns
+            with open(os.path.join(folder, "dist/app.mjs"), "w", encoding="utf-8") as file:
+                text = GENERATED.replace("'use strict';const fs=require('fs');",
+                                         "import       *as  fs  from  'fs';   ")
+                assert len(text) == len(GENERATED)
+                file.write(text + "\n//# sourceMappingURL=" + url + "\n")
         return os.path.realpath(folder)
 
     def report(self, log, name):
@@ -165,26 +172,35 @@ class Names(JavascriptCase):
     def test_source_maps(self):
         if not NODES:
             self.skipTest("there is no Node")
-        for inline in (False, True):
-            folder = self.project(inline)
-            process, event = self.stuck(NODES[0], os.path.join(folder, "dist/app.js"))
-            # Of the library, that has not read the map: the generated place, marked as such.
-            self.assertTrue([f for f in event["javascript"] if f.get("generated")])
-            with self.subTest(inline=inline):
-                place = os.path.join(folder, "src/app.ts") + ":4"
-                status = subprocess.run([PIPESHIM, "diagnose", "--json", str(process.pid)],
-                                        capture_output=True, text=True, timeout=60, check=False)
-                thread = [p for p in json.loads(status.stdout)["processes"]
-                          if p["pid"] == process.pid][0]["threads"][0]
-                self.assertEqual(thread["where"], place + " send")
-                self.assertEqual(thread["source"], "fs.writeSync(9, text);")
-                process.kill()
-                process.wait()
-                for form in FORMATS:
-                    self.assertIn("app.ts", self.report(process.log, form), form)
-                text = self.report(process.log, "text")
-                self.assertIn("send  " + place, text)
-                self.assertIn("answer  " + os.path.join(folder, "src/app.ts") + ":8", text)
+        for inline, name, stacks in ((False, "app.js", "full"), (True, "app.js", "compact"),
+                                     (False, "app.mjs", "full")):
+            with self.subTest(inline=inline, name=name, stacks=stacks):
+                self.check_source_map(inline, name, stacks)
+
+    def check_source_map(self, inline, name, stacks):
+        folder = self.project(inline, name == "app.mjs")
+        process, event = self.stuck(NODES[0], os.path.join(folder, "dist", name),
+                                    settings={"PIPESHIM_STACK_FORMAT": stacks})
+        # Of the library, that has not read the map: the generated place, marked as such.
+        self.assertTrue([f for f in event["javascript"]
+                         if (" (generated) send" in f if stacks == "compact" else
+                             f.get("generated") and f["function"] == "send")], event["javascript"])
+        place = os.path.join(folder, "src/app.ts") + ":4"
+        status = subprocess.run([PIPESHIM, "diagnose", "--json", str(process.pid)],
+                                capture_output=True, text=True, timeout=60, check=False)
+        thread = [p for p in json.loads(status.stdout)["processes"]
+                  if p["pid"] == process.pid][0]["threads"][0]
+        self.assertEqual(thread["where"], place + " send")
+        self.assertEqual(thread["source"], "fs.writeSync(9, text);")
+        process.kill()
+        process.wait()
+        for form in FORMATS:
+            # A compact chain has no frames, so no column to look up, and junit nothing else.
+            if stacks == "full" or form != "junit":
+                self.assertIn("app.ts", self.report(process.log, form), form)
+        text = self.report(process.log, "text")
+        self.assertIn("send  " + place, text)
+        self.assertIn("answer  " + os.path.join(folder, "src/app.ts") + ":8", text)
 
     def test_a_map_that_is_newer_than_what_ran(self):
         folder = self.project()
@@ -195,6 +211,24 @@ class Names(JavascriptCase):
         old = self.report(self.write_log(javascript=[frame]), "text")
         self.assertNotIn("app.ts", old)
         self.assertIn("dist/app.js:1", old)
+
+    def test_what_a_line_is_worth(self):
+        """Without its map a generated file is marked as such, as is a line that is one nearby."""
+        frames = [{"file": "/app/hot.js", "line": 7, "column": 1, "function": "spin", "near": True},
+                  {"file": "/app/dist.js", "line": 1, "column": 9, "function": "main", "generated": True},
+                  {"file": "/app/own.js", "line": 3, "column": 2, "function": "begin"}]
+        compact = ["/app/hot.js:7:1 (near) spin", "/app/dist.js:1:9 (generated) main", "/app/own.js:3:2 begin"]
+        for form in ("text", "folded", "html"):
+            for stack in (frames, compact):
+                said = self.report(self.write_log(javascript=stack), form)
+                self.assertIn("hot.js:7 (near)", said)
+                self.assertIn("dist.js:1 (generated)", said)
+                self.assertIn("own.js:3", said)
+                self.assertNotIn("own.js:3 (", said)
+                self.assertIn("spin", said)
+                self.assertNotIn("(near) spin", said)
+        for form in ("markdown", "perfetto"):
+            self.assertRegex(self.report(self.write_log(javascript=frames), form), r"hot\.js:7 \(near\)")
 
     def test_the_users_file_among_those_of_a_bundle(self):
         """A package inside of the bundle is not the user's."""
@@ -232,7 +266,7 @@ class Names(JavascriptCase):
         said += run.stderr.readlines()
         run.wait()
         self.assertRegex(said[0], "BLOCKED")
-        self.assertRegex("".join(said), r"send  \S*/src/app\.ts:4")
+        self.assertRegex("".join(said), r"send  /.*/src/app\.ts:4")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,29 @@ class Otlp(unittest.TestCase):
         self.assertNotEqual(write["traceId"], read["traceId"])
         self.assertNotIn("status", write)
 
+    def test_javascript(self):
+        """The user's function, not Node's own or a package's; what its line is worth."""
+        frames = [{"file": "node:fs", "line": 930, "column": 1, "function": "writeSync"},
+                  {"file": "/app/node_modules/log/index.js", "line": 4, "function": "flush"},
+                  {"unreadable": True},
+                  {"file": "/app/dist/main.js", "line": 41, "column": 3, "function": "collect",
+                   "tier": "turbofan", "generated": True}]
+        node = Process(31, "node", "alpha")
+        node.call(1, 250, javascript=frames)
+        node.call(2, 250, javascript=frames[:2])
+        node.call(3, 250, javascript=[dict(frames[3], near=True, line=44), frames[3]])
+        node.call(4, 250, javascript=[{"function": "anywhere"}])
+        first, package, near, nowhere = map(attributes, sorted(
+            self.spans(self.report(node)), key=lambda span: int(span["startTimeUnixNano"])))
+        self.assertEqual((first["code.function.name"], first["code.file.path"], first["code.line.number"],
+                          first.get("pipeshim.code.generated"), first.get("pipeshim.code.near")),
+                         ("collect", "/app/dist/main.js", "41", "yes", None))
+        self.assertEqual((package["code.function.name"], package["code.line.number"]), ("flush", "4"))
+        self.assertNotIn("pipeshim.code.generated", package)
+        self.assertEqual((near["code.line.number"], near["pipeshim.code.near"]), ("44", "yes"))
+        self.assertEqual(nowhere["code.function.name"], "anywhere")
+        self.assertNotIn("code.line.number", nowhere)
+
     def test_a_call_in_a_late_loop_is_its_child(self):
         loop = Process(5, "server", "alpha")
         lag = loop.event("lag", 1.1, lag_ms=100, cause="sleep")

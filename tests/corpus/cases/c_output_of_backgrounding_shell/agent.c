@@ -7,7 +7,6 @@
 // stuck: agent read *
 // other: sleep
 // line: agent.c:combined_output
-// unmet: verdict, ends, line
 #include <stdio.h>
 
 static void combined_output(FILE *shell)

@@ -4,9 +4,9 @@
 # start: sh save.sh
 # parent: save.sh
 # verdict: no_reader
-# stuck: save.sh open* *
+# stuck: save.sh open *
 # line: save.sh
-# unmet: verdict, ends, line
+# unmet: line
 mkfifo marker
 #MEND cat <marker >/dev/null &
 #MEND sleep 1.5

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which pipes and socketpairs this process has made and keeps one end of: then its wait for a child
+ * may be one that cannot end (subprocess, popen2, a server started over stdio), and is worth a
+ * watchdog. A shell closes both ends before it waits for its pipeline: no second thread for it.
+ */
+#ifndef PIPESHIM_PROCESS_PAIRS_H
+#define PIPESHIM_PROCESS_PAIRS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "process/life.h"
+
+/* The program has made this pair. When the library has begun. */
+void pairs_remember(const int ends[2]);
+
+/* True if this process has made a pair, whatever became of it. */
+static inline bool pairs_any_made(void)
+{
+    return atomic_load_explicit(&life->pairs_made, memory_order_relaxed) != 0;
+}
+
+/* True if exactly one end of one of the last pairs that this process made is open. At most 16
+ * system calls. */
+bool pairs_one_end_is_held(void);
+
+/* Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
+#endif

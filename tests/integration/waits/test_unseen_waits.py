@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A parent whose wait comes by none of libc's names: inside stdio, for a thread, for time, in the
+opening of a FIFO. It is told there as well; who waits in peace gets no second thread for it."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import PipeshimCase, Run, read_text, victim, wait_until  # noqa: E402
+from waits_case import thread_count  # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+LEFT_BEHIND = "(exec sleep 600) & echo hi"  # the shell ends; who it started keeps its stdout
+FILLS = "exec head -c 200000 /dev/zero"
+
+
+class UnseenCase(PipeshimCase):
+    def begin(self, command, only=None, **settings):
+        if only:
+            settings["PIPESHIM_ONLY"] = only
+        run = Run(self.temporary_folder(), command, settings=settings, start_new_session=True)
+        self.addCleanup(self.end, run)
+        return run
+
+    def end(self, run):
+        """What it has started must not outlive the test."""
+        try:
+            os.killpg(run.process.pid, 9)
+        except ProcessLookupError:
+            pass
+        run.close()
+
+    def parent(self, how, command):
+        return self.begin([victim("unseen_waits"), how, command], only="unseen_waits")
+
+    def assert_told(self, run, kind):
+        event = run.wait_for("finding")[0]
+        self.assertEqual((event["kind"], event["pid"]), (kind, run.process.pid), event)
+        return event
+
+
+class UnseenWaits(UnseenCase):
+    def test_stdio_reads_to_an_end_that_does_not_come(self):
+        for how in ("popen", "stdio"):
+            with self.subTest(how=how):
+                event = self.assert_told(self.parent(how, LEFT_BEHIND), "eof_never")
+                self.assertRegex(event["words"], r"waits in read.*but sleep \(\d+\) still holds")
+                self.assertRegex(event["where"], r"read_all$|unseen_waits\.c:\d+ read_all")
+
+    def test_stdio_reads_its_stdin(self):
+        """Each waits for the other to speak first; only the child runs the library."""
+        code = ("import subprocess, sys\n"
+                "child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE,"
+                " stdout=subprocess.PIPE)\n"
+                "child.stdout.read()\n")
+        run = self.begin([PYTHON, "-c", code, victim("unseen_waits"), "stdin"],
+                         only="unseen_waits")
+        event = run.wait_for("deadlock")[0]
+        self.assertEqual(os.path.basename(event["exe"]), "unseen_waits")
+        self.assertIn(run.process.pid, [link["pid"] for link in event["chain"]])
+
+    def test_nobody_reads_what_the_child_says(self):
+        """No thread of the parent is in a call that has a door."""
+        for how in ("join", "lock", "sleep"):
+            with self.subTest(how=how):
+                event = self.assert_told(self.parent(how, FILLS), "reader_away")
+                self.assertEqual(event["chain"][1]["pid"], event["pid"])
+                self.assertRegex(event["words"], r"head \(\d+\) cannot finish its write.*"
+                                 r"only unseen_waits \(\d+\) can read it")
+
+    def test_in_peace(self):
+        for how in ("popen", "stdio"):
+            with self.subTest(how=how):
+                run = self.parent(how, "sleep 2; echo hi")
+                self.assertEqual(run.drain()[2], 0)
+                self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
+    def test_no_second_thread(self):
+        """A shell that waits for its pipeline, make, sleep, a server that waits for its
+        workers."""
+        makefile = os.path.join(self.temporary_folder(), "Makefile")
+        with open(makefile, "w") as file:
+            file.write("all: a b\n%:; @sleep 600\n")
+        waiting = {
+            "a pipeline": ["/bin/sh", "-c", "sleep 600 | cat; true"],
+            "bash's": ["/bin/bash", "-c", "sleep 600 | cat | cat; true"],
+            "make": ["make", "-s", "-f", makefile],
+            "sleep": ["/bin/sleep", "600"],
+            "workers": [victim("unseen_waits"), "wait", "sleep 600"],
+        }
+        for name, command in waiting.items():
+            with self.subTest(name=name):
+                run = self.begin(command)
+                pid = run.process.pid
+                wait_until(lambda: read_text("/proc/%d/wchan" % pid) in
+                           ("do_wait", "hrtimer_nanosleep", "anon_pipe_read", "sigsuspend"),
+                           "its wait")
+                self.assertEqual(thread_count(pid), 1)
+
+
+
+class Fifos(UnseenCase):
+    """To open a FIFO for writing waits for whoever opens it for reading."""
+    SHELL = 'echo "$$" >"$0"'
+    PYTHON_OPENS = "import sys; open(sys.argv[1], 'w')"
+    PARENT = "import subprocess, sys; subprocess.run(sys.argv[1:], stdin=subprocess.PIPE)"
+
+    def fifo(self):
+        path = os.path.join(self.temporary_folder(), "a fifo")
+        os.mkfifo(path)
+        return path
+
+    def test_nobody_reads(self):
+        path = self.fifo()
+        writers = {"a shell": ["/bin/sh", "-c", self.SHELL, path],
+                   "Python": [PYTHON, "-c", self.PYTHON_OPENS, path],
+                   "fopen": [victim("fifo_writer"), "fopen", path],
+                   "creat": [victim("fifo_writer"), "creat", path],
+                   "openat": [victim("fifo_writer"), "openat", path]}
+        for name, command in writers.items():
+            with self.subTest(name=name):
+                run = self.begin(command)
+                event = self.assert_told(run, "no_reader")
+                self.assertEqual(event["certainty"], "likely")
+                link = event["chain"][0]
+                self.assertRegex(link["waits_in"], "open|creat")
+                self.assertEqual(os.path.basename(link["object"]), "a fifo")
+                self.assertIn("waits in open for a reader of the FIFO", event["words"])
+                with open(path) as file:  # it goes on
+                    file.read()
+                self.assertEqual(run.drain()[2], 0)
+
+    def test_the_parent_tells(self):
+        """The child runs no library."""
+        path = self.fifo()
+        run = self.begin([PYTHON, "-c", self.PARENT, "env", "-u", "LD_PRELOAD", PYTHON, "-c",
+                          self.PYTHON_OPENS, path])
+        self.assert_told(run, "no_reader")
+
+    def test_a_reader_that_comes(self):
+        """Nothing is told of a writer that waits shortly, nor of who waits to read."""
+        path = self.fifo()
+        reader = self.begin(["/bin/cat", path])
+        wait_until(lambda: read_text("/proc/%d/wchan" % reader.process.pid) == "wait_for_partner",
+                   "its open")
+        writer = self.begin(["/bin/sh", "-c", self.SHELL, path])
+        self.assertEqual(writer.drain()[2], 0)
+        self.assertEqual(reader.drain()[2], 0)
+        for run in (reader, writer):
+            self.assertEqual(run.events("finding"), [])
+
+    def test_no_thread_for_other_files(self):
+        """Files that are opened for writing, by a program that then sleeps."""
+        path = os.path.join(self.temporary_folder(), "file")
+        run = self.begin([victim("fifo_writer"), "files", path])
+        wait_until(lambda: read_text("/proc/%d/wchan" % run.process.pid) == "hrtimer_nanosleep",
+                   "its sleep")
+        self.assertEqual(thread_count(run.process.pid), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Waits that come by no door of libc's: unseen_waits HOW COMMAND.
+ *   popen   reads COMMAND's output to its end by popen() and fgets()
+ *   stdio   the same by pipe(), fork(), fdopen() and fgets()
+ *   stdin   reads its own stdin to its end by fgets(); no COMMAND
+ *   join    waits for a thread that waits for ever; nobody reads COMMAND's output
+ *   lock    the same, but the thread is there before the pipe, and a condition is waited for
+ *   sleep   sleeps; nobody reads COMMAND's output
+ *   wait    waits for COMMAND, of which it keeps no pipe; it closes both ends of one as a shell
+ * does
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+
+static void *wait_for_ever(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&mutex);
+    for (;;)
+        pthread_cond_wait(&never, &mutex);
+}
+
+static void read_all(FILE *from)
+{
+    char line[256];
+    while (from && fgets(line, sizeof line, from))
+        ;
+}
+
+/* Its stdout is `output`, the reading end of which the parent keeps. */
+static void start(const char *command, const int ends[2])
+{
+    if (fork() == 0) {
+        dup2(ends[1], 1);
+        close(ends[0]);
+        close(ends[1]);
+        execl("/bin/sh", "sh", "-c", command, (char *)0);
+        _exit(127);
+    }
+    close(ends[1]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *how = argc > 1 ? argv[1] : "";
+    const char *command = argc > 2 ? argv[2] : "true";
+    pthread_t thread;
+    int ends[2];
+    if (strcmp(how, "popen") == 0) {
+        FILE *from = popen(command, "r");
+        read_all(from);
+        return from && pclose(from) == 0 ? 0 : 1;
+    }
+    if (strcmp(how, "stdin") == 0) {
+        read_all(stdin);
+        return 0;
+    }
+    if (strcmp(how, "lock") == 0)
+        pthread_create(&thread, NULL, wait_for_ever, NULL);
+    if (pipe(ends) != 0)
+        return 1;
+    start(command, ends);
+    if (strcmp(how, "stdio") == 0)
+        read_all(fdopen(ends[0], "r"));
+    else if (strcmp(how, "sleep") == 0)
+        sleep(600);
+    else if (strcmp(how, "lock") == 0)
+        wait_for_ever(NULL);
+    else if (strcmp(how, "join") == 0 && pthread_create(&thread, NULL, wait_for_ever, NULL) == 0)
+        pthread_join(thread, NULL);
+    else
+        close(ends[0]);
+    wait(NULL);
+    return 0;
+}
