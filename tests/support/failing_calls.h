@@ -13,8 +13,8 @@
 
 enum { ANY_CALL = -1 };
 
-/* From now on the `nth` call (from 1) of that number, or of any, returns -error without being made;
- * `nth` 0: all of them. Others are made. One thread at a time. */
+/* From now on the `nth` call (from 1) of that number, or of any that a kernel may refuse, returns
+ * -error without being made; `nth` 0: all of them. Others are made. One thread at a time. */
 void calls_fail(long number, unsigned nth, int error);
 
 /* The call is made by `other` instead, which may make the real one: raw_syscall6(). */
@@ -25,6 +25,9 @@ unsigned calls_seen(void);
 
 /* True if one was made to fail. */
 bool calls_failed(void);
+
+/* The number of the last one that was. */
+long calls_refused(void);
 
 /* All are the kernel's again. */
 void calls_restore(void);
