@@ -290,7 +290,7 @@ soak-drain-group: all $(BUILD)/victims/drain_counter
 
 # Random faults, every byte compared; prints its seed, and SEED= repeats one.
 SECONDS ?= 180
-soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter
+soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter $(BUILD)/victims/drain_jumps $(BUILD)/victims/drain_interrupts
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/soak/drain_soak.py $(SECONDS) $(SEED)
 
 # Programs that fork, sandbox themselves, give up rights, are cancelled and jump while each call of

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs the unit tests that are built under BUILD/tests and the integration tests, JOBS at once
 # (default: three, as most wait most of the time; one on a single CPU); a test whose file says
-# "# Runs alone: why" runs after the others, by itself. Each has a deadline of five minutes. What a
+# "# Runs alone: why" runs after the others, by itself. Each has a deadline of ten minutes. What a
 # test leaves out is shown with its reason, and of one that fails all its output.
 # BUILD/tests/junit.xml says the same to a CI server.
 # The last line is "N passed, N failed"; the exit status is 0 if some passed and none failed.
@@ -25,7 +25,7 @@ run_one() {
     start=$(date +%s)
     status=0
     # shellcheck disable=SC2086 # words
-    timeout --kill-after=5 "${TEST_SECONDS:-300}" $command >"$base.log" 2>&1 </dev/null || status=$?
+    timeout --kill-after=5 "${TEST_SECONDS:-600}" $command >"$base.log" 2>&1 </dev/null || status=$?
     seconds=$(($(date +%s) - start))
     echo "$status $seconds $kind $name" >"$base.result"
     {

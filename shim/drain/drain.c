@@ -15,6 +15,7 @@
 #include "drain/finish.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
+#include "drain/readable.h"
 #include "drain/settings.h"
 #include "drain/space.h"
 #include "drain/stream_table.h"
@@ -83,6 +84,7 @@ bool drain_begin(const struct drain_options *wanted)
         return false;
     drain_state = state;
     newer_libc_find();
+    readable_prepare();
     set_limits();
     int tsc = 0;
     if (raw_syscall(SYS_prctl, PR_GET_TSC, &tsc, 0, 0, 0) == 0 && tsc == PR_TSC_SIGSEGV)

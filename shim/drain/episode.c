@@ -213,11 +213,24 @@ static bool take_over(struct stream *stream, int fd, uint64_t from)
     return there;
 }
 
+static uint64_t begin_changes(struct stream *stream)
+{
+    uint64_t before = signals_block();
+    atomic_store(&stream->changes, 1);
+    return before;
+}
+
+static void end_changes(struct stream *stream, uint64_t before)
+{
+    atomic_store(&stream->changes, 0);
+    signals_restore(before);
+}
+
 static bool go_on_after_a_killed_one(struct stream *stream, int fd)
 {
     struct channel *channel = atomic_load(&stream->channel);
     uint64_t from = first_unsent(channel);
-    uint64_t before = signals_block();
+    uint64_t before = begin_changes(stream);
     bool there = true;
     if (from == channel_head(channel)) {
         if (from > atomic_load(&channel->tail)) /* all of it was sent already */
@@ -227,7 +240,7 @@ static bool go_on_after_a_killed_one(struct stream *stream, int fd)
         there = take_over(stream, fd, from);
     }
     fallback_note(there ? DRAIN_HELPER_KILLED : DRAIN_NO_HELPER);
-    signals_restore(before);
+    end_changes(stream, before);
     return there;
 }
 
@@ -264,9 +277,9 @@ bool episode_go_on(struct stream *stream, int fd)
     }
     if (atomic_load(&stream->running))
         return true;
-    uint64_t before = signals_block();
+    uint64_t before = begin_changes(stream);
     bool there = begin(stream, fd);
-    signals_restore(before);
+    end_changes(stream, before);
     if (!there)
         fallback_note(DRAIN_NO_HELPER);
     return there;

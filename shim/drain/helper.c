@@ -2,10 +2,12 @@
 #include "drain/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "base/clock.h"
@@ -13,172 +15,50 @@
 #include "base/ticks.h"
 #include "drain/dismissal.h"
 #include "drain/helper_death.h"
+#include "drain/helper_queue.h"
+#include "drain/page_batch.h"
 #include "drain/send_order.h"
 #include "drain/space.h"
 
-enum {
-    PARTS = 512,
-    STRING_COPY_FROM = 512,
-    COPIED_BELOW = 1024,
-    FETCHED_AHEAD = 512,
-    NAPS = 40,
-    NAP_NS = 200 * NS_PER_US
-};
+enum { NAPS = 40, NAP_NS = 200 * NS_PER_US };
 
-/* The helper's own: no process is forked from it. child: scratch */
-static char batch[RECORD_LIMIT];
-static struct iovec parts[PARTS + 1];
-static unsigned part_count;
-
-/* Not memcpy: libc is unmapped here. The empty assembler keeps the compiler from making it one. */
-static void copy(char *to, const char *from, uint64_t size)
-{
-#if defined(__x86_64__)
-    for (; size >= 8 && size < STRING_COPY_FROM; size -= 8, to += 8, from += 8) {
-        uint64_t word; /* the string instruction takes 30 ns to begin */
-        __builtin_memcpy(&word, from, 8);
-        __builtin_memcpy(to, &word, 8);
-        __asm__ volatile("" : : : "memory");
-    }
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-#else
-    for (; size >= 8; size -= 8, to += 8, from += 8) {
-        uint64_t word;
-        __builtin_memcpy(&word, from, 8);
-        __builtin_memcpy(to, &word, 8);
-        __asm__ volatile("" : : : "memory");
-    }
-    for (; size > 0; size--) {
-        *to++ = *from++;
-        __asm__ volatile("" : : : "memory");
-    }
-#endif
-}
-
-/* Of one channel, in this process. child: scratch */
+/* Of one channel, in this process: no other is forked from it. child: scratch */
 static struct channel *channel;
-static char *chunks;
 static pid_t program;
 
-static char *place(uint64_t at)
+static void nap(long ns)
 {
-    return channel_place(channel, chunks, drain_limits.chunks, at);
+    struct timespec moment = {0, ns};
+    raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
-static void read_queue(uint64_t at, char *to, uint64_t size)
+/* A nap, if the reader is quick and it is one of the first few: who sleeps in write() instead is
+ * woken on the reader's core, and takes turns with it there from then on. */
+static bool nap_for_a_quick_reader(unsigned *naps)
 {
-    uint64_t first = chunk_rest(at) < size ? chunk_rest(at) : size;
-    copy(to, place(at), first);
-    if (first < size)
-        copy(to + first, place(at + first), size - first);
+    enum { NAPS_FOR_SPACE = 4, READ_IN_NS = 50 * NS_PER_US };
+    if (*naps == NAPS_FOR_SPACE ||
+        !atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
+        return false;
+    ++*naps;
+    nap(READ_IN_NS);
+    return true;
 }
 
-static void add_part(const char *from, uint64_t size)
+/* How many pages fit into the pipe now, about; with a quick reader, in a moment. */
+static unsigned pages_that_fit(void)
 {
-    struct iovec *last = part_count ? &parts[part_count - 1] : NULL;
-    if (last && (const char *)last->iov_base + last->iov_len == from)
-        last->iov_len += size;
-    else if (size > 0)
-        parts[part_count++] = (struct iovec){(char *)from, size};
-}
-
-/* Small records are copied: an entry of writev() costs more. Large ones are sent from where they
- * lie, which the writers reuse only up to `sent`; not where they may drop them meanwhile. */
-static void add_payload(uint64_t at, uint32_t used, uint32_t size)
-{
-    uint64_t first = chunk_rest(at) < size ? chunk_rest(at) : size;
-    if (size < COPIED_BELOW || drain_limits.drops_oldest) {
-        read_queue(at, batch + used, size);
-        add_part(batch + used, size);
-    } else {
-        add_part(place(at), first);
-        if (first < size)
-            add_part(place(at + first), size - first);
-    }
-}
-
-/* A writer that has gone mad, or is an enemy: another helper goes on if it is neither. */
-static __attribute__((noreturn)) void give_up(void)
-{
-    for (;;)
-        raw_syscall(SYS_exit_group, 1);
-}
-
-/* The end of the queue, which cannot be before `tail` nor beyond the memory there is. */
-static uint64_t checked_head(uint64_t tail)
-{
-    uint64_t head = channel_head(channel);
-    if (head - tail > (uint64_t)drain_limits.chunks << drain_limits.chunk_bits)
-        give_up();
-    return head;
-}
-
-static uint64_t payload_between(uint64_t at, uint64_t head)
-{
-    uint64_t bytes = 0;
-    while (at < head) {
-        struct record record = channel_record(channel, chunks, drain_limits.chunks, at);
-        if (record.size > RECORD_LIMIT)
-            break; /* a writer dropped it meanwhile: the caller's exchange fails */
-        bytes += record.size;
-        at += record_space(record.size);
-    }
-    return bytes;
-}
-
-static void discard_all(void)
-{
-    uint64_t tail = atomic_load(&channel->tail);
-    uint64_t head;
-    uint64_t bytes;
+    enum { ENOUGH = 4 };
+    unsigned naps = 0;
+    unsigned fit;
     do {
-        head = checked_head(tail);
-        bytes = payload_between(tail, head);
-    } while (!atomic_compare_exchange_strong(&channel->tail, &tail, head));
-    atomic_fetch_add(&channel->lost, bytes);
-    atomic_store(&channel->middle, 0);
-}
-
-/* Takes whole records: one, or as many as fit into PIPE_BUF. Returns their bytes, 0 when nothing is
- * there or writers dropped it meanwhile. */
-static uint32_t take(void)
-{
-    uint64_t tail = atomic_load(&channel->tail);
-    uint64_t head = checked_head(tail);
-    uint64_t at = tail;
-    uint32_t used = 0;
-    uint32_t middle = 0;
-    uint32_t begun = atomic_load_explicit(&channel->begun, memory_order_relaxed);
-    part_count = 0;
-    if (head - tail > atomic_load_explicit(&channel->peak, memory_order_relaxed))
-        atomic_store_explicit(&channel->peak, head - tail, memory_order_relaxed);
-    while (at < head && used < PIPE_BUF && part_count + 2 <= PARTS) {
-        struct record record = channel_record(channel, chunks, drain_limits.chunks, at);
-        /* Each header says where the next is: without this they come from the writer's core one
-         * after the other. */
-        __builtin_prefetch(place(at) + FETCHED_AHEAD);
-        if (record.size > RECORD_LIMIT || record.size == 0 ||
-            at + record_space(record.size) > head || (used > 0 && used + record.size > PIPE_BUF))
-            break;
-        uint32_t skip = at == tail && begun < record.size ? begun : 0;
-        add_payload(at + sizeof record + skip, used, record.size - skip);
-        used += record.size - skip;
-        at += record_space(record.size);
-        middle = record.flags & RECORD_CONTINUED;
-    }
-    if (at == tail) {
-        /* Where writers drop, a record may change under our eyes; else none can be broken. */
-        if (at < head && !drain_limits.drops_oldest)
-            give_up();
-        return 0;
-    }
-    atomic_store(&channel->in_flight, used);
-    if (!atomic_compare_exchange_strong(&channel->tail, &tail, at)) {
-        atomic_store(&channel->in_flight, 0);
-        return 0;
-    }
-    atomic_store(&channel->middle, middle);
-    return used;
+        int used = 0;
+        long size = raw_syscall(SYS_fcntl, HELPER_FD, F_GETPIPE_SZ);
+        if (size < 0 || raw_syscall(SYS_ioctl, HELPER_FD, FIONREAD, &used) != 0)
+            return 0;
+        fit = used < size ? (unsigned)((size - used) / PIPE_BUF) : 0;
+    } while (fit < ENOUGH && nap_for_a_quick_reader(&naps));
+    return fit;
 }
 
 /* The program wants its queue back: nothing is in the pipe that `sent` and `begun` do not say. It
@@ -204,19 +84,25 @@ static long send_some(struct iovec *part, unsigned count, uint32_t left)
     return raw_syscall(SYS_write, HELPER_FD, part->iov_base, first);
 }
 
-/* Sends the parts, of `size` bytes. False: the reader is gone. */
-static bool send_parts(uint32_t size)
+/* False: a signal has come. */
+static bool wait_until_writable(unsigned *naps)
 {
-    struct iovec *part = parts;
+    struct pollfd writable = {HELPER_FD, POLLOUT, 0};
+    return nap_for_a_quick_reader(naps) || raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) != -EINTR;
+}
+
+/* Sends `count` parts, of `size` bytes. False: the reader is gone. */
+static bool send_parts(struct iovec *part, unsigned count, uint32_t size)
+{
+    const struct iovec *end = part + count;
+    unsigned naps = 0;
     uint32_t sent = 0;
     static uint64_t progress_ns; /* the reader took something; child: scratch */
     while (sent < size) {
-        long result = send_some(part, part_count - (unsigned)(part - parts), size - sent);
+        long result = send_some(part, (unsigned)(end - part), size - sent);
         bool interrupted = result == -EINTR;
-        if (result == -EAGAIN) { /* also if the program made its file description non-blocking */
-            struct pollfd writable = {HELPER_FD, POLLOUT, 0};
-            interrupted = raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) == -EINTR;
-        }
+        if (result == -EAGAIN) /* also if the program made its description non-blocking */
+            interrupted = !wait_until_writable(&naps);
         if (interrupted)
             give_back_if_asked();
         if (interrupted && dismissal_is_due(program, progress_ns))
@@ -224,6 +110,7 @@ static bool send_parts(uint32_t size)
         if (result < 0 && result != -EINTR && result != -EAGAIN)
             return false;
         if (result > 0) {
+            naps = 0;
             sent += (uint32_t)result;
             if (dismissal_was_heard())
                 progress_ns = clock_monotonic_ns();
@@ -235,6 +122,30 @@ static bool send_parts(uint32_t size)
             part->iov_len -= (uint64_t)result;
         }
     }
+    return true;
+}
+
+/* Sends the pages; where others have filled the pipe, the next one by a write that waits. `*size`:
+ * of the bytes that are left. False: the reader is gone. */
+static bool send_pages(uint32_t *size)
+{
+    while (*size > 0) {
+        uint64_t sent_to;
+        uint32_t done = page_batch_send(HELPER_FD, &sent_to);
+        if (done == 0) {
+            struct iovec page = page_batch_next(&sent_to);
+            done = (uint32_t)page.iov_len;
+            if (!send_parts(&page, 1, done))
+                return false;
+            atomic_store(&channel->begun, 0);
+        }
+        *size -= done;
+        atomic_store(&channel->sent, sent_to);
+        atomic_store(&channel->in_flight, *size);
+        if (*size > 0)
+            give_back_if_asked();
+    }
+    page_batch_renew();
     return true;
 }
 
@@ -289,12 +200,6 @@ static bool has_work(void)
            (atomic_load(&channel->head) & CHANNEL_SEALED);
 }
 
-static void nap(void)
-{
-    struct timespec moment = {0, NAP_NS};
-    raw_syscall(SYS_nanosleep, &moment, 0);
-}
-
 /* Write-behind: a writer must not pay for a wake-up with each line, so the helper looks again after
  * naps; after a while without work it sleeps until it is woken. */
 static void sleep_until_woken(int64_t ticket)
@@ -303,7 +208,7 @@ static void sleep_until_woken(int64_t ticket)
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
         if (has_work() || send_order_is_wanted(HELPER_FD, ticket))
             return;
-        nap();
+        nap(NAP_NS);
     }
     uint32_t seen = atomic_load(&channel->wake);
     atomic_store(&channel->sleeping, 1);
@@ -324,22 +229,31 @@ static void wait_until_open(void)
     }
 }
 
-void helper_run(struct channel *of, char *chunks_of, pid_t who)
+void helper_run(struct channel *of, char *chunks_of, pid_t who, bool filtered)
 {
+    if (!filtered)
+        page_batch_allow();
     channel = of;
-    chunks = chunks_of;
+    helper_queue_begin(of, chunks_of);
     program = who;
     int64_t ticket = atomic_load(&channel->ticket);
     while (!send_order_wait(HELPER_FD, ticket, &channel->give_back))
         give_back_if_asked();
     wait_until_open();
     for (;;) {
+        struct iovec *parts;
+        unsigned count;
         give_back_if_asked();
-        uint32_t size = take();
+        bool pages = page_batch_allowed() && helper_queue_has_pages();
+        uint32_t left = pages ? helper_queue_take_pages(pages_that_fit()) : 0;
+        pages = left > 0;
+        if (!pages)
+            left = helper_queue_take(&parts, &count);
+        uint32_t size = left;
         if (size > 0) {
-            if (!send_parts(size)) {
-                atomic_fetch_add(&channel->lost, size);
-                discard_all();
+            if (!(pages ? send_pages(&left) : send_parts(parts, count, size))) {
+                atomic_fetch_add(&channel->lost, left);
+                helper_queue_discard();
             }
             atomic_store(&channel->begun, 0);
             atomic_store(&channel->sent, atomic_load(&channel->tail));
@@ -348,7 +262,7 @@ void helper_run(struct channel *of, char *chunks_of, pid_t who)
             measure_reader(size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
             if (size < PIPE_BUF / 2 && drain_limits.linger_ns > 0 && !atomic_load(&channel->let_go))
-                nap();
+                nap(NAP_NS);
             continue;
         }
         sleep_until_woken(ticket);

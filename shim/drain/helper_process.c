@@ -82,7 +82,8 @@ static void unmap_program(uintptr_t queue)
     }
 }
 
-static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program)
+static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program,
+                                                            bool filtered)
 {
     dismissal_begin();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
@@ -100,7 +101,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct channel *chan
         cpus[i] = ~0ULL;
     raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
     unmap_program((uintptr_t)channel);
-    helper_run(channel, (char *)channel + CHANNEL_HEADER, program);
+    helper_run(channel, (char *)channel + CHANNEL_HEADER, program, filtered);
     for (;;)
         raw_syscall(SYS_exit_group, 0);
 }
@@ -130,8 +131,9 @@ static __attribute__((noreturn)) void settle(const struct request *request, int 
     atomic_store(&channel->ticket,
                  request->send_order_is_known ? send_order_draw(HELPER_FD) : SEND_ORDER_NONE);
     pid_t program = request->program;
+    bool filtered = !request->send_order_is_known;
     atomic_store(&channel->settled, 1);
-    helper_main(channel, program);
+    helper_main(channel, program, filtered);
 }
 
 /* A mapping of the object, which children do not inherit; NULL: none. */
@@ -162,9 +164,9 @@ static int make_object(void)
 static bool wait_until_settled(struct channel *channel, long helper)
 {
     enum { RETRY_NS = 20 * NS_PER_US };
-    struct timespec moment = {0, RETRY_NS};
     struct pollfd ended = {(int)raw_syscall(SYS_pidfd_open, helper, 0), POLLIN, 0};
     while (!atomic_load(&channel->settled)) {
+        struct timespec moment = {0, RETRY_NS}; /* ppoll(2) leaves in it what was left */
         if (ended.fd < 0 ? raw_syscall(SYS_wait4, helper, 0, WNOHANG | __WCLONE, 0) != 0
                          : raw_syscall(SYS_ppoll, &ended, 1, &moment, 0, 8) == 1)
             return false;

@@ -10,7 +10,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* True if all of it can be read. One cheap system call a page, as nothing else knows. */
+/* Where static data lies. Constructor. */
+void readable_prepare(void);
+
+/* True if all of it can be read. One cheap system call a page, as nothing else knows; of static
+ * data and the thread's own stack it is believed for 100 us. */
 bool readable(const void *memory, uint64_t size);
 
 /* How many bytes of the vector, which can be read itself, can be read from its beginning on. */

@@ -44,12 +44,16 @@ static bool take_if_free(struct stream *stream, uint32_t self, uint32_t *owner)
     return true;
 }
 
+/* A helper's start is no copy that a thread can leave: with one that was killed it takes as long as
+ * all that is queued takes to copy, and on a busy machine longer than the patience with others. To
+ * seal the stream meanwhile would put its successor's helper before the new one in the line. */
 enum stream_lock stream_lock_take(struct stream *stream)
 {
-    enum { YIELDS = 100, NAPS = 2500, NAP_NS = NS_PER_MS / 10 };
+    enum { YIELDS = 100, NAPS = 2500, NAPS_FOR_CHANGES = 100000, NAP_NS = NS_PER_MS / 10 };
     uint32_t self = own_tid();
     uint32_t owner;
-    for (unsigned tries = 0; tries < YIELDS + NAPS; tries++) {
+    unsigned for_changes = 0;
+    for (unsigned tries = 0; tries - for_changes < YIELDS + NAPS; tries++) {
         if (take_if_free(stream, self, &owner))
             return STREAM_LOCKED;
         if (owner == self) {
@@ -60,6 +64,8 @@ enum stream_lock stream_lock_take(struct stream *stream)
         }
         if (atomic_load(&stream->sealed))
             return STREAM_STUCK;
+        if (for_changes < NAPS_FOR_CHANGES && atomic_load(&stream->changes))
+            for_changes++;
         struct timespec moment = {0, NAP_NS};
         if (tries < YIELDS)
             raw_syscall(SYS_sched_yield);

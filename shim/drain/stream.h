@@ -33,6 +33,7 @@ struct stream {
     /* Tid of the thread inside; 0: free. A thread that left by siglongjmp() may have left it so. */
     _Atomic uint32_t lock;
     _Atomic uintptr_t lock_frame; /* its stack then */
+    _Atomic uint32_t changes;     /* it starts a helper, with all signals blocked */
 
     /* Its address never changes once there is one, so that it may be looked at without the lock: a
      * new helper's channel takes the old one's place. */
@@ -51,6 +52,8 @@ struct stream {
     uint64_t line_sent;            /* … and `sent` then */
     uint32_t children_seen;        /* descriptor_children_ended() then */
     _Atomic uint32_t catching_up;  /* writers wait for a quick reader */
+    _Atomic uint64_t quick_sent;   /* what they saw sent, and ticks when it last moved */
+    _Atomic uint64_t quick_seen;
 
     _Atomic int32_t helper;  /* pid of the last one */
     _Atomic uint32_t reader; /* enum exit_reader; while an exit waits */

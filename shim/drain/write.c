@@ -197,13 +197,31 @@ static struct stream *lock_in_order(struct drained_write *write)
     return stream;
 }
 
-/* A writer that is faster than the pipe would, once something is queued, never be written directly
- * again, and each byte would be copied twice. So it waits, about a millisecond a write, while the
- * reader takes what is queued quickly: as it would have waited for it without us. True: nothing is
- * queued in the process any more. */
-static bool reader_caught_up(const struct descriptor *descriptor)
+/* True while the helper's word that the reader is quick can be believed: it says nothing while it
+ * waits for one that has stopped. */
+static bool reader_is_quick(struct stream *stream, struct channel *channel)
 {
-    enum { BACKLOG = 128 * 1024, POLLS = 10, RETRY_NS = 50 * NS_PER_US };
+    enum { STOPPED_AFTER_TICKS = 8 * TICKS_ABOUT_1_MS };
+    if (!atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
+        return false;
+    uint64_t now = ticks_now();
+    uint64_t sent = atomic_load(&channel->sent) + atomic_load(&channel->begun);
+    if (sent != atomic_load(&stream->quick_sent)) {
+        atomic_store(&stream->quick_sent, sent);
+        atomic_store(&stream->quick_seen, now);
+    } else if (now - atomic_load(&stream->quick_seen) > STOPPED_AFTER_TICKS) {
+        atomic_store(&channel->reader_is_quick, 0);
+    }
+    return true;
+}
+
+/* A writer that is faster than the pipe would, once something is queued, never be written directly
+ * again, and each byte would be copied twice. So it waits, about a millisecond for each pipeful
+ * that it writes, while the reader takes what is queued quickly: as it would have waited for it
+ * without us. True: nothing is queued in the process any more. */
+static bool reader_caught_up(const struct descriptor *descriptor, uint64_t size)
+{
+    enum { BACKLOG = 128 * 1024, PIPEFUL = 64 * 1024, POLLS = 10, RETRY_NS = 50 * NS_PER_US };
     struct stream *stream = stream_find(descriptor->device, descriptor->inode);
     if (!stream || !atomic_load(&stream->running))
         return false;
@@ -215,9 +233,8 @@ static bool reader_caught_up(const struct descriptor *descriptor)
             return false;
         atomic_store(&stream->catching_up, 1);
     }
-    for (int i = 0; i < POLLS && !stream_is_sent(stream) &&
-                    atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed);
-         i++)
+    uint64_t polls = POLLS * (1 + size / PIPEFUL);
+    for (; polls > 0 && !stream_is_sent(stream) && reader_is_quick(stream, channel); polls--)
         sleep_ns(RETRY_NS);
     if (stream_is_sent(stream))
         episode_check(stream, -1);
@@ -229,7 +246,7 @@ static bool reader_caught_up(const struct descriptor *descriptor)
  * answer: those are tried directly. */
 static bool is_of_a_burst(uint64_t size)
 {
-    enum { LARGE = 16 * 1024 };
+    enum { LARGE = 1024 };
     static __thread uint32_t last; /* child: kept, only its changes count */
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
@@ -245,7 +262,8 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
         return 0;
     if (reason == WAIT_A_MOMENT) {
         sleep_ns(NS_PER_MS / 4);
-        episode_check(stream, queued->fd);
+        if (stream)
+            episode_check(stream, queued->fd);
         return 0;
     }
     atomic_fetch_add(&drain_state->waiting, 1);
@@ -269,13 +287,22 @@ static ssize_t check_again(struct drained_write *write)
     return sameness == ANOTHER ? -EBADF : -EAGAIN;
 }
 
+/* All queues are some pipe's. What was queued for this one, before its stream was sealed, comes
+ * first. */
+static ssize_t write_without_stream(struct drained_write *write)
+{
+    fallback_note(DRAIN_TOO_MANY);
+    return streams_are_sent(write->descriptor.device, write->descriptor.inode) &&
+                   descriptor_is_free(&write->descriptor)
+               ? DRAIN_PASS
+               : WAIT_A_MOMENT;
+}
+
 static ssize_t write_locked(struct drained_write *write)
 {
     for (;;) {
         struct stream *stream = lock_in_order(write);
-        if (!stream)
-            fallback_note(DRAIN_TOO_MANY);
-        ssize_t result = stream ? write_in_order(stream, write) : DRAIN_PASS;
+        ssize_t result = stream ? write_in_order(stream, write) : write_without_stream(write);
         if (stream)
             stream_lock_release(stream);
         if (result == DRAIN_PASS && write->queued.done > 0)
@@ -328,7 +355,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
         return DRAIN_PASS;
     if (descriptor->non_blocking)
         return write_non_blocking(descriptor);
-    direct = descriptor->named && write.at_once && (direct || reader_caught_up(descriptor));
+    direct = descriptor->named && write.at_once &&
+             (direct || reader_caught_up(descriptor, queued->size));
     if (direct && descriptor_is_free(descriptor)) {
         if (count == 1 && descriptor->kind == DESCRIPTOR_PIPE && headroom_begin(fd, queued->size))
             return DRAIN_PASS;

@@ -16,8 +16,17 @@
 #include "watch/exit_readers.h"
 #include "watch/rescues.h"
 
+/* Of what is queued for a pipe: when something was last taken. */
+struct standstill {
+    uint32_t episode;
+    uint64_t sent;     /* bytes, at the last scan */
+    uint64_t scan_ns;  /* that scan */
+    uint64_t since_ns; /* nothing was taken since; 0: it moves, or nothing is queued */
+};
+
 /* Of the last episode that was seen of each stream. */
 struct reported_episode {
+    struct standstill standstill;
     uint32_t episode;
     uint64_t ref; /* of its drain_start; 0: it is over, or was held back */
     struct drain_facts facts;
@@ -33,8 +42,11 @@ static uint64_t next_drop_scan;
 
 void drain_reports_begin_in_child(void)
 {
-    for (; reported_known > 0; reported_known--)
-        reported[reported_known - 1].episode = reported[reported_known - 1].ref = 0;
+    for (; reported_known > 0; reported_known--) {
+        struct reported_episode *episode = &reported[reported_known - 1];
+        episode->episode = episode->standstill.episode = 0;
+        episode->ref = 0;
+    }
     reported_dropped_bytes = 0;
     reported_dropped_writes = 0;
     fallbacks_reported = 0;
@@ -78,6 +90,26 @@ static void report_end(struct reported_episode *episode)
     episode->ref = 0;
 }
 
+/* For how long nothing has been taken from what is queued, in ns. */
+static uint64_t standing_for(struct stream *stream, struct standstill *standstill, uint64_t now)
+{
+    uint32_t episode = atomic_load(&stream->episode);
+    struct channel *channel = atomic_load(&stream->channel);
+    if (episode == 0 || !channel)
+        return 0;
+    bool waits = !stream_is_sent(stream);
+    uint64_t sent = atomic_load(&channel->sent) + atomic_load(&channel->begun);
+    bool stands = waits && episode == standstill->episode && sent == standstill->sent;
+    if (!stands)
+        standstill->since_ns = 0;
+    else if (standstill->since_ns == 0)
+        standstill->since_ns = standstill->scan_ns;
+    standstill->episode = episode;
+    standstill->sent = sent;
+    standstill->scan_ns = now;
+    return standstill->since_ns ? now - standstill->since_ns : 0;
+}
+
 /* `behind` queues what is read at once as well: there it is worth a word when the reader takes
  * nothing for as long as a stuck write is reported after. */
 static bool is_ordinary_queue(uint64_t standing_ns)
@@ -91,7 +123,8 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
                         bool with_peers)
 {
     struct stream *stream = &drain_state->streams[index];
-    uint64_t standing_ns = rescues_note(index, now, NULL, !scan);
+    uint64_t standing_ns = standing_for(stream, &episode->standstill, now);
+    rescues_note(index, now, standing_ns, NULL, !scan);
     uint32_t number = atomic_load(&stream->episode);
     bool runs = atomic_load(&stream->ended_ns) == 0;
     if (number != episode->episode) {
@@ -106,7 +139,7 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
         episode->facts.ref = 0;
         measure(stream, &episode->facts, now);
         name_object(stream, &episode->facts, with_peers);
-        rescues_note(index, now, &episode->facts.object, !scan);
+        rescues_note(index, now, standing_ns, &episode->facts.object, !scan);
         episode->ref = report_drain(&episode->facts);
     }
     if (episode->ref == 0)

@@ -14,6 +14,7 @@
 #include "drain/stream.h"
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "watch/context.h"
 #include "watch/drain_reports.h"
@@ -22,23 +23,34 @@
 #include "watch/thread.h"
 #include "watch/untested_writes.h"
 
-enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS, PATIENCE_MS = 1000 };
+enum { BETWEEN_SCANS_NS = 20 * NS_PER_MS };
 
 static _Atomic uint32_t lock; /* of what is reported */
 
+static bool take_if_free(void)
+{
+    uint32_t owner = 0;
+    return atomic_compare_exchange_strong(&lock, &owner, (uint32_t)atomic_load(&life->pid));
+}
+
+/* For a thread that ends the process: the watchdog is waited for a moment, and longer only if it
+ * has no CPU, not if it hangs. */
 static bool take_lock(void)
 {
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)PATIENCE_MS * NS_PER_MS;
-    uint32_t self = (uint32_t)atomic_load(&life->pid);
-    for (;;) {
-        uint32_t owner = 0;
-        if (atomic_compare_exchange_strong(&lock, &owner, self))
-            return true;
-        if (clock_monotonic_ns() >= deadline)
-            return false;
+    enum { HANGS_AFTER_NS = 50 * NS_PER_MS, STARVED_FOR_NS = 2 * (uint64_t)NS_PER_S };
+    enum { MOMENT_NS = 20 * NS_PER_MS };
+    uint64_t deadline = clock_monotonic_ns() + HANGS_AFTER_NS;
+    uint64_t last = deadline + STARVED_FOR_NS;
+    while (!take_if_free()) {
         struct timespec moment = {0, NS_PER_MS / 10};
+        uint64_t now = clock_monotonic_ns();
+        if (now >= deadline && (now >= last || !task_wants_cpu(atomic_load(&life->watchdog_tid))))
+            return false;
+        if (now >= deadline)
+            deadline = now + MOMENT_NS;
         raw_syscall(SYS_nanosleep, &moment, 0);
     }
+    return true;
 }
 
 void drain_watch_begin_in_child(void)
@@ -113,8 +125,10 @@ unsigned drain_watch_drains(struct status_drain *out, unsigned limit)
 
 uint64_t drain_watch_scan(uint64_t now)
 {
-    if (!drain_enabled || !take_lock())
+    if (!drain_enabled)
         return UINT64_MAX;
+    if (!take_if_free()) /* a thread ends the process, or tries to execute another program */
+        return now + BETWEEN_SCANS_NS;
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
         check_helper(&drain_state->streams[i]);
@@ -131,13 +145,16 @@ uint64_t drain_watch_scan(uint64_t now)
 
 static void end_on_other_stack(void *exits)
 {
-    if (!take_lock())
-        return;
-    drain_reports_streams(clock_monotonic_ns(), false);
-    drain_reports_drops();
+    bool alone = take_lock(); /* else what the watchdog was about to report is lost with it */
+    if (alone) {
+        drain_reports_streams(clock_monotonic_ns(), false);
+        drain_reports_drops();
+    }
     if (exits)
         drain_spool_all();
     drain_reports_rest(exits != NULL);
+    if (!alone)
+        return;
     drain_reports_streams(clock_monotonic_ns(), false);
     atomic_store(&lock, 0);
 }
@@ -170,10 +187,10 @@ static void look_for_finish(void)
 static void spool_on_other_stack(void *unused)
 {
     (void)unused;
-    if (!take_lock())
-        return;
+    bool alone = take_lock();
     drain_spool_all();
-    atomic_store(&lock, 0);
+    if (alone)
+        atomic_store(&lock, 0);
 }
 
 static void after_late_write(void)

@@ -13,13 +13,10 @@
 enum { PIPES = 16 };
 
 struct watched_pipe {
-    uint32_t stream;      /* its index + 1; 0: free */
-    uint64_t inode;       /* whose; a stream may get another pipe */
-    uint64_t sent;        /* at the last scan */
-    uint32_t episode;     /* then */
-    uint64_t last_ns;     /* the last scan */
-    uint64_t standing_ns; /* nothing was taken since; 0: it moves */
-    bool reader_read;     /* who should read is known as well as it will be */
+    uint32_t stream;  /* its index + 1; 0: free */
+    uint64_t inode;   /* whose; a stream may get another pipe */
+    uint64_t last_ns; /* the last scan */
+    bool reader_read; /* who should read is known as well as it will be */
     struct drain_rescue rescue;
 };
 static struct watched_pipe pipes[PIPES];
@@ -31,20 +28,31 @@ void rescues_begin_in_child(void)
         pipes[i].stream = 0;
 }
 
+/* Where there is no place left one goes of which there will be nothing to say. */
+static bool may_go(const struct watched_pipe *pipe)
+{
+    return pipe->stream == 0 || (pipe->rescue.hung_ns < context_threshold_ns(CLASS_PIPE_WRITE) &&
+                                 stream_is_sent(&drain_state->streams[pipe->stream - 1]));
+}
+
 static struct watched_pipe *find(uint32_t index, uint64_t inode)
 {
+    struct watched_pipe *place = NULL;
     for (unsigned i = 0; i < PIPES; i++) {
         struct watched_pipe *pipe = &pipes[i];
         if (pipe->stream == index + 1 && pipe->inode == inode)
             return pipe;
-        if (pipe->stream != 0)
-            continue;
-        memset(pipe, 0, sizeof *pipe);
-        pipe->stream = index + 1;
-        pipe->inode = inode;
-        return pipe;
+        if (!place && may_go(pipe))
+            place = pipe;
+        if (pipe->stream == 0)
+            break;
     }
-    return NULL;
+    if (!place)
+        return NULL;
+    memset(place, 0, sizeof *place);
+    place->stream = index + 1;
+    place->inode = inode;
+    return place;
 }
 
 static void copy_text(char *to, size_t capacity, const char *from)
@@ -98,35 +106,25 @@ static void take_figures(struct stream *stream, struct drain_rescue *rescue)
     rescue->to_the_end = !stream_is_sent(stream) || rescue->spooled_bytes > 0;
 }
 
-uint64_t rescues_note(uint32_t index, uint64_t now, const struct object_facts *object, bool last)
+void rescues_note(uint32_t index, uint64_t now, uint64_t standing_ns,
+                  const struct object_facts *object, bool last)
 {
     struct stream *stream = &drain_state->streams[index];
     uint32_t episode = atomic_load(&stream->episode);
     struct watched_pipe *pipe = episode ? find(index, atomic_load(&stream->inode)) : NULL;
     if (!pipe)
-        return 0;
-    struct channel *channel = atomic_load(&stream->channel);
-    bool waits = !stream_is_sent(stream);
-    uint64_t sent = atomic_load(&channel->sent) + atomic_load(&channel->begun);
-    bool stands = waits && episode == pipe->episode && sent == pipe->sent;
-    if (stands && pipe->last_ns != 0) {
-        pipe->rescue.hung_ns += now - pipe->last_ns;
-        if (pipe->standing_ns == 0)
-            pipe->standing_ns = pipe->last_ns;
-    } else {
-        pipe->standing_ns = 0;
+        return;
+    if (standing_ns > 0 && pipe->last_ns != 0) {
+        uint64_t passed = now - pipe->last_ns;
+        pipe->rescue.hung_ns += passed < standing_ns ? passed : standing_ns;
     }
     pipe->last_ns = now;
-    pipe->sent = sent;
-    pipe->episode = episode;
     take_figures(stream, &pipe->rescue);
     if (object)
         take_object(&pipe->rescue, object);
-    uint64_t standing = pipe->standing_ns ? now - pipe->standing_ns : 0;
     if (!pipe->reader_read && pipe->rescue.object[0] && !last &&
-        standing >= context_threshold_ns(CLASS_PIPE_WRITE))
+        standing_ns >= context_threshold_ns(CLASS_PIPE_WRITE))
         read_reader(pipe);
-    return standing;
 }
 
 unsigned rescues_of_summary(struct drain_rescue *out, unsigned limit)

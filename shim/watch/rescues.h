@@ -9,11 +9,11 @@
 #include "drain/stream.h"
 #include "facts/drain_facts.h"
 
-/* A scan of stream `index` at `now` (CLOCK_MONOTONIC, ns), whose pipe is `object` if that is not
- * NULL. Returns for how long nothing has been taken from what is queued, in ns; 0: it moves, or
- * nothing is queued. Once, when that is long: reads the reader's name and line, some ms, unless
- * `last`: the thread that exits asks. */
-uint64_t rescues_note(uint32_t index, uint64_t now, const struct object_facts *object, bool last);
+/* A scan of stream `index` at `now` (CLOCK_MONOTONIC, ns), of whose queue nothing has been taken
+ * for `standing_ns`; its pipe is `object` if that is not NULL. Once, when it stands for long: reads
+ * the reader's name and line, some ms, unless `last`: the thread that exits asks. */
+void rescues_note(uint32_t index, uint64_t now, uint64_t standing_ns,
+                  const struct object_facts *object, bool last);
 
 /* Copies at most `limit` of those that lasted as long as a stuck write is reported after, the
  * longest first; returns how many. */

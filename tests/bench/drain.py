@@ -23,21 +23,28 @@ def figures(environment, *arguments):
     return [float(word) for word in output.split()]
 
 
+BYTES = int(os.environ.get("MEGABYTES", "64")) << 20
+MOST = 500000
+SIZES = [int(word) for word in os.environ.get(
+    "SIZES", "16 64 512 4096 16384 65536 262144 1048576").split()]
+
+
 def live(mode):
+    """`live`: as it comes; `step`: a reader that never sleeps; `asleep`: one that always does."""
     print("%s: ns a write, the reader on the other core; medians of %d pairs" % (mode, PAIRS))
-    print("  bytes      raw     with  raw/with (pair by pair)  until all is read  raw/RWF_NOWAIT")
-    for size, count in ((64, 2000000), (4096, 60000), (65536, 8000)):
-        raw, drained, kernel = [], [], []
-        for _ in range(PAIRS):
-            raw.append(figures(PLAIN, "live", size, count))
-            drained.append(figures(dict(WITH, PIPESHIM_DRAIN_MODE=mode), "live", size, count))
-            kernel.append(figures(PLAIN, "nowait", size, count))
-        a, b = [statistics.median(run[0] for run in runs) for runs in (raw, drained)]
-        pairs = statistics.median(x[0] / y[0] for x, y in zip(raw, drained))
-        ends = statistics.median(x[1] / y[1] for x, y in zip(raw, drained))
-        bound = statistics.median(x[0] / y[0] for x, y in zip(raw, kernel))
-        print("  %5d %8.1f %8.1f  %8.3f (%.3f)  %17.3f  %.3f" % (size, a, b, a / b, pairs, ends,
-                                                                bound))
+    print("  state    bytes        raw       with  raw/with: pairs (quartiles)  until all is read")
+    for state in os.environ.get("STATES", "live step asleep").split():
+        for size in SIZES:
+            count = min(BYTES // size, MOST) if state != "asleep" else min(BYTES // size, 5000)
+            raw, drained = [], []
+            for _ in range(PAIRS):
+                raw.append(figures(PLAIN, state, size, count))
+                drained.append(figures(dict(WITH, PIPESHIM_DRAIN_MODE=mode), state, size, count))
+            a, b = [statistics.median(run[0] for run in runs) for runs in (raw, drained)]
+            pairs = statistics.quantiles([x[0] / y[0] for x, y in zip(raw, drained)])
+            ends = statistics.median(x[1] / y[1] for x, y in zip(raw, drained))
+            print("  %-6s %7d %10.1f %10.1f   %5.2f: %.2f (%.2f-%.2f)  %17.2f" % (
+                state, size, a, b, a / b, pairs[1], pairs[0], pairs[2], ends), flush=True)
 
 
 def stalled():

@@ -3,12 +3,17 @@
  * Writes to a pipe under the drainer, two numbers on stdout:
  *   drain_writes live SIZE COUNT    ns a write, and ns a write until the reader has it all; the
  *                                   reader is another process, on another core if there is one
- *   drain_writes nowait SIZE COUNT  the same with pwritev2(RWF_NOWAIT), what a write that must not
+ *   drain_writes step SIZE COUNT    the same, and the reader never sleeps: no write wakes it
+ *   drain_writes asleep SIZE COUNT  the same, and the reader sleeps in read() before each write,
+ *                                   which is not measured: each write wakes it
+ *   drain_writes nowait SIZE COUNT  as live with pwritev2(RWF_NOWAIT), what a write that must not
  *                                   wait costs in the kernel
  *   drain_writes stalled SIZE COUNT nobody reads: p50 p99 p99.9 ns of a write (COUNT * SIZE fits
  *                                   the queue)
  *   drain_writes memcpy SIZE COUNT  the same of a memcpy to touched memory
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -36,10 +41,13 @@ static void pin(int cpu)
     sched_setaffinity(0, sizeof set, &set);
 }
 
-static void write_all(int fd, size_t size, int nowait)
+enum state { LIVE, STEP, ASLEEP, NOWAIT };
+static const char *const states[] = {"live", "step", "asleep", "nowait"};
+
+static void write_all(int fd, size_t size, enum state state)
 {
     struct iovec rest = {record, size};
-    while (nowait && rest.iov_len > 0) {
+    while (state == NOWAIT && rest.iov_len > 0) {
         ssize_t done = pwritev2(fd, &rest, 1, -1, RWF_NOWAIT);
         struct pollfd space = {fd, POLLOUT, 0};
         if (done < 0)
@@ -47,35 +55,68 @@ static void write_all(int fd, size_t size, int nowait)
         else
             rest = (struct iovec){(char *)rest.iov_base + done, rest.iov_len - (size_t)done};
     }
-    if (!nowait && write(fd, record, size) != (ssize_t)size)
+    if (state != NOWAIT && write(fd, record, size) != (ssize_t)size)
         exit(1);
 }
 
-static void live(size_t size, long count, int nowait)
+/* Ends with the last byte, not with the end of file: who still has the pipe then is another thing.
+ */
+static void read_all(int fd, size_t total, enum state state)
 {
+    static char buffer[65536];
+    if (state == STEP)
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (total > 0) {
+        ssize_t got = read(fd, buffer, sizeof buffer);
+        if (got == 0 || (got < 0 && errno != EAGAIN))
+            _exit(1);
+        total -= got > 0 ? (size_t)got : 0;
+    }
+    _exit(0);
+}
+
+/* Long enough for the reader to have read all, and to sleep. */
+static void let_it_sleep(void)
+{
+    enum { SLEEPS_AFTER_NS = 20000 };
+    for (double start = now_ns(); now_ns() - start < SLEEPS_AFTER_NS;)
+        ;
+}
+
+static void live(size_t size, long count, enum state state)
+{
+    enum { BEFORE = 1000 };
     int ends[2];
     if (pipe(ends) != 0)
         exit(1);
     pid_t reader = fork();
     if (reader == 0) {
-        static char buffer[65536];
         close(ends[1]);
         pin(1);
-        while (read(ends[0], buffer, sizeof buffer) > 0)
-            ;
-        _exit(0);
+        read_all(ends[0], size * (size_t)(count + BEFORE), state);
     }
     close(ends[0]);
     pin(0);
-    for (int i = 0; i < 1000; i++)
-        write_all(ends[1], size, nowait);
+    for (int i = 0; i < BEFORE; i++)
+        write_all(ends[1], size, state);
     double start = now_ns();
-    for (long i = 0; i < count; i++)
-        write_all(ends[1], size, nowait);
-    double written = now_ns();
-    close(ends[1]);
-    waitpid(reader, NULL, 0);
-    printf("%.1f %.1f\n", (written - start) / (double)count, (now_ns() - start) / (double)count);
+    double in_write = 0;
+    for (long i = 0; i < count; i++) {
+        double before = 0;
+        if (state == ASLEEP) {
+            let_it_sleep();
+            before = now_ns();
+        }
+        write_all(ends[1], size, state);
+        if (state == ASLEEP)
+            in_write += now_ns() - before;
+    }
+    double written = state == ASLEEP ? in_write : now_ns() - start;
+    int status = 1;
+    waitpid(reader, &status, 0);
+    if (status != 0)
+        exit(1);
+    printf("%.1f %.1f\n", written / (double)count, (now_ns() - start) / (double)count);
 }
 
 static int ascending(const void *a, const void *b)
@@ -121,9 +162,11 @@ int main(int argc, char **argv)
     long count = atol(argv[3]);
     if (size > sizeof record)
         return 64;
-    if (strcmp(argv[1], "live") == 0 || strcmp(argv[1], "nowait") == 0)
-        live(size, count, strcmp(argv[1], "nowait") == 0);
-    else
-        stalled(size, count, strcmp(argv[1], "memcpy") == 0);
+    for (enum state state = LIVE; state <= NOWAIT; state++)
+        if (strcmp(argv[1], states[state]) == 0) {
+            live(size, count, state);
+            return 0;
+        }
+    stalled(size, count, strcmp(argv[1], "memcpy") == 0);
     return 0;
 }

@@ -10,7 +10,7 @@ import time
 HERE = sys.argv[1]
 LIBRARY = os.path.join(HERE, "lib/libpipeshim.so")
 TOOL = os.path.join(HERE, "bin/pipeshim")
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 CHILD = """
 import sys

@@ -11,7 +11,7 @@ import unittest
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 PIPESHIM = os.path.join(BUILD, "pipeshim")
 PYTHON = "/usr/bin/python3"
-DEADLINE = int(os.environ.get("D", 30))
+DEADLINE = int(os.environ.get("D", 120))
 
 CLEAR, STUCK, DEADLOCK, ERROR = 0, 1, 2, 3
 

@@ -10,7 +10,7 @@ import time
 BUILD = os.environ["PIPESHIM_BUILD"]
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 VICTIM = os.path.join(BUILD, "victims", "life")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def wait_until(condition, what):

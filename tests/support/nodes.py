@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The Nodes of this machine, and the real ones that npm installs (its package `node`)."""
+import fcntl
 import glob
 import os
 import re
@@ -32,37 +33,40 @@ def _version(path):
     return match and match.group(1)
 
 
-def _from_npm(major):
-    """The path of node@MAJOR, installed below the build folder at the first time; or why not."""
-    folder = os.path.join(BUILD, "nodes", str(major))
-    path = os.path.join(folder, "node_modules", "node", "bin", "node")
-    if not os.access(path, os.X_OK):
+def _install(package, folder, path, *options):
+    """Installs below the build folder at the first time; None, or why not. Tests run side by side:
+    one installs, the others wait for it."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.access(path, os.X_OK):
+            return None
         if not shutil.which("npm"):
-            return None, "npm is not installed"
-        os.makedirs(folder, exist_ok=True)
+            return "npm is not installed"
         try:
-            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix",
-                            folder, "node@%d" % major], timeout=INSTALL_S, check=True,
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", *options,
+                            "--prefix", folder, package], timeout=INSTALL_S, check=True,
                            stdin=subprocess.DEVNULL, capture_output=True)
         except (OSError, subprocess.SubprocessError) as error:
-            return None, "npm could not install node@%d: %s" % (major, type(error).__name__)
-    return path, None
+            return "npm could not install %s: %s" % (package, type(error).__name__)
+    return None
+
+
+def _from_npm(major):
+    """The path of node@MAJOR, or None and why not."""
+    folder = os.path.join(BUILD, "nodes", str(major))
+    path = os.path.join(folder, "node_modules", "node", "bin", "node")
+    reason = _install("node@%d" % major, folder, path)
+    return (None, reason) if reason else (path, None)
 
 
 def find_engine(package, binary):
     """The path of another runtime's binary from its npm package, or None and why not."""
     folder = os.path.join(BUILD, "nodes", package.strip("@").replace("/", "-"))
     path = os.path.join(folder, "node_modules", package, binary)
-    if not os.access(path, os.X_OK):
-        if not shutil.which("npm"):
-            return None, "npm is not installed"
-        os.makedirs(folder, exist_ok=True)
-        try:
-            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent",
-                            "--ignore-scripts", "--prefix", folder, package], timeout=INSTALL_S,
-                           check=True, stdin=subprocess.DEVNULL, capture_output=True)
-        except (OSError, subprocess.SubprocessError) as error:
-            return None, "npm could not install %s: %s" % (package, type(error).__name__)
+    reason = _install(package, folder, path, "--ignore-scripts")
+    if reason:
+        return None, reason
     if not os.access(path, os.X_OK):
         return None, "%s has no %s" % (package, binary)
     return os.path.abspath(path), None

@@ -12,7 +12,7 @@ import unittest
 
 BUILD = os.environ.get("PIPESHIM_BUILD", "build")
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def victim(name):

@@ -16,7 +16,7 @@ from pythons import find_pythons  # noqa: E402
 
 BUILD = os.environ["PIPESHIM_BUILD"]
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 AWAITS = """import asyncio, os

@@ -13,7 +13,7 @@ import run_corpus  # noqa: E402
 import verdict  # noqa: E402
 from corpus import all_cases  # noqa: E402
 
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def diagnose(case, run, wanted):

@@ -14,7 +14,7 @@ import unittest
 BUILD = os.environ["PIPESHIM_BUILD"]
 TOOL = os.path.join(BUILD, "pipeshim")
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 # Says that it is there, and then sees nothing.
 BLIND = r"""

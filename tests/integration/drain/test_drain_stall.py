@@ -75,8 +75,9 @@ class Stall(PipeshimCase):
                     self.doCleanups()
 
     def test_no_report_of_the_drained_writes(self):
-        """A write that is stuck elsewhere, later, is reported: whatever there was to tell of the
-        drained ones had its time."""
+        """One that is stuck elsewhere is reported, and the stall that the drainer took over is told
+        once, as what it is. In which order is the machine's: write-behind's is known to stand when
+        two looks find it so, and the watchdog may not have had its turn before the other write."""
         for mode in ("full", "behind"):
             for threads in (1, 4):
                 with self.subTest(mode=mode, threads=threads):
@@ -86,16 +87,31 @@ class Stall(PipeshimCase):
                     self.tell(run, b"witness")
                     witness, = run.wait_for("blocked")
                     self.assertNotEqual(witness["fd"], 2)
-                    of_stderr = [e["event"] for e in run.events() if e.get("fd") == 2
-                                 and e["event"] != "filling"]
-                    self.assertEqual(of_stderr, ["drain_start"])
-                    self.assertEqual(self.kinds(run).count("drain_start"), 1)
+                    start, = run.wait_for("drain_start")
+                    self.assertEqual(start["fd"], 2)
                     self.read(run, 2 * AMOUNT)
                     end, = run.wait_for("drain_end")
-                    start, = run.events("drain_start")
                     self.assertEqual(end["ref"], start["seq"])
+                    of_stderr = [e["event"] for e in run.events() if e.get("fd") == 2
+                                 and e["event"] != "filling"]
+                    self.assertEqual(of_stderr, ["drain_start", "drain_end"])
                     self.assertEqual(len(run.events("blocked")), 1)
                     self.doCleanups()
+
+    def test_many_pipes_are_many_stalls(self):
+        program = ("import os, sys\n"
+                   "pipes = [os.pipe() for _ in range(20)]\n"
+                   "for i in range(1500):\n"
+                   "    for _, end in pipes:\n"
+                   "        os.write(end, b'x' * 100)\n"
+                   "sys.stdin.read()\n"
+                   "os.kill(os.getpid(), 9)")
+        for mode in ("full", "behind"):
+            run = self.start("/usr/bin/python3", "-S", "-E", "-c", program, settings={
+                "PIPESHIM_DRAIN": "all", "PIPESHIM_DRAIN_MODE": mode})
+            starts = run.wait_for("drain_start", 20)
+            self.assertEqual(len({e["object"] for e in starts}), 20, mode)
+            self.doCleanups()
 
     def test_two_pipes_are_two_stalls(self):
         program = ("import os, sys\n"

@@ -12,7 +12,7 @@ import unittest
 BUILD = os.environ["PIPESHIM_BUILD"]
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../scripts/check-library.sh")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 # Everything that has a wrapper with a twist: variadic calls, exec, threads and cancellation, stdio,
 # syscall(), credentials, descriptors, exits.

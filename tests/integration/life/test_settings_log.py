@@ -14,7 +14,7 @@ import unittest
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.abspath("build"))
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 ENGINE = os.path.join(BUILD, "victims", "engine")
-DEADLINE_S = 60
+DEADLINE_S = 120
 MALFORMED = [
     ("PIPESHIM_THRESHOLD", "fast"), ("PIPESHIM_STACK_DEPTH", "0"), ("PIPESHIM_FORMAT", "xml"),
     ("PIPESHIM_RATE", "10/h"), ("PIPESHIM_DRAIN", "stdin"), ("PIPESHIM_DRAIN_MAX", "64MB"),

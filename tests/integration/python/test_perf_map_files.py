@@ -11,7 +11,7 @@ import unittest
 
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.getcwd(), "build"))
 TOOL = os.path.join(BUILD, "tests", "tools", "perf_map_names")
-DEADLINE_S = 60
+DEADLINE_S = 120
 NAME_BYTES = 127  # SYMBOL_NAME_LIMIT without the NUL
 
 NODE_PROGRAM = """

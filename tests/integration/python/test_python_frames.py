@@ -18,7 +18,7 @@ from pythons import OLDEST, find_pythons  # noqa: E402
 BUILD = os.environ.get("PIPESHIM_BUILD", os.path.join(os.getcwd(), "build"))
 TOOL = os.path.join(BUILD, "tests", "tools", "python_frames")
 VICTIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../victims", "python_stacks.py")
-DEADLINE_S = 60
+DEADLINE_S = 120
 FILE_BYTES, FUNCTION_BYTES = 511, 191  # PYTHON_FILE_LIMIT, PYTHON_FUNCTION_LIMIT without the NUL
 READ = 0 if os.uname().machine == "x86_64" else 63
 REASONS = {

@@ -25,7 +25,7 @@ BUILD = os.path.abspath(os.environ.get("PIPESHIM_BUILD", "build"))
 TOOL = os.path.join(BUILD, "pipeshim")
 LIBRARY = os.path.join(BUILD, "libpipeshim.so")
 SANITIZE = os.environ.get("SANITIZE", "")
-DEADLINE = 20.0
+DEADLINE = 120.0
 
 # A library that does nothing: run itself is tested without the real one, so that a failure points
 # at one of the two. In a program that is preloaded with it nothing but LD_PRELOAD differs.
