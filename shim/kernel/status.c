@@ -70,7 +70,8 @@ static void take_name(struct parser *parser, char byte)
     parser->nth = 0;
     for (unsigned i = 0; i < parser->count && !parser->field; i++) {
         const char *name = parser->fields[i].name;
-        if (strlen(name) == parser->length && memcmp(name, parser->name, parser->length) == 0)
+        if (name[0] == parser->name[0] && strlen(name) == parser->length &&
+            memcmp(name, parser->name, parser->length) == 0)
             parser->field = &parser->fields[i];
     }
 }

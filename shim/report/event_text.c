@@ -284,7 +284,7 @@ static void config(struct text_buffer *text, const struct event *event)
         text_format(text, " %s=", setting_name(event->config.changes[i].id));
         text_printable(text, event->config.changes[i].text);
         text_string(text, " (was ");
-        text_printable(text, event->config.before[i]);
+        text_printable(text, event->config.before[i][0] ? event->config.before[i] : "not set");
         text_char(text, ')');
     }
     text_char(text, '\n');

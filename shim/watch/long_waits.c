@@ -149,7 +149,9 @@ bool long_waits_due(uint64_t now, uint64_t *next)
         if (wait->tid == 0)
             continue;
         due |= take_due(&wait->of_place, now, next);
-        due |= take_due(&wait->of_sleep, now, next);
+        /* One that was awake in the last round has not slept since. */
+        if (wait->seen_ns == looked_ns)
+            due |= take_due(&wait->of_sleep, now, next);
     }
     return due;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -68,12 +69,57 @@ static void test_rare_looks(void **state)
     }
 }
 
+/* A server that is at work: found asleep in one place now and then, never for long. Its wait is
+ * looked at ever more seldom, however often it is awake when the sampler comes. */
+static void test_a_busy_thread(void **state)
+{
+    int tid = (int)syscall(SYS_gettid);
+    unsigned looks = 0;
+    uint64_t next, used = 0, before = task_run_time_ns(tid);
+    (void)state;
+    if (before == 0)
+        skip(); /* a kernel without schedstat */
+    long_waits_begin();
+    for (unsigned i = 0; i < 120; i++) {
+        uint64_t now = 100 * S + i * 500 * MS;
+        while (task_run_time_ns(tid) == before)
+            used++; /* it runs */
+        before = task_run_time_ns(tid);
+        long_waits_begin_round(now);
+        if (i % 2 == 0)
+            long_waits_see(tid, &waiting, now);
+        looks += long_waits_due(now, &next);
+        looks += long_waits_due(now + 250 * MS, &next);
+    }
+    assert_in_range(looks, 1, 8); /* after 0.5 s, and twice as long each time, of a minute */
+}
+
+/* The twin: one that sleeps is looked at as soon as it has slept for half a second. */
+static void test_a_sleep_in_an_old_place(void **state)
+{
+    uint64_t next, now = 100 * S;
+    (void)state;
+    long_waits_begin();
+    for (unsigned i = 0; i < 200; i++)
+        look(now += 100 * MS, true); /* the place is looked at every 16 s by now */
+    long_waits_begin_round(now += 100 * MS);
+    struct task_call call = waiting;
+    call.arguments[0]++; /* another wait: begins anew */
+    long_waits_see(TID, &call, now);
+    assert_false(long_waits_due(now, &next));
+    long_waits_begin_round(now += 600 * MS);
+    long_waits_see(TID, &call, now);
+    assert_true(long_waits_due(now, &next));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_thread_that_went_on),
         cmocka_unit_test(test_a_stop),
         cmocka_unit_test(test_rare_looks),
+        cmocka_unit_test(test_a_busy_thread),
+        cmocka_unit_test(test_a_sleep_in_an_old_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,43 @@ static bool on_warning(struct model *model, const struct event *event)
     return message != 0;
 }
 
+static bool add_note(struct model *model, const struct event *event, const char *text)
+{
+    if (model->note_count == NOTE_LIMIT) {
+        model->notes_more++;
+        return true;
+    }
+    model->notes[model->note_count++] =
+        (struct note){.time = event->time, .process = event->process, .text = intern(model, text)};
+    return true;
+}
+
 static bool on_action(struct model *model, const struct event *event)
+{
+    char text[NOTE_TEXT];
+    snprintf(text, sizeof text, "action %s: %s", field_string(event->json, "action"),
+             field_string(event->json, "result"));
+    return add_note(model, event, text);
+}
+
+static bool on_config(struct model *model, const struct event *event)
+{
+    json_t *before = json_object_get(event->json, "before");
+    json_t *changed = json_object_get(event->json, "changed"), *to;
+    char text[NOTE_TEXT] = "changed from outside:";
+    const char *name;
+    json_object_foreach(changed, name, to)
+    {
+        const char *from = field_string(before, name);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, " %s=%s (was %s)", name,
+                 field_string(changed, name), *from ? from : "not set");
+    }
+    return add_note(model, event, text);
+}
+
+/* Told of, and nothing to add up. */
+static bool on_known(struct model *model, const struct event *event)
 {
     (void)model;
     (void)event;
@@ -69,10 +105,11 @@ static const struct {
 } handlers[] = {
     {"blocked", on_blocked},     {"unblocked", on_unblocked},   {"lag", on_lag},
     {"lag_end", on_lag_end},     {"filling", on_filling},       {"deadlock", on_deadlock},
-    {"finding", on_deadlock},    {"still", on_action},          {"drain_start", on_drain_start},
+    {"finding", on_deadlock},    {"still", on_known},           {"drain_start", on_drain_start},
     {"drain_end", on_drain_end}, {"drain_drop", on_drain_drop}, {"drain_handoff", on_drain_handoff},
     {"start", on_start},         {"summary", on_summary},       {"action", on_action},
-    {"warning", on_warning},
+    {"warning", on_warning},     {"config", on_config},         {"drain_wait", on_known},
+    {"drain_spool", on_known},
 };
 
 void aggregate_event(struct model *model, const json_t *json, int file)

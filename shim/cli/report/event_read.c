@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/report/event_fields.h"
+#include "config/setting_table.h"
 
 static void take(const json_t *object, const char *key, char *to, size_t capacity)
 {
@@ -260,6 +261,27 @@ static void on_action(const json_t *json, struct read_event *to)
     to->event.action.ref = count(json, "ref");
 }
 
+static void on_config(const json_t *json, struct read_event *to)
+{
+    json_t *before = json_object_get(json, "before"), *changed = json_object_get(json, "changed");
+    const char *name;
+    json_t *text;
+    unsigned count = 0;
+    json_object_foreach(changed, name, text)
+    {
+        int id = setting_find(name, strlen(name));
+        if (id < 0 || count == CHANGES_LIMIT)
+            continue;
+        to->changes[count] =
+            (struct setting_change){.id = (enum setting_id)id, .text = field_string(changed, name)};
+        to->changed_from[count++] = field_string(before, name);
+    }
+    to->event.kind = EVENT_CONFIG;
+    to->event.config.count = count;
+    to->event.config.changes = to->changes;
+    to->event.config.before = to->changed_from;
+}
+
 static void on_warning(const json_t *json, struct read_event *to)
 {
     to->event.kind = EVENT_WARNING;
@@ -277,7 +299,8 @@ static const struct {
     {"drain_start", on_drain},     {"drain_end", on_drain},
     {"drain_drop", on_loss},       {"drain_handoff", on_loss},
     {"drain_wait", on_drain_wait}, {"drain_spool", on_drain_spool},
-    {"action", on_action},         {"warning", on_warning},
+    {"action", on_action},         {"config", on_config},
+    {"warning", on_warning},
 };
 
 bool event_read(const json_t *json, struct read_event *to)

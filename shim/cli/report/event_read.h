@@ -22,6 +22,8 @@ struct read_event {
     struct drain_wait_facts drain_wait;
     struct drain_spool_facts drain_spool;
     struct event_finding finding;
+    struct setting_change changes[CHANGES_LIMIT];
+    const char *changed_from[CHANGES_LIMIT];
     struct read_stack stack;
 };
 

@@ -265,6 +265,23 @@ static void write_drains(const struct model *model, FILE *out)
         fprintf(out, "    handed over at exit: %" PRIu64 " bytes\n", model->handed_bytes);
 }
 
+static void write_notes(const struct model *model, FILE *out)
+{
+    for (uint32_t i = 0; i < model->note_count; i++) {
+        const struct note *note = &model->notes[i];
+        const struct process *process = &model->processes[note->process];
+        char when[32];
+        fprintf(out, "%s    %s ", i == 0 ? "\nActions and settings\n" : "",
+                time_text(note->time, when));
+        put(out, model, process->exe);
+        fprintf(out, "[%d] ", process->pid);
+        put(out, model, note->text);
+        fputs("\n", out);
+    }
+    if (model->notes_more > 0)
+        fprintf(out, "    and %u more\n", model->notes_more);
+}
+
 void format_text(const struct model *model, uint32_t limit, FILE *out)
 {
     write_headline(model, out);
@@ -273,6 +290,7 @@ void format_text(const struct model *model, uint32_t limit, FILE *out)
     write_sites(model, SITE_LAG, "Event loops away from their wait", model->lag_total, limit, out);
     write_causes(model, out);
     write_drains(model, out);
+    write_notes(model, out);
     for (uint32_t i = 0; i < model->warning_count; i++) {
         fputs(i == 0 ? "\nWarnings\n    " : "    ", out);
         put(out, model, model->warnings[i]);

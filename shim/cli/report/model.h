@@ -175,6 +175,14 @@ struct open_call {
     bool used;
 };
 
+/* What was done to a process, not by it: an action, a setting. */
+enum { NOTE_LIMIT = 64, NOTE_TEXT = 2048 };
+struct note {
+    int64_t time;
+    uint32_t process;
+    string_id text;
+};
+
 struct model {
     struct string_table strings;
     struct process *processes;
@@ -190,9 +198,11 @@ struct model {
     struct drain *drains;
     uint32_t *process_slots, *thread_slots, *frame_slots, *site_slots; /* hash tables */
     string_id warnings[WARNING_LIMIT];
+    struct note notes[NOTE_LIMIT];
     struct cause causes[CAUSE_LIMIT]; /* of loop lag */
     uint32_t process_count, thread_count, frame_count, site_count, site_frames_count;
     uint32_t slice_count, fill_count, deadlock_count, drain_count, cause_count, warning_count;
+    uint32_t note_count, notes_more;
 
     int64_t first_time, last_time;
     uint64_t events, calls, lags, drains_ended, fillings, summaries;

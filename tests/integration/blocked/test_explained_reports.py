@@ -47,9 +47,9 @@ def crunch(seconds):
 async def handle():
     crunch(1)
 async def main():
-    for _ in range(30):
-        await asyncio.sleep(0.005)
-    await handle()
+    for turn in range(1, 1000000):
+        if turn % 30: await asyncio.sleep(0.005)
+        else: await handle()
 asyncio.run(main())
 """
 
@@ -76,13 +76,14 @@ class Victim:
             return []
         return [e for e in found if e["event"] == kind and e["pid"] == self.process.pid]
 
-    def wait_for(self, kind):
+    def wait_for(self, kind, which=lambda event: True):
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
-            if self.events(kind):
-                return self.events(kind)[0]
+            found = [event for event in self.events(kind) if which(event)]
+            if found:
+                return found[0]
             time.sleep(0.01)
-        raise AssertionError("no %s event within %d s" % (kind, DEADLINE_S))
+        raise AssertionError("no such %s event within %d s" % (kind, DEADLINE_S))
 
     def drain(self):
         """Reads all; returns the bytes and the exit status."""
@@ -160,7 +161,7 @@ class ExplainedReports(unittest.TestCase):
         script = self.write_script("hog.py", HOG)
         for path, _ in find_pythons():
             with self.subTest(python=path):
-                lag = self.start(path, script).wait_for("lag")
+                lag = self.start(path, script).wait_for("lag", lambda lag: lag.get("python"))
                 frames = [(frame["function"].rsplit(".", 1)[-1], frame["line"])
                           for frame in lag["python"]]
                 if frames[0][0] == "small":
@@ -175,9 +176,10 @@ class ExplainedReports(unittest.TestCase):
         script = self.write_script("hog.py", HOG)
         for path, _ in find_pythons():
             with self.subTest(python=path):
-                lag = self.start(path, script, PIPESHIM_PYTHON="off").wait_for("lag")
+                # Where others have the CPU it is late, too, and has no stack.
+                lag = self.start(path, script, PIPESHIM_PYTHON="off").wait_for(
+                    "lag", lambda lag: lag.get("stack"))
                 self.assertNotIn("python", lag)
-                self.assertTrue(lag["stack"])
                 os.unlink(os.path.join(self.folder, "log"))
 
     def test_perf_trampolines_are_walked_and_named(self):
@@ -261,10 +263,11 @@ class ExplainedReports(unittest.TestCase):
                 with open(log, encoding="utf-8") as lines:
                     found = [e for e in map(json.loads, (x for x in lines if x.endswith("\n")))
                              if e["event"] == "deadlock"]
-        self.assertEqual(len(found), 1)
         chain = found[0]["chain"]
         self.assertEqual(len(chain), 2)
-        self.assertEqual({link["pid"] for link in chain}, {parent.pid, found[0]["pid"]})
+        pids = {link["pid"] for link in chain}
+        self.assertEqual(len(pids), 2)
+        self.assertLessEqual({parent.pid, found[0]["pid"]}, pids)  # either may be the first to tell
         for link, following in zip(chain, chain[1:] + chain[:1]):
             self.assertEqual(link["for_pid"], following["pid"])
         self.assertEqual({link["waits_in"] for link in chain}, {"write fd 2", "read fd 3"})

@@ -98,8 +98,8 @@ class Findings(PipeshimCase):
         self.assertEqual(run.events("filling"), [])
 
     def times_told(self, pause):
-        """Of a writer whose reader makes the pause between its reads, 12 times."""
-        writer = "import os\nfor _ in range(12): os.write(1, bytes(65536))"
+        """Of a writer whose reader makes the pause between its reads, 24 times."""
+        writer = "import os\nfor _ in range(24): os.write(1, bytes(65536))"
         reader = ("import os, sys, time\n"
                   "def compute(seconds):\n"
                   "    end = time.monotonic() + seconds\n"
@@ -117,8 +117,8 @@ class Findings(PipeshimCase):
         self.assertLessEqual(self.times_told("compute"), 3)
 
     def test_a_reader_that_sleeps_is_told_each_time(self):
-        """More often than that; a watchdog that gets no CPU misses some."""
-        self.assertGreater(self.times_told("time.sleep"), 3)
+        """Not where the watchdog lacked a CPU, which may be often: but more than a computing one."""
+        self.assertGreaterEqual(self.times_told("time.sleep"), 5)
 
     def test_a_pipe_that_gets_another_reader(self):
         """Who was found to hold its other end a moment ago may have passed it on."""

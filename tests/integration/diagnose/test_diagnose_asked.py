@@ -78,7 +78,7 @@ class Asked(DiagnoseTest):
         report = self.until_status(DEADLOCK, "--tree", shell.pid)
         asked = [p["pid"] for p in report["processes"] if "pipes" in p]
         self.assertIn(shell.pid, asked)
-        self.assertEqual(len(asked), 4)  # the shell, sleep, both Pythons
+        self.assertEqual(len(asked), 4, report["processes"])  # the shell, sleep, both Pythons
 
     def test_by_name(self):
         parent = self.script("orchestrator_of_a_test.py", WAITS_BEFORE_READING)
@@ -120,11 +120,17 @@ class Asked(DiagnoseTest):
 
     def test_watch_gives_signs_of_life_and_ends(self):
         victim = self.python("import time; time.sleep(1000)")
-        done = subprocess.run([PIPESHIM, "diagnose", "--watch", "--interval", "50ms", "--timeout",
-                               "400ms", str(victim.pid)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=30)
+        command = [PIPESHIM, "diagnose", "--watch", "--interval", "50ms"]
+        watch = subprocess.Popen(command + [str(victim.pid)], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        self.addCleanup(watch.stderr.close)
+        self.addCleanup(watch.wait)
+        self.addCleanup(watch.kill)
+        self.assertRegex(watch.stderr.readline(),
+                         r"\d\d:\d\d:\d\d pipeshim diagnose: nothing stuck in 1")
+        done = subprocess.run(command + ["--timeout", "400ms", str(victim.pid)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.assertEqual(done.returncode, CLEAR)
-        self.assertRegex(done.stderr.decode(), r"\d\d:\d\d:\d\d pipeshim diagnose: nothing stuck in 1")
 
     def test_wrong_use(self):
         for options in (["--tree", "x"], ["--interval", "soon", "1"], ["--all", "--name", "x"],

@@ -77,6 +77,28 @@ class Set(PipeshimCase):
         self.assertEqual(pipeshim_set(run.process.pid, "pipe-threshold=").returncode, 0)
         self.assertEqual(self.stuck_for(run)["threshold_ms"], 20)
 
+    def test_run_and_report_say_it(self):
+        run = subprocess.Popen([TOOL, "run", "--threshold", "50ms", "--", PYTHON, "-Sc",
+                                "import os, sys; print(os.getpid(), flush=True)\n"
+                                "os.write(int(sys.argv[1]), b'x' * 70000)", "1"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(run.stderr.close)
+        pid = b""
+        while not pid.endswith(b"\n"):
+            pid += os.read(run.stdout.fileno(), 1)
+        told = run.stderr.readline()
+        self.assertIn(b"BLOCKED", told)  # it is watched
+        self.assertEqual(pipeshim_set(int(pid), "threshold=20ms", "drain=off").returncode, 0)
+        while b"CONFIG" not in told:
+            told = run.stderr.readline()
+            self.assertTrue(told, "the end")
+        self.assertRegex(told.decode(), r"CONFIG .*changed from outside: PIPESHIM_THRESHOLD=20ms \(was 50ms\) "
+                                        r"PIPESHIM_DRAIN=off \(was off\)\n$")
+        run.stdout.read()
+        run.stdout.close()
+        run.stderr.read()
+        self.assertEqual(run.wait(DEADLINE_S), 0)
+
     def test_drain_on_and_off(self):
         """From now on, and no longer: the bytes are the same, in order."""
         run = self.begin()

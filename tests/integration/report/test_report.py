@@ -184,6 +184,22 @@ class Text(ReportTest):
         self.assertIn("2 processes,", text)
         self.assertIn("2 blocked calls, 500 ms in all, 1 never returned", text)
 
+    def test_what_was_done_to_a_process(self):
+        engine = Process(7, "/usr/bin/engine")
+        engine.start(0)
+        engine.event("config", 1, changed={"PIPESHIM_THRESHOLD": "20ms", "PIPESHIM_DRAIN": "2"},
+                     before={"PIPESHIM_THRESHOLD": "50ms", "PIPESHIM_DRAIN": ""})
+        engine.event("action", 2, action="term", result="SIGTERM is \x1b[2Jsent", ref=4)
+        text, remarks = self.run_tool(write_log(self.path("log"), engine))
+        self.assertEqual(remarks, "")
+        self.assertRegex(text, r"\nActions and settings\n    2026-01-02 03:04:06\S* engine\[7\] changed from "
+                               r"outside: PIPESHIM_THRESHOLD=20ms \(was 50ms\) PIPESHIM_DRAIN=2 "
+                               r"\(was not set\)\n    2026-01-02 03:04:07\S* engine\[7\] action term: SIGTERM")
+        self.assertNotIn("\x1b", text)
+        quiet = Process(8, "engine")
+        quiet.call(1, 300, fd=2)
+        self.assertNotIn("Actions", self.run_tool(write_log(self.path("quiet"), quiet))[0])
+
     def test_terminal_commands_in_a_log_stay_text(self):
         evil = Process(5, "\x1b[2Jevil\x9b31m\u202e")
         evil.call(1, 200, call="write\n\x07", object="\x1b]0;title\x07",
