@@ -33,6 +33,8 @@ static bool is_reported_downstream(const struct wait_finding *finding,
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit)
 {
     unsigned count = 0;
+    if (graph->refused)
+        return 0;
     if (!graph->incomplete) {
         /* From what is proven to what needs an assumption each. */
         static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
@@ -41,12 +43,12 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
     }
     for (uint32_t i = 0; i < graph->thread_count && count < limit; i++) {
         const struct wait_thread *thread = &graph->threads[i];
-        if (graph->processes[thread->process].reported)
-            continue;
+        /* One that comes round in a likely deadlock may keep a backlog instead. */
         if (finding_backlog(graph, i, &findings[count]) ||
-            finding_stuck_write(graph, thread, &findings[count]) ||
-            finding_endless_read(graph, thread, &findings[count]) ||
-            finding_unopened(graph, thread, &findings[count]))
+            (!graph->processes[thread->process].reported &&
+             (finding_stuck_write(graph, thread, &findings[count]) ||
+              finding_endless_read(graph, thread, &findings[count]) ||
+              finding_unopened(graph, thread, &findings[count]))))
             count++;
     }
     for (unsigned i = 0; i < count;) {
@@ -75,7 +77,7 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
         return true;
     uint32_t process = wait_graph_load(graph, pid);
     /* A child that has ended may have left somebody behind who holds the pipe that is read. */
-    if (process == NO_INDEX || graph->open || graph->incomplete ||
+    if (process == NO_INDEX || graph->open || graph->incomplete || graph->refused ||
         process_has_zombie_child(graph, pid))
         return true;
     for (uint32_t i = 0; i < graph->processes[process].thread_count; i++) {
@@ -106,6 +108,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
         return false;
     if (now->kind == FINDING_BACKLOG)
         return finding_backlog_confirms(before, now);
+    if (now->foreseen)
+        return before->write_calls != UNKNOWN_NUMBER && now->write_calls > before->write_calls;
     if (now->kind != FINDING_READER_AWAY)
         return true;
     if (now->holder_runs || before->holder_runs)
