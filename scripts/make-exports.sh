@@ -9,5 +9,5 @@ echo "    pipeshim_status; pipeshim_mailbox;"
 # The name is the second argument of a row, the first of the CALL_VOID rows.
 sed -n -E \
     -e 's/^CALL_VOID(_VARIADIC)?\(([A-Za-z0-9_]+),.*/    \2;/p' \
-    -e 's/^(CALL|CALL_VARIADIC|CALL_READINESS|CONTROL)\([^,]+, ([A-Za-z0-9_]+),.*/    \2;/p' "$1"
+    -e 's/^(CALL|CALL_ENTERED|CALL_VARIADIC|CALL_READINESS|CONTROL)\([^,]+, ([A-Za-z0-9_]+),.*/    \2;/p' "$1"
 echo "  local: *; };"

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/drain.h"
 #include "process/life.h"
 #include "process/pairs.h"
 #include "watch/child.h"
@@ -69,13 +70,43 @@ static bool matters(enum call_id call, uint64_t detail, uint32_t state)
            slot_may_be_loop(thread_slot);
 }
 
+/* What the drainer does depends on what was called before (drain/write.c), and its doors have a
+ * frame anyway. */
+static bool marks_ends(void)
+{
+    return drain_enabled || atomic_load_explicit(&life->ends_marked, memory_order_relaxed) != 0;
+}
+
+/* No read of this thread matters, until watch/event_loops.c finds that it is a loop. */
+static void let_reads_pass(void)
+{
+    struct slot *slot = thread_slot;
+    if (slot == slot_none())
+        slot = slot_passing();
+    if (!slot || marks_ends())
+        return;
+    atomic_store(&slot->reads, READS_PASS);
+    /* As in arm(): a read may have to start the next watchdog. */
+    if (atomic_load(&life->thread_state) != THREAD_RUNNING || marks_ends())
+        atomic_store(&slot->reads, READS_ASK);
+    else
+        thread_slot = slot;
+}
+
 /* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
  * armed slot would have nobody who looks at it. */
 static void arm(struct slot *slot)
 {
-    atomic_store(&slot->armed, 1);
-    if (atomic_load(&life->thread_state) == THREAD_NONE && !watchdog_thread_start())
-        atomic_store(&slot->armed, 0);
+    bool ends = marks_ends();
+    bool loop = slot->watch.is_loop || matters(CALL_read, 0, THREAD_RUNNING);
+    atomic_store(&slot->reads, ends ? READS_ASK : loop ? READS_RECORDED : READS_PASS);
+    atomic_store(&slot->armed, ends ? SLOT_MARKS_BOTH : SLOT_MARKS_ENTRY);
+    uint32_t state = atomic_load(&life->thread_state);
+    if ((state == THREAD_NONE && !watchdog_thread_start()) || state == THREAD_FORBIDDEN ||
+        marks_ends() != ends) {
+        atomic_store(&slot->armed, SLOT_DISARMED);
+        atomic_store(&slot->reads, READS_ASK);
+    }
 }
 
 /* Between the two a thread makes system calls of ours. False while another thread installs a filter
@@ -149,10 +180,17 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
 
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
 {
-    /* First what costs nothing: a thread that is no loop comes this way with each read. In a forked
-     * child all of `life` reads zero, and the first call goes on. */
-    if (life_is_inert() || !matters(call, detail, atomic_load(&life->thread_state)) ||
-        !late_start() || !begin_claim())
+    /* First what costs nothing. In a forked child all of `life` reads zero, and the first call goes
+     * on. */
+    uint32_t state = atomic_load(&life->thread_state);
+    if (life_is_inert())
+        return NULL;
+    if (!matters(call, detail, state)) {
+        if (state == THREAD_RUNNING && call_describe(call)->class == CLASS_PIPE_READ)
+            let_reads_pass();
+        return NULL;
+    }
+    if (!late_start() || !begin_claim())
         return NULL;
     struct slot *slot = claim(call, fd, detail);
     end_claim();

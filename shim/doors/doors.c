@@ -40,6 +40,9 @@ static inline void note_shortness(enum call_id call, const struct slot *slot, in
 
 #define CALL(type, name, parameters, arguments, class, fd_, detail_, number)                       \
     DOOR(type, name, parameters)                                                                   \
+    CALL_BODY(type, name, parameters, arguments, class, fd_, detail_, number)
+
+#define CALL_BODY(type, name, parameters, arguments, class, fd_, detail_, number)                  \
     {                                                                                              \
         SLOT_FOR(CALL_##name, fd_, detail_);                                                       \
         if (__builtin_expect(!slot, 0))                                                            \
@@ -50,6 +53,12 @@ static inline void note_shortness(enum call_id call, const struct slot *slot, in
         note_shortness(CALL_##name, slot, (int64_t)result);                                        \
         return result;                                                                             \
     }
+
+/* The door of entry_doors.c comes here with what it may not do itself. */
+#define CALL_ENTERED(type, name, parameters, arguments, class, fd_, detail_, number)               \
+    type framed_##name parameters __asm__("framed_" #name) __attribute__((visibility("hidden")));  \
+    type framed_##name parameters CALL_BODY(type, name, parameters, arguments, class, fd_,         \
+                                            detail_, number)
 
 #define CALL_VOID(name, parameters, arguments, class, fd_, detail_, number)                        \
     DOOR(void, name, parameters)                                                                   \

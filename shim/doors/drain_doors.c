@@ -14,6 +14,7 @@
 #include "drain/headroom.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "slots/slot.h"
 #include "watch/drain_watch.h"
 
 /* The functions that were real before the drainer stood in front of them.
@@ -251,6 +252,7 @@ static bool begin_late(const char *fds)
         return false;
     drain_watch_prepare();
     install_all();
+    slots_reset(); /* from now on each call marks its end (doors/claim.c) */
     atomic_store(&late_looks, LOOKS);
     return true;
 }

@@ -22,6 +22,8 @@
     extern type(*real_##name) parameters __attribute__((visibility("hidden")));
 #define CALL(type, name, parameters, arguments, class, fd, length, number)                         \
     REAL(type, name, parameters)
+#define CALL_ENTERED(type, name, parameters, arguments, class, fd, length, number)                 \
+    REAL(type, name, parameters)
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \
     REAL(void, name, parameters)
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)
@@ -31,6 +33,7 @@
 #include "facts/calls.def"
 #undef REAL
 #undef CALL
+#undef CALL_ENTERED
 #undef CALL_VOID
 #undef CALL_VARIADIC
 #undef CALL_VOID_VARIADIC

@@ -33,6 +33,8 @@ void (*real_function(const char *name))(void)
         return real_##name arguments;                                                              \
     }                                                                                              \
     type(*real_##name) parameters = resolve_##name; /* child: constant */
+#define CALL_ENTERED(type, name, parameters, arguments, class, fd, length, number)                 \
+    CALL(type, name, parameters, arguments, , , , )
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     CALL(type, name, parameters, arguments, , , , )
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \

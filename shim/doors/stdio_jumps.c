@@ -33,6 +33,8 @@ static ssize_t stdio_read_door(FILE *file, void *data, ssize_t size)
 {
     int fd = file->_fileno;
     struct slot *slot = thread_slot;
+    if (atomic_load_explicit(&slot->reads, memory_order_relaxed) == READS_PASS)
+        return real_file_read(file, data, size);
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))
         slot = may_be_pipe(fd) ? slot_claim(CALL_stdio_read, fd, (uint64_t)size) : NULL;
     if (__builtin_expect(!slot, 0))

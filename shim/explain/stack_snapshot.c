@@ -3,13 +3,16 @@
 
 #include <string.h>
 
+#include "explain/cfi/registers.h"
+
 enum { READ_LIMIT = 8192 }; /* system calls for one unwind: a few milliseconds at worst */
 
 bool stack_snapshot_take(const struct memory_reader *reader,
                          const struct saved_registers *registers, struct stack_snapshot *snapshot)
 {
     snapshot->registers = *registers;
-    snapshot->only_pc_and_sp = false;
+    snapshot->known = REGISTERS_ALL;
+    snapshot->pc_returns = false;
     snapshot->has_r9 = false;
     snapshot->start = registers->sp & ~(uintptr_t)7;
     /* A read that runs over the end of the address space would fail as a whole. */
@@ -25,7 +28,25 @@ bool stack_snapshot_take_pc_sp(const struct memory_reader *reader, uint64_t pc, 
 {
     struct saved_registers registers = {.pc = pc, .sp = sp};
     bool taken = stack_snapshot_take(reader, &registers, snapshot);
-    snapshot->only_pc_and_sp = true;
+    snapshot->known = REGISTERS_PC_SP;
+    return taken;
+}
+
+bool stack_snapshot_take_at_entry(const struct memory_reader *reader,
+                                  const struct saved_registers *registers,
+                                  struct stack_snapshot *snapshot)
+{
+    bool taken = stack_snapshot_take(reader, registers, snapshot);
+#if defined(__x86_64__)
+    if (!taken || snapshot->size < sizeof snapshot->registers.pc)
+        return false;
+    memcpy(&snapshot->registers.pc, snapshot->bytes, sizeof snapshot->registers.pc);
+    snapshot->registers.sp += sizeof snapshot->registers.pc;
+#elif defined(__aarch64__)
+    snapshot->registers.pc = cfi_strip_signature(registers->lr);
+#endif
+    snapshot->known = REGISTERS_PC_SP_FP;
+    snapshot->pc_returns = true;
     return taken;
 }
 

@@ -22,11 +22,12 @@ enum {
 /* About 100 KiB, owned by the caller; not for a stack. One thread at a time. */
 struct stack_snapshot {
     struct saved_registers registers;
-    bool only_pc_and_sp; /* the other registers are unknown */
-    bool has_r9;         /* x86_64, a thread that ran: this one is known, too */
-    uint64_t r9;         /* where V8's interpreter keeps which bytecode it is at */
-    uintptr_t start;     /* the stack's bytes from here, */
-    size_t size;         /* so many, */
+    enum registers_known known;
+    bool pc_returns; /* pc is where the innermost call returns to, not what is executed */
+    bool has_r9;     /* x86_64, a thread that ran: this one is known, too */
+    uint64_t r9;     /* where V8's interpreter keeps which bytecode it is at */
+    uintptr_t start; /* the stack's bytes from here, */
+    size_t size;     /* so many, */
     unsigned char bytes[SNAPSHOT_LIMIT] __attribute__((aligned(16)));
     /* and what else was read of the memory (unwind tables): one system call costs as much for 512
      * bytes as for 8. Emptied before each unwind, so that no table outlives its object. */
@@ -42,6 +43,13 @@ struct stack_snapshot {
  */
 bool stack_snapshot_take(const struct memory_reader *reader,
                          const struct saved_registers *registers, struct stack_snapshot *snapshot);
+
+/* The same of a thread at the first instruction of a function, before that has changed its stack,
+ * of which only sp and the frame pointer are known (and the link register, where there is one): the
+ * innermost frame is the caller's. */
+bool stack_snapshot_take_at_entry(const struct memory_reader *reader,
+                                  const struct saved_registers *registers,
+                                  struct stack_snapshot *snapshot);
 
 /* The same when only these two are known: what /proc/PID/task/TID/syscall says of a thread that
  * waits in a system call. */

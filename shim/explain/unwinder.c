@@ -17,10 +17,10 @@ void unwind_snapshot(struct stack_snapshot *snapshot, const struct modules *modu
     stack_snapshot_begin(snapshot);
     trace->count = 0;
     trace->end = STACK_END_LOST;
-    unwind_add_frame(&unwind, snapshot->registers.pc, true);
+    unwind_add_frame(&unwind, snapshot->registers.pc, !snapshot->pc_returns);
     if (snapshot->size == 0)
         return;
-    cfi_registers_load(&unwind.registers, &snapshot->registers, snapshot->only_pc_and_sp);
+    cfi_registers_load(&unwind.registers, &snapshot->registers, snapshot->known);
     trace->end = unwind_walk(&unwind);
     if (trace->end == STACK_END_LOST && unwind.missing == CFI_FP)
         trace->end = unwind_walk_with_searched_frame_pointer(&unwind);

@@ -7,22 +7,26 @@
 #include "base/kernel_calls.h"
 
 #define CALL(type, name, parameters, arguments, class, fd, length, number)                         \
-    [CALL_##name] = {#name, CLASS_##class, number},
+    [CALL_##name] = {#name, CLASS_##class, number, false},
+#define HAS_SIZE_0    false
+#define HAS_SIZE_size true
+#define CALL_ENTERED(type, name, parameters, arguments, class, fd, length, number)                 \
+    [CALL_##name] = {#name, CLASS_##class, number, HAS_SIZE_##length},
 #define CALL_VOID(name, parameters, arguments, class, fd, length, number)                          \
-    [CALL_##name] = {#name, CLASS_##class, number},
+    [CALL_##name] = {#name, CLASS_##class, number, false},
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)    \
-    [CALL_##name] = {#name, CLASS_##class, number},
+    [CALL_##name] = {#name, CLASS_##class, number, false},
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)     \
-    [CALL_##name] = {#name, CLASS_##class, number},
+    [CALL_##name] = {#name, CLASS_##class, number, false},
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
-    [CALL_##name] = {#name, CLASS_POLL, number},
+    [CALL_##name] = {#name, CLASS_POLL, number, false},
 #define CONTROL(type, name, parameters)
 
 static const struct door_description descriptions[CALL_COUNT] = {
-    [CALL_none] = {"", CLASS_OTHER, -1},
+    [CALL_none] = {"", CLASS_OTHER, -1, false},
 #include "facts/calls.def"
-    [CALL_stdio_write] = {"stdio", CLASS_PIPE_WRITE, SYS_write},
-    [CALL_stdio_read] = {"stdio", CLASS_PIPE_READ, SYS_read},
+    [CALL_stdio_write] = {"stdio", CLASS_PIPE_WRITE, SYS_write, false},
+    [CALL_stdio_read] = {"stdio", CLASS_PIPE_READ, SYS_read, false},
 };
 
 const struct door_description *call_describe(enum call_id id)

@@ -24,8 +24,9 @@ enum call_class {
     CLASS_COUNT,
 };
 
-#define CALL(type, name, parameters, arguments, class, fd, length, number) CALL_##name,
-#define CALL_VOID(name, parameters, arguments, class, fd, length, number)  CALL_##name,
+#define CALL(type, name, parameters, arguments, class, fd, length, number)         CALL_##name,
+#define CALL_ENTERED(type, name, parameters, arguments, class, fd, length, number) CALL_##name,
+#define CALL_VOID(name, parameters, arguments, class, fd, length, number)          CALL_##name,
 #define CALL_VARIADIC(type, name, parameters, last, twin, arguments, class, fd, length, number)    \
     CALL_##name,
 #define CALL_VOID_VARIADIC(name, parameters, last, twin, arguments, class, fd, length, number)     \
@@ -40,6 +41,7 @@ enum call_id {
     CALL_COUNT,
 };
 #undef CALL
+#undef CALL_ENTERED
 #undef CALL_VOID
 #undef CALL_VARIADIC
 #undef CALL_VOID_VARIADIC
@@ -50,6 +52,7 @@ struct door_description {
     char name[24]; /* what the program called; not a pointer: see config/setting_table.h */
     enum call_class class;
     int kernel_call; /* SYS_…: what it sleeps in */
+    bool has_size;   /* of a row CALL_ENTERED: its third argument is the row's detail */
 };
 
 /* Describes call `id`; async-signal-safe. */

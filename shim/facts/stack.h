@@ -24,6 +24,9 @@ struct saved_registers {
 };
 #endif
 
+/* Of saved registers; the others are unknown. */
+enum registers_known { REGISTERS_ALL, REGISTERS_PC_SP, REGISTERS_PC_SP_FP };
+
 enum {
     STACK_DEPTH_LIMIT = 256, /* the largest PIPESHIM_STACK_DEPTH */
     BUILD_ID_LIMIT = 20,     /* bytes; SHA-1, what ld and lld write by default */

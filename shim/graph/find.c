@@ -41,12 +41,12 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
     }
     for (uint32_t i = 0; i < graph->thread_count && count < limit; i++) {
         const struct wait_thread *thread = &graph->threads[i];
-        if (graph->processes[thread->process].reported)
-            continue;
+        /* One that comes round in a likely deadlock may keep a backlog instead. */
         if (finding_backlog(graph, i, &findings[count]) ||
-            finding_stuck_write(graph, thread, &findings[count]) ||
-            finding_endless_read(graph, thread, &findings[count]) ||
-            finding_unopened(graph, thread, &findings[count]))
+            (!graph->processes[thread->process].reported &&
+             (finding_stuck_write(graph, thread, &findings[count]) ||
+              finding_endless_read(graph, thread, &findings[count]) ||
+              finding_unopened(graph, thread, &findings[count]))))
             count++;
     }
     for (unsigned i = 0; i < count;) {
@@ -106,6 +106,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
         return false;
     if (now->kind == FINDING_BACKLOG)
         return finding_backlog_confirms(before, now);
+    if (now->foreseen)
+        return before->write_calls != UNKNOWN_NUMBER && now->write_calls > before->write_calls;
     if (now->kind != FINDING_READER_AWAY)
         return true;
     if (now->holder_runs || before->holder_runs)

@@ -62,6 +62,7 @@ struct chain_link {
 struct wait_finding {
     enum finding_kind kind;
     bool likely;      /* not proven: see enum acting of graph/wait_graph.h */
+    bool foreseen;    /* FINDING_NONBLOCKING_SHARED: seen from outside, where no write is */
     uint64_t id;      /* of a deadlock: the same whoever of its members finds it */
     bool timed;       /* the cycle opens when a timeout of one of its members ends, */
     int64_t limit_ms; /* this long after that began */
@@ -76,10 +77,12 @@ struct wait_finding {
     uint64_t holder_run_ns;   /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t holder_switches; /* how often its threads have woken so far */
     int64_t holder_reads;     /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
+    int64_t write_calls;      /* FINDING_NONBLOCKING_SHARED, foreseen: of the writer so far */
     int64_t memory_bytes;     /* and how much memory the writer has, */
-    uint64_t seen_ns;         /* then (CLOCK_MONOTONIC); */
+    uint64_t seen_ns;         /* then (CLOCK_MONOTONIC); 0: of a writer that does not come round */
     int64_t memory_first;     /* the same two at the first of the scans in a row */
     uint64_t seen_first_ns;
+    unsigned still_rounds;     /* FINDING_DEADLOCK: after which it had not grown */
     unsigned grown_rounds;     /* between each two of which it grew */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
     int away_epoll;            /* its epoll set that holds the pipe while its loop is away; -1 */
@@ -107,6 +110,13 @@ unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_findi
  * nobody who holds it shows the flag. False: it is no pipe, FIFO or socket, or is gone. */
 bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
                                 struct wait_finding *finding);
+
+/* The same from outside, where nobody sees that a write fails: its output `fd` is a full pipe and
+ * non-blocking, no thread of it waits for room there, and another process shares the open file
+ * description; confirmed if it makes write calls all the same. Never proven. Of a graph in which
+ * `pid` was loaded. */
+bool finding_nonblocking_foreseen(struct wait_graph *graph, int pid, int fd,
+                                  struct wait_finding *finding);
 
 /* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, or an
  * event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may

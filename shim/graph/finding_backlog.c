@@ -59,6 +59,28 @@ static bool wants_room(const struct wait_graph *graph, const struct wait_thread 
     return search->fd >= 0;
 }
 
+static bool is_the_pipe(void *context, int fd, unsigned waits_for)
+{
+    struct search *search = context;
+    struct fd_description description;
+    if (!(waits_for & WAIT_FOR_SPACE) || fd_describe(search->pid, fd, &description) < 0 ||
+        !object_key_equal(description.key, search->end.key))
+        return true;
+    search->fd = fd;
+    return false;
+}
+
+bool wait_graph_wants_room(const struct wait_graph *graph, const struct wait_thread *thread,
+                           struct object_key key)
+{
+    enum wait_kind kind = thread->wait.kind;
+    struct search search = {graph, graph->processes[thread->process].pid, -1, {key, 0, 0, 0}};
+    if (kind == WAIT_EPOLL || kind == WAIT_POLL || kind == WAIT_SELECT)
+        wait_set_each(search.pid, &thread->wait, (graph->access & ACCESS_MEMORY) != 0, is_the_pipe,
+                      &search);
+    return search.fd >= 0;
+}
+
 static bool waits_for_reader(const struct wait_graph *graph, const struct wait_thread *thread,
                              uint32_t reader)
 {
@@ -142,6 +164,7 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     struct wait_edge edge = {reader->process, REASON_SPACE, search.fd, reader->fd, reader->key};
     const struct wait_thread *away = link_holder_thread(graph, reader->process);
     finding->kind = FINDING_BACKLOG;
+    finding->limit_ms = thread->limit_ms;
     finding->likely = true; /* some ask for room without need (Rust's tokio, nginx), and memory is
                              * used for much */
     finding->away_epoll = -1;

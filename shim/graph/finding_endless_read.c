@@ -53,20 +53,41 @@ static bool is_leftover(const struct wait_graph *graph, const struct wait_proces
     return is_orphan(graph, holder) && !is_orphan(graph, reader);
 }
 
-/* It also reads what the reader writes: a partner whose starter has ended, not something left over.
- */
-static bool converses(const struct wait_graph *graph, uint32_t reader, uint32_t holder)
+/* A socketpair that Node has made for a child's stdio is open for both ways, and used for one. */
+static bool is_output(int fd)
+{
+    return fd == 1 || fd == 2;
+}
+
+static bool reads(const struct wait_graph *graph, uint32_t process, struct object_key key,
+                  bool is_socket)
+{
+    uint32_t count, first = wait_graph_holders(graph, key, &count);
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct wait_holder *holder = &graph->holders[i];
+        if (holder->process == process && (holder->access & FD_READS) &&
+            !(is_socket && is_output(holder->fd)))
+            return true;
+    }
+    return false;
+}
+
+/* The holder also reads what the reader writes, on something else than what is read: a partner
+ * whose starter has ended, not something left over. */
+static bool converses(const struct wait_graph *graph, uint32_t reader, const struct wait_edge *edge)
 {
     for (uint32_t i = 0; i < graph->holder_count; i++) {
         const struct wait_holder *own = &graph->holders[i];
-        if (own->process != reader || !(own->access & FD_WRITES))
-            continue;
-        uint32_t count, first = wait_graph_holders(graph, own->key, &count);
-        for (uint32_t other = first; other < first + count; other++) {
-            if (graph->holders[other].process == holder &&
-                (graph->holders[other].access & FD_READS))
-                return true;
-        }
+        struct fd_description description;
+        struct wait_holder end;
+        int64_t unread;
+        int pid = graph->processes[reader].pid;
+        if (own->process == reader && own->fd != edge->own_fd && (own->access & FD_WRITES) &&
+            fd_describe(pid, own->fd, &description) == 0 &&
+            wait_graph_other_end(graph, pid, &description, WAIT_FOR_SPACE, &end, &unread) &&
+            !object_key_equal(end.key, edge->key) &&
+            reads(graph, edge->process, end.key, description.kind == LINK_SOCKET))
+            return true;
     }
     return false;
 }
@@ -85,6 +106,36 @@ static bool is_own(const struct wait_thread *thread, const struct wait_edge *edg
            (edge->reason == REASON_INPUT || edge->reason == REASON_FUTEX);
 }
 
+/* Nothing comes from the process's other threads: each waits in turn to be woken by one of it, as
+ * the pools of Node and Java do. */
+static bool others_are_idle(const struct wait_graph *graph, const struct wait_thread *thread)
+{
+    const struct wait_process *process = &graph->processes[thread->process];
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *other = &graph->threads[process->first_thread + i];
+        if (other == thread)
+            continue;
+        if (other->free || other->timed || other->edge_count == 0)
+            return false;
+        for (uint32_t e = 0; e < other->edge_count; e++) {
+            if (!is_own(other, &graph->edges[other->first_edge + e]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* A socketpair is one if the holder has it as its output; any other is a conversation. Of several
+ * descriptors an edge has the lowest. */
+static bool is_stream(const struct wait_graph *graph, const struct wait_thread *thread,
+                      const struct wait_edge *edge)
+{
+    struct fd_description description;
+    int pid = graph->processes[thread->process].pid;
+    return edge->own_fd >= 0 && fd_describe(pid, edge->own_fd, &description) == 0 &&
+           (description.kind != LINK_SOCKET || is_output(edge->peer_fd));
+}
+
 /* The edge to whoever keeps the end from coming; NULL when anything else may come as well. Of a
  * read of the process's own pipe it is that process. */
 static const struct wait_edge *endless_edge(const struct wait_graph *graph,
@@ -92,18 +143,21 @@ static const struct wait_edge *endless_edge(const struct wait_graph *graph,
 {
     const struct wait_process *reader = &graph->processes[thread->process];
     const struct wait_edge *found = NULL, *own = NULL;
+    bool idle = others_are_idle(graph, thread);
     for (uint32_t i = 0; i < thread->edge_count; i++) {
         const struct wait_edge *edge = &graph->edges[thread->first_edge + i];
-        if (is_own(thread, edge) && reader->thread_count == 1)
+        if (idle && is_own(thread, edge))
             own = edge;
         else if (edge->reason != REASON_INPUT || edge->process == thread->process ||
                  !is_leftover(graph, reader, &graph->processes[edge->process]) ||
-                 converses(graph, thread->process, edge->process))
+                 converses(graph, thread->process, edge) || !is_stream(graph, thread, edge))
             return NULL;
         else if (!found)
             found = edge;
     }
-    return found || is_set(thread) ? found : own;
+    if (found || is_set(thread) || !own)
+        return found;
+    return is_stream(graph, thread, own) ? own : NULL;
 }
 
 /* A read, or a wait without a limit for several (communicate(), an event loop that has nothing
@@ -125,8 +179,6 @@ bool finding_endless_read(const struct wait_graph *graph, const struct wait_thre
     finding->away_epoll = -1;
     finding->count = 1;
     link_make(graph, thread, edge, &finding->chain[0]);
-    if (parse_link(finding->chain[0].object, &(uint64_t){0}) == LINK_SOCKET)
-        return false; /* a conversation, not a stream that ends */
     finding->holder_pid = finding->chain[0].for_pid;
     finding->fingerprint = link_mix_thread(0, thread);
     const struct wait_thread *holder = link_holder_thread(graph, edge->process);

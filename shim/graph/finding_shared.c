@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Writes that are refused because another holder of the stream has made it non-blocking. */
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <string.h>
 
+#include "base/raw_syscall.h"
 #include "graph/finding_links.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
 
@@ -96,6 +100,58 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
         finding->count = 2;
         finding->likely = finding->chain[1].runtime != RUNTIME_NODE;
     }
+    finding_describe(graph, finding);
+    return true;
+}
+
+/* One open file description, as far as the kernel says: it may have been built without kcmp(2). */
+static bool may_share(int pid, int fd, int other_pid, int other_fd)
+{
+    return raw_syscall(SYS_kcmp, pid, other_pid, KCMP_FILE, fd, other_fd) <= 0;
+}
+
+static bool is_refused(const struct wait_graph *graph, int pid, int fd)
+{
+    struct pipe_fill fill;
+    return is_nonblocking(pid, fd) && borrowed_pipe_fill(pid, fd, true, &fill) == 0 &&
+           fill.full == 1 && (graph->access & ACCESS_BORROW);
+}
+
+static bool waits_for_room(const struct wait_graph *graph, uint32_t process, struct object_key key)
+{
+    const struct wait_process *own = &graph->processes[process];
+    for (uint32_t i = 0; i < own->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[own->first_thread + i];
+        if (thread->wait.kind == WAIT_WRITE || wait_graph_wants_room(graph, thread, key))
+            return true;
+    }
+    return false;
+}
+
+/* Each counts, also one that fails. */
+static int64_t write_calls(int pid)
+{
+    struct status_field calls = {.name = "syscw", .base = 10};
+    char path[PROC_PATH_LIMIT];
+    proc_path(path, pid, 0, "io");
+    return fields_read(path, &calls, 1) ? (int64_t)calls.value : UNKNOWN_NUMBER;
+}
+
+bool finding_nonblocking_foreseen(struct wait_graph *graph, int pid, int fd,
+                                  struct wait_finding *finding)
+{
+    struct fd_description stream;
+    uint32_t own = wait_graph_process(graph, pid);
+    if (own == NO_INDEX || !graph->processes[own].loaded || process_runtime(pid) == RUNTIME_NODE ||
+        fd_describe(pid, fd, &stream) < 0 || !fd_is_channel(&stream) ||
+        stream.kind == LINK_SOCKET || !is_refused(graph, pid, fd) ||
+        waits_for_room(graph, own, stream.key) ||
+        !finding_nonblocking_shared(graph, pid, fd, finding) || finding->count < 2 ||
+        !may_share(pid, fd, finding->chain[0].for_pid, finding->chain[0].peer_fd))
+        return false;
+    finding->likely = finding->foreseen = true;
+    finding->write_calls = write_calls(pid);
+    finding->fingerprint = link_mix(finding->fingerprint, (uint64_t)finding->chain[0].used);
     finding_describe(graph, finding);
     return true;
 }

@@ -341,11 +341,17 @@ static void shared_words(const struct wait_finding *finding, struct text_buffer 
 {
     const struct chain_link *writer = &finding->chain[0];
     finding_process_words(text, writer->name, writer->pid);
-    text_string(text, " was refused a write to ");
+    text_string(text,
+                finding->foreseen ? " is refused each write to " : " was refused a write to ");
     finding_end_words(text, writer->own_fd);
-    text_string(text, " (EAGAIN, or less than it gave): ");
+    text_string(text, finding->foreseen ? " (EAGAIN): " : " (EAGAIN, or less than it gave): ");
     finding_object_words(text, writer);
-    text_string(text, " is non-blocking, and it was not this program that made it so; ");
+    if (finding->foreseen) {
+        fill_words(text, writer);
+        text_string(text, "; it is non-blocking, and this program does not wait for room in it; ");
+    } else {
+        text_string(text, " is non-blocking, and it was not this program that made it so; ");
+    }
     if (writer->for_pid == 0) {
         text_string(text, "who did is not to be seen, or has ended");
         return;
@@ -353,8 +359,9 @@ static void shared_words(const struct wait_finding *finding, struct text_buffer 
     finding_process_words(text, writer->for_name, writer->for_pid);
     text_string(text, ", which shares it (its ");
     finding_end_words(text, writer->peer_fd);
-    text_string(text,
-                finding->likely ? "), probably did" : "), makes its own streams so, as Node does");
+    text_string(text, finding->foreseen ? "), probably made it so"
+                      : finding->likely ? "), probably did"
+                                        : "), makes its own streams so, as Node does");
 }
 
 void finding_words(const struct wait_graph *graph, const struct wait_finding *finding,

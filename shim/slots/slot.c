@@ -22,6 +22,12 @@ struct slot *slot_none(void)
     return &none;
 }
 
+struct slot *slot_passing(void)
+{
+    struct slot *first = atomic_load_explicit(&chunks[0], memory_order_acquire);
+    return first ? &first[SLOTS_IN_A_CHUNK] : NULL;
+}
+
 struct slot *slot_at(unsigned index)
 {
     struct slot *chunk =
@@ -38,7 +44,7 @@ static bool make_chunk(unsigned chunk)
 {
     if (atomic_load(&chunks[chunk]))
         return true;
-    size_t size = sizeof(struct slot) * SLOTS_IN_A_CHUNK;
+    size_t size = sizeof(struct slot) * (SLOTS_IN_A_CHUNK + 1); /* slot_passing() */
     long made =
         raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made < 0 && made > -4096)
@@ -88,7 +94,8 @@ unsigned slot_sweep(void)
         if (!__atomic_compare_exchange_n(&slot->tid, &tid, 0, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED))
             continue;
-        atomic_store(&slot->armed, 0);
+        atomic_store(&slot->armed, SLOT_DISARMED);
+        atomic_store(&slot->reads, READS_ASK);
         atomic_store(&slot->sequence, 0);
         give_back_index(index);
         freed++;
@@ -97,13 +104,39 @@ unsigned slot_sweep(void)
     return freed;
 }
 
-void slots_disarm(void)
+static void disarm(struct slot *slot, bool also_passing)
+{
+    atomic_store_explicit(&slot->armed, SLOT_DISARMED, memory_order_relaxed);
+    if (also_passing || atomic_load_explicit(&slot->reads, memory_order_relaxed) != READS_PASS)
+        atomic_store_explicit(&slot->reads, READS_ASK, memory_order_relaxed);
+}
+
+static void disarm_all(bool also_passing)
 {
     for (unsigned index = 0; index < slot_bound(); index++) {
         struct slot *slot = slot_at(index);
         if (slot)
-            atomic_store_explicit(&slot->armed, 0, memory_order_relaxed);
+            disarm(slot, also_passing);
     }
+}
+
+void slots_disarm(void)
+{
+    disarm_all(false);
+}
+
+void slots_reset(void)
+{
+    struct slot *passing = slot_passing();
+    disarm_all(true);
+    if (passing)
+        disarm(passing, true);
+}
+
+void slots_mark_ends(bool wanted)
+{
+    if (atomic_exchange(&life->ends_marked, wanted) != wanted)
+        slots_reset();
 }
 
 struct slot *slot_take(int tid)
@@ -120,6 +153,7 @@ struct slot *slot_take(int tid)
     }
     struct slot *slot = slot_at((unsigned)index);
     atomic_store(&slot->sequence, 0);
+    atomic_store(&slot->reads, READS_ASK);
     slot->watch = (struct slot_watch){0};
     memset(slot->waits, 0, sizeof slot->waits);
     slot->thread_pointer = read_thread_pointer();

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a thread tells the watchdog about the call that it is in.
+ * What a thread tells the watchdog about the call that it is in, or was in last.
  *
  * One slot a thread, in memory that is never unmapped. The owner writes it on every interposed
- * call; the watchdog reads it at any time. `sequence` is a seqlock with one writer: odd while the
- * thread is in a call. A reader that finds the same odd value before and after knows that the
- * thread did not leave the call in between, and so that all it copied (the slot, the stack) held
- * still.
+ * call; the watchdog reads it at any time. `sequence` is a seqlock with one writer: it changes with
+ * each call, and is even when the last one is known to have ended. A reader who finds the same odd
+ * value before and after knows that no other call was entered in between.
  *
- * The owner's cost is one load, one branch and 14 stores: no clock, no lock, no atomic
- * read-modify-write, no system call. Hence the rules:
- *   - The memory is MADV_WIPEONFORK: in a forked child (fork, _Fork, clone without CLONE_VM) every
- *     slot reads zero, `armed` too, and the next call goes through slot_claim().
- *   - A call that is interrupted by a handler which makes a call of its own loses its record; one
- *     that is left by siglongjmp or pthread_cancel leaves the sequence odd. Neither is repaired
- *     here: the watchdog proves every record against the kernel's own word before it believes it
- *     (watch/proof.c), and what no record tells its sampler finds (watch/sampler.c).
+ * Of the calls that are made most often (rows CALL_ENTERED) the end is not marked: what the slot
+ * says is then only what the thread entered last. So it is with a call that was left by siglongjmp
+ * or pthread_cancel, and one that was interrupted by a handler which makes a call of its own loses
+ * its record. None of it is repaired here: the watchdog proves every record against the kernel's
+ * own word before it believes it (watch/proof.h), and what no record tells its sampler finds
+ * (watch/sampler.c).
+ *
+ * The owner's cost is a load, a branch and 7 stores, 14 where the end is marked: no clock, no lock,
+ * no atomic read-modify-write, no system call. Hence the rule: the memory is MADV_WIPEONFORK; in a
+ * forked child (fork, _Fork, clone without CLONE_VM) every slot reads zero, `armed` too, and the
+ * next call goes through slot_claim().
  */
 #ifndef PIPESHIM_SLOTS_SLOT_H
 #define PIPESHIM_SLOTS_SLOT_H
@@ -30,8 +32,22 @@
 #include "facts/stack.h"
 #include "slots/capture_registers.h"
 
+enum slot_armed {
+    SLOT_DISARMED,    /* the next call must go through slot_claim() */
+    SLOT_MARKS_ENTRY, /* calls of rows CALL_ENTERED leave no mark when they end */
+    SLOT_MARKS_BOTH,  /* entry and end of each call are marked */
+};
+
+/* What the doors of rows CALL_ENTERED of class PIPE_READ do. */
+enum slot_reads {
+    READS_ASK,      /* as `armed` says of all other calls */
+    READS_RECORDED, /* the thread may be an event loop: record the entry */
+    READS_PASS,     /* it is none: a read that blocks is its good right */
+};
+
 enum {
-    RETURNS_OF_A_LOOP = 3, /* a wait that is come back to so often may be an event loop's */
+    CALL_END_UNMARKED = 0x10000, /* in `call`: only the entry was recorded */
+    RETURNS_OF_A_LOOP = 3,       /* a wait that is come back to so often may be an event loop's */
     SLOTS_IN_A_CHUNK = 1024,
     SLOT_CHUNKS = 64,
     SLOT_LIMIT = SLOTS_IN_A_CHUNK * SLOT_CHUNKS, /* threads at once; more go unwatched */
@@ -47,6 +63,10 @@ struct slot_watch {
     struct report_ref report; /* the report on it */
     uint32_t judged;          /* enum verdict of watch/judge.h */
     bool was_judged;          /* the call was due and looked at, whatever the verdict */
+    /* Of a call whose end is not marked: */
+    bool seen_inside;     /* the kernel showed the thread in it */
+    uint64_t look_ns;     /* not before: ask again */
+    uint64_t run_time_ns; /* of the thread when it was last seen inside */
 };
 
 /* poll and select are also how a synchronous client waits for its one socket; epoll is not. */
@@ -62,12 +82,15 @@ struct readiness_waits {
 };
 
 struct slot {
+    /* In one line of the cache what doors/entry_doors.c writes, which knows the places. */
     _Atomic uint32_t sequence;
-    _Atomic uint32_t armed; /* 0: the next call must go through slot_claim() */
-    uint32_t call;          /* enum call_id */
+    _Atomic uint32_t armed; /* enum slot_armed */
+    uint32_t call;          /* enum call_id, and CALL_END_UNMARKED */
+    _Atomic uint32_t reads; /* enum slot_reads */
     int32_t fd;             /* -1: none */
-    uint64_t detail;        /* what the row of calls.def says of the call */
     uint32_t untested;      /* the sequence of the last write that drain/headroom.h let pass */
+    uint64_t detail;        /* what the row of calls.def says of the call; the third argument */
+    uint64_t buffer;        /* the second argument, if the end is unmarked */
     struct saved_registers registers;
     struct readiness_waits waits[READINESS_KINDS];
     /* Written by slot_claim(). */
@@ -99,11 +122,34 @@ static inline bool slot_may_be_loop(const struct slot *slot)
            slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP;
 }
 
+/* What is entered, or was entered last. */
+static inline enum call_id slot_call(const struct slot *slot)
+{
+    return (enum call_id)(slot->call & (CALL_END_UNMARKED - 1));
+}
+
+static inline bool slot_end_is_unmarked(const struct slot *slot)
+{
+    return (slot->call & CALL_END_UNMARKED) != 0;
+}
+
 /* The slot that is never armed. */
 struct slot *slot_none(void);
 
-/* Makes the next call of every thread go through slot_claim(). Async-signal-safe. */
+/* The slot of all threads that have none and whose reads pass; NULL: no thread has a slot yet. Only
+ * its `reads` are ever written. */
+struct slot *slot_passing(void);
+
+/* Makes the next call of every thread that may matter go through slot_claim(): where reads pass
+ * they go on to. Async-signal-safe. */
 void slots_disarm(void);
+
+/* Makes the very next call of every thread go through slot_claim(). Async-signal-safe. */
+void slots_reset(void);
+
+/* Whether the end of each call is to be marked, as it must be where the kernel does not say what a
+ * thread is in; from the next call of each thread on. For the watchdog. */
+void slots_mark_ends(bool wanted);
 
 /* Begins a record; must be expanded in the frame that makes the real call. */
 #define slot_enter(slot, call_, fd_, detail_)                                                      \

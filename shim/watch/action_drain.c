@@ -26,6 +26,8 @@ enum {
     WHILE_GROWING_NS = 10 * NS_PER_MS, /* for a writer that was woken to come round */
     WHILE_ON_NS = 200 * NS_PER_MS,
     LOOKS_BEFORE_GROWTH = 3,
+    /* One that has run for so long has left a call whose end it does not mark. */
+    LOOKS_AT_A_RUNNER = 10,
 };
 
 enum phase { FREE, FREEING, ON };
@@ -38,6 +40,7 @@ static struct drained {
     uint64_t device, inode;
     int64_t before, now; /* the pipe's capacity */
     unsigned looks;      /* since it was made larger */
+    unsigned moves;      /* looks in a row at which a writer ran */
 } drained[LIMIT];
 
 void action_drain_begin_in_child(void)
@@ -77,7 +80,7 @@ static bool is_write(long number)
  * and sleeps again, or returns. */
 enum progress { GONE_ON, MOVES, STUCK };
 
-static enum progress progress_of(int fd)
+static enum progress progress_of(const struct drained *of)
 {
     enum progress progress = GONE_ON;
     unsigned bound = slot_bound();
@@ -86,10 +89,12 @@ static enum progress progress_of(int fd)
         if (!slot || slot->tid == 0)
             continue;
         struct task_call call = task_read_call(slot->tid);
-        if (call.status == TASK_IN_CALL && is_write(call.number) && (int)call.arguments[0] == fd)
+        if (call.status == TASK_IN_CALL && is_write(call.number) &&
+            (int)call.arguments[0] == of->fd)
             return STUCK;
-        if (call.status == TASK_RUNNING && slot->fd == fd &&
-            (atomic_load_explicit(&slot->sequence, memory_order_acquire) & 1))
+        if (call.status == TASK_RUNNING && slot->fd == of->fd &&
+            (atomic_load_explicit(&slot->sequence, memory_order_acquire) & 1) &&
+            !(slot_end_is_unmarked(slot) && of->moves == LOOKS_AT_A_RUNNER))
             progress = MOVES;
     }
     return progress;
@@ -197,9 +202,12 @@ static void restore_size(const struct drained *of, long fd)
 static void let_go(struct drained *of, long fd)
 {
     char memory[256];
-    enum progress progress = progress_of(of->fd);
-    if (progress == MOVES)
+    enum progress progress = progress_of(of);
+    if (progress == MOVES) {
+        of->moves += of->moves < LOOKS_AT_A_RUNNER;
         return;
+    }
+    of->moves = 0;
     if (progress == GONE_ON) {
         of->phase = ON;
         say(of, words(memory, sizeof memory,

@@ -269,7 +269,8 @@ bool cpu_events_latest(int tid, struct stack_snapshot *snapshot)
     if (!session->sampled)
         return false;
     snapshot->registers = session->registers;
-    snapshot->only_pc_and_sp = false;
+    snapshot->known = REGISTERS_ALL;
+    snapshot->pc_returns = false;
     snapshot->has_r9 = true;
     snapshot->r9 = session->r9;
     snapshot->start = session->registers.sp;

@@ -213,7 +213,8 @@ bool cpu_timer_latest(int tid, struct stack_snapshot *snapshot)
         if (sequence == 0 || sequence & 1)
             continue;
         snapshot->registers = session->registers;
-        snapshot->only_pc_and_sp = false;
+        snapshot->known = REGISTERS_ALL;
+        snapshot->pc_returns = false;
         snapshot->has_r9 = false;
         snapshot->start = session->registers.sp;
         snapshot->size = session->stack_size;

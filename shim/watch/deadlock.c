@@ -17,7 +17,10 @@
 enum {
     FINDINGS = 4,
     REPORTED_LIMIT = 16,
-    STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
+    STILL_ROUNDS = 3,
+    SELDOM_MS = 500,
+    GROWN_BYTES = 128 * 1024, /* in a round; a heap at rest moves by less */
+    STALL_COST_RATIO = 50,    /* a writer whose reader is slow stalls all the time */
     COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
 };
 #define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
@@ -89,27 +92,6 @@ static bool is_awaited(const struct wait_finding *finding)
            finding->chain[0].for_pid == own_pid();
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
- * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
- * what somebody writes. */
-static struct wait_finding *choose(unsigned count)
-{
-    struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
-    for (unsigned i = 0; i < count; i++) {
-        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
-            return &found[i];
-        if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
-            own = &found[i];
-        if (!unread && is_awaited(&found[i]))
-            unread = &found[i];
-        if (!hopeless && cannot_end(&found[i]))
-            hopeless = &found[i];
-    }
-    if (own)
-        return own;
-    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
-}
-
 static uint64_t identity(const struct wait_finding *finding)
 {
     return finding->id != 0 ? finding->id : finding->fingerprint;
@@ -122,6 +104,52 @@ static bool is_reported(uint64_t id)
             return true;
     }
     return false;
+}
+
+/* A program that comes round to a full pipe (Node, by its timers) may be in a deadlock, or keep a
+ * backlog and go on for ever. Only its memory tells: it is a backlog first, and a deadlock once
+ * that has not grown some times. One that wakes once in a second (Bun) has nothing to add
+ * meanwhile. */
+static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned count)
+{
+    for (unsigned i = 0; i < count && deadlock->likely; i++) {
+        struct wait_finding *backlog = &found[i];
+        if (backlog->kind != FINDING_BACKLOG || !is_member(deadlock, backlog->chain[0].pid))
+            continue;
+        deadlock->memory_bytes = backlog->memory_bytes;
+        deadlock->seen_ns = backlog->seen_ns;
+        deadlock->still_rounds = backlog->limit_ms >= SELDOM_MS ? STILL_ROUNDS : 0;
+        bool suspected = have_before && before.fingerprint == backlog->fingerprint;
+        bool doubted = have_before && before.fingerprint == deadlock->fingerprint;
+        if (is_reported(identity(backlog)) || (!suspected && !doubted) ||
+            (suspected && wait_finding_confirms(&before, backlog)) ||
+            (doubted && backlog->memory_bytes - before.memory_bytes > GROWN_BYTES))
+            return backlog;
+        if (doubted)
+            deadlock->still_rounds += before.still_rounds + 1;
+    }
+    return deadlock;
+}
+
+/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
+ * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
+ * what somebody writes. */
+static struct wait_finding *choose(unsigned count)
+{
+    struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
+            return backlog_or(&found[i], count);
+        if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
+            own = &found[i];
+        if (!unread && is_awaited(&found[i]))
+            unread = &found[i];
+        if (!hopeless && cannot_end(&found[i]))
+            hopeless = &found[i];
+    }
+    if (own)
+        return own;
+    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
 /* How long this process's member has waited, as far as it was seen. */
@@ -198,23 +226,23 @@ static uint64_t act_when_due(uint64_t now)
     return next_action(now);
 }
 
-/* The writer of a backlog may be at work when it is scanned: then the suspicion stays. */
+/* A writer that comes round may be at work when it is scanned: then the suspicion stays. */
 static bool is_missed(const struct wait_finding *finding, uint64_t now)
 {
-    return !finding && have_before && before.kind == FINDING_BACKLOG &&
-           now - before.seen_ns < GROWING_NS;
+    return !finding && have_before && before.seen_ns != 0 && now - before.seen_ns < GROWING_NS;
 }
 
 /* What is suspected is scanned again soon, and once; a backlog as long as it grows. */
 static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
 {
-    bool grows = finding && finding->kind == FINDING_BACKLOG && finding->grown_rounds > 0;
+    bool grows = finding && (finding->grown_rounds > 0 || finding->still_rounds > 0);
     if (is_missed(finding, now)) {
         confirm_at = now + BETWEEN_TWO_SCANS_NS;
         return;
     }
+    bool other = finding && have_before && finding->kind != before.kind;
     confirm_at = UINT64_MAX;
-    if (finding && !confirmed && (!have_before || grows))
+    if (finding && !confirmed && (!have_before || grows || other))
         confirm_at =
             now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
                                                                        : BETWEEN_TWO_SCANS_NS);
@@ -228,6 +256,8 @@ static bool is_confirmed(struct wait_finding *finding)
 {
     if (!finding || !have_before || !wait_finding_confirms(&before, finding))
         return false;
+    if (finding->kind == FINDING_DEADLOCK)
+        return finding->seen_ns == 0 || finding->still_rounds >= STILL_ROUNDS;
     if (finding->kind != FINDING_BACKLOG)
         return true;
     finding_backlog_grew(&before, finding);

@@ -46,6 +46,10 @@ static struct event_loop *make(struct slot *slot, enum readiness_kind kind, int 
         loop->since_ns = now;
         loop->slot = slot;
         slot->watch.is_loop = true;
+        if (atomic_load(&slot->reads) == READS_PASS)
+            atomic_store(&slot->reads, atomic_load(&slot->armed) == SLOT_MARKS_ENTRY
+                                           ? READS_RECORDED
+                                           : READS_ASK);
         loop->kind = kind;
         loop->wait_fd = wait_fd;
         loop->wait_sp = wait_fd >= 0 || kind == READINESS_EPOLL ? slot->waits[kind].sp : 0;
@@ -180,11 +184,11 @@ static void relearn_outermost(struct slot *slot, const struct event_loop *loop,
                               const struct memory_reader *memory, uint64_t now)
 {
     struct slot_record record;
-    if (call_describe(slot->call)->class != CLASS_POLL)
+    if (call_describe(slot_call(slot))->class != CLASS_POLL)
         return;
-    enum readiness_kind kind = is_epoll(slot->call) ? READINESS_EPOLL : READINESS_POLL;
+    enum readiness_kind kind = is_epoll(slot_call(slot)) ? READINESS_EPOLL : READINESS_POLL;
     if (slot->registers.sp >= slot->waits[kind].sp || now < slot->watch.loop_retry_ns ||
-        !slot_copy(slot, &record) || record.call != slot->call ||
+        !slot_copy(slot, &record) || record.call != slot_call(slot) ||
         record.registers.sp >= record.waits[kind].sp)
         return;
     struct task_call call;

@@ -43,18 +43,10 @@ static void begin_incident(struct incident *incident, int tid, uint64_t since_ns
     task_name(tid, incident->thread, sizeof incident->thread);
 }
 
-static bool still_there(const struct slot *slot, const struct slot_record *record)
-{
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load(&slot->sequence) == record->sequence;
-}
-
 /* Copies the stack, and believes the copy only if the thread did not move meanwhile. */
 static bool unwind_slot(const struct slot *slot, const struct slot_record *record)
 {
-    if (!stack_snapshot_take(context_memory(), &record->registers, thread_stack_snapshot()))
-        return false;
-    if (!still_there(slot, record))
+    if (!thread_stack_take(context_memory(), slot, record) || !record_holds(slot, record))
         return false;
     thread_stack_unwind(context_memory());
     return true;
@@ -106,6 +98,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
         return not_reportable;
     enum proof proof = prove(&record, &call);
     open.moving = proof != PROOF_FAILS;
+    open.running = proof == PROOF_RUNNING;
     if (proof != PROOF_HOLDS)
         return open;
     if (loop && event_loop_own_wait(loop, &record, &call, context_memory()))
@@ -120,7 +113,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
         kernel_call_name(call.status == TASK_IN_CALL ? call.number : description->kernel_call);
     wait_object_read(context_memory(), &call, record.detail, context_permitted_access(), &incident);
     if (!is_worth_a_report(&incident))
-        return still_there(slot, &record) ? not_reportable : open;
+        return record_holds(slot, &record) ? not_reportable : open;
     incident.threshold_ns = context_threshold_ns(incident.class);
     if (incident.blocked_ns < incident.threshold_ns && description->class == CLASS_POLL) {
         open.moving = true;
@@ -137,7 +130,7 @@ struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t
         incident.note = "the stack could not be read";
     name_stack(record.call, &incident);
     wait_object_find_peers(context_permitted_access(), &incident);
-    if (!still_there(slot, &record))
+    if (!record_holds(slot, &record))
         return open;
     if (loop && event_loop_is_left(loop, &incident)) {
         incident.loop = false;
@@ -221,6 +214,11 @@ void judge_returned(int tid, const struct judgement *judgement, uint64_t since_n
         report_unblocked(tid, &judgement->report, clock_monotonic_ns() - since_ns);
 }
 
+bool slot_speaks_for(const struct slot *slot, const struct slot_record *record)
+{
+    return slot->watch.judged != VERDICT_LEFT || slot->watch.sequence != record->sequence;
+}
+
 bool slot_end_report(struct slot *slot)
 {
     if (slot->watch.judged != VERDICT_REPORTED) {
@@ -234,12 +232,23 @@ bool slot_end_report(struct slot *slot)
     return true;
 }
 
+/* At exit. The thread that exits is in no call. */
+static bool is_over(const struct slot *slot)
+{
+    struct slot_record record;
+    struct task_call call;
+    if (atomic_load(&slot->sequence) != slot->watch.sequence)
+        return true;
+    return slot_end_is_unmarked(slot) &&
+           (slot->tid == (int)raw_syscall(SYS_gettid) ||
+            (slot_copy(slot, &record) && prove(&record, &call) == PROOF_FAILS));
+}
+
 void judge_end_all(void)
 {
     for (unsigned index = 0; index < slot_bound(); index++) {
         struct slot *slot = slot_at(index);
-        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED &&
-            atomic_load(&slot->sequence) != slot->watch.sequence)
+        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED && is_over(slot))
             slot_end_report(slot);
     }
 }

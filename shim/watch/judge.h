@@ -12,16 +12,19 @@
 #include "kernel/task.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
+#include "watch/proof.h"
 
 enum verdict {
     VERDICT_OPEN,           /* not judged, or to be judged again at the next scan */
     VERDICT_NOT_REPORTABLE, /* nothing to report about this call, however long it lasts */
     VERDICT_REPORTED,
+    VERDICT_LEFT, /* the thread is no longer in it: no slot speaks for what it does now */
 };
 
 struct judgement {
     enum verdict verdict;
     struct report_ref report; /* for VERDICT_REPORTED */
+    bool running;             /* VERDICT_OPEN: the thread was */
     bool moving; /* VERDICT_OPEN: nothing contradicts its slot; the thread was running, or the
                     report could not be reported now */
 };
@@ -45,6 +48,10 @@ struct judgement judge_sampled(int tid, const struct task_call *call, uint64_t s
 /* The report on a slot's call, if there is one, is over: tells of it. False if that cannot be
  * reported now: the report stays, for the next scan. */
 bool slot_end_report(struct slot *slot);
+
+/* False if the thread was seen outside of the call that `record`, a copy of `slot`, is of: what it
+ * sleeps in now, though it looks the same, is another call or has begun later. */
+bool slot_speaks_for(const struct slot *slot, const struct slot_record *record);
 
 /* At exit, when there is no watchdog any more: the ends that it has not come to see. */
 void judge_end_all(void);

@@ -93,9 +93,8 @@ static void see_call(struct event_loop *loop, const struct memory_reader *memory
 {
     static struct incident incident; /* only for its class; child: scratch */
     struct kernel_wait wait = kernel_wait_of(&observed->call);
-    observed->slotted = observed->slotted &&
-                        call_may_sleep_in(observed->record.call, observed->call.number) &&
-                        observed->record.registers.sp > observed->call.sp;
+    observed->slotted = observed->slotted && slot_speaks_for(loop->slot, &observed->record) &&
+                        record_is_of(&observed->record, &observed->call);
     if (observed->slotted) {
         const struct door_description *door = call_describe(observed->record.call);
         wait.class = door->class;

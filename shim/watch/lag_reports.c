@@ -133,7 +133,7 @@ static bool take_stack(struct event_loop *loop, const struct memory_reader *memo
     if (observed->call.status != TASK_IN_CALL)
         taken = cpu_stacks_latest(loop->tid, thread_stack_snapshot());
     else if (observed->slotted)
-        taken = stack_snapshot_take(memory, &observed->record.registers, thread_stack_snapshot());
+        taken = thread_stack_take(memory, loop->slot, &observed->record);
     else
         taken = stack_snapshot_take_pc_sp(memory, observed->call.pc, observed->call.sp,
                                           thread_stack_snapshot());

@@ -21,7 +21,6 @@ enum {
     /* Of CPU since the last scan, the watchdog's own included: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
-    STACK_NEAR = 64 * 1024,
 };
 
 /* A thread that was seen asleep in a call of interest, by tid; open addressing. */
@@ -76,8 +75,8 @@ static bool slot_covers(int tid, const struct task_call *call)
 {
     struct slot_record record;
     const struct slot *slot = slot_of(tid);
-    return slot && slot_copy(slot, &record) && record.registers.sp - call->sp < STACK_NEAR &&
-           call_may_sleep_in(record.call, call->number);
+    return slot && slot_copy(slot, &record) && slot_speaks_for(slot, &record) &&
+           record_is_of(&record, call);
 }
 
 /* libc's FILE lock is {int lock; int count; void *owner}; the thread waits on its first word. The

@@ -57,7 +57,7 @@ static void watchdog_ended(void)
         atomic_fetch_or(&life->unreported, UNREPORTED_BLIND);
     atomic_compare_exchange_strong(&life->thread_state, &running,
                                    rights_unreadable() ? THREAD_FORBIDDEN : THREAD_NONE);
-    slots_disarm(); /* after the state: slot_claim() looks at it after it has armed */
+    slots_reset(); /* after the state: slot_claim() looks at it after it has armed */
 }
 
 static int watchdog_entry(void *unused)

@@ -6,6 +6,7 @@
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "watch/javascript_frames.h"
 
@@ -22,6 +23,21 @@ bool thread_stack_wanted(void)
 struct stack_snapshot *thread_stack_snapshot(void)
 {
     return &snapshot;
+}
+
+bool thread_stack_take(const struct memory_reader *memory, const struct slot *slot,
+                       const struct slot_record *record)
+{
+    enum { TRIES = 3 }; /* a reader that takes a little now and then wakes the writer */
+    if (!record->end_unmarked)
+        return stack_snapshot_take(memory, &record->registers, &snapshot);
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t run_time = task_run_time_ns(record->tid);
+        bool taken = stack_snapshot_take_at_entry(memory, &record->registers, &snapshot);
+        if (record_holds(slot, record) && task_run_time_ns(record->tid) == run_time)
+            return taken;
+    }
+    return false;
 }
 
 void thread_stack_clear(void)

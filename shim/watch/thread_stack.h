@@ -12,12 +12,19 @@
 #include "facts/incident.h"
 #include "facts/stack.h"
 #include "kernel/memory_reader.h"
+#include "watch/proof.h"
 
 /* False: PIPESHIM_STACK=off, nothing is to be taken. */
 bool thread_stack_wanted(void);
 
 /* The snapshot to be filled before thread_stack_unwind(). */
 struct stack_snapshot *thread_stack_snapshot(void);
+
+/* Fills it with the stack of the thread that `record`, a copy of `slot`, is of. Of a call whose end
+ * is marked the caller looks afterwards whether the slot has moved; of another one the copy is of
+ * one sleep in it, or false: by the kernel's count of the time that the thread has run. */
+bool thread_stack_take(const struct memory_reader *memory, const struct slot *slot,
+                       const struct slot_record *record);
 
 /* No stack: what thread_stack_trace() and thread_stack_name() give until the next unwind. */
 void thread_stack_clear(void);

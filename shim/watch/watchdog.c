@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "kernel/rights.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
@@ -42,6 +43,10 @@ enum {
     QUIET_SCANS = 2,
     STALE_AFTER_FAILURES = 3,
     FRESH_CLAIM_NS = 2 * NS_PER_MS,
+    /* Threads of which the kernel is asked in one scan before their call is due: 2 us each. */
+    LOOKS_IN_A_SCAN = 16,
+    /* So much a thread that wrote into a pipe does not run before it is out of the call. */
+    RAN_OUT_NS = NS_PER_MS,
 };
 
 /* What one scan over the slots found. */
@@ -50,6 +55,7 @@ struct scan {
     uint64_t next; /* look again at this time at the latest */
     bool activity; /* a slot moved, or waits for its judgement */
     bool stuck;    /* a report on a call is open */
+    unsigned looks;
 };
 
 static void scan_again_at(struct scan *scan, uint64_t when)
@@ -84,6 +90,8 @@ static void begin_timing(struct slot *slot, uint32_t sequence, const struct scan
     bool claimed = slot->claimed_ns < scan->now && slot->claimed_ns > scan->now - FRESH_CLAIM_NS;
     watch->since_ns = claimed ? slot->claimed_ns : scan->now;
     watch->sequence = sequence;
+    watch->seen_inside = false;
+    watch->look_ns = scan->now + scan_interval();
 }
 
 static uint64_t interval_by_age(const struct slot *slot, const struct scan *scan)
@@ -103,14 +111,48 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct scan 
     watch->judged = judgement.verdict;
     watch->was_judged = true;
     watch->report = judgement.report;
+    if (judgement.verdict == VERDICT_REPORTED)
+        watch->run_time_ns = task_run_time_ns(slot->tid);
     if (judgement.verdict != VERDICT_OPEN)
         return;
     /* A thread that is on a CPU at each scan may still be in the call: a large write to a reader
      * that is slow, not stuck. One that the kernel shows elsewhere has left it. */
-    if (!judgement.moving && ++watch->proof_failures >= STALE_AFTER_FAILURES)
-        watch->judged = VERDICT_NOT_REPORTABLE; /* what it really does, the sampler sees */
-    scan->activity = true;
+    bool unmarked = slot_end_is_unmarked(slot);
+    if (!judgement.moving && (unmarked || ++watch->proof_failures >= STALE_AFTER_FAILURES)) {
+        watch->judged = VERDICT_LEFT; /* what it really does, the sampler sees */
+        return;
+    }
+    /* That it runs is no reason to look at all others more often. */
+    if (!(unmarked && judgement.running))
+        scan->activity = true;
     scan_again_at(scan, scan->now + interval_by_age(slot, scan));
+}
+
+/* A call that is not due yet. Where its end is not marked, the thread has in most cases left it
+ * long ago: to know that lets the watchdog sleep. */
+static void look_inside(struct slot *slot, uint64_t due, struct scan *scan)
+{
+    struct slot_watch *watch = &slot->watch;
+    struct slot_record record;
+    struct task_call call;
+    scan_again_at(scan, due);
+    if (watch->seen_inside || scan->looks == LOOKS_IN_A_SCAN) {
+        scan->activity = true;
+        return;
+    }
+    if (scan->now >= watch->look_ns) {
+        scan->looks++;
+        enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
+        watch->seen_inside = proof == PROOF_HOLDS;
+        scan->activity |= watch->seen_inside;
+        if (proof == PROOF_FAILS)
+            watch->judged = VERDICT_LEFT;
+        if (proof != PROOF_RUNNING)
+            return;
+        uint64_t interval = interval_by_age(slot, scan);
+        watch->look_ns = scan->now + (interval < scan_interval() ? scan_interval() : interval);
+    }
+    scan_again_at(scan, watch->look_ns);
 }
 
 /* The call has been reported and its slot has not moved. A thread that was cancelled, or jumped out
@@ -121,10 +163,18 @@ static void wait_for_end(struct slot *slot, struct scan *scan)
     struct slot_record record;
     struct task_call call;
     enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
-    watch->proof_failures = proof == PROOF_HOLDS ? 0 : watch->proof_failures + 1;
-    if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES) {
+    uint64_t run_time = task_run_time_ns(slot->tid);
+    uint64_t ran = run_time - watch->run_time_ns;
+    if (proof == PROOF_HOLDS) {
+        watch->proof_failures = 0;
+        watch->run_time_ns = run_time;
+    } else if (ran > 0 || run_time == 0) { /* else it was woken, and has no CPU yet */
+        watch->proof_failures++;
+    }
+    if (proof == PROOF_FAILS || watch->proof_failures >= STALE_AFTER_FAILURES ||
+        (slot_end_is_unmarked(slot) && ran > RAN_OUT_NS)) {
         if (end_report(slot))
-            watch->judged = VERDICT_NOT_REPORTABLE;
+            watch->judged = VERDICT_LEFT;
         return;
     }
     scan->stuck = true;
@@ -147,9 +197,11 @@ static void scan_slot(struct slot *slot, struct event_loop *loop, struct scan *s
     if (!(sequence & 1))
         return;
     if (watch->judged == VERDICT_OPEN) {
-        uint64_t due = watch->since_ns + context_due_ns((enum call_id)slot->call);
+        uint64_t due = watch->since_ns + context_due_ns(slot_call(slot));
         if (scan->now >= due) {
             judge_again(slot, loop, scan);
+        } else if (slot_end_is_unmarked(slot)) {
+            look_inside(slot, due, scan);
         } else {
             scan->activity = true;
             scan_again_at(scan, due);
@@ -194,6 +246,8 @@ void watchdog_run(void)
 {
     unsigned quiet = 0;
     rights_begin();
+    enum task_status own = task_read_call((int)raw_syscall(SYS_gettid)).status;
+    slots_mark_ends(own == TASK_UNREADABLE || own == TASK_GONE);
     context_begin();
     event_loops_begin();
     lag_begin();

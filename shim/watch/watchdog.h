@@ -5,6 +5,8 @@
  *   - While threads make calls it looks ten times in the smallest threshold: a call is first seen
  *     at most a tenth after it began, timed from there, and reported at most 1.1 thresholds after
  *     it began.
+ *   - Of a call whose end is not marked (slots/slot.h) the kernel is asked, once it has stood still
+ *     for a scan, whether the thread is inside.
  *   - When two scans found no slot moving and none to be judged, it disarms the slots (the next
  * call of any thread then wakes it) and sleeps for up to a second.
  */

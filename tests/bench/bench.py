@@ -50,6 +50,19 @@ def hot_path():
             print("  %s: does not run here" % tool)
 
 
+def hot_calls():
+    """In one process, chunk by chunk: what other work disturbs least."""
+    print("beside each other in one process             ns bare      ns   ratio   null wrapper   target")
+    for mode, what, target in (("devnull", "write of 1 byte to /dev/null", 1.015),
+                               ("pipe", "write of 64 bytes to a read pipe", 1.015),
+                               ("turn", "a loop's turn: epoll_wait, read, write", 1.02)):
+        lines = subprocess.run([BUILD + "/bench/hot_calls", mode], env=WITH, check=True,
+                               capture_output=True, text=True).stdout.split("\n")
+        found = {line.split()[0]: [float(word) for word in line.split()[1:]] for line in lines if line}
+        print("  %-38s %9.1f %9.1f   %.3f          %.3f    %.3f" % (
+            what, found["bare"][0], *found["preloaded"], found["null"][1], target))
+
+
 def start_up():
     def run(environment):
         start = time.perf_counter()
@@ -137,6 +150,7 @@ def idle():
 
 
 if __name__ == "__main__":
+    hot_calls()
     hot_path()
     start_up()
     latency()

@@ -138,6 +138,29 @@ static void note_unread_calls(struct diagnosis *diagnosis)
             unread, unread == 1 ? "" : "s");
 }
 
+static bool names_writer(const struct wait_finding *findings, unsigned count, int pid)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (findings[i].chain[0].pid == pid)
+            return true;
+    return false;
+}
+
+/* Of a process that runs the library each refused write is seen; here only what leads to it. */
+static unsigned find_refused(struct wait_graph *graph, struct wait_finding *findings,
+                             unsigned count)
+{
+    for (uint32_t i = 0; i < graph->process_count; i++) {
+        const struct wait_process *process = &graph->processes[i];
+        for (int fd = 1; fd <= 2 && count < FINDINGS_LIMIT; fd++)
+            if (process->loaded && process->readable &&
+                !names_writer(findings, count, process->pid) &&
+                finding_nonblocking_foreseen(graph, process->pid, fd, &findings[count]))
+                count++;
+    }
+    return count;
+}
+
 /* One scan into `diagnosis->graph`, its findings (not yet confirmed) into `findings`. */
 static bool scan(struct diagnosis *diagnosis, struct wait_finding *findings, unsigned *count)
 {
@@ -154,6 +177,7 @@ static bool scan(struct diagnosis *diagnosis, struct wait_finding *findings, uns
         diagnosis->unread = graph->unreadable;
     }
     *count = wait_graph_find(graph, findings, FINDINGS_LIMIT);
+    *count = find_refused(graph, findings, *count);
     if (graph->unreadable > 0)
         note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
              graph->unreadable, graph->unreadable == 1 ? "" : "es");
@@ -203,7 +227,8 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
         const struct wait_finding *same = same_finding(&first[i], again, again_count);
         if (!same || (last && !wait_finding_confirms(&first[i], same)))
             continue;
-        certain &= same->kind != FINDING_READER_AWAY && same->kind != FINDING_BACKLOG;
+        certain &=
+            same->kind != FINDING_READER_AWAY && same->kind != FINDING_BACKLOG && !same->foreseen;
         diagnosis->findings[diagnosis->finding_count++] = *same;
         if (last && same->kind == FINDING_BACKLOG)
             finding_backlog_grew(&first[i], &diagnosis->findings[diagnosis->finding_count - 1]);
@@ -269,6 +294,24 @@ static bool concerns(struct diagnosis *diagnosis, const struct wait_finding *fin
     return false;
 }
 
+/* Of a process that comes round to a full pipe: its memory has grown, so it goes on, and is in no
+ * deadlock. */
+static void drop_what_goes_on(struct diagnosis *diagnosis)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < diagnosis->finding_count; i++) {
+        const struct wait_finding *finding = &diagnosis->findings[i];
+        bool goes_on = false;
+        for (unsigned k = 0; k < diagnosis->finding_count; k++)
+            goes_on |= diagnosis->findings[k].kind == FINDING_BACKLOG &&
+                       finding->kind == FINDING_DEADLOCK && finding->likely &&
+                       is_member(finding, diagnosis->findings[k].chain[0].pid);
+        if (!goes_on)
+            diagnosis->findings[kept++] = *finding;
+    }
+    diagnosis->finding_count = kept;
+}
+
 static void keep_what_was_asked_for(struct diagnosis *diagnosis)
 {
     unsigned kept = 0;
@@ -305,6 +348,7 @@ bool diagnose_once(struct diagnosis *diagnosis)
     }
     free(first);
     free(again);
+    drop_what_goes_on(diagnosis);
     keep_what_was_asked_for(diagnosis);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
         diagnosis_read_members(&diagnosis->findings[i],

@@ -55,9 +55,9 @@ static inline void cfi_set(struct cfi_registers *registers, unsigned number, uin
     registers->known |= 1ULL << number;
 }
 
-/* Those that a thread saved before it blocked; of `only_pc_and_sp` the others stay unknown. */
+/* Those that a thread saved before it blocked, as far as they are known. */
 void cfi_registers_load(struct cfi_registers *registers, const struct saved_registers *from,
-                        bool only_pc_and_sp);
+                        enum registers_known known);
 
 /* The return address without the signature that pointer authentication puts into its upper bits:
  * a no-op where there is none. Of an address of this process only. */

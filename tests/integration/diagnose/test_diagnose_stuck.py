@@ -48,7 +48,58 @@ os.write(writes, b'x' * 300000)
 PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
 
 
+# Two that share a pipe, full and made non-blocking by the first; nobody reads.
+REFUSED = """
+import os, signal, subprocess, sys
+reads, writes = os.pipe()
+first = subprocess.Popen([sys.executable, '-c', "import os, signal\\nos.set_blocking(1, False)\\n"
+    "try:\\n    while True: os.write(1, bytes(4096))\\nexcept BlockingIOError: pass\\n"
+    "os.write(2, b'.')\\nsignal.pause()"], stdout=writes, stderr=subprocess.PIPE)
+first.stderr.read(1)
+second = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=writes)
+os.close(writes)
+signal.pause()
+"""
+TRIES_AGAIN = """
+import os, time
+while True:
+    try: os.write(1, b'x')
+    except BlockingIOError: time.sleep(0.05)
+"""
+WAITS_FOR_ROOM = "import select; select.select([], [1], [])"
+
+
 class Stuck(DiagnoseTest):
+    def refused(self, code):
+        parent = self.python(REFUSED, code)
+        def second():
+            children = self.children(parent.pid)
+            return children[1] if len(children) > 1 else None
+        pid = self.until(second, "the second writer")
+        return parent, pid
+
+    def children(self, pid):
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+            return [int(child) for child in file.read().split()]
+
+    def test_a_write_that_is_refused(self):
+        parent, pid = self.refused(TRIES_AGAIN)
+        def told():
+            report = self.diagnose(pid)[1]
+            return report if "nonblocking_shared" in str(report) else None
+        finding = self.the_finding(self.until(told, "the finding"), "nonblocking_shared")
+        self.assertEqual(finding["chain"][0]["pid"], pid)
+        self.assertEqual(finding["chain"][1]["pid"], self.children(parent.pid)[0])
+        self.assertRegex(finding["words"], r"is refused each write to stdout \(EAGAIN\).*"
+                         r"probably made it so$")
+
+    def test_one_that_waits_for_room(self):
+        """The same stream, but the program is made for it."""
+        _, pid = self.refused(WAITS_FOR_ROOM)
+        self.until(lambda: "poll" in self.wchan(pid) or "select" in self.wchan(pid), "its select")
+        report = self.diagnose(pid)[1]
+        self.assertNotIn("nonblocking_shared", str(report))
+
     def pipeline(self, reader_code, **reader_options):
         """A writer that never ends, and a reader of its pipe; the test keeps neither end."""
         reads, writes = os.pipe()

@@ -31,7 +31,7 @@ def rows():
     with open(TABLE, encoding="utf-8") as table:
         text = table.read()
     calls = re.findall(r"^CALL_VOID(?:_VARIADIC)?\((\w+),", text, re.M)
-    calls += re.findall(r"^CALL(?:_VARIADIC|_READINESS)?\([\w *]+, (\w+),", text, re.M)
+    calls += re.findall(r"^CALL(?:_ENTERED|_VARIADIC|_READINESS)?\([\w *]+, (\w+),", text, re.M)
     controls = re.findall(r"^CONTROL\([\w *]+, (\w+),", text, re.M)
     return set(calls), set(controls)
 

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import BUILD  # noqa: E402
+from pipeshim_case import BUILD, Run  # noqa: E402
 from waits_case import PRELUDE, PYTHON, SIDES, WaitsCase  # noqa: E402
 
 # The child fills its stdout, which nobody reads before it has ended.
@@ -79,6 +79,13 @@ child.stdout.read()
 LEFT_BEHIND = {
     "read": "subprocess.Popen(command, stdout=subprocess.PIPE).stdout.read()",
     "poll": "subprocess.run(command, capture_output=True)",
+    "epoll_wait fd [0-9]+ ": """
+import asyncio
+async def main():
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    await child.communicate()
+asyncio.run(main())
+""",
     "epoll_wait": """
 import asyncio
 async def main():
@@ -89,6 +96,22 @@ async def main():
     child.stdin.close()
     await child.wait()
 asyncio.run(main())
+""",
+}
+
+NODE_READS = {
+    "spawn": "spawn('sh', ['-c', 'exec sleep 60 & echo hi']).stdout.resume()",
+    "execSync": "execSync('exec sleep 60 & echo hi')",
+}
+NODE_IN_PEACE = {
+    "a slow child": "spawn('sh', ['-c', 'sleep 2.5; echo hi']).stdout.resume()",
+    "execSync": "execSync('sleep 2.5')",
+    # The starter ends, who answers was left behind: a conversation.
+    "a server whose starter has ended": """
+const child = spawn('sh', ['-c', 'exec 3<&0; (while read x; do sleep 1.5; echo $x; done) <&3 &'])
+let left = 2
+child.stdout.on('data', () => --left ? child.stdin.write('go\\n') : child.stdin.end())
+child.stdin.write('go\\n')
 """,
 }
 
@@ -148,8 +171,39 @@ class BothSides(WaitsCase):
                 event = run.wait_for("finding")[0]
                 self.assertEqual((event["kind"], event["pid"]), ("eof_never", run.process.pid))
                 self.assertRegex(event["words"], "waits in %s.*but sleep .* still holds" % call)
-                likely = "likely" if call == "epoll_wait" else "proven"
+                likely = "likely" if call.startswith("epoll_wait") else "proven"
                 self.assertEqual(event["certainty"], likely)
+
+    @unittest.skipUnless(shutil.which("node"), "no node")
+    def test_an_end_that_does_not_come_to_node(self):
+        """Its children's stdio are socketpairs; its other threads only wait to be woken."""
+        for how, script in NODE_READS.items():
+            with self.subTest(how=how):
+                run = self.begin_node(script)
+                event = run.wait_for("finding")[0]
+                self.assertEqual((event["kind"], event["pid"]), ("eof_never", run.process.pid))
+                self.assertRegex(event["words"], r"waits in epoll_wait.*for the end of socket.*"
+                                 r"but sleep \(\d+\) still holds")
+                self.assertEqual(event["certainty"], "likely")
+                if how == "execSync":
+                    self.assertRegex(event["where"], r"/parent\.js:2 ")
+
+    def begin_node(self, script):
+        folder = self.temporary_folder()
+        path = os.path.join(folder, "parent.js")
+        with open(path, "w") as file:
+            file.write("const { spawn, execSync } = require('child_process')\n" + script)
+        run = Run(folder, [shutil.which("node"), path], start_new_session=True)
+        self.addCleanup(self.end, run)
+        return run
+
+    @unittest.skipUnless(shutil.which("node"), "no node")
+    def test_node_reads_in_peace(self):
+        runs = {how: self.begin_node(script) for how, script in NODE_IN_PEACE.items()}
+        for how, run in runs.items():
+            with self.subTest(how=how):
+                self.assertEqual(run.drain()[2], 0)
+                self.assertEqual(run.events("finding") + run.events("deadlock"), [])
 
     def test_file_lock(self):
         for side in SIDES:

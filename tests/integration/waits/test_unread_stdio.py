@@ -202,6 +202,24 @@ class Backlog(WaitsCase):
                                      r"take.*; its memory grew by [0-9]+ KiB in [0-9]+ ms")
                     self.assertIn("'drain'", event["advice"])
 
+    def test_a_parent_that_waits_for_it(self):
+        """Its timers make it come round: what grows in its memory tells it from a deadlock."""
+        logger = LOGGER.replace("require('net').createServer().listen(0);", "")
+        for side in SIDES:
+            with self.subTest(side=side):
+                run = self.begin(side, UNREAD, "wait", NODE, "-e", logger % (30, ENDLESS))
+                child = int(os.read(run.readers[0], 20))
+                events = run.wait_for("finding", 2 if side == "both" else 1)
+                self.assertEqual({e["kind"] for e in events}, {"backlog"})
+                self.assertEqual({e["pid"] for e in events}, self.watched(run, side, child))
+
+    def test_one_that_comes_round_and_grows_no_more(self):
+        """The same, but all is written: its parent waits for it in vain."""
+        code = "process.stdout.write('x'.repeat(900000)); setInterval(() => {}, 50)"
+        run = self.begin("both", UNREAD, "wait", NODE, "-e", code)
+        events = run.wait_for("deadlock", 2)
+        self.assertEqual({e["certainty"] for e in events}, {"likely"})
+
     def test_it_is_read(self):
         run = self.unread("both", "read", 30, 600)
         self.assertEqual(run.process.wait(60), 0)

@@ -8,5 +8,4 @@
 # stuck: harness write stdout
 # other: collector.py
 # line: collector.py
-# unmet: verdict, ends, line
 ./harness | python3 collector.py

@@ -7,7 +7,7 @@
 // stuck: agent.js epoll_wait *
 // other: sleep
 // line: agent.js
-// unmet: verdict, ends, line
+// unmet: line
 // needs: node
 const { spawn } = require('child_process')
 

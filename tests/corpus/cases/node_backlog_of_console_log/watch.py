@@ -8,7 +8,6 @@
 # stuck: app.js epoll_wait *
 # other: watch.py
 # line: watch.py
-# unmet: verdict, ends, line
 # needs: node
 import subprocess
 import threading

@@ -7,7 +7,6 @@
 // stuck: tool.js epoll_wait *
 // other: sleep
 // line: tool.js
-// unmet: verdict, ends, line
 // needs: node
 const { execSync } = require('child_process')
 

@@ -7,7 +7,7 @@
 # stuck: report.py write stdout
 # other: sibling.js
 # line: report.py
-# unmet: verdict, ends, line
+# unmet: line
 # needs: node
 mkfifo pipe
 #MEND cat <pipe >/dev/null &
