@@ -103,6 +103,8 @@ $(BUILD)/pic/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
 
+# PIPESHIM_CORE: system calls that a unit test can make fail (base/raw_syscall.h).
+$(BUILD)/core/%.o: CPPFLAGS += -DPIPESHIM_CORE
 $(BUILD)/core/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -120,7 +122,7 @@ $(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
 $(BUILD)/tests/unit/%: tests/unit/%.c $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
+	$(Q)$(CC) $(CPPFLAGS) -DPIPESHIM_CORE -Itests/support $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(BUILD)/libcore.a -lcmocka -ljansson -pthread
 
 $(BUILD)/tests/reference/%: tests/reference/%.c $(REFERENCE) $(TEST_SUPPORT) $(BUILD)/libcore.a
 	@mkdir -p $(@D)

@@ -17,9 +17,9 @@
 enum { SMALLEST_NEW_STACK = 60 * 1024 };
 
 /* The child runs `entry` on the stack that ends at `stack_top` (16-byte aligned, 60 KiB below it
- * are its own) and exits with what that returns. `tid`: for CLONE_PARENT_SETTID and
- * CLONE_CHILD_CLEARTID; `tls`: for CLONE_SETTLS. Returns the child's tid, or -errno. Never inlined:
- * the child's frame begins here.
+ * are its own) and exits (as a thread, or as a process: by `flags`) with what that returns. `tid`:
+ * for CLONE_PARENT_SETTID and CLONE_CHILD_CLEARTID; `tls`: for CLONE_SETTLS. Returns the child's
+ * tid, or -errno. Never inlined: the child's frame begins here.
  */
 static __attribute__((noinline, unused)) long clone_on_stack(unsigned long flags, void *stack_top,
                                                              _Atomic int32_t *tid, void *tls,

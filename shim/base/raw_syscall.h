@@ -54,16 +54,37 @@ static inline long raw_syscall6(long number, long a, long b, long c, long d, lon
 #define RAW_SYSCALL_COUNT(...)                                   RAW_SYSCALL_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
 #define RAW_SYSCALL_JOIN_(a, b)                                  a##b
 #define RAW_SYSCALL_JOIN(a, b)                                   RAW_SYSCALL_JOIN_(a, b)
-#define RAW_SYSCALL_0(n)                                         raw_syscall6(n, 0, 0, 0, 0, 0, 0)
-#define RAW_SYSCALL_1(n, a)                                      raw_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
-#define RAW_SYSCALL_2(n, a, b)                                   raw_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
-#define RAW_SYSCALL_3(n, a, b, c)                                raw_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define RAW_SYSCALL_0(n)                                         RAW_SYSCALL_ENTER(n, 0, 0, 0, 0, 0, 0)
+#define RAW_SYSCALL_1(n, a)                                      RAW_SYSCALL_ENTER(n, (long)(a), 0, 0, 0, 0, 0)
+#define RAW_SYSCALL_2(n, a, b)                                   RAW_SYSCALL_ENTER(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define RAW_SYSCALL_3(n, a, b, c)                                RAW_SYSCALL_ENTER(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define RAW_SYSCALL_4(n, a, b, c, d)                                                               \
-    raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+    RAW_SYSCALL_ENTER(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define RAW_SYSCALL_5(n, a, b, c, d, e)                                                            \
-    raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+    RAW_SYSCALL_ENTER(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define RAW_SYSCALL_6(n, a, b, c, d, e, f)                                                         \
-    raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+    RAW_SYSCALL_ENTER(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* In what unit tests link (PIPESHIM_CORE; the preloaded library is compiled without) a test can put
+ * something in a call's place, to see what follows when the kernel refuses it, as SQLite's table
+ * aSyscall does: tests/support/failing_calls.h, which alone defines this table. */
+#ifdef PIPESHIM_CORE
+typedef long system_call(long number, long a, long b, long c, long d, long e, long f);
+enum { REPLACEABLE_CALLS = 512 };
+/* By number; NULL: the kernel's own. */
+extern system_call *_Atomic replaced_calls[REPLACEABLE_CALLS] __attribute__((weak));
+
+static inline long replaceable_syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+    system_call *other = replaced_calls && number >= 0 && number < REPLACEABLE_CALLS
+                             ? replaced_calls[number]
+                             : (system_call *)0;
+    return other ? other(number, a, b, c, d, e, f) : raw_syscall6(number, a, b, c, d, e, f);
+}
+#define RAW_SYSCALL_ENTER replaceable_syscall6
+#else
+#define RAW_SYSCALL_ENTER raw_syscall6
+#endif
 
 /* raw_syscall(SYS_read, fd, buffer, size): the kernel call of that number with up to 6 arguments.
  */

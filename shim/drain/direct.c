@@ -40,7 +40,7 @@ long direct_write_now(int fd, const struct iovec *vector, int count)
     return write_to_second_description(fd, vector, count);
 }
 
-/* Waits a moment for room. A poll() makes every later write to the pipe dearer
+/* Waits a moment for space. A poll() makes every later write to the pipe dearer
  * (kernel/borrowed_fd.h): where that would tell, at small writes, it sleeps. */
 static void wait_for_space(int fd, uint64_t size)
 {

@@ -10,7 +10,7 @@
  * then looks once more for what it waits for, and sleeps only if `helper_tid` is still what it made
  * of it. The helper that made space and sees `waiting` clears it, and FUTEX_WAITERS, and wakes. So
  * whoever sees `waiting` finds the bit; in the other order a writer could sleep with a bit that
- * nobody looks for (tests/unit/test_room.c tries all orders).
+ * nobody looks for (tests/unit/test_space.c tries all orders).
  */
 #ifndef PIPESHIM_DRAIN_SPACE_H
 #define PIPESHIM_DRAIN_SPACE_H
@@ -36,6 +36,6 @@ static inline bool space_is_wanted(struct channel *channel)
 /* Wakes all who wait for this queue. */
 void space_announce(struct channel *channel);
 
-/* Runs on: program threads (ask, wait), helper and watchdog (tell). AS-safe: yes. Blocks:
+/* Runs on: program threads (request, wait), helper and watchdog (announce). AS-safe: yes. Blocks:
  * space_wait(). */
 #endif

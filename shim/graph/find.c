@@ -33,6 +33,8 @@ static bool is_reported_downstream(const struct wait_finding *finding,
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit)
 {
     unsigned count = 0;
+    if (graph->refused)
+        return 0;
     if (!graph->incomplete) {
         /* From what is proven to what needs an assumption each. */
         static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
@@ -75,7 +77,7 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
         return true;
     uint32_t process = wait_graph_load(graph, pid);
     /* A child that has ended may have left somebody behind who holds the pipe that is read. */
-    if (process == NO_INDEX || graph->open || graph->incomplete ||
+    if (process == NO_INDEX || graph->open || graph->incomplete || graph->refused ||
         process_has_zombie_child(graph, pid))
         return true;
     for (uint32_t i = 0; i < graph->processes[process].thread_count; i++) {

@@ -47,6 +47,8 @@ static void load_process(struct wait_graph *graph, uint32_t index)
     }
     while (directory_next_number(&threads, &tid, NULL))
         load_thread(graph, index, tid);
+    if (threads.error != 0)
+        process->opaque = true;
     directory_close(&threads);
     if (process->thread_count == 0)
         process->gone = process->opaque = true;

@@ -105,6 +105,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
     long error = fd_iterate(&fds, process->pid);
     if (error == -EACCES || error == -EPERM)
         graph->unreadable++;
+    graph->refused |= proc_is_no_answer(error);
     if (error < 0)
         return;
     process->readable = true;
@@ -124,6 +125,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
             .access = fds.description.access,
         };
     }
+    graph->refused |= proc_is_no_answer(fds.directory.error);
     fd_iterate_end(&fds);
 }
 
@@ -131,7 +133,9 @@ bool wait_graph_scan_process(struct wait_graph *graph, int pid)
 {
     char text[512];
     struct stat_line stat;
-    if (proc_read_of(pid, 0, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat))
+    long size = proc_read_of(pid, 0, "stat", text, sizeof text);
+    graph->refused |= proc_is_no_answer(size);
+    if (size <= 0 || !parse_stat(text, &stat))
         return true; /* it has ended */
     if (stat.kernel_thread)
         return true;
@@ -153,7 +157,7 @@ void wait_graph_empty(struct wait_graph *graph)
 {
     graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
     graph->unreadable = 0;
-    graph->incomplete = graph->partial = graph->open = false;
+    graph->incomplete = graph->refused = graph->partial = graph->open = false;
 }
 
 long wait_graph_scan(struct wait_graph *graph)
@@ -170,6 +174,7 @@ long wait_graph_scan(struct wait_graph *graph)
             break;
         }
     }
+    graph->refused |= directory.error != 0;
     directory_close(&directory);
     wait_graph_sort_holders(graph);
     return 0;

@@ -7,6 +7,7 @@
 #include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
 #include "kernel/open_wait.h"
+#include "kernel/proc_reader.h"
 #include "kernel/socket_peers.h"
 
 static bool memory_allowed(const struct wait_graph *graph)
@@ -81,9 +82,11 @@ static bool is_ready(const struct edge_maker *maker, int fd,
         return waits_for == WAIT_FOR_INPUT && unread > 0;
     if (waits_for == WAIT_FOR_INPUT && description->access == FD_WRITES)
         return false;
-    if (!(maker->graph->access & ACCESS_BORROW) ||
-        borrowed_pipe_fill(maker->pid, fd, true, &fill) < 0)
+    if (!(maker->graph->access & ACCESS_BORROW))
         return false;
+    long error = borrowed_pipe_fill(maker->pid, fd, true, &fill);
+    if (error < 0)
+        return proc_is_no_answer(error);
     return waits_for == WAIT_FOR_SPACE ? fill.full == 0 : fill.used > 0;
 }
 

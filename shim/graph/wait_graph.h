@@ -102,6 +102,7 @@ struct wait_graph {
     uint32_t holder_count, holder_limit;
     uint32_t unreadable; /* processes whose descriptors may not be read */
     bool incomplete;     /* something did not fit: holders may be missing, no verdict is made */
+    bool refused;        /* the kernel was short of something: nothing can be concluded */
     bool partial;        /* only relatives were scanned: holders may be missing */
     bool open;           /* and it matters: somebody waits for an end whose holder was not seen */
 };

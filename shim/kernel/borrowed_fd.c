@@ -10,6 +10,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
+#include "kernel/proc_reader.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -32,14 +33,14 @@ long borrowed_fd(int pid, int fd)
 
 /* Whether a write can proceed: FIONREAD equal to the capacity would miss most full pipes, which run
  * out of slots before they run out of bytes. */
-static int ask_full(int fd)
+static long ask_full(int fd, int *full)
 {
     struct pollfd poll = {.fd = fd, .events = POLLOUT};
     struct timespec now = {0, 0};
     long ready = raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0);
-    if (ready < 0)
-        return -1;
-    return poll.revents & (POLLOUT | POLLERR) ? 0 : 1;
+    if (ready >= 0)
+        *full = poll.revents & (POLLOUT | POLLERR) ? 0 : 1;
+    return ready;
 }
 
 long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *fill)
@@ -49,19 +50,25 @@ long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *
     if (copy < 0)
         return copy;
     int used = 0;
-    if (raw_syscall(SYS_ioctl, copy, FIONREAD, &used) >= 0 && used >= 0)
+    long asked = raw_syscall(SYS_ioctl, copy, FIONREAD, &used);
+    if (asked >= 0 && used >= 0)
         fill->used = used;
     long capacity = raw_syscall(SYS_fcntl, copy, F_GETPIPE_SZ);
     if (capacity >= 0)
         fill->capacity = capacity;
     long flags = raw_syscall(SYS_fcntl, copy, F_GETFL);
+    long polled = 0;
     if (flags >= 0) {
         fill->nonblocking = (flags & O_NONBLOCK) != 0;
         if (somebody_waits && (flags & O_ACCMODE) != O_RDONLY && capacity >= 0)
-            fill->full = ask_full((int)copy);
+            polled = ask_full((int)copy, &fill->full);
     }
     raw_syscall(SYS_close, copy);
-    return 0;
+    return proc_is_no_answer(asked)      ? asked
+           : proc_is_no_answer(capacity) ? capacity
+           : proc_is_no_answer(flags)    ? flags
+           : proc_is_no_answer(polled)   ? polled
+                                         : 0;
 }
 
 int64_t borrowed_unread(int pid, int fd)

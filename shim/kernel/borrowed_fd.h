@@ -26,7 +26,8 @@ long borrowed_fd(int pid, int fd);
 /* Asks one end of a pipe or FIFO; a socket gives only `used` of its own receive queue. `full` is
  * asked of a pipe that somebody waits for only: poll() is the one way, and from the first poll() on
  * the kernel (5.14, pipe->poll_usage) wakes a pipe's readers at each write, which makes a small
- * write a fifth dearer for good. Returns 0, or -errno: -EPERM, -ESRCH, -EBADF, -ENOSYS.
+ * write a fifth dearer for good. Returns 0, or -errno: -EPERM, -ESRCH, -EBADF, -ENOSYS;
+ * or what proc_is_no_answer() knows.
  * Async-signal-safe. */
 long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *fill);
 

@@ -9,25 +9,29 @@
 #include "base/raw_syscall.h"
 
 /* The mode of the link itself tells how the descriptor was opened: proc(5), /proc/PID/fd. */
-static unsigned read_access(int directory, const char *name)
+static long read_access(int directory, const char *name, struct fd_description *description)
 {
     struct statx link = {0}; /* the kernel fills it; an analyser cannot know */
-    if (raw_syscall(SYS_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_MODE, &link) < 0)
-        return 0;
-    return (link.stx_mode & S_IRUSR ? FD_READS : 0U) | (link.stx_mode & S_IWUSR ? FD_WRITES : 0U);
+    long result = raw_syscall(SYS_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_MODE, &link);
+    if (result < 0)
+        return result;
+    description->access =
+        (link.stx_mode & S_IRUSR ? FD_READS : 0U) | (link.stx_mode & S_IWUSR ? FD_WRITES : 0U);
+    return 0;
 }
 
 /* DONT_SYNC: a dead network filesystem must not be asked, its answer may never come. */
-static void read_fifo(int directory, const char *name, struct fd_description *description)
+static long read_fifo(int directory, const char *name, struct fd_description *description)
 {
     struct statx target = {0};
-    if (raw_syscall(SYS_statx, directory, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-                    STATX_TYPE | STATX_INO, &target) < 0 ||
-        !S_ISFIFO(target.stx_mode))
-        return;
+    long result = raw_syscall(SYS_statx, directory, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+                              STATX_TYPE | STATX_INO, &target);
+    if (result < 0 || !S_ISFIFO(target.stx_mode))
+        return result;
     description->fifo = true;
     description->key.inode = target.stx_ino;
     description->key.device = (uint64_t)target.stx_dev_major << 32 | target.stx_dev_minor;
+    return 0;
 }
 
 static long describe(int directory, const char *name, struct fd_description *description)
@@ -37,14 +41,15 @@ static long describe(int directory, const char *name, struct fd_description *des
     if (length < 0)
         return length;
     uint64_t inode;
+    long result = 0;
     description->kind = parse_link(description->link, &inode);
     if (description->kind == LINK_PIPE || description->kind == LINK_SOCKET)
         description->key.inode = inode;
     else if (description->kind == LINK_PATH)
-        read_fifo(directory, name, description);
+        result = read_fifo(directory, name, description);
     if (fd_is_channel(description))
-        description->access = read_access(directory, name);
-    return 0;
+        result = read_access(directory, name, description);
+    return proc_is_no_answer(result) ? result : 0;
 }
 
 long fd_describe(int pid, int fd, struct fd_description *description)
@@ -65,9 +70,11 @@ bool fd_next(struct fd_iterator *iterator)
 {
     const char *name;
     while (directory_next_number(&iterator->directory, &iterator->fd, &name)) {
-        /* Closed since: not the end of the list. */
-        if (describe(iterator->directory.fd, name, &iterator->description) == 0)
+        long result = describe(iterator->directory.fd, name, &iterator->description);
+        if (result == 0)
             return true;
+        if (proc_is_no_answer(result)) /* else it was closed since: not the end of the list */
+            iterator->directory.error = result;
     }
     return false;
 }

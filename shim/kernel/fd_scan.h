@@ -47,7 +47,7 @@ long fd_describe(int pid, int fd, struct fd_description *description);
 
 /* The descriptors of one process, one after the other. */
 struct fd_iterator {
-    struct directory directory;
+    struct directory directory; /* its `error`: some were left out */
     int fd;
     struct fd_description description;
 };

@@ -59,7 +59,7 @@ static long read_into(const char *path, char *to, size_t capacity, bool *more)
     char next;
     *more = result > 0 && raw_syscall(SYS_read, fd, &next, 1) > 0;
     raw_syscall(SYS_close, fd);
-    to[length] = '\0';
+    to[result < 0 ? 0 : length] = '\0';
     return result < 0 ? result : (long)length;
 }
 
@@ -131,6 +131,7 @@ struct directory_entry {
 long directory_open(struct directory *directory, const char *path)
 {
     directory->at = directory->end = 0;
+    directory->error = 0;
     long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     directory->fd = (int)fd;
     return fd < 0 ? fd : 0;
@@ -158,6 +159,8 @@ bool directory_next_number(struct directory *directory, int *number, const char 
         if (directory->at >= directory->end) {
             long bytes = raw_syscall(SYS_getdents64, directory->fd, directory->buffer,
                                      sizeof directory->buffer);
+            if (bytes < 0)
+                directory->error = bytes;
             if (bytes <= 0)
                 return false;
             directory->at = 0;

@@ -8,11 +8,20 @@
 #ifndef PIPESHIM_KERNEL_PROC_READER_H
 #define PIPESHIM_KERNEL_PROC_READER_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { PROC_PATH_LIMIT = 96, DIRECTORY_BUFFER = 8192 };
+
+/* True of an -errno that is no answer: the kernel is short of something just now. What was asked
+ * for may be there all the same. */
+static inline bool proc_is_no_answer(long result)
+{
+    return result == -ENFILE || result == -EMFILE || result == -ENOMEM || result == -EAGAIN ||
+           result == -EINTR || result == -EIO;
+}
 
 /* Writes "/proc/PID/FILE", or with a `tid` other than 0 "/proc/PID/task/TID/FILE"; `pid` 0 is
  * "self": a process may see the /proc of another pid namespace. */
@@ -41,12 +50,14 @@ long proc_link(int directory, const char *path, char *to, size_t capacity);
 /* A directory whose entries are numbers, or a file read line by line, in bounded memory. */
 struct directory {
     int fd;
+    long error; /* -errno: the entries that came are not all; 0: they are */
     size_t at, end;
     char buffer[DIRECTORY_BUFFER];
 };
 /* 0 or -errno; close only after 0. */
 long directory_open(struct directory *directory, const char *path);
-/* The next entry whose name is a positive number (or 0); false at the end. `name` may be NULL; it
+/* The next entry whose name is a positive number (or 0); false at the end, and when it cannot be
+ * read on (`error`). `name` may be NULL; it
  * is valid until the next call. */
 bool directory_next_number(struct directory *directory, int *number, const char **name);
 void directory_close(struct directory *directory);

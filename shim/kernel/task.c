@@ -19,7 +19,9 @@ struct task_call task_read_call(int tid)
     struct task_call call = {.status = TASK_RUNNING, .number = -1};
     long size = proc_read_piece_of(0, tid, "syscall", text, sizeof text);
     if (size < 0) {
-        call.status = size == -EACCES || size == -EPERM ? TASK_UNREADABLE : TASK_GONE;
+        call.status = size == -EACCES || size == -EPERM ? TASK_UNREADABLE
+                      : proc_is_no_answer(size)         ? TASK_RUNNING
+                                                        : TASK_GONE;
         return call;
     }
     if (!parse_syscall(text, &line) || line.running || !line.in_call)

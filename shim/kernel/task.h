@@ -13,7 +13,8 @@
 enum task_status {
     TASK_GONE,       /* no such thread */
     TASK_UNREADABLE, /* not permitted: PR_SET_DUMPABLE 0 in a process that is not root's */
-    TASK_RUNNING,    /* on a CPU, waiting for one, or blocked outside of a system call */
+    TASK_RUNNING,    /* on a CPU, waiting for one, blocked outside of a system call; or not known
+                      * just now, as no file can be opened */
     TASK_IN_CALL,    /* asleep in a system call */
 };
 

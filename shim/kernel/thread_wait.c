@@ -60,7 +60,11 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
     struct stat_line stat;
     memset(wait, 0, sizeof *wait);
     wait->fd = -1;
-    if (proc_read_of(pid, tid, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat))
+    wait->kind = WAIT_UNKNOWN;
+    long size = proc_read_of(pid, tid, "stat", text, sizeof text);
+    if (proc_is_no_answer(size))
+        return true;
+    if (size <= 0 || !parse_stat(text, &stat))
         return false;
     wait->state = stat.state;
     memcpy(wait->comm, stat.comm, sizeof wait->comm);

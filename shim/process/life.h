@@ -49,6 +49,7 @@ struct life {
     _Atomic uint32_t claiming;      /* threads inside slot_claim() */
     _Atomic uint32_t claims_barred; /* no thread may begin to: doors/sandbox_doors.c */
     _Atomic uint32_t slot_claims;   /* since the last sweep */
+    _Atomic uint32_t slots_left;    /* threads that were alive then */
     _Atomic uint32_t ends_marked;   /* slots_mark_ends() */
     _Atomic uint32_t pairs_made;    /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */

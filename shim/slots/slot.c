@@ -9,7 +9,7 @@
 #include "base/thread_pointer.h"
 #include "process/life.h"
 
-enum { BITS = 64 };
+enum { BITS = 64, CLAIMS_AT_LEAST = 64 };
 
 static struct slot none = {.fd = -1};      /* child: constant */
 __thread struct slot *thread_slot = &none; /* child: kept, what it points to is wiped */
@@ -84,12 +84,17 @@ static void give_back_index(unsigned index)
 unsigned slot_sweep(void)
 {
     unsigned freed = 0;
+    unsigned left = 0;
     int pid = atomic_load(&life->pid);
     for (unsigned index = 0; index < slot_bound(); index++) {
         struct slot *slot = slot_at(index);
         int tid = slot ? __atomic_load_n(&slot->tid, __ATOMIC_ACQUIRE) : 0;
-        if (tid <= 0 || raw_syscall(SYS_tgkill, pid, tid, 0) != -ESRCH)
+        if (tid <= 0)
             continue;
+        if (raw_syscall(SYS_tgkill, pid, tid, 0) != -ESRCH) {
+            left++;
+            continue;
+        }
         /* Only one of two sweepers frees it. */
         if (!__atomic_compare_exchange_n(&slot->tid, &tid, 0, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED))
@@ -100,6 +105,7 @@ unsigned slot_sweep(void)
         give_back_index(index);
         freed++;
     }
+    atomic_store(&life->slots_left, left);
     atomic_store(&life->slot_claims, 0);
     return freed;
 }
@@ -141,8 +147,9 @@ void slots_mark_ends(bool wanted)
 
 struct slot *slot_take(int tid)
 {
-    /* Threads come and go: look for the dead once in as many claims as there are slots. */
-    if (atomic_fetch_add(&life->slot_claims, 1) > slot_bound() + 64)
+    /* Threads come and go: the dead are looked for once in as many claims as threads were alive, so
+     * that there are never many more slots than threads, nor many system calls a claim. */
+    if (atomic_fetch_add(&life->slot_claims, 1) >= atomic_load(&life->slots_left) + CLAIMS_AT_LEAST)
         slot_sweep();
     int index = take_index();
     if (index < 0)

@@ -144,7 +144,7 @@ static void scan_stream(struct stream *stream, struct sighting *sighting, uint32
 
 static void scan(bool first)
 {
-    if (wait_graph_scan(graph) != 0 || graph->incomplete)
+    if (wait_graph_scan(graph) != 0 || graph->incomplete || graph->refused)
         return;
     uint32_t us = wait_graph_load(graph, atomic_load(&life->pid));
     uint32_t known = atomic_load(&drain_state->known);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/clone_on_stack.h"
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "kernel/rights.h"
@@ -60,64 +61,14 @@ static void watchdog_ended(void)
     slots_reset(); /* after the state: slot_claim() looks at it after it has armed */
 }
 
-static int watchdog_entry(void *unused)
+static int watchdog_entry(void)
 {
-    (void)unused;
     take_own_fd_table();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim", 0, 0, 0);
     run();
     watchdog_ended();
     /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. */
     return rights_nobody_left() ? task_first_exit_status() : 0;
-}
-
-/* clone(2) for a thread: on x86_64 and aarch64 alike the child continues after the call with the
- * new stack, so both sides must be one piece of assembler. Returns the tid or -errno. */
-static long clone_thread(unsigned long flags, void *stack_top, _Atomic int32_t *tid, void *tls)
-{
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = (long)tid; /* CLONE_CHILD_CLEARTID */
-    register long r8 __asm__("r8") = (long)tls;
-    register long r9 __asm__("r9") = (long)watchdog_entry;
-    long result;
-    __asm__ volatile("syscall\n\t"
-                     "test %%rax, %%rax\n\t"
-                     "jnz 1f\n\t"
-                     "xor %%ebp, %%ebp\n\t"
-                     "xor %%edi, %%edi\n\t"
-                     "call *%%r9\n\t"
-                     "mov %%eax, %%edi\n\t"
-                     "mov %[exit], %%eax\n\t"
-                     "syscall\n\t"
-                     "hlt\n"
-                     "1:"
-                     : "=a"(result)
-                     : "a"((long)SYS_clone), "D"(flags), "S"(stack_top), "d"(tid), "r"(r10),
-                       "r"(r8), "r"(r9), [exit] "i"(SYS_exit)
-                     : "rcx", "r11", "memory", "cc");
-    return result;
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = SYS_clone;
-    register long x0 __asm__("x0") = (long)flags;
-    register long x1 __asm__("x1") = (long)stack_top;
-    register long x2 __asm__("x2") = (long)tid;
-    register long x3 __asm__("x3") = (long)tls;
-    register long x4 __asm__("x4") = (long)tid;
-    register long x9 __asm__("x9") = (long)watchdog_entry;
-    __asm__ volatile("svc #0\n\t"
-                     "cbnz x0, 1f\n\t"
-                     "mov x29, xzr\n\t"
-                     "mov x30, xzr\n\t"
-                     "blr x9\n\t"
-                     "mov x8, %[exit]\n\t"
-                     "svc #0\n\t"
-                     "brk #0\n"
-                     "1:"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x9), [exit] "i"(SYS_exit)
-                     : "memory", "cc");
-    return x0;
-#endif
 }
 
 static uint64_t block_all_signals(void)
@@ -135,10 +86,10 @@ static bool clone_watchdog(void)
         return false;
     atomic_store(&life->stop, 0);
     atomic_store(&life->leave, 0);
-    long tid =
-        clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                         CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-                     memory.stack_top, &life->watchdog_tid, memory.thread_pointer);
+    long tid = clone_on_stack(
+        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+            CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+        memory.stack_top, &life->watchdog_tid, memory.thread_pointer, watchdog_entry);
     return tid > 0;
 }
 

@@ -30,7 +30,7 @@ static void step(void)
     swapcontext(&actors[running], &scheduler);
 }
 
-/* What room.c does to shared memory, with a step before each. */
+/* What drain/space.c does to shared memory, with a step before each. */
 #undef atomic_load
 #undef atomic_store
 #undef atomic_fetch_and

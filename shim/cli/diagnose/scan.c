@@ -186,6 +186,9 @@ static bool scan(struct diagnosis *diagnosis, struct wait_finding *findings, uns
         note(diagnosis, 0, "/proc is mounted with hidepid: processes of others are not visible");
     if (graph->incomplete)
         note(diagnosis, 0, "more processes, threads or descriptors than fit: no deadlock is named");
+    if (graph->refused)
+        note(diagnosis, 0,
+             "the kernel was short of files or memory while /proc was read: nothing is concluded");
     return true;
 }
 
