@@ -12,7 +12,7 @@
 #include "drain/chunks.h"
 #include "drain/fallback.h"
 #include "drain/helper_process.h"
-#include "drain/memory_limit.h"
+#include "kernel/memory_limit.h"
 #include "drain/signals.h"
 #include "drain/totals.h"
 

@@ -231,7 +231,8 @@ static void wait_until_open(void)
 
 void helper_run(struct channel *of, char *chunks_of, pid_t who, bool filtered)
 {
-    if (!filtered)
+    /* Write-behind; else a helper is not in a hurry, and should have little in its hands. */
+    if (!filtered && drain_limits.linger_ns > 0)
         page_batch_allow();
     channel = of;
     helper_queue_begin(of, chunks_of);

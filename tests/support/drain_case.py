@@ -85,6 +85,25 @@ def wait_for_stuck_helper(inode):
                            for part in ("pipe_w", "poll")), "helper that waits for the reader")
 
 
+def memory_group():
+    """A new memory cgroup, or None."""
+    folder = "/sys/fs/cgroup/memory/pipeshim-test-%d" % os.getpid()
+    try:
+        os.mkdir(folder)
+        return folder, folder + "/memory.limit_in_bytes"
+    except OSError:
+        pass
+    folder = "/sys/fs/cgroup/pipeshim-test-%d" % os.getpid()
+    try:
+        os.mkdir(folder)
+        if os.path.exists(folder + "/memory.max"):
+            return folder, folder + "/memory.max"
+        os.rmdir(folder)
+    except OSError:
+        pass
+    return None
+
+
 class Drained:
     """A program whose fd 2 (unless `fds` says otherwise) goes to a pipe that nobody reads yet."""
 
@@ -153,5 +172,5 @@ class DrainCase(PipeshimCase):
 
 
 __all__ = ["BUILD", "DEADLINE_S", "LIBRARY", "DrainCase", "Drained", "check_writers", "helpers_of",
-           "message_size", "read_soon", "read_text", "tempfile", "victim",
+           "memory_group", "message_size", "read_soon", "read_text", "tempfile", "victim",
            "wait_for_stuck_helper", "wait_until"]

@@ -105,6 +105,12 @@ static ssize_t write_now(struct lane *lane, const char *from, size_t size)
     return write(lane->out, from, size < PIPE_BUF ? size : PIPE_BUF);
 }
 
+uint64_t lane_stands_for(const struct lane *lane, uint64_t now)
+{
+    uint64_t standing = now - lane->moved_ns;
+    return standing >= LANE_BEHIND_NS ? standing : 0;
+}
+
 void lane_send(struct lane *lane, uint64_t now)
 {
     size_t size;
@@ -118,6 +124,7 @@ void lane_send(struct lane *lane, uint64_t now)
     }
     lane->in_line = from[done - 1] != '\n';
     byte_queue_took(&lane->queue, (size_t)done);
+    lane->hung_ns += lane_stands_for(lane, now);
     lane->moved_ns = now;
 }
 

@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "cli/relay/byte_queue.h"
+
+/* What nobody has read for so long is told; so after a wait that long lane_tell() is due. */
+enum { LANE_BEHIND_NS = 100 * NS_PER_MS };
 
 /* What happens at the bound, as PIPESHIM_DRAIN_OVERFLOW has it. */
 enum overflow { OVERFLOW_BLOCK, OVERFLOW_DROP_NEW, OVERFLOW_DROP_OLD };
@@ -21,6 +25,7 @@ struct lane {
     struct byte_queue queue;
     bool in_line; /* the last byte sent did not end one */
     uint64_t queued, dropped, lost, handed_over, spooled;
+    uint64_t hung_ns;  /* for so long nobody read, each time longer than LANE_BEHIND_NS */
     uint64_t moved_ns; /* when something was sent last, or the queue was empty */
     uint64_t began_ns; /* of the episode that was told */
     int told;          /* seq of its drain_start; 0: none */
@@ -33,6 +38,9 @@ void lane_receive(struct lane *lane, enum overflow overflow);
 
 /* Sends what the reader takes without a wait, of what is queued, at `now` (CLOCK_MONOTONIC, ns). */
 void lane_send(struct lane *lane, uint64_t now);
+
+/* For how long nothing that is queued has been taken, in ns; 0: not long. */
+uint64_t lane_stands_for(const struct lane *lane, uint64_t now);
 
 /* Nobody reads any more: what is queued is lost, and the command is to get its EPIPE. */
 void lane_lose_reader(struct lane *lane);

@@ -80,7 +80,35 @@ void lane_tell_spool(const struct lane *lane, const char *path, int64_t offset)
     relay_log_event("drain_spool", event, words);
 }
 
-void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t ran_ns)
+static uint64_t hung_for(const struct lane *lane, uint64_t now)
+{
+    bool queued = byte_queue_used(&lane->queue) > 0;
+    return lane->hung_ns + (queued ? lane_stands_for(lane, now) : 0);
+}
+
+/* What the relay kept the command: it would have hung for so long. Who should have read is not
+ * known: the relay looks at nobody. */
+static json_t *rescued(const struct lane *lanes, unsigned count, uint64_t now)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        uint64_t left = byte_queue_used(&lanes[i].queue);
+        uint64_t hung_ns = hung_for(&lanes[i], now);
+        if (hung_ns == 0)
+            continue;
+        json_t *one = of_lane(&lanes[i]);
+        json_object_set_new(one, "hung_ms", json_real((double)hung_ns / NS_PER_MS));
+        json_object_set_new(one, "to_the_end", json_boolean(left > 0 || lanes[i].spooled > 0));
+        json_object_set_new(one, "peak_bytes", json_integer((json_int_t)lanes[i].queue.peak));
+        json_object_set_new(one, "lost_bytes", json_integer((json_int_t)lanes[i].lost));
+        json_object_set_new(one, "handed_over_bytes", json_integer((json_int_t)left));
+        json_object_set_new(one, "spooled_bytes", json_integer((json_int_t)lanes[i].spooled));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns)
 {
     uint64_t queued = 0, peak = 0, dropped = 0, lost = 0, handed_over = 0, spooled = 0;
     char words[256];
@@ -96,17 +124,23 @@ void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t ran_n
     json_object_set_new(event, "run_ms", json_real((double)ran_ns / NS_PER_MS));
     json_object_set_new(event, "reports", json_integer(0));
     json_object_set_new(event, "drain",
-                        json_pack("{s:i, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:[]}", "episodes", 1,
+                        json_pack("{s:i, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:o}", "episodes", 1,
                                   "queued_bytes", (json_int_t)queued, "peak_bytes",
                                   (json_int_t)peak, "dropped_bytes", (json_int_t)dropped,
                                   "dropped_writes", 0, "lost_bytes", (json_int_t)lost,
                                   "handed_over_bytes", (json_int_t)handed_over, "spooled_bytes",
-                                  (json_int_t)spooled, "rescued"));
+                                  (json_int_t)spooled, "rescued", rescued(lanes, count, now)));
     json_object_set_new(event, "sites", json_array());
     json_object_set_new(event, "loops", json_array());
+    uint64_t hung_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t of_it = hung_for(&lanes[i], now);
+        hung_ns = of_it > hung_ns ? of_it : hung_ns;
+    }
     snprintf(words, sizeof words,
              "relayed: %" PRIu64 " bytes, at most %" PRIu64 " at once, %" PRIu64
-             " dropped, %" PRIu64 " lost to a dead reader, %" PRIu64 " handed over",
-             queued, peak, dropped, lost, handed_over);
+             " dropped, %" PRIu64 " lost to a dead reader, %" PRIu64
+             " handed over; it would have hung for %.1f ms",
+             queued, peak, dropped, lost, handed_over, (double)hung_ns / NS_PER_MS);
     relay_log_event("summary", event, words);
 }

@@ -5,11 +5,7 @@
 
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "cli/relay/lane.h"
-
-/* What nobody has read for so long is told; so after a wait that long lane_tell() is due. */
-enum { LANE_BEHIND_NS = 100 * NS_PER_MS };
 
 /* At `now` (CLOCK_MONOTONIC, ns): a queue that stands, one that is empty again, what was dropped.
  */
@@ -21,8 +17,8 @@ void lane_tell_spool(const struct lane *lane, const char *path, int64_t offset);
 /* An event `name` about bytes; `words` say what became of them. */
 void lanes_tell_loss(const char *name, uint64_t bytes, const char *words);
 
-/* The sums of all, at the end of the command. */
-void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t ran_ns);
+/* The sums of all, at the end of the command, which is `now` and `ran_ns` after its start. */
+void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns);
 
 /* Runs on: the relay. AS-safe: no. Blocks: no. */
 #endif

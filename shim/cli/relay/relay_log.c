@@ -43,14 +43,26 @@ void relay_log_open(const struct run_log *log, const char *command, pid_t pid)
     name = slash ? slash + 1 : executable;
 }
 
+bool relay_log_expand(const char *pattern, char path[LOG_PATH_LIMIT])
+{
+    char folder[LOG_PATH_LIMIT];
+    return getcwd(folder, sizeof folder) &&
+           log_path_expand(pattern, folder, executable_name, host_name, program, path);
+}
+
+void relay_log_warning(const char *words)
+{
+    json_t *event = json_object();
+    json_object_set_new(event, "message", json_string(words));
+    relay_log_event("warning", event, words);
+}
+
 static int open_log(void)
 {
     char path[LOG_PATH_LIMIT];
     if (to->kind == RUN_LOG_OTHER)
         return dup(STDERR_FILENO);
-    char folder[LOG_PATH_LIMIT];
-    if (!getcwd(folder, sizeof folder) ||
-        !log_path_expand(to->path, folder, executable_name, host_name, program, path))
+    if (!relay_log_expand(to->path, path))
         return -1;
     if (to->kind == RUN_LOG_PRIVATE)
         return open(path, O_WRONLY | O_APPEND | O_CLOEXEC);

@@ -17,6 +17,7 @@
 #include "cli/relay/lane_events.h"
 #include "cli/relay/relay_log.h"
 #include "config/parse.h"
+#include "kernel/memory_limit.h"
 #include "report/log_path.h"
 
 static struct lane lanes[RELAY_LIMIT];
@@ -101,32 +102,37 @@ static void go_round(int *control, int patience_ms, uint64_t *ended)
     }
 }
 
-static const char *program_name(void)
+/* The first lane gets the path, another one the path and its fd: they must not mix. */
+static bool spool_path(const struct lane *lane, char path[LOG_PATH_LIMIT])
 {
-    static char name[32];
-    snprintf(name, sizeof name, "%d", (int)program);
-    return name;
-}
-
-static const char *no_host(void)
-{
-    return "";
+    if (!relay_log_expand(config->text[SETTING_DRAIN_SPOOL], path))
+        return false;
+    size_t length = strlen(path);
+    return lane == lanes || (size_t)snprintf(path + length, LOG_PATH_LIMIT - length, ".fd%d",
+                                             lane->fd) < LOG_PATH_LIMIT - length;
 }
 
 /* PIPESHIM_DRAIN_SPOOL: what nobody has read goes to the file, in order of the streams. */
 static void spool(struct lane *lane)
 {
     char path[LOG_PATH_LIMIT];
-    char folder[LOG_PATH_LIMIT];
-    const char *pattern = config->text[SETTING_DRAIN_SPOOL];
-    if (!getcwd(folder, sizeof folder) ||
-        !log_path_expand(pattern, folder, program_name, no_host, program, path))
+    if (!spool_path(lane, path)) {
+        relay_log_warning("PIPESHIM_DRAIN_SPOOL has no path (too long, or the current folder is "
+                          "gone); what is queued is handed over");
         return;
-    if (lane != lanes && strlen(path) + 16 < sizeof path)
-        sprintf(path + strlen(path), ".fd%d", lane->fd);
+    }
     int file = (int)log_path_open(path);
-    if (file < 0)
+    if (file < 0) {
+        char words[LOG_PATH_LIMIT + 128];
+        snprintf(words, sizeof words,
+                 "PIPESHIM_DRAIN_SPOOL: %s cannot be opened: %s; what is queued is handed over",
+                 path, strerror(-file));
+        relay_log_warning(words);
         return;
+    }
+    uint64_t now = now_ns();
+    lane->hung_ns += lane_stands_for(lane, now);
+    lane->moved_ns = now;
     off_t offset = lseek(file, 0, SEEK_END);
     uint64_t before = byte_queue_used(&lane->queue);
     while (byte_queue_used(&lane->queue) > 0) {
@@ -162,6 +168,17 @@ static void keep_only(const struct relay_stream *streams, unsigned count, int co
     close_range(1024, ~0U, 0);
 }
 
+/* As the library's: a queue must not let the kernel kill where the command would have waited. */
+static uint64_t bound_of_all(void)
+{
+    enum { PARTS = 4, LEAST = 64 * 1024 };
+    uint64_t bound = config->number[SETTING_DRAIN_MAX];
+    uint64_t share = memory_limit() / PARTS;
+    if (share >= bound)
+        return bound;
+    return share > LEAST ? share : LEAST;
+}
+
 static void open_lanes(const struct relay_stream *streams, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -172,7 +189,7 @@ static void open_lanes(const struct relay_stream *streams, unsigned count)
                                  .fd = from->fds[0],
                                  .is_socket = from->is_socket,
                                  .moved_ns = now_ns()};
-        if (!byte_queue_open(&lanes[i].queue, config->number[SETTING_DRAIN_MAX] / count))
+        if (!byte_queue_open(&lanes[i].queue, bound_of_all() / count))
             _exit(1);
     }
     lane_count = count;
@@ -214,15 +231,14 @@ _Noreturn void relay_process(const struct relay_stream *streams, unsigned count,
                     spool(&lanes[i]);
             if (left() > 0)
                 lanes_tell_loss("drain_handoff", left(), "are still queued: the relay goes on");
-            if (left() > 0 || inputs_are_open())
-                lanes_tell_summary(lanes, lane_count, now_ns() - began);
+            lanes_tell_summary(lanes, lane_count, now, now - began);
             say_to_run(control, RELAY_GOES_ON);
         }
         if (dismissed && ended && now - ended >= patience && now - lanes[0].moved_ns >= NS_PER_S)
             break;
     }
     if (!goes_on)
-        lanes_tell_summary(lanes, lane_count, now_ns() - began);
+        lanes_tell_summary(lanes, lane_count, now_ns(), now_ns() - began);
     say_to_run(control, RELAY_DONE);
     _exit(0);
 }

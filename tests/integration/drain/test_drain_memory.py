@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from drain_case import DrainCase, read_soon, read_text, wait_until  # noqa: E402
+from drain_case import DrainCase, memory_group, read_soon, read_text, wait_until  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 # What the queue's memory is called; every shared writable mapping is looked at.
@@ -55,25 +55,6 @@ for number in range(int(sys.argv[1]) // 1000):
 print("written", flush=True)
 sys.stdin.read()
 """
-
-
-def memory_group():
-    """A new memory cgroup, or None."""
-    folder = "/sys/fs/cgroup/memory/pipeshim-test-%d" % os.getpid()
-    try:
-        os.mkdir(folder)
-        return folder, folder + "/memory.limit_in_bytes"
-    except OSError:
-        pass
-    folder = "/sys/fs/cgroup/pipeshim-test-%d" % os.getpid()
-    try:
-        os.mkdir(folder)
-        if os.path.exists(folder + "/memory.max"):
-            return folder, folder + "/memory.max"
-        os.rmdir(folder)
-    except OSError:
-        pass
-    return None
 
 
 class Memory(DrainCase):

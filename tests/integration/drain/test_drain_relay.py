@@ -7,6 +7,7 @@ import pty
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -14,6 +15,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from pipeshim_case import (BUILD, DEADLINE_S, PipeshimCase, read_text, victim,  # noqa: E402
                            wait_until)
+from drain_case import memory_group  # noqa: E402
 
 PIPESHIM = os.path.join(BUILD, "pipeshim")
 WRITER = victim("static_writer")
@@ -29,15 +31,33 @@ def relays():
             if read_text(path) == "pipeshim-relay\n"]
 
 
+def elf(machine, *segments):
+    """A file with these program headers, (type, content), and nothing that could run."""
+    header_size, each = 64, 56
+    at = header_size + each * len(segments)
+    headers, contents = b"", b""
+    for kind, content in segments:
+        headers += struct.pack("<IIQQQQQQ", kind, 4, at, at, at, len(content), len(content), 1)
+        contents += content
+        at += len(content)
+    return (b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, header_size,
+            0, 0, header_size, each, len(segments), 0, 0, 0) + headers + contents)
+
+
+HERE = 62 if os.uname().machine == "x86_64" else 183
+GLIBC = (3, b"/lib64/ld-linux-x86-64.so.2\0")
+GO_NOTE = (4, struct.pack("<III", 4, 8, 4) + b"Go\0\0" + b"build-id")
+
+
 class Relay(PipeshimCase):
-    def run_it(self, *command, drain="stderr", options=(), **streams):
+    def run_it(self, *command, drain="stderr", options=(), before_it=(), **streams):
         """`pipeshim run` whose stdout and stderr are pipes; nothing is read until it is asked for."""
         folder = self.temporary_folder()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         before = set(relays())
         process = subprocess.Popen(
-            [PIPESHIM, "run", "--drain", drain, "--json", "--log", folder + "/log.%p", *options,
-             "--", *command], stdin=subprocess.PIPE,
+            [*before_it, PIPESHIM, "run", "--drain", drain, "--json", "--log", folder + "/log.%p",
+             *options, "--", *command], stdin=subprocess.PIPE,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}, env=environment)
         self.addCleanup(self.end, process, before)
         process.folder = folder
@@ -170,6 +190,104 @@ class Relay(PipeshimCase):
             process = self.run_it(WRITER, "1", str(LINES), "0", drain="stdout", stdout=writer)
             writer.close()
             self.assertEqual(file.read(), lines(LINES))
+
+    def test_the_rest_goes_to_a_file(self):
+        """Nobody reads: what the pipe did not take is in the file, which is named by host, program and
+        process; and the summary says for how long the command would have hung."""
+        pattern = os.path.join(self.temporary_folder(), "%h.%e.%p")
+        process = self.run_it(WRITER, "2", str(LINES), "0",
+                              options=("--drain-exit", "300ms", "--drain-spool", pattern))
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        spooled, = wait_until(lambda: self.events(process, "drain_spool"), "drain_spool")
+        summary, = wait_until(lambda: self.events(process, "summary"), "summary")
+        self.assertEqual(spooled["path"], pattern.replace("%h", os.uname().nodename)
+                         .replace("%e", os.path.basename(WRITER)).replace("%p", str(spooled["pid"])))
+        with open(spooled["path"], "rb") as file:
+            rest = file.read()
+        self.assertEqual(len(rest), spooled["bytes"])
+        said = [line for line in (process.stderr.read() + rest).splitlines(True)
+                if line[:1].isdigit() and len(line) == 64]
+        self.assertEqual(b"".join(said), lines(LINES))
+        rescued, = summary["drain"]["rescued"]
+        self.assertEqual((rescued["fd"], rescued["to_the_end"]), (2, True))
+        self.assertEqual(rescued["spooled_bytes"], spooled["bytes"])
+        self.assertGreaterEqual(rescued["hung_ms"], 100)
+
+    def test_a_file_that_cannot_be_had(self):
+        process = self.run_it(WRITER, "2", str(LINES), "0", options=(
+            "--drain-exit", "100ms", "--drain-spool", "/nowhere/at/all"))
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        handed_over, = wait_until(lambda: self.events(process, "drain_handoff"), "drain_handoff")
+        warning, = self.events(process, "warning")
+        self.assertIn("/nowhere/at/all cannot be opened: No such file", warning["message"])
+        self.assertGreater(handed_over["bytes"], 0)
+
+    def test_what_is_read_was_not_rescued(self):
+        """The twin."""
+        process = self.run_it(WRITER, "1", "500", "0", drain="stdout")  # the pipe takes it all
+        self.assertEqual(process.stdout.read(), lines(500))
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
+        self.assertEqual(summary["drain"]["rescued"], [])
+
+    def said_of(self, content, mode=0o755, owner=None):
+        """What the start says of such a program, which does not run."""
+        path = os.path.join(self.temporary_folder(), "program")
+        with open(path, "wb") as file:
+            file.write(content)
+        if owner is not None:
+            os.chown(path, owner, -1)
+        os.chmod(path, mode)
+        process = self.run_it(path)
+        said = process.stderr.read().decode(errors="replace")
+        process.wait(DEADLINE_S)
+        return said
+
+    def test_who_cannot_load_it(self):
+        script = b"#!" + WRITER.encode() + b"\n"
+        for content, why in ((elf(HERE), "is statically linked"),
+                             (elf(HERE, (3, b"/lib/ld-musl-x86_64.so.1\0")), "runs on musl"),
+                             (elf(HERE, GLIBC, GO_NOTE), "is a Go program"),
+                             (elf(243, GLIBC), "is built for another kind of processor"),
+                             (script, "is statically linked")):
+            with self.subTest(why=why):
+                self.assertIn(why, self.said_of(content))
+        twin = self.said_of(elf(HERE, GLIBC, (4, GO_NOTE[1].replace(b"Go\0\0", b"GNU\0"))))
+        self.assertNotIn("relay", twin)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to make a file of another user's")
+    def test_who_changes_its_user(self):
+        with open("/bin/true", "rb") as file:
+            true = file.read()
+        self.assertIn("changes its user", self.said_of(true, 0o4755, 65534))
+        self.assertNotIn("relay", self.said_of(true, 0o4755, 0))  # no change
+
+    def test_a_share_of_the_memory_group(self):
+        """The bound is a quarter of its limit, if that is less than PIPESHIM_DRAIN_MAX."""
+        group = memory_group()
+        if not group:
+            self.skipTest("no memory cgroup can be made")
+        folder, limit = group
+        self.addCleanup(lambda: wait_until(lambda: self.removed(folder), "empty cgroup"))
+        with open(limit, "w") as file:
+            file.write(str(64 << 20))
+        process = self.run_it(WRITER, "1", "400000", "0", drain="stdout", before_it=(
+            "sh", "-c", "echo $$ >%s/cgroup.procs; exec \"$@\"" % folder, "sh"))
+        program = wait_until(lambda: [path.split("/")[2] for path in glob.glob("/proc/[0-9]*/comm")
+                                      if read_text(path) == "static_writer\n"], "program")[0]
+        wait_until(lambda: "pipe_w" in read_text("/proc/%s/wchan" % program), "write at the bound")
+        self.assertEqual(process.stdout.read(), lines(400000))
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
+        self.assertLessEqual(summary["drain"]["peak_bytes"], 16 << 20)
+
+    @staticmethod
+    def removed(folder):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return False
+        return True
 
     def test_who_can_load_it_gets_no_relay(self):
         before = set(relays())

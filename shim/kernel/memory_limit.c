@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drain/memory_limit.h"
+#include "kernel/memory_limit.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

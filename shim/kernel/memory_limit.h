@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* How much memory the queues may take where the kernel would kill for more. */
-#ifndef PIPESHIM_DRAIN_MEMORY_LIMIT_H
-#define PIPESHIM_DRAIN_MEMORY_LIMIT_H
+#ifndef PIPESHIM_KERNEL_MEMORY_LIMIT_H
+#define PIPESHIM_KERNEL_MEMORY_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
