@@ -118,6 +118,34 @@ class Journal(JournalCase):
         os.kill(int(self.daemon), signal.SIGCONT)
         self.wait_for_entries("PIPESHIM_EVENT=blocked")
 
+    def test_a_full_socket_holds_nobody(self):
+        """The second stall is seen while the record of the first finds no room."""
+        os.kill(int(self.daemon), signal.SIGSTOP)
+        self.addCleanup(os.kill, int(self.daemon), signal.SIGCONT)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            filler.setblocking(False)
+            filler.connect(self.root + "/run/systemd/journal/socket")
+            try:
+                while True:
+                    filler.send(b"MESSAGE=x\n")
+            except BlockingIOError:
+                pass
+        process = self.run_stuck(STUCK + "fill()\n")
+        tool = os.path.join(os.path.dirname(LIBRARY), "pipeshim")
+
+        def stall(oldest_ms, youngest_ms=0):
+            shown = subprocess.run([tool, "top", "--json", "-n", "1", str(process.pid)], capture_output=True)
+            seen = json.loads(shown.stdout)["processes"] if shown.stdout else []
+            return [one for of in seen for one in of.get("threads", [])
+                    if one.get("call") == "write" and youngest_ms <= one["blocked_ms"] < oldest_ms]
+        wait_until(lambda: stall(float("inf"), 5000), "first stall, of five seconds")
+        left = 70000
+        while left:
+            left -= len(os.read(process.stderr.fileno(), left))
+        wait_until(lambda: stall(5000), "second stall")
+        process.stderr.read()
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+
     def test_stderr_of_a_service(self):
         """No journal socket: JOURNAL_STREAM says that stderr is the journal's."""
         ours, theirs = socket.socketpair()

@@ -194,6 +194,25 @@ $| = 1; syswrite(STDOUT, "ready\\n"); 1 while !-e $ARGV[0]; syswrite(STDERR, "x"
         open(go, "w").close()
         self.assertEqual(run.wait_for("config")[0]["changed"], {"PIPESHIM_THRESHOLD": "20ms"})
 
+    def test_a_request_that_waits_is_its_own(self):
+        """What nobody has taken yet when it forks is no request to the child."""
+        run = Run(self.temporary_folder(), ["/usr/bin/perl", "-e", """
+$| = 1; syswrite(STDOUT, "ready\\n"); 1 while !-e $ARGV[0];
+if (fork() == 0) { syswrite(STDERR, "x" x 70000); exit(0); }
+1 while !-e $ARGV[1]; syswrite(STDERR, "x" x 70000);""", *(os.path.join(self.temporary_folder(), name) for name in ("go", "on"))])
+        self.addCleanup(run.close)
+        self.expect(run, b"ready\n")
+        done = pipeshim_set(run.process.pid, "threshold=20ms")
+        if "was" in done.stdout:
+            self.skipTest("it is watched already")
+        open(run.process.args[-2], "w").close()
+        child = run.wait_for("blocked")[0]["pid"]
+        self.assertNotEqual(child, run.process.pid)
+        self.assertEqual(run.events("config"), [])
+        open(run.process.args[-1], "w").close()
+        self.assertEqual(run.wait_for("config")[0]["pid"], run.process.pid)
+        self.read(run, 140000)
+
     def test_a_stopped_process(self):
         run = self.begin()
         self.stuck_for(run)
