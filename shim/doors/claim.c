@@ -136,12 +136,13 @@ void slot_claim_after_wait(struct slot *slot)
     end_claim();
 }
 
-void watchdog_claim(void)
+void watchdog_claim(bool (*is_worth_it)(const void *context), const void *context)
 {
     if (life_is_inert() || atomic_load(&life->thread_state) != THREAD_NONE || !late_start() ||
         !begin_claim())
         return;
-    if (life_begin() && atomic_load(&life->thread_state) == THREAD_NONE)
+    if ((!is_worth_it || is_worth_it(context)) && life_begin() &&
+        atomic_load(&life->thread_state) == THREAD_NONE)
         watchdog_thread_start();
     end_claim();
 }
@@ -185,14 +186,16 @@ struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
     uint32_t state = atomic_load(&life->thread_state);
     if (life_is_inert())
         return NULL;
-    if (!matters(call, detail, state)) {
+    /* While there is no watchdog it is asked by system calls whether one is worth it. */
+    bool asks = state == THREAD_NONE && !life_is_postponed();
+    if (!asks && !matters(call, detail, state)) {
         if (state == THREAD_RUNNING && call_describe(call)->class == CLASS_PIPE_READ)
             let_reads_pass();
         return NULL;
     }
     if (!late_start() || !begin_claim())
         return NULL;
-    struct slot *slot = claim(call, fd, detail);
+    struct slot *slot = !asks || matters(call, detail, state) ? claim(call, fd, detail) : NULL;
     end_claim();
     return slot;
 }

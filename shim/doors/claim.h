@@ -3,6 +3,7 @@
 #ifndef PIPESHIM_DOORS_CLAIM_H
 #define PIPESHIM_DOORS_CLAIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "facts/calls.h"
@@ -13,9 +14,10 @@
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
 
-/* Before a wait that no door records: starts the watchdog, if nothing speaks against it.
- * Async-signal-safe, keeps errno. */
-void watchdog_claim(void);
+/* Before a wait that no door records: starts the watchdog, if nothing speaks against it. There is
+ * none yet: then `is_worth_it` (NULL: it is) may ask by system calls. Async-signal-safe, keeps
+ * errno. */
+void watchdog_claim(bool (*is_worth_it)(const void *context), const void *context);
 
 /* After a readiness wait has returned, when the slot is no longer armed: the watchdog has gone to
  * sleep while the loop waited, and what the loop does next, if it is no call at all, must not go

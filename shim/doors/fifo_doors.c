@@ -20,24 +20,33 @@
 #include "kernel/inherited_filter.h"
 #include "process/life.h"
 
-/* Before the library has begun it may make no call that an unknown filter could kill for. */
-static bool may_look(void)
+struct opening {
+    int folder;
+    const char *path;
+};
+
+static bool is_of_fifo(const void *context)
 {
-    if (life_is_inert())
-        return false;
-    return life_is_postponed() ? inherited_filter_read().verdict == FILTER_PERMITS : life_active();
+    const struct opening *opening = context;
+    struct stat file;
+    return raw_syscall(SYS_newfstatat, opening->folder, opening->path, &file, 0) == 0 &&
+           S_ISFIFO(file.st_mode);
 }
 
-static bool is_fifo(int folder, const char *path)
+/* Before the library has begun it may make no call that an unknown filter could kill for, and need
+ * not begin for a file. */
+static bool may_be_of_fifo(const struct opening *opening)
 {
-    struct stat file;
-    return raw_syscall(SYS_newfstatat, folder, path, &file, 0) == 0 && S_ISFIFO(file.st_mode);
+    return !life_is_postponed() ||
+           (inherited_filter_read().verdict == FILTER_PERMITS && is_of_fifo(opening));
 }
 
 static __attribute__((noinline)) void before_writing(int folder, const char *path)
 {
-    if (atomic_load(&life->thread_state) == THREAD_NONE && may_look() && is_fifo(folder, path))
-        watchdog_claim();
+    struct opening opening = {folder, path};
+    if (!life_is_inert() && atomic_load(&life->thread_state) == THREAD_NONE &&
+        may_be_of_fifo(&opening))
+        watchdog_claim(is_of_fifo, &opening);
 }
 
 static inline void before_open(int folder, const char *path, int flags)

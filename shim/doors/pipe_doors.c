@@ -17,8 +17,9 @@
 
 /* A folder has one link from each of its folders, and two more. Not by libc's word for it, which
  * there is since 2.32. */
-static bool has_several_threads(void)
+static bool has_several_threads(const void *unused)
 {
+    (void)unused;
     enum { LINKS_OF_ONE = 3 };
     struct stat threads;
     return raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &threads, 0) == 0 &&
@@ -30,8 +31,7 @@ static void pair_is_made(const int ends[2])
     if (!late_start())
         return;
     pairs_remember(ends);
-    if (atomic_load(&life->thread_state) == THREAD_NONE && has_several_threads())
-        watchdog_claim();
+    watchdog_claim(has_several_threads, NULL);
 }
 
 DOOR(int, pipe, (int ends[2]))

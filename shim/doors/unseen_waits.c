@@ -19,7 +19,7 @@ DOOR(FILE *, popen, (const char *command, const char *type))
     BOUND(popen);
     FILE *stream = real_popen(command, type);
     if (stream)
-        watchdog_claim();
+        watchdog_claim(NULL, NULL);
     return stream;
 }
 
@@ -27,6 +27,6 @@ DOOR(int, pthread_join, (pthread_t thread, void **result))
 {
     BOUND(pthread_join);
     if (pairs_any_made())
-        watchdog_claim();
+        watchdog_claim(NULL, NULL);
     return real_pthread_join(thread, result);
 }

@@ -133,6 +133,14 @@ static inline bool slot_end_is_unmarked(const struct slot *slot)
     return (slot->call & CALL_END_UNMARKED) != 0;
 }
 
+/* True inside a call whose end is marked. (One that was left by siglongjmp() looks like that until
+ * the thread's next one.) For its thread. */
+static inline bool slot_is_inside(const struct slot *slot)
+{
+    return (atomic_load_explicit(&slot->sequence, memory_order_relaxed) & 1) &&
+           !slot_end_is_unmarked(slot);
+}
+
 /* The slot that is never armed. */
 struct slot *slot_none(void);
 

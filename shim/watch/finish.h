@@ -12,6 +12,6 @@ void life_finish(void);
  * atexit handler, before any destructor. Async-signal-safe. */
 void life_before_close(unsigned first, unsigned last);
 
-/* Runs on: the thread that ends, or closes. AS-safe: yes. Blocks: 50 ms where something hangs; 2 s while the
- * watchdog lacks a CPU. */
+/* Runs on: the thread that ends, or closes. AS-safe: yes. Blocks: 50 ms where something hangs; 2 s
+ * while the watchdog lacks a CPU. */
 #endif

@@ -89,6 +89,7 @@ static const struct {
     unsigned forbids;
 } useful_calls[] = {
     {ANY_ARGUMENTS(SYS_process_vm_readv), FORBIDS_MEMORY},
+    {ANY_ARGUMENTS(SYS_kcmp), FORBIDS_BORROWING},
     {WITH(SYS_clone, 0, SHORT_PROCESS_FLAGS), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_wait4), FORBIDS_WRITER},
     {ANY_ARGUMENTS(SYS_kill), FORBIDS_WRITER},

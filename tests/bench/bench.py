@@ -5,6 +5,7 @@ ratio; nothing here passes or fails.   tests/bench/bench.py BUILD"""
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -37,17 +38,58 @@ def hot_path():
         pairs = statistics.median(y / x for x, y in zip(without, with_library))
         print("  %-38s %9.1f %9.1f   %.3f (pair by pair %.3f)  %s" % (what, a, b, b / a, pairs,
                                                                     target))
-    for tool, command in (("strace -f", ["strace", "-f", "-o", "/dev/null"]),
-                          ("perf trace", ["perf", "trace", "-o", "/dev/null"])):
+
+
+# Each as its users run it, for writes to /dev/null; sysprof's preload records under sysprof-cli only.
+OTHERS = (
+    ("strace -f", ["strace", "-f", "-o", "/dev/null"]),
+    ("perf trace", ["perf", "trace", "-o", "/dev/null"]),
+    ("bpftrace, which counts the writes",
+     ["bpftrace", "-e", "tracepoint:syscalls:sys_enter_write { @ = count(); }", "-c"]),
+    ("sysprof-cli --speedtrack", ["sysprof-cli", "--speedtrack", "--no-perf", "-f", "/dev/null", "--"]),
+)
+
+
+def others():
+    program = [BUILD + "/bench/hot_path", "devnull", "100000"]
+    print("write of 1 byte to /dev/null under other tools      ns   ratio to bare, just before")
+    for tool, command in OTHERS:
         if not shutil.which(command[0]):
-            print("  %s: not installed" % tool)
+            print("  %s: left out, not installed" % tool)
             continue
+        bare = once(program, PLAIN)
+        line = command + ([" ".join(program)] if command[-1] == "-c" else program)
+        # Its own session: what does not end is ended as a whole.
+        process = subprocess.Popen(line, env=PLAIN, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
         try:
-            figure = once(command + [program, "devnull", "100000"], PLAIN)
-            print("  %-38s %9s %9.1f   %.1f" % ("the first, under " + tool, "", figure,
-                                               figure / once([program, "devnull"], PLAIN)))
-        except (subprocess.CalledProcessError, ValueError):
-            print("  %s: does not run here" % tool)
+            out, err = process.communicate(timeout=60)
+            figures = [float(word) for word in out.split("\n") if word.replace(".", "", 1).isdigit()]
+            if figures:
+                print("  %-44s %9.1f   %.1f" % (tool, figures[0], figures[0] / bare))
+            else:
+                print("  %s: left out: %s" % (tool, (err or out).strip().split("\n")[-1][:90]))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            print("  %s: left out, it does not end within a minute here" % tool)
+
+
+def instructions():
+    """Of one write, by callgrind: no neighbour disturbs them."""
+    if not shutil.which("valgrind"):
+        print("  callgrind: left out, not installed")
+        return
+
+    def count(writes, environment):
+        said = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                               BUILD + "/bench/hot_path", "devnull", str(writes)], env=environment,
+                              check=True, capture_output=True, text=True).stderr
+        return int(next(line for line in said.split("\n") if "Collected" in line).split()[-1])
+
+    for what, environment in (("without", PLAIN), ("with", WITH)):
+        print("instructions of a write to /dev/null and its loop, %s: %.1f"
+              % (what, (count(30000, environment) - count(10000, environment)) / 20000))
 
 
 def hot_calls():
@@ -152,6 +194,8 @@ def idle():
 if __name__ == "__main__":
     hot_calls()
     hot_path()
+    others()
+    instructions()
     start_up()
     latency()
     idle()

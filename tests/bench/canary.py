@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What PIPESHIM_PRESET=canary costs servers, with a log and metrics as in production: redis, an asyncio
-echo server, a Node HTTP server. Without and with in turn; medians of the throughput, and of the CPU time
+"""What PIPESHIM_PRESET=canary and dev cost servers, with a log and metrics as in production: redis, an
+asyncio echo server, a Node HTTP server, nginx. Without and with in turn; medians of the throughput, and of the CPU time
 that the server's thread took for a request, which other work on the machine disturbs less. What the
 library's own thread takes is said beside it. Nothing here passes or fails.
 
@@ -76,6 +76,28 @@ def asyncio(environment):
     return ask(["/usr/bin/python3", "-c", loops.ECHO], environment, b"ping", b"ping")
 
 
+NGINX = """
+daemon off; master_process off; pid %s/pid; error_log /dev/null;
+events { }
+http { access_log %s/access; keepalive_requests 1000000;
+       server { listen 127.0.0.1:%d; location / { return 200 hello; } } }
+"""
+
+
+def nginx(environment):
+    """One process, one connection, an access log."""
+    with tempfile.TemporaryDirectory() as folder:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with open(folder + "/conf", "w") as file:
+            file.write(NGINX % (folder, folder, port))
+        # Says the port once it listens, as the others do.
+        return ask(["sh", "-c", "(until ss -ltn | grep -q 127.0.0.1:%d; do sleep 0.01; done; echo %d) & "
+                    "exec nginx -p %s -c %s/conf" % (port, port, folder, folder)], environment, GET,
+                   b"hello")
+
+
 def http(environment):
     return ask(["node", "-e", HTTP], environment, GET, b"hello")
 
@@ -118,14 +140,14 @@ def compare(what, measure, pairs, environment):
         100 * statistics.median(one[2] for one in with_library)), flush=True)
 
 
-def main():
+def main(preset):
     pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     with tempfile.TemporaryDirectory() as folder:
-        environment = dict(loops.WITH, PIPESHIM_PRESET="canary", PIPESHIM_LOG=folder + "/%e-%p.jsonl",
+        environment = dict(loops.WITH, PIPESHIM_PRESET=preset, PIPESHIM_LOG=folder + "/%e-%p.jsonl",
                            PIPESHIM_METRICS=folder + "/%e-%p.prom")
-        print("canary preset, medians of %d pairs (in brackets: of the pairs' ratios); at least 0.99\n"
+        print("%s preset, medians of %d pairs (in brackets: of the pairs' ratios); at least 0.99\n"
               "  %-28s %9s %9s  %-15s   %7s %7s" % (
-                  pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each, ratio, of the least; the library's thread"))
+                  preset, pairs, "requests a second", "without", "with", "ratio", "without", "with: us CPU each, ratio, of the least; the library's thread"))
         compare("asyncio echo", asyncio, pairs, environment)
         if shutil.which("redis-benchmark"):
             compare("redis SET, GET", redis, pairs, environment)
@@ -134,7 +156,12 @@ def main():
         if shutil.which("node"):
             compare("Node HTTP, keep-alive", http, pairs, environment)
         else:
-            print("  node: not installed")
+            print("  node: left out, not installed")
+        if shutil.which("nginx") and shutil.which("ss"):
+            compare("nginx, keep-alive", nginx, pairs, environment)
+        else:
+            print("  nginx: left out, not installed")
 
 
-main()
+for name in ("canary", "dev"):
+    main(name)

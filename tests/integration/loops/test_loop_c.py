@@ -63,6 +63,8 @@ class CLoop(LoopCase):
         run = self.start_way("cpu")
         lag = run.wait_for("lag")[0]
         self.assertIn(lag["cause"], ("cpu", "starved"))
+        if lag["cause"] == "starved" and not lag["stack"]:
+            self.skipTest("another program had the CPU: no stack was to be had")
         self.assertEqual(symbols_of(lag)[:2], ["compute", "blocked_here"])
         os.kill(run.process.pid, signal.SIGUSR1)
         self.assertEqual(run.drain()[2], 0)

@@ -15,7 +15,7 @@ use Symbol 'gensym';
 
 my $err = gensym;
 my $pid = open3(my $in, my $out, $err, 'python3', 'server.py');
-#MEND if (!fork) { 1 while <$err>; exit }
+#MEND if (!fork) { close $in; 1 while <$err>; exit }
 print $in "initialize\n";
 close $in;
 my $answer = <$out>; # HERE
