@@ -25,6 +25,7 @@ static bool check_untested(struct slot *slot, uint64_t now)
     long fd = borrowed_fd(atomic_load(&life->pid), (int)call.arguments[0]);
     if (fd < 0)
         return false;
+    atomic_store(&headroom_watched, false); /* first: the program goes on at once */
     headroom_rescue((int)fd);
     raw_syscall(SYS_close, fd);
     return true;
