@@ -12,9 +12,9 @@
 #include "drain/chunks.h"
 #include "drain/fallback.h"
 #include "drain/helper_process.h"
-#include "kernel/memory_limit.h"
 #include "drain/signals.h"
 #include "drain/totals.h"
+#include "kernel/memory_limit.h"
 
 /* The new channel, at the address where the stream's always is. Who waits for the old one's helper,
  * of which the kernel wakes one thread only, looks again. */
