@@ -71,6 +71,15 @@ static bool ask_status(bool refused)
            (fields[0].found || fields[0].value == 0) && (fields[1].found || fields[1].value == 0);
 }
 
+static bool are_same(const struct rights *one, const struct rights *other)
+{
+    return one->ids == other->ids && one->groups == other->groups &&
+           memcmp(one->sets, other->sets, sizeof one->sets) == 0 &&
+           one->no_new_privileges == other->no_new_privileges && one->seccomp == other->seccomp &&
+           one->filters == other->filters && one->namespaces == other->namespaces &&
+           one->state == other->state;
+}
+
 static bool ask_rights(bool refused)
 {
     static struct rights right;
@@ -79,7 +88,7 @@ static bool ask_rights(bool refused)
     if (!refused)
         right = rights;
     /* One that could not be read whole never passes for as much as it was. */
-    return known ? memcmp(&rights, &right, sizeof rights) == 0 || !rights_cover(&right, &rights) ||
+    return known ? are_same(&rights, &right) || !rights_cover(&right, &rights) ||
                        !rights_cover(&rights, &right)
                  : refused;
 }

@@ -191,7 +191,8 @@ static void test_what_is_copied_is_of_one_piece(void **state)
     (void)state;
     shared = slot_take(LIVING);
     next_record(0);
-    signal(SIGALRM, next_record);
+    struct sigaction by_timer = {.sa_handler = next_record};
+    assert_int_equal(sigaction(SIGALRM, &by_timer, NULL), 0);
     assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
     while (records < RECORDS) {
         if (!slot_copy(shared, &record)) {

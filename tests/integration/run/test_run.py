@@ -520,12 +520,13 @@ class RealLibrary(RunTest):
 
     def test_text_log_and_report_tool(self):
         log = os.path.join(self.folder, "log")
-        writer = "(sleep 0.6; cat >/dev/null) < <(head -c 300000 /dev/zero); wait $!"
-        done = self.run_tool("--log", log, "bash", "-c", writer)
+        writer = ("(until grep -qi blocked \"$0\" 2>/dev/null; do sleep 0.05; done; cat >/dev/null)"
+                  " < <(head -c 300000 /dev/zero); wait $!")
+        done = self.run_tool("--log", log, "bash", "-c", writer, log)
         self.assertEqual(done.returncode, 0)
         self.assertIn("pipeshim: SUMMARY head[", done.stderr)
         json_log = os.path.join(self.folder, "log.jsonl")
-        self.run_tool("--json", "--log", json_log, "bash", "-c", writer)
+        self.run_tool("--json", "--log", json_log, "bash", "-c", writer, json_log)
         done = subprocess.run([TOOL, "report", json_log], capture_output=True, text=True, check=True, timeout=60)
         self.assertRegex(done.stdout, r"1\. .* head: \w+ \(pipe_write\)")
 
