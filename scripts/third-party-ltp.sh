@@ -17,7 +17,7 @@ library="$PWD/$build/libpipeshim.so"
 modes=${MODES:-default drain}
 kept="$PWD/$build/third-party-ltp"
 left_out=' fcntl35 fcntl35_64 fork13 fork14 unshare03 sendfile09 sendfile09_64 sendmsg03 writev03 test_ioctl '
-folders='prctl seccomp landlock getrusage mlockall pipe pipe2 fork vfork clone clone3 wait wait4
+folders='open openat creat prctl seccomp landlock getrusage mlockall pipe pipe2 fork vfork clone clone3 wait wait4
     waitpid waitid select pselect poll ppoll epoll_create epoll_wait epoll_pwait futex splice tee
     vmsplice sendfile read readv write writev pwritev2 exit exit_group execve execvp kill
     sigaltstack rt_sigaction sigsuspend pause alarm setuid setgid setreuid setresuid setresgid
