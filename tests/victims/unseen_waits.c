@@ -25,8 +25,9 @@ static void *wait_for_ever(void *unused)
 {
     (void)unused;
     pthread_mutex_lock(&mutex);
-    for (;;)
-        pthread_cond_wait(&never, &mutex);
+    while (pthread_cond_wait(&never, &mutex) == 0)
+        ;
+    return NULL;
 }
 
 static void read_all(FILE *from)
