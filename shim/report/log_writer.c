@@ -32,7 +32,8 @@ enum { WRITER_NONE, WRITER_RUNS, WRITER_AGAIN };
 static _Atomic uint32_t state;
 static _Atomic int32_t writer_tid; /* cleared by the kernel when it is gone */
 static int32_t to_reap;            /* a writer that has not been waited for; 0: none */
-static int to_close = -1;          /* what it was lent in the watchdog's fd table */
+static int to_close = -1;          /* what it was lent in the fd table of `lender`, a watchdog */
+static int32_t lender;             /* its tid */
 static _Atomic long open_error;
 static char *stack; /* made once; child: kept, its own copy */
 
@@ -123,15 +124,23 @@ static bool make_stack(void)
     return true;
 }
 
+/* Not by a thread of the program: by that number it has a descriptor of its own, stdout as a rule,
+ * and exit() has yet to flush it. A watchdog's table ends with it. */
+static void close_lent(void)
+{
+    if (to_close < 0 || (int32_t)raw_syscall(SYS_gettid) != lender)
+        return;
+    raw_syscall(SYS_close, to_close);
+    to_close = -1;
+}
+
 void log_writer_reap(void)
 {
-    if (to_reap == 0 || atomic_load(&writer_tid) != 0 ||
-        raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0)
+    if (atomic_load(&writer_tid) != 0 ||
+        (to_reap != 0 && raw_syscall(SYS_wait4, to_reap, 0, WNOHANG | __WCLONE, 0) == 0))
         return;
     to_reap = 0;
-    if (to_close >= 0)
-        raw_syscall(SYS_close, to_close);
-    to_close = -1;
+    close_lent();
 }
 
 bool log_writer_is_out(void)
@@ -194,8 +203,10 @@ bool log_writer_start(const struct program_fd *fd, bool own_fd_table)
         return true; /* for the next time */
     atomic_store(&state, WRITER_RUNS);
     bool made = make_stack() && clone_writer();
-    if (own_fd_table)
+    if (own_fd_table) {
         to_close = job.fd;
+        lender = (int32_t)raw_syscall(SYS_gettid);
+    }
     if (!made)
         atomic_store(&state, WRITER_NONE);
     return made;
@@ -241,6 +252,7 @@ void log_writer_begin_in_child(void)
     atomic_store(&writer_tid, 0);
     to_reap = 0;
     to_close = -1;
+    lender = 0;
     atomic_store(&open_error, 0);
 }
 

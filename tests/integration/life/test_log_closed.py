@@ -5,10 +5,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import DEADLINE_S, LIBRARY, PipeshimCase, read_text  # noqa: E402
+from pipeshim_case import DEADLINE_S, LIBRARY, PipeshimCase, read_text, victim  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 LARGER_THAN_A_PIPE = 300000
@@ -79,6 +80,17 @@ class Closed(PipeshimCase):
         process.stdout.read()
         seen += self.kinds(process)
         self.assertEqual((seen.count("start"), seen.count("summary")), (1, 1), seen)
+
+    def test_stdout_is_flushed_after_the_last_line(self):
+        """What the log's writer was lent is a descriptor of the watchdog's, by the number of the
+        program's stdout: the exit reaps the writer, and must not close that."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_THRESHOLD="1ms")
+        for _ in range(30):
+            with tempfile.TemporaryFile() as log:
+                done = subprocess.run(victim("buffered_exit"), env=environment, check=False,
+                                      stdout=subprocess.PIPE, stderr=log, timeout=DEADLINE_S)
+            self.assertEqual((done.stdout, done.returncode), (b"last words", 0))
 
 
 if __name__ == "__main__":
