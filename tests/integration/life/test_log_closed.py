@@ -85,7 +85,8 @@ class Closed(PipeshimCase):
         """What the log's writer was lent is a descriptor of the watchdog's, by the number of the
         program's stdout: the exit reaps the writer, and must not close that."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
-        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_THRESHOLD="1ms")
+        environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_THRESHOLD="1ms",
+                           PIPESHIM_LOG="/nonexistent/log")  # so it goes to stderr
         for _ in range(30):
             with tempfile.TemporaryFile() as log:
                 done = subprocess.run(victim("buffered_exit"), env=environment, check=False,
