@@ -289,7 +289,9 @@ class WritesWhereItMay(PipeshimCase):
         settings = {"PIPESHIM_LOG": folder + "/log", "PIPESHIM_THRESHOLD": "10s"}
         run("/usr/bin/python3", "-c", loop + "asyncio.run(main())", settings=settings)
         self.assertEqual(os.listdir(folder), [])
-        run("/usr/bin/python3", "-c", loop + "asyncio.run(main())",
+        until = ("import asyncio, os\nasync def main():\n"
+                 "  while not os.path.exists(%r): await asyncio.sleep(.03)\n" % (folder + "/log"))
+        run("/usr/bin/python3", "-c", until + "asyncio.run(main())",
             settings={"PIPESHIM_FORMAT": "json", **settings})
         self.assertEqual(kinds(read_text(folder + "/log")), ["start", "summary"])
 

@@ -521,7 +521,8 @@ class RealLibrary(RunTest):
     def test_text_log_and_report_tool(self):
         log = os.path.join(self.folder, "log")
         writer = ("(until grep -qi blocked \"$0\" 2>/dev/null; do sleep 0.05; done; cat >/dev/null)"
-                  " < <(head -c 300000 /dev/zero); wait $!")
+                  " < <(head -c 300000 /dev/zero); wait $!; "
+                  "until grep -qi summary \"$0\"; do sleep 0.05; done")
         done = self.run_tool("--log", log, "bash", "-c", writer, log)
         self.assertEqual(done.returncode, 0)
         self.assertIn("pipeshim: SUMMARY head[", done.stderr)
