@@ -299,9 +299,10 @@ soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter $(
 soak-life: all $(BUILD)/victims/soak_life $(if $(ASAN),$(ASAN_LIBRARY))
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_SOAK_DRAIN=$(DRAIN) PIPESHIM_SOAK_ASAN=$(ASAN) /usr/bin/python3 tests/soak/life_soak.py $(SECONDS) $(SEED)
 
-bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/bench/hot_path $(BUILD)/bench/hot_calls $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
+bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/bench/open_cost $(BUILD)/bench/hot_path $(BUILD)/bench/hot_calls $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
 	/usr/bin/python3 tests/bench/bench.py $(BUILD)
 	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
+	for flags in 0 1; do $(BUILD)/bench/open_cost $$flags; LD_PRELOAD=$(CURDIR)/$(BUILD)/libpipeshim.so $(BUILD)/bench/open_cost $$flags; done
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
 	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
