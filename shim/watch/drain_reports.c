@@ -130,7 +130,8 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
     if (number != episode->episode) {
         if (episode->ref != 0)
             report_end(episode); /* its figures are those of the last scan */
-        if (runs && is_ordinary_queue(standing_ns))
+        bool begins = scan && atomic_load(&stream->episode_bytes) == 0; /* its first record */
+        if (runs && (begins || is_ordinary_queue(standing_ns)))
             return true;
         episode->episode = number;
         if (!runs)
