@@ -84,8 +84,8 @@ static void skip_word(const char **at)
         (*at)++;
 }
 
-/* PF_KTHREAD of include/linux/sched.h. */
-enum { KERNEL_THREAD_FLAG = 0x00200000 };
+/* PF_KTHREAD and PF_EXITING of include/linux/sched.h. */
+enum { KERNEL_THREAD_FLAG = 0x00200000, EXITING_FLAG = 0x4 };
 
 bool parse_stat(const char *text, struct stat_line *line)
 {
@@ -112,6 +112,7 @@ bool parse_stat(const char *text, struct stat_line *line)
     if (!take_unsigned(&at, 10, &flags))
         return false;
     line->kernel_thread = (flags & KERNEL_THREAD_FLAG) != 0;
+    line->exiting = (flags & EXITING_FLAG) != 0;
     for (int field = 10; field < 20; field++)
         skip_word(&at);
     if (!take_int(&at, &line->thread_count))

@@ -22,6 +22,7 @@ struct stat_line {
     int thread_count;
     char state;
     bool kernel_thread; /* a thread of the kernel: no program, no descriptors */
+    bool exiting;       /* it has begun to end; its status may not stand yet */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
 };

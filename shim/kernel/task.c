@@ -84,7 +84,10 @@ int task_first_exit_status(void)
         if (proc_read("/proc/self/stat", stat, sizeof stat) <= 0)
             return 0;
         parse_last_number(stat, &code);
-        if (code != 0 || !parse_stat(stat, &line) || line.state == 'Z' || line.state == 'X')
+        bool known = parse_stat(stat, &line);
+        if (known && !line.exiting && line.state != 'Z' && line.state != 'X')
+            return 0;
+        if (code != 0 || !known || line.state == 'Z' || line.state == 'X')
             break;
         raw_syscall(SYS_nanosleep, &moment, 0);
     }

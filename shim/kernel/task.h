@@ -48,7 +48,8 @@ bool task_wants_cpu(int tid);
 /* The thread's name (comm), "" if it is gone. */
 void task_name(int tid, char *name, size_t capacity);
 
-/* The status (0 to 255) with which the first thread of this process left, once it has. */
+/* The status (0 to 255) with which the first thread of this process left, or is about to leave (it
+ * is waited for, a second at most); 0 if it goes on. */
 int task_first_exit_status(void);
 
 enum {

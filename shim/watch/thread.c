@@ -67,8 +67,11 @@ static int watchdog_entry(void)
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim", 0, 0, 0);
     run();
     watchdog_ended();
-    /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. */
-    return rights_nobody_left() ? task_first_exit_status() : 0;
+    /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. The
+     * first may be on its way out, and its rights unreadable, while this one has not seen that
+     * nobody is left. One that was asked to end makes no more calls. */
+    bool asked = atomic_load(&life->stop) != 0 || atomic_load(&life->leave) != 0;
+    return rights_nobody_left() || !asked ? task_first_exit_status() : 0;
 }
 
 static uint64_t block_all_signals(void)
