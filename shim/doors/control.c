@@ -67,11 +67,11 @@ __attribute__((used, visibility("hidden"))) long syscall_around(long number, uns
     return rights_unshare((int)a);
 }
 
-__attribute__((used, visibility("hidden"))) void syscall_before(long number)
+__attribute__((used, visibility("hidden"))) void syscall_before(long number, unsigned long first)
 {
     switch (number) {
     case SYS_exit:
-        before_raw_exit();
+        before_raw_exit((int)first);
         break;
     case SYS_chroot:
     case SYS_pivot_root:

@@ -82,10 +82,14 @@ static bool has_more_threads_than(unsigned count)
  * the last one (beside it there may be the first, dead and not yet gone) and comes back if it was
  * not.
  */
-void before_raw_exit(void)
+void before_raw_exit(int status)
 {
     enum { PATIENCE_NS = 50 * NS_PER_MS };
-    if (!watchdog_is_ours() || atomic_load(&life->watchdog_tid) == 0 || has_more_threads_than(3))
+    if (!watchdog_is_ours())
+        return;
+    atomic_store(&life->exit_status,
+                 (uint32_t)status & 0xff); /* the watchdog's, if it stays longer */
+    if (atomic_load(&life->watchdog_tid) == 0 || has_more_threads_than(3))
         return;
     watchdog_thread_hold_at_exit(clock_monotonic_ns() + PATIENCE_NS);
     watchdog_thread_release();

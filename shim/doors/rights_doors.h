@@ -34,7 +34,7 @@ int rights_unshare(int flags);
 void before_raw_change_of_rights(long number);
 
 /* Before syscall(SYS_exit, …), which ends the calling thread only. */
-void before_raw_exit(void);
+void before_raw_exit(int status);
 
 /* Runs on: the program's threads. AS-safe: yes. Blocks: 2 s at most, while the kernel holds the
  * watchdog. */

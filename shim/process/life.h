@@ -35,11 +35,12 @@ enum { PAIRS_REMEMBERED = 8 };
 struct life {
     _Atomic int32_t pid;
     _Atomic uint32_t thread_state;
-    _Atomic int32_t watchdog_tid;   /* cleared by the kernel when the thread is gone */
-    _Atomic uint32_t stop;          /* the watchdog must end at once, and say nothing more */
-    _Atomic uint32_t leave;         /* the watchdog must end after the scan that it makes */
-    _Atomic uint32_t unreported;    /* UNREPORTED_…: what the next thread that comes by reports */
-    _Atomic uint64_t held_until;    /* CLOCK_MONOTONIC, ns: no watchdog is started before */
+    _Atomic int32_t watchdog_tid; /* cleared by the kernel when the thread is gone */
+    _Atomic uint32_t stop;        /* the watchdog must end at once, and say nothing more */
+    _Atomic uint32_t leave;       /* the watchdog must end after the scan that it makes */
+    _Atomic uint32_t exit_status; /* of the thread that was about to end by exit(2), the last one */
+    _Atomic uint32_t unreported;  /* UNREPORTED_…: what the next thread that comes by reports */
+    _Atomic uint64_t held_until;  /* CLOCK_MONOTONIC, ns: no watchdog is started before */
     _Atomic uint64_t doubted_until; /* the same: its rights are proven for each act until then */
     _Atomic uint32_t wake;          /* futex: a thread wants the watchdog to look now */
     _Atomic uint32_t early_calls;   /* calls let through before the watchdog was started */

@@ -69,9 +69,10 @@ static int watchdog_entry(void)
     watchdog_ended();
     /* Since Linux 6.1 a process that nobody ended as a whole has the status of its last thread. The
      * first may be on its way out, and its rights unreadable, while this one has not seen that
-     * nobody is left. One that was asked to end makes no more calls. */
+     * nobody is left. One that was asked to end makes no more calls: that one's status is known. */
     bool asked = atomic_load(&life->stop) != 0 || atomic_load(&life->leave) != 0;
-    return rights_nobody_left() || !asked ? task_first_exit_status() : 0;
+    return rights_nobody_left() || !asked ? task_first_exit_status()
+                                          : (int)atomic_load(&life->exit_status);
 }
 
 static uint64_t block_all_signals(void)
