@@ -181,7 +181,8 @@ class Rights(RightsCase):
         if "blind 0" not in run.said():
             self.skipTest("no Landlock here: " + run.said().strip())
         run.wait_stuck()
-        for _ in range(2):  # the watchdog ends and leaves the line to the next call
+        wait_until(lambda: not watchdog_folder(run.pid), "end of the watchdog")
+        for _ in range(2):  # it leaves the line to the next call
             os.read(run.reader, 16 * 4096)
         self.assertEqual(run.read_rest(), 7)
         warnings = [event["message"] for event in run.events("warning")]
