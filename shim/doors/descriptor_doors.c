@@ -22,17 +22,12 @@
 #include "watch/child.h"
 #include "watch/finish.h"
 
-/* A vfork child has its parent's memory, and descriptors of its own. */
+/* A vfork child has its parent's memory, and descriptors of its own. Inert, nobody asks later. */
 static void replace_stdio(unsigned first, unsigned last)
 {
     int pid = atomic_load(&life->pid);
-    if (pid == 0 || pid == (int)raw_syscall(SYS_getpid))
+    if (!life_is_inert() && (pid == 0 || pid == (int)raw_syscall(SYS_getpid)))
         own_streams_replaced(first, last);
-}
-
-static void before_close(unsigned first, unsigned last)
-{
-    life_before_close(first, last);
 }
 
 static void before_change(unsigned first, unsigned last)
@@ -62,12 +57,13 @@ static void before_change(unsigned first, unsigned last)
         return result;                                                                             \
     }
 
-CHANGING(before_close, int, close, (int fd), (fd), fd, fd)
+CHANGING(life_before_close, int, close, (int fd), (fd), fd, fd)
 CHANGING(before_change, int, dup2, (int old, int new), (old, new), new, new)
 CHANGING(before_change, int, dup3, (int old, int new, int flags), (old, new, flags), new, new)
-CHANGING(before_close, int, close_range, (unsigned first, unsigned last, int flags),
+CHANGING(life_before_close, int, close_range, (unsigned first, unsigned last, int flags),
          (first, last, flags), first, last)
-CHANGING(before_close, int, fclose, (FILE * stream), (stream), stream->_fileno, stream->_fileno)
+CHANGING(life_before_close, int, fclose, (FILE * stream), (stream), stream->_fileno,
+         stream->_fileno)
 CHANGING(before_change, FILE *, freopen, (const char *path, const char *mode, FILE *stream),
          (path, mode, stream), stream->_fileno, stream->_fileno)
 CHANGING(before_change, FILE *, freopen64, (const char *path, const char *mode, FILE *stream),
@@ -78,7 +74,7 @@ CHANGING(before_change, int, login_tty, (int fd), (fd), 0, 2)
 DOOR(void, closefrom, (int first))
 {
     BOUND(closefrom);
-    before_close((unsigned)first, ~0U);
+    life_before_close((unsigned)first, ~0U);
     replace_stdio((unsigned)first, ~0U);
     if (life_is_postponed())
         log_forget_stderr((unsigned)first, ~0U);

@@ -121,11 +121,14 @@ static void install_stdio(void)
     start.stdio_tried = true;
 }
 
-/* Bun calls the kernel itself, past libc: no call would ever begin. What is stuck in such a call
- * the sampler finds. */
+/* Bun (bun, bunx, npm's bun.exe, bun-profile) calls the kernel itself, past libc: no call would
+ * ever begin. What is stuck in such a call the sampler finds. Not bunzip2, nor bundle. */
 static bool calls_past_libc(void)
 {
-    return start.arguments[0] && strncmp(path_last_part(start.arguments[0]), "bun", 3) == 0;
+    const char *name = start.arguments[0] ? path_last_part(start.arguments[0]) : "";
+    size_t length = strcspn(name, ".-");
+    return (length == 3 && memcmp(name, "bun", 3) == 0) ||
+           (length == 4 && memcmp(name, "bunx", 4) == 0);
 }
 
 /* Everything that makes system calls; ends the wait of late_start.h. */

@@ -56,8 +56,10 @@ static bool may_speak(void)
 
 void life_before_close(unsigned first, unsigned last)
 {
-    /* In this order: most descriptors that are closed are not the log's. */
-    if (log_ends_with(first, last) && may_speak() && atomic_load(&life->finished) == 0)
+    /* In this order: inert, no system call may be made, and most descriptors that are closed are
+     * not the log's. */
+    if (life_active() && log_ends_with(first, last) && may_speak() &&
+        atomic_load(&life->finished) == 0)
         on_other_stack(speak_before_close, NULL);
 }
 

@@ -2,6 +2,7 @@
 /*
  * Programs that put themselves under a seccomp filter, in every way there is.
  *   sandbox lives WHO HOW BEFORE   WHO then lives from read, write and exit alone
+ *   sandbox changes HOW BEFORE     then opens, duplicates and closes, its log too, and no more
  *   sandbox shared HOW             beside threads that write all the time
  *   sandbox asks                   every request that the kernel refuses, and what it answers
  *   sandbox asks-beside            the same beside a thread that is stuck, when stdin has a byte
@@ -61,6 +62,15 @@ static void make_list(const int *listed, size_t count, unsigned answer, unsigned
 /* Calls by which two processes that talk through a pipe can live. */
 static const int bare_calls[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
 
+/* What changes descriptors, and does not ask about them. */
+static const int changing_calls[] = {
+    SYS_read,        SYS_write, SYS_exit,   SYS_exit_group, SYS_close,
+    SYS_close_range, SYS_dup3,  SYS_openat, SYS_pipe2,
+#ifdef SYS_dup2
+    SYS_dup2,
+#endif
+};
+
 /* What ld.so, libc's start and end, and a line on stdout make; of several glibc versions. And
  * chroot(), for one that gives up what it could read. */
 static const int plain_calls[] = {
@@ -92,6 +102,9 @@ static void make_filter(const char *name)
 {
     if (strcmp(name, "bare") == 0)
         make_list(bare_calls, COUNT(bare_calls), SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
+    else if (strcmp(name, "changing") == 0)
+        make_list(changing_calls, COUNT(changing_calls), SECCOMP_RET_ALLOW,
+                  SECCOMP_RET_KILL_PROCESS);
     else if (strcmp(name, "plain") == 0)
         make_list(plain_calls, COUNT(plain_calls), SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
     else if (strcmp(name, "debug") == 0)
@@ -226,6 +239,22 @@ static int shared(enum how how)
     if (install(how) != 0)
         return 4;
     talk();
+    syscall(SYS_exit_group, 6);
+    return 0;
+}
+
+static int changes(enum how how, const char *before)
+{
+    int ends[2];
+    make_filter("changing");
+    if (strcmp(before, "calls") == 0)
+        large_write();
+    if (install(how) != 0)
+        return 4;
+    if (pipe2(ends, O_CLOEXEC) != 0 || dup2(ends[0], 0) != 0 || close(ends[0]) != 0 ||
+        dup2(open("/dev/null", O_WRONLY), 1) != 1 || close(STDERR_FILENO) != 0 ||
+        close_range(STDERR_FILENO, STDERR_FILENO, 0) != 0)
+        syscall(SYS_exit_group, 5);
     syscall(SYS_exit_group, 6);
     return 0;
 }
@@ -389,6 +418,8 @@ int main(int argc, char **argv)
         return 2;
     if (strcmp(mode, "lives") == 0 && argc == 5)
         return lives(argv[2], how_named(argv[3]), argv[4]);
+    if (strcmp(mode, "changes") == 0 && argc == 4)
+        return changes(how_named(argv[2]), argv[3]);
     if (strcmp(mode, "shared") == 0)
         return shared(how_named(argv[2]));
     if (strcmp(mode, "asks") == 0)

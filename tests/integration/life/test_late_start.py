@@ -26,6 +26,17 @@ class LateStart(PipeshimCase):
         run.begin_drain()
         run.process.kill()
 
+    def test_by_its_name_bun_alone_is_watched_from_the_start(self):
+        """It makes no call that would begin; what only begins like it does, and needs no thread."""
+        for name, threads in (("bun", 2), ("bun-profile", 2), ("bunzip2", 1), ("bundle", 1)):
+            with self.subTest(name):
+                run = self.start(name, "1000", executable="/bin/sleep", settings=LATE)
+                pid = run.process.pid
+                wait_until(lambda: "nanosleep" in read_text("/proc/%d/wchan" % pid), "its sleep")
+                if threads > 1:
+                    wait_until(lambda: watchdog_folder(pid), "watchdog")
+                self.assertEqual(len(os.listdir("/proc/%d/task" % pid)), threads)
+
     def test_a_vfork_child_comes_first(self):
         self.check_parent_is_watched("vfork")
 

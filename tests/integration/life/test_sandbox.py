@@ -77,6 +77,16 @@ class Sandbox(unittest.TestCase):
         for _ in range(100):
             self.assertEqual(self.result("shared", "seccomp-tsync", **self.library()), (6, ""))
 
+    def test_who_may_only_change_descriptors(self):
+        """An open for writing, a pipe, stdin and the log replaced: the library asks nothing then,
+        whether it has begun or not."""
+        for how in ("prctl", "raw-prctl", "seccomp", "seccomp-tsync"):
+            for before in ("none", "calls"):
+                for log in ({}, {"PIPESHIM_LOG": "stderr"}):
+                    with self.subTest(how=how, before=before, **log):
+                        status, _ = self.result("changes", how, before, **self.library(**log))
+                        self.assertEqual(status, 6)
+
     def test_drained_ones_live_under_their_filter(self):
         for mode in ("full", "behind"):
             for who in ("self", "fork", "fork-calls", "thread"):
