@@ -175,10 +175,18 @@ static int waiting_thread(const struct wait_finding *finding)
     return long_waits_oldest();
 }
 
+/* Who opens a FIFO may well wait for a reader that comes once an hour: that is told, and no reason
+ * to end a program, though no_reader is one by default. */
+static bool may_end_by_itself(const struct wait_finding *finding)
+{
+    return finding->kind == FINDING_NO_READER && finding->likely;
+}
+
 static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
 {
     const struct held_finding held = {.tid = tid,
-                                      .to_act = is_member(finding, own_pid()),
+                                      .to_act = is_member(finding, own_pid()) &&
+                                                !may_end_by_itself(finding),
                                       .kind = finding->kind,
                                       .id = identity(finding),
                                       .seq = seq};

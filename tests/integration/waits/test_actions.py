@@ -137,6 +137,19 @@ for i in range(2):
             self.assertIsNone(run.process.poll())
             self.assertEqual(run.events("action"), [])
 
+    def test_not_of_a_fifo_whose_reader_may_come(self):
+        """It is told as no_reader, which is a reason by default."""
+        fifo = os.path.join(self.temporary_folder(), "fifo")
+        os.mkfifo(fifo)
+        run = self.begin_deadlock("term", "open(%r, 'w')" % fifo)
+        finding = run.wait_for("finding")[0]
+        self.assertEqual((finding["kind"], finding["certainty"]), ("no_reader", "likely"))
+        self.wait_until_due()
+        self.assertIsNone(run.process.poll())
+        self.assertEqual(run.events("action"), [])
+        os.close(os.open(fifo, os.O_RDONLY))
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+
     def test_blocked_when_it_is_asked_for(self):
         run = self.begin_deadlock("term", script=SLOW, PIPESHIM_ACTION_ON="blocked")
         blocked = self.wait_for_stuck_write(run)
