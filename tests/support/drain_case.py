@@ -85,8 +85,8 @@ def wait_for_stuck_helper(inode):
                            for part in ("pipe_w", "poll")), "helper that waits for the reader")
 
 
-def memory_group():
-    """A new memory cgroup, or None."""
+def _new_memory_group():
+    """(folder, file of its limit), or None."""
     folder = "/sys/fs/cgroup/memory/pipeshim-test-%d" % os.getpid()
     try:
         os.mkdir(folder)
@@ -102,6 +102,27 @@ def memory_group():
     except OSError:
         pass
     return None
+
+
+def _removed(folder):
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return False
+    return True
+
+
+def memory_group(case, limit):
+    """The folder of a memory cgroup of so many bytes, which ends with the test; it is skipped where
+    there can be none."""
+    group = _new_memory_group()
+    if not group:
+        case.skipTest("no memory cgroup can be made")
+    folder, file_of_limit = group
+    case.addCleanup(lambda: wait_until(lambda: _removed(folder), "empty cgroup"))
+    with open(file_of_limit, "w", encoding="ascii") as file:
+        file.write(str(limit))
+    return folder
 
 
 class Drained:

@@ -106,13 +106,7 @@ class Memory(DrainCase):
 
     def test_memory_cgroup(self):
         """The raw program would wait; so does this one, at a share of the limit."""
-        group = memory_group()
-        if not group:
-            self.skipTest("no memory cgroup can be made")
-        folder, limit = group
-        self.addCleanup(lambda: wait_until(lambda: self.removed(folder), "empty cgroup"))
-        with open(limit, "w") as file:
-            file.write(str(64 * MIB))
+        folder = memory_group(self, 64 * MIB)
         program = ("import os\nopen('%s/cgroup.procs', 'w').write(str(os.getpid()))\n" % folder +
                    FILL)
         for mode in ("full", "behind"):
@@ -130,14 +124,6 @@ class Memory(DrainCase):
     def usage(folder):
         return (read_text(folder + "/memory.usage_in_bytes") or
                 read_text(folder + "/memory.current"))
-
-    @staticmethod
-    def removed(folder):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return False
-        return True
 
 
 if __name__ == "__main__":

@@ -264,13 +264,7 @@ class Relay(PipeshimCase):
 
     def test_a_share_of_the_memory_group(self):
         """The bound is a quarter of its limit, if that is less than PIPESHIM_DRAIN_MAX."""
-        group = memory_group()
-        if not group:
-            self.skipTest("no memory cgroup can be made")
-        folder, limit = group
-        self.addCleanup(lambda: wait_until(lambda: self.removed(folder), "empty cgroup"))
-        with open(limit, "w") as file:
-            file.write(str(64 << 20))
+        folder = memory_group(self, 64 << 20)
         process = self.run_it(WRITER, "1", "400000", "0", drain="stdout", before_it=(
             "sh", "-c", "echo $$ >%s/cgroup.procs; exec \"$@\"" % folder, "sh"))
         program = wait_until(lambda: [path.split("/")[2] for path in glob.glob("/proc/[0-9]*/comm")
@@ -280,14 +274,6 @@ class Relay(PipeshimCase):
         self.assertEqual(process.wait(DEADLINE_S), 0)
         summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
         self.assertLessEqual(summary["drain"]["peak_bytes"], 16 << 20)
-
-    @staticmethod
-    def removed(folder):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return False
-        return True
 
     def test_who_can_load_it_gets_no_relay(self):
         before = set(relays())
