@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
@@ -269,7 +270,14 @@ class Relay(PipeshimCase):
             "sh", "-c", "echo $$ >%s/cgroup.procs; exec \"$@\"" % folder, "sh"))
         program = wait_until(lambda: [path.split("/")[2] for path in glob.glob("/proc/[0-9]*/comm")
                                       if read_text(path) == "static_writer\n"], "program")[0]
-        wait_until(lambda: "pipe_w" in read_text("/proc/%s/wchan" % program), "write at the bound")
+
+        def stands():
+            """Its write sleeps, and the relay takes nothing: not the moment in which it is slower."""
+            before = read_text("/proc/%s/io" % program)
+            time.sleep(0.3)
+            return (read_text("/proc/%s/io" % program) == before != "" and
+                    "pipe_w" in read_text("/proc/%s/wchan" % program))
+        wait_until(stands, "write at the bound")
         self.assertEqual(process.stdout.read(), lines(400000))
         self.assertEqual(process.wait(DEADLINE_S), 0)
         summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
