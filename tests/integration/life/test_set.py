@@ -244,6 +244,25 @@ sys.stdin.readline()
         run.wait_for("unblocked")
         self.assertEqual({e["pid"] for e in run.events("config")}, {run.process.pid})
 
+    def test_more_texts_than_there_is_space_for(self):
+        """Each command is kept, as the one before may be in use; at the end all is as it was."""
+        run = self.begin()
+        self.stuck_for(run)
+        limit, size = 16 * 1024, 900  # of all settings' texts; of a command, in a request of 1 KiB
+        taken = 0
+        while taken <= limit // size:
+            command = "exec:: %d " % taken + "x" * size
+            done = pipeshim_set(run.process.pid, "threshold=%dms" % (100 + taken), "action=" + command)
+            if done.returncode != 0:
+                break
+            taken += 1
+        self.assertEqual(done.returncode, 1, done)
+        self.assertRegex(done.stdout + done.stderr, r"no space for \d+ bytes more .*nothing was changed")
+        self.assertGreater(taken, limit // size // 2)
+        self.assertEqual(len(wait_until(lambda: run.events("config")[taken - 1:] and run.events("config"),
+                                        "each change")), taken)
+        self.assertEqual(self.stuck_for(run)["threshold_ms"], 100 + taken - 1)
+
     def test_hostile_mail(self):
         """Any bytes in the mailbox are a refused request, and the program runs on."""
         run = self.begin()
