@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "graph/wait_graph_parts.h"
+#include "kernel/own_threads.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 
@@ -38,6 +39,7 @@ static long add_children_of(struct relatives *relatives, int pid, int tid)
 {
     char text[1024];
     int child = 0;
+    uint64_t clock = own_thread_clock(pid, tid);
     long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
     if (length == (long)sizeof text - 1)
         relatives->full = true;
@@ -49,19 +51,26 @@ static long add_children_of(struct relatives *relatives, int pid, int tid)
             child = 0;
         }
     }
+    if (length == 0)
+        own_thread_note_childless(tid, clock);
     return length < 0 ? length : 0;
 }
 
 static long add_children_of_process(struct relatives *relatives, int pid)
 {
     char path[PROC_PATH_LIMIT];
+    /* The first one and, if that has ended, the oldest: they inherit the children of others. */
+    enum { HEIRS = 2 };
     struct directory threads;
     int tid;
+    unsigned count = 0;
     long answered = -ENOENT;
     proc_path(path, pid, 0, "task");
     if (directory_open(&threads, path) < 0)
         return 0; /* it has ended */
     while (directory_next_number(&threads, &tid, NULL)) {
+        if (++count > HEIRS && own_thread_is_childless(pid, tid))
+            continue;
         if (add_children_of(relatives, pid, tid) == 0)
             answered = 0;
     }
