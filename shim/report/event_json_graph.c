@@ -39,6 +39,10 @@ static void member_fields(struct json_writer *json, const struct member *member,
 {
     if (member->where[0])
         json_put_string(json, "where", member->where);
+    if (member->where_column > 0)
+        json_put_signed(json, "column", member->where_column);
+    if (member->where_generated)
+        json_put_bool(json, "generated", true);
     if (member->source[0])
         json_put_string(json, "source", member->source);
     if (member->note)

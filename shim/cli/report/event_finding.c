@@ -61,6 +61,8 @@ static void read_member(const json_t *from, struct member *member)
 {
     const json_t *python = json_object_get(from, "python");
     take(from, "where", member->where, sizeof member->where);
+    member->where_column = field_small(from, "column");
+    member->where_generated = field_true(from, "generated");
     take(from, "source", member->source, sizeof member->source);
     for (size_t i = 0; i < json_array_size(python) && i < MEMBER_PYTHON_LIMIT; i++) {
         const json_t *frame = json_array_get(python, i);
