@@ -207,20 +207,31 @@ static bool explain_entry(const struct readiness_set *set, unsigned i, unsigned 
     return true;
 }
 
+struct child_search {
+    unsigned access, looks;
+    struct incident *incident;
+};
+
+static bool is_held_by_child(void *context, int child)
+{
+    enum { CHILDREN_LOOKED_AT = 32 }; /* postgres' first process has a hundred */
+    struct child_search *search = context;
+    struct incident *incident = search->incident;
+    enum object_role role = incident->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
+    if (find_peer_in(child, role, search->access, &incident->object, &incident->object.child)) {
+        incident->class = CLASS_CHILD;
+        return false;
+    }
+    return ++search->looks < CHILDREN_LOOKED_AT;
+}
+
 /* The other end of a pipe is a child's: what is waited for is that it ends or answers (execSync,
- * subprocess.run). */
+ * subprocess.run). Only the thread's own children are asked: this is done for each poll that an
+ * event loop is seen in, and all processes of a host cost 20 us each. */
 static void explain_child(unsigned access, struct incident *incident)
 {
-    enum object_role role = incident->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
-    find_peers(role, access, &incident->object);
-    const struct pipe_facts *pipe = &incident->object.pipe;
-    for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
-        if (!child_is_ours(pipe->peers[i].pid))
-            continue;
-        incident->class = CLASS_CHILD;
-        incident->object.child = pipe->peers[i];
-        return;
-    }
+    struct child_search search = {.access = access, .incident = incident};
+    children_of_thread(atomic_load(&life->pid), incident->tid, is_held_by_child, &search);
 }
 
 void readiness_set_explain(const struct readiness_set *set, unsigned access,
