@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "kernel/call_table.h"
 #include "kernel/child_wait.h"
@@ -90,7 +91,7 @@ struct readiness_set readiness_set_read(const struct memory_reader *memory,
 }
 
 /* True if this process holds the other end as well. */
-static bool holds_both_ends(const struct fd_description *fd)
+static bool finds_both_ends(const struct fd_description *fd)
 {
     struct fd_iterator fds;
     struct unix_socket socket = {0};
@@ -113,6 +114,28 @@ static bool holds_both_ends(const struct fd_description *fd)
     }
     fd_iterate_end(&fds);
     return found;
+}
+
+/* Who holds one end only gets the other by opening a FIFO or by being sent it: it is asked again a
+ * second later, for the whole fd table is read for it at each poll that a loop is seen in. */
+static bool holds_both_ends(const struct fd_description *fd)
+{
+    enum { REMEMBERED = 8 };
+    static struct {
+        struct object_key key;
+        uint64_t until;
+    } one_ended[REMEMBERED]; /* child: kept, its fd table is a copy */
+    static unsigned next;    /* child: kept, a place in it */
+    uint64_t now = clock_monotonic_ns();
+    for (unsigned i = 0; i < REMEMBERED; i++)
+        if (now < one_ended[i].until && object_key_equal(one_ended[i].key, fd->key))
+            return false;
+    if (finds_both_ends(fd))
+        return true;
+    one_ended[next].key = fd->key;
+    one_ended[next].until = clock_monotonic_ns() + NS_PER_S;
+    next = (next + 1) % REMEMBERED;
+    return false;
 }
 
 static bool is_listening(const struct fd_description *fd)
