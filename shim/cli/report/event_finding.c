@@ -34,7 +34,7 @@ static enum wait_reason reason_of(const json_t *link)
         if (strcmp(field_string(link, "waits_for"), reasons[i].name) == 0)
             return reasons[i].reason;
     }
-    return REASON_INPUT;
+    return REASON_NONE;
 }
 
 static void read_link(const json_t *from, struct chain_link *link)
