@@ -30,9 +30,6 @@ int command_metrics(int argc, char **argv);
  * EXIT_USAGE. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Says in one line what getopt_long(3), called with opterr = 0, rejected; returns EXIT_USAGE. */
-int option_error(const char *command, int option_character, char *const *argv);
-
 /* Prints the version line; returns 0. */
 int print_version(void);
 

@@ -3,8 +3,6 @@
  * pipeshim diagnose: the options, and the loop of --watch.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 #include "cli/diagnose/output.h"
 #include "cli/diagnose/scan.h"
 #include "cli/diagnose/select.h"
+#include "cli/options.h"
 #include "config/parse.h"
 
 static const char name[] = "diagnose";
@@ -59,57 +58,40 @@ static int print_help(void)
     return fflush(stdout) == 0 ? STATUS_CLEAR : STATUS_ERROR;
 }
 
-/* False when it is not a process id. */
-static bool parse_pid(const char *argument, int *pid)
+static int take_option(int option, void *context)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(argument, &end, 10);
-    if (errno != 0 || *end != '\0' || end == argument || value < 1 || value > INT_MAX)
-        return false;
-    *pid = (int)value;
-    return true;
-}
-
-static int take_option(int option, char **argv, struct options *options)
-{
+    struct options *options = context;
     switch (option) {
     case 'a':
         options->all = true;
-        return -1;
+        return OPTIONS_READ;
     case 'j':
         options->json = true;
-        return -1;
+        return OPTIONS_READ;
     case 's':
         options->stacks = true;
-        return -1;
+        return OPTIONS_READ;
     case 'w':
         options->watch = true;
-        return -1;
+        return OPTIONS_READ;
     case 't':
-        return parse_pid(optarg, &options->tree) ? -1
+        return parse_pid(optarg, &options->tree) ? OPTIONS_READ
                                                  : usage_error(name, "'%s' is not a PID", optarg);
     case 'n':
         options->name = optarg;
-        return -1;
+        return OPTIONS_READ;
     case 'i':
         return parse_duration(optarg, &options->interval_ns) && options->interval_ns > 0
-                   ? -1
+                   ? OPTIONS_READ
                    : usage_error(name, "--interval %s: expected a duration such as 500ms", optarg);
-    case 'o':
+    default: /* 'o' */
         return parse_duration(optarg, &options->timeout_ns)
-                   ? -1
+                   ? OPTIONS_READ
                    : usage_error(name, "--timeout %s: expected a duration such as 30s", optarg);
-    case 'h':
-        return print_help();
-    case 'v':
-        return print_version();
-    default:
-        return option_error(name, option, argv);
     }
 }
 
-/* -1: go on; else the status to exit with. */
+/* OPTIONS_READ, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
@@ -121,17 +103,13 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"name", required_argument, NULL, 'n'},
         {"interval", required_argument, NULL, 'i'},
         {"timeout", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        OPTIONS_OF_ALL,
     };
-    opterr = 0;
+    static const struct command_options reading = {name, ":h", known, print_help, take_option};
     options->interval_ns = NS_PER_S;
-    for (int option; (option = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
-        int status = take_option(option, argv, options);
-        if (status >= 0)
-            return status;
-    }
+    int status = options_read(&reading, argc, argv, options);
+    if (status != OPTIONS_READ)
+        return status;
     unsigned ways = options->all + (options->tree != 0) + (options->name != NULL);
     if (ways > 1)
         return usage_error(name, "only one of --all, --tree and --name can be given");
@@ -146,7 +124,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         if (!parse_pid(argv[optind], &options->pids[options->pid_count++]))
             return usage_error(name, "'%s' is not a PID", argv[optind]);
     }
-    return -1;
+    return OPTIONS_READ;
 }
 
 /* Who is asked for now: processes of a tree or a name come and go. False: nobody, or no memory. */
@@ -230,7 +208,7 @@ int command_diagnose(int argc, char **argv)
     struct options options = {0};
     struct diagnosis diagnosis;
     int status = parse_options(argc, argv, &options);
-    if (status >= 0) {
+    if (status != OPTIONS_READ) {
         free(options.pids);
         return status;
     }

@@ -4,8 +4,6 @@
  */
 #include "cli/commands.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,18 +34,6 @@ int usage_error(const char *command, const char *format, ...)
     fprintf(stderr, " (see pipeshim%s%s --help)\n", *command ? " " : "", command);
     va_end(arguments);
     return EXIT_USAGE;
-}
-
-int option_error(const char *command, int option_character, char *const *argv)
-{
-    const char *given = argv[optind - 1];
-    if (option_character == ':')
-        return usage_error(command, "option '%s' needs a value", given);
-    if (optopt != 0 && given[0] == '-' && given[1] != '-')
-        return usage_error(command, "unknown option '-%c'", optopt);
-    if (optopt != 0)
-        return usage_error(command, "option '%s' takes no value", given);
-    return usage_error(command, "unknown or ambiguous option '%s'", given);
 }
 
 int print_version(void)

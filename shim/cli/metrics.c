@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/status/host_sums.h"
 #include "config/parse.h"
 
@@ -234,34 +234,38 @@ static void stop(int signal_number)
     stopped = 1;
 }
 
+enum { OPTION_TEXTFILE = 1000, OPTION_LISTEN, OPTION_EVERY };
+
+static int take_option(int option, void *context)
+{
+    struct exporter *exporter = context;
+    switch (option) {
+    case OPTION_TEXTFILE:
+        exporter->textfile = optarg;
+        return OPTIONS_READ;
+    case OPTION_LISTEN:
+        exporter->listen = optarg;
+        return OPTIONS_READ;
+    default: /* OPTION_EVERY */
+        return parse_duration(optarg, &exporter->every_ns) &&
+                       exporter->every_ns >= 100 * (uint64_t)NS_PER_MS
+                   ? OPTIONS_READ
+                   : usage_error("metrics", "--every %s: expected a duration from 100ms", optarg);
+    }
+}
+
 int command_metrics(int argc, char **argv)
 {
-    enum { OPTION_TEXTFILE = 1000, OPTION_LISTEN, OPTION_EVERY, OPTION_VERSION };
-    static const struct option options[] = {{"textfile", required_argument, NULL, OPTION_TEXTFILE},
-                                            {"listen", required_argument, NULL, OPTION_LISTEN},
-                                            {"every", required_argument, NULL, OPTION_EVERY},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, OPTION_VERSION},
-                                            {0}};
+    static const struct option known[] = {{"textfile", required_argument, NULL, OPTION_TEXTFILE},
+                                          {"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"every", required_argument, NULL, OPTION_EVERY},
+                                          OPTIONS_OF_ALL};
+    static const struct command_options reading = {"metrics", ":h", known, print_help, take_option};
     static struct exporter exporter = {.every_ns = 15 * (uint64_t)NS_PER_S};
     struct sigaction action = {.sa_handler = stop};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (c == OPTION_TEXTFILE)
-            exporter.textfile = optarg;
-        else if (c == OPTION_LISTEN)
-            exporter.listen = optarg;
-        else if (c == OPTION_EVERY && parse_duration(optarg, &exporter.every_ns) &&
-                 exporter.every_ns >= 100 * (uint64_t)NS_PER_MS)
-            continue;
-        else
-            return c == 'h'              ? print_help()
-                   : c == OPTION_VERSION ? print_version()
-                   : c == OPTION_EVERY
-                       ? usage_error("metrics", "--every %s: expected a duration from 100ms",
-                                     optarg)
-                       : option_error("metrics", c, argv);
-    }
+    int status = options_read(&reading, argc, argv, &exporter);
+    if (status != OPTIONS_READ)
+        return status;
     if (optind < argc)
         return usage_error("metrics", "unexpected argument '%s'", argv[optind]);
     if (exporter.textfile && exporter.listen)
@@ -269,9 +273,9 @@ int command_metrics(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    int status = exporter.textfile ? run_textfile(&exporter)
-                 : exporter.listen ? run_listen(&exporter)
-                                   : run_once(&exporter);
+    status = exporter.textfile ? run_textfile(&exporter)
+             : exporter.listen ? run_listen(&exporter)
+                               : run_once(&exporter);
     host_sums_free(&exporter.sums);
     return status;
 }

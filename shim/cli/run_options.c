@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "cli/run_options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "config/parse.h"
 #include "config/settings.h"
 
@@ -70,8 +70,6 @@ enum {
     OPTION_LIBRARY = 2000,
     OPTION_FAIL_ON,
     OPTION_TIMEOUT,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static int print_help(void)
@@ -103,29 +101,53 @@ static int print_help(void)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static const struct option others[] = {
+    {"library", required_argument, NULL, OPTION_LIBRARY},
+    {"fail-on", required_argument, NULL, OPTION_FAIL_ON},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    OPTIONS_OF_ALL,
+};
+
 static void make_table(struct option *options)
 {
     for (int i = 0; i < VARIABLE_COUNT; i++)
         options[i] = (struct option){variables[i].option,
                                      variables[i].fixed ? no_argument : required_argument, NULL,
                                      OPTION_VARIABLE + i};
-    options[VARIABLE_COUNT] = (struct option){"library", required_argument, NULL, OPTION_LIBRARY};
-    options[VARIABLE_COUNT + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
-    options[VARIABLE_COUNT + 2] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
-    options[VARIABLE_COUNT + 3] =
-        (struct option){"fail-on", required_argument, NULL, OPTION_FAIL_ON};
-    options[VARIABLE_COUNT + 4] =
-        (struct option){"timeout", required_argument, NULL, OPTION_TIMEOUT};
-    options[VARIABLE_COUNT + 5] = (struct option){0};
+    memcpy(options + VARIABLE_COUNT, others, sizeof others);
 }
 
-static bool set_variable(const struct variable *variable, const char *value, int *status)
+static int set_variable(const struct variable *variable, const char *value)
 {
     if (setenv(variable->name, variable->fixed ? variable->fixed : value, 1) == 0)
-        return true;
+        return OPTIONS_READ;
     perror("pipeshim run: setenv");
-    *status = EXIT_UNAVAILABLE;
-    return false;
+    return EXIT_UNAVAILABLE;
+}
+
+static int take_option(int option, void *context)
+{
+    struct run_options *options = context;
+    char wrong[64];
+    switch (option) {
+    case OPTION_LIBRARY:
+        options->library = optarg;
+        return OPTIONS_READ;
+    case OPTION_FAIL_ON:
+        return run_verdict_parse(optarg, &options->verdict, wrong)
+                   ? OPTIONS_READ
+                   : usage_error("run",
+                                 "--fail-on: '%s' is not one of deadlock, finding, a finding's "
+                                 "name, blocked, lag, filling, rescued, drop, some with >5s",
+                                 wrong);
+    case OPTION_TIMEOUT:
+        return parse_duration(optarg, &options->timeout_ns) && options->timeout_ns > 0
+                   ? OPTIONS_READ
+                   : usage_error("run", "--timeout %s: expected a duration such as 30s or 500ms",
+                                 optarg);
+    default:
+        return set_variable(&variables[option - OPTION_VARIABLE], optarg);
+    }
 }
 
 static void ignore_complaint(const char *line, void *context)
@@ -155,40 +177,14 @@ static bool take_preset(int *status)
 
 bool run_options_parse(int argc, char **argv, struct run_options *options, int *status)
 {
-    struct option table[VARIABLE_COUNT + 6];
-    char wrong[64];
+    struct option table[VARIABLE_COUNT + sizeof others / sizeof *others];
+    /* "+": the first argument that is no option is CMD; what follows belongs to it. */
+    const struct command_options reading = {"run", "+:h", table, print_help, take_option};
     *options = (struct run_options){0};
     make_table(table);
-    opterr = 0;
-    /* "+": the first argument that is no option is CMD; what follows belongs to it. */
-    for (int c; (c = getopt_long(argc, argv, "+:h", table, NULL)) != -1;) {
-        if (c >= OPTION_VARIABLE && c < OPTION_VARIABLE + VARIABLE_COUNT) {
-            if (!set_variable(&variables[c - OPTION_VARIABLE], optarg, status))
-                return false;
-        } else if (c == OPTION_LIBRARY) {
-            options->library = optarg;
-        } else if (c == OPTION_FAIL_ON) {
-            if (!run_verdict_parse(optarg, &options->verdict, wrong)) {
-                *status =
-                    usage_error("run",
-                                "--fail-on: '%s' is not one of deadlock, finding, a finding's "
-                                "name, blocked, lag, filling, rescued, drop, some with >5s",
-                                wrong);
-                return false;
-            }
-        } else if (c == OPTION_TIMEOUT) {
-            if (!parse_duration(optarg, &options->timeout_ns) || options->timeout_ns == 0) {
-                *status = usage_error(
-                    "run", "--timeout %s: expected a duration such as 30s or 500ms", optarg);
-                return false;
-            }
-        } else {
-            *status = c == OPTION_HELP || c == 'h' ? print_help()
-                      : c == OPTION_VERSION        ? print_version()
-                                                   : option_error("run", c, argv);
-            return false;
-        }
-    }
+    *status = options_read(&reading, argc, argv, options);
+    if (*status != OPTIONS_READ)
+        return false;
     if (optind == argc || !*argv[optind]) {
         *status = usage_error("run", "CMD is missing");
         return false;

@@ -4,8 +4,6 @@
  * (facts/mailbox.h), and its answer. What is wrong in itself is not sent.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/status/page_reader.h"
 #include "config/change.h"
 #include "facts/mailbox.h"
@@ -45,17 +44,6 @@ static int print_help(void)
          "Exit status: 0 changed, or kept for a process that is quiet still; 1 refused, or no\n"
          "answer; 3 it cannot be asked; 64 wrong use.");
     return fflush(stdout) == 0 ? 0 : ERROR;
-}
-
-static bool parse_pid(const char *text, int *pid)
-{
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno != 0 || *end != '\0' || end == text || value < 1 || value > INT_MAX)
-        return false;
-    *pid = (int)value;
-    return true;
 }
 
 /* Each assignment a line. 0, or the status to exit with. */
@@ -182,24 +170,21 @@ static int wait_for_answer(int pid, uintptr_t address, uint64_t request)
 
 int command_set(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {OPTIONS_OF_ALL};
+    static const struct command_options reading = {name, "+:hv", known, print_help, NULL};
     static struct mailbox mail;
     uintptr_t address;
     int pid;
-    opterr = 0;
     optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "+:hv", known, NULL)) != -1;) {
-        if (option == 'h')
-            return print_help();
-        return option == 'v' ? print_version() : option_error(name, option, argv);
-    }
+    int status = options_read(&reading, argc, argv, NULL);
+    if (status != OPTIONS_READ)
+        return status;
     if (optind == argc || !parse_pid(argv[optind], &pid))
         return usage_error(name, "expected the PID of a process%s%s", optind < argc ? ", not " : "",
                            optind < argc ? argv[optind] : "");
     if (optind + 1 == argc)
         return usage_error(name, "expected NAME=VALUE behind the PID");
-    int status = make_text(argv + optind + 1, &mail);
+    status = make_text(argv + optind + 1, &mail);
     if (status != 0)
         return status;
     enum page_state state = page_find_symbol(pid, "pipeshim_mailbox", &address);

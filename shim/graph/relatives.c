@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "graph/wait_graph_parts.h"
+#include "kernel/child_wait.h"
 #include "kernel/own_threads.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
@@ -34,26 +35,27 @@ static void add_relative(struct relatives *relatives, int pid)
     relatives->count++;
 }
 
-/* The children that one thread has started: pids with a space behind each (proc(5)). */
+struct children {
+    struct relatives *relatives;
+    bool any;
+};
+
+static bool add_child(void *context, int child)
+{
+    struct children *children = context;
+    children->any = true;
+    add_relative(children->relatives, child);
+    return true;
+}
+
 static long add_children_of(struct relatives *relatives, int pid, int tid)
 {
-    char text[1024];
-    int child = 0;
+    struct children children = {relatives, false};
     uint64_t clock = own_thread_clock(pid, tid);
-    long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
-    if (length == (long)sizeof text - 1)
-        relatives->full = true;
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at >= '0' && *at <= '9' && child < INT32_MAX / 10)
-            child = child * 10 + (*at - '0');
-        else if (child != 0) {
-            add_relative(relatives, child);
-            child = 0;
-        }
-    }
-    if (length == 0)
+    long read = children_of_thread(pid, tid, add_child, &children);
+    if (read == 0 && !children.any)
         own_thread_note_childless(tid, clock);
-    return length < 0 ? length : 0;
+    return read;
 }
 
 static long add_children_of_process(struct relatives *relatives, int pid)
@@ -71,8 +73,10 @@ static long add_children_of_process(struct relatives *relatives, int pid)
     while (directory_next_number(&threads, &tid, NULL)) {
         if (++count > HEIRS && own_thread_is_childless(pid, tid))
             continue;
-        if (add_children_of(relatives, pid, tid) == 0)
+        long read = add_children_of(relatives, pid, tid);
+        if (read >= 0)
             answered = 0;
+        relatives->full |= read > 0;
     }
     directory_close(&threads);
     return answered;

@@ -179,7 +179,7 @@ void finding_text_stacks(struct text_buffer *text, const struct member *member, 
         text_printable(text, frame->file);
         text_char(text, ':');
         text_signed(text, frame->line);
-        text_char(text, '\n');
+        text_string(text, frame->awaits ? "  (awaits)\n" : "\n");
     }
     omitted(text, indent, member->python_omitted, " outer frames\n");
     for (unsigned i = 0; i < member->javascript_count; i++) {
@@ -196,6 +196,8 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
     if (member->where[0] != '\0') {
         text_string(text, "  > ");
         text_printable(text, member->where);
+        if (member->where_generated)
+            text_string(text, " (generated: the file has a source map)");
         if (member->source[0] != '\0') {
             text_string(text, "    ");
             text_printable(text, member->source);

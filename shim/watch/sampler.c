@@ -43,16 +43,19 @@ static struct tracked tracked[TRACKED_LIMIT];
 static bool table_used;      /* something was entered since the table was cleared */
 static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
-static uint64_t others_time; /* CPU time of all threads but the watchdog at the last scan */
-static bool seen_running;    /* a thread was on a CPU, or on its way, at the last scan */
-static bool seen_new;        /* or one had run since it was last read */
-static uint64_t calm_ns;     /* between two scans while nothing of this is; 0: it was */
+static uint64_t
+    others_time; /* CPU time of all threads but the watchdog at the last scan, at most */
+static uint64_t others_error; /* and how much more it may have been; child: scratch */
+static bool seen_running;     /* a thread was on a CPU, or on its way, at the last scan */
+static bool seen_new;         /* or one had run since it was last read */
+static uint64_t calm_ns;      /* between two scans while nothing of this is; 0: it was */
 /* child: scratch */
 static uint64_t soonest_scan; /* once something moves */
 static unsigned tracked_count;
 /* child: scratch */
 static uint64_t explaining_ns; /* CPU time of this scan that went into reports, which are rare */
 static uint64_t cost;        /* how long the next scan must keep away from this one for its cost */
+static uint64_t last_cost;   /* the same of that scan alone */
 static bool reported_writes; /* a write is stuck now: locks are worth a scan */
 static bool sampled_writes;  /* one was at the last scan */
 static uint64_t writers_identity; /* of find_writers() */
@@ -65,10 +68,11 @@ void sampler_begin(void)
     own_threads_begin();
     slot_notes_begin();
     next_scan = 0;
-    others_time = 0;
+    others_time = others_error = 0;
     calm_ns = 0;
     seen_running = seen_new = true;
     tracked_count = 0;
+    last_cost = 0;
     reported_writes = false;
     writers_identity = 0;
 }
@@ -267,9 +271,13 @@ static void forget_unseen(void)
 /* Of CPU, by the others, since the last call; all of it when that was not comparable. */
 static uint64_t used_time(uint64_t *error_ns)
 {
-    uint64_t others = task_others_time_ns(error_ns);
+    uint64_t error;
+    uint64_t others = task_others_time_ns(&error);
     uint64_t used = others - others_time;
-    others_time = others;
+    *error_ns = error + others_error;
+    others_error = error;
+    /* At most, where `others` is at least: what interrupts took between the clocks hides no run. */
+    others_time = others - error;
     return used;
 }
 
@@ -293,8 +301,12 @@ static bool sample_all(uint64_t now)
     note_sequences();
     if (before != 0)
         forget_unseen();
-    /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. */
-    cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
+    /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. Nor for
+     * interrupts, or a hypervisor, in the midst of one scan: the cheaper one of two counts. */
+    uint64_t this_cost =
+        (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began - explaining_ns) * COST_RATIO;
+    cost = this_cost < last_cost ? this_cost : last_cost;
+    last_cost = this_cost;
     return true;
 }
 

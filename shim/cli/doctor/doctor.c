@@ -3,9 +3,6 @@
  * pipeshim doctor: does the library load, see and report here; if not, which condition fails and
  * how to mend it.
  */
-#include <errno.h>
-#include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/doctor/conditions.h"
 #include "cli/doctor/probe.h"
+#include "cli/options.h"
 #include "cli/run_environment.h"
 
 static const char name[] = "doctor";
@@ -45,56 +43,40 @@ static int print_help(void)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-static bool parse_pid(const char *argument, int *pid)
+static int take_option(int option, void *context)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(argument, &end, 10);
-    if (errno != 0 || *end != '\0' || end == argument || value < 1 || value > INT_MAX)
-        return false;
-    *pid = (int)value;
-    return true;
+    struct options *options = context;
+    if (option == 'j')
+        options->json = true;
+    else
+        options->library = optarg;
+    return OPTIONS_READ;
 }
 
-/* -1: go on; else the status to exit with. */
+/* OPTIONS_READ, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
         {"json", no_argument, NULL, 'j'},
         {"library", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        OPTIONS_OF_ALL,
     };
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+:h", known, NULL)) != -1;) {
-        switch (option) {
-        case 'j':
-            options->json = true;
-            break;
-        case 'l':
-            options->library = optarg;
-            break;
-        case 'h':
-            return print_help();
-        case 'v':
-            return print_version();
-        default:
-            return option_error(name, option, argv);
-        }
-    }
+    static const struct command_options reading = {name, "+:h", known, print_help, take_option};
+    int status = options_read(&reading, argc, argv, options);
+    if (status != OPTIONS_READ)
+        return status;
     bool command = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
     if (command && optind == argc)
         return usage_error(name, "CMD is missing after --");
     if (command) {
         options->command = argv[optind];
-        return -1;
+        return OPTIONS_READ;
     }
     if (optind < argc && !parse_pid(argv[optind], &options->pid))
         return usage_error(name, "'%s' is not a PID; a command comes after --", argv[optind]);
     if (argc - optind > 1)
         return usage_error(name, "one PID at a time");
-    return -1;
+    return OPTIONS_READ;
 }
 
 int command_doctor(int argc, char **argv)
@@ -102,7 +84,7 @@ int command_doctor(int argc, char **argv)
     struct options options = {0};
     struct results results = {0};
     int status = parse_options(argc, argv, &options);
-    if (status >= 0)
+    if (status != OPTIONS_READ)
         return status;
     char *library = run_environment_library(options.library);
     check_machine(&results);

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/report/aggregate.h"
 #include "cli/report/formats.h"
 #include "cli/report/log_reader.h"
@@ -70,6 +70,11 @@ static const char help[] =
     "\n"
     "Exit status: 0; 1 if a log could not be read or the report not be written; 64 wrong use.\n";
 
+static int print_help(void)
+{
+    return fputs(help, stdout) < 0 || fflush(stdout) != 0;
+}
+
 static bool parse_format(const char *text, enum report_format *format)
 {
     for (size_t i = 0; i < sizeof format_names / sizeof *format_names; i++) {
@@ -92,68 +97,58 @@ static bool parse_limit(const char *text, uint32_t *limit)
     return true;
 }
 
-/* 0: go on; else *status is the exit status. */
-static bool parse_options(int argc, char **argv, struct settings *settings, int *status)
+enum { OPTION_NO_LINES = 1000, OPTION_DEBUGINFO_PATH, OPTION_DEBUGINFOD };
+
+static int take_option(int option, void *context)
 {
-    enum { HELP = 256, VERSION, NO_LINES, DEBUGINFO_PATH, DEBUGINFOD };
-    static const struct option options[] = {
+    struct settings *settings = context;
+    switch (option) {
+    case 'f':
+        return parse_format(optarg, &settings->format)
+                   ? OPTIONS_READ
+                   : usage_error("report",
+                                 "'%s' is not a format: text, folded, speedscope, perfetto, "
+                                 "html, markdown, junit, otlp-json",
+                                 optarg);
+    case 'n':
+        return parse_limit(optarg, &settings->limit)
+                   ? OPTIONS_READ
+                   : usage_error("report", "'%s' is not a number of call sites", optarg);
+    case 'o':
+        settings->output = optarg;
+        break;
+    case OPTION_NO_LINES:
+        settings->lines = false;
+        break;
+    case OPTION_DEBUGINFO_PATH:
+        settings->source_lines.debug_path = optarg;
+        break;
+    default: /* OPTION_DEBUGINFOD */
+        settings->source_lines.debuginfod = true;
+        break;
+    }
+    return OPTIONS_READ;
+}
+
+/* OPTIONS_READ, or the status to exit with. */
+static int read_options(int argc, char **argv, struct settings *settings)
+{
+    static const struct option known[] = {
         {"format", required_argument, NULL, 'f'},
         {"output", required_argument, NULL, 'o'},
         {"limit", required_argument, NULL, 'n'},
-        {"no-lines", no_argument, NULL, NO_LINES},
-        {"debuginfo-path", required_argument, NULL, DEBUGINFO_PATH},
-        {"debuginfod", no_argument, NULL, DEBUGINFOD},
-        {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION},
-        {0},
+        {"no-lines", no_argument, NULL, OPTION_NO_LINES},
+        {"debuginfo-path", required_argument, NULL, OPTION_DEBUGINFO_PATH},
+        {"debuginfod", no_argument, NULL, OPTION_DEBUGINFOD},
+        OPTIONS_OF_ALL,
     };
+    static const struct command_options reading = {"report", ":f:o:n:h", known, print_help,
+                                                   take_option};
     *settings = (struct settings){.limit = DEFAULT_LIMIT, .lines = true};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":f:o:n:h", options, NULL)) != -1;) {
-        bool valid = true;
-        switch (c) {
-        case 'f':
-            valid = parse_format(optarg, &settings->format);
-            if (!valid)
-                *status = usage_error("report",
-                                      "'%s' is not a format: text, folded, speedscope, perfetto, "
-                                      "html, markdown, junit, otlp-json",
-                                      optarg);
-            break;
-        case 'n':
-            valid = parse_limit(optarg, &settings->limit);
-            if (!valid)
-                *status = usage_error("report", "'%s' is not a number of call sites", optarg);
-            break;
-        case 'o':
-            settings->output = optarg;
-            break;
-        case NO_LINES:
-            settings->lines = false;
-            break;
-        case DEBUGINFO_PATH:
-            settings->source_lines.debug_path = optarg;
-            break;
-        case DEBUGINFOD:
-            settings->source_lines.debuginfod = true;
-            break;
-        case 'h':
-        case HELP:
-            *status = fputs(help, stdout) < 0 || fflush(stdout) != 0;
-            return false;
-        case VERSION:
-            *status = print_version();
-            return false;
-        default:
-            *status = option_error("report", c, argv);
-            return false;
-        }
-        if (!valid)
-            return false;
-    }
-    if (optind == argc)
-        *status = usage_error("report", "no LOG is given");
-    return optind < argc;
+    int status = options_read(&reading, argc, argv, settings);
+    if (status == OPTIONS_READ && optind == argc)
+        return usage_error("report", "no LOG is given");
+    return status;
 }
 
 static void read_log(struct model *model, const char *path, int file, struct reading *reading)
@@ -296,8 +291,8 @@ static void write_remarks(const struct model *model, const struct settings *sett
 int command_report(int argc, char **argv)
 {
     struct settings settings;
-    int status = 0;
-    if (!parse_options(argc, argv, &settings, &status))
+    int status = read_options(argc, argv, &settings);
+    if (status != OPTIONS_READ)
         return status;
     char **logs = argv + optind;
     int log_count = argc - optind;

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/rescue/pipe.h"
 #include "cli/rescue/target.h"
 #include "config/parse.h"
@@ -51,53 +51,37 @@ static int print_help(void)
     return fflush(stdout) == 0 ? 0 : ERROR;
 }
 
-static bool parse_integer(const char *text, int least, int *number)
+static int take_option(int option, void *context)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno != 0 || *end != '\0' || end == text || value < least || value > INT_MAX)
-        return false;
-    *number = (int)value;
-    return true;
-}
-
-/* -1: go on; else the status to exit with. */
-static int take_option(int option, char **argv, struct options *options)
-{
+    struct options *options = context;
     uint64_t size;
     switch (option) {
     case 'f':
         return parse_integer(optarg, 0, &options->fd)
-                   ? -1
+                   ? OPTIONS_READ
                    : usage_error(name, "--fd %s: expected the number of a descriptor", optarg);
     case 'g':
         if (!parse_size(optarg, &size) || size < 4096 || size > INT_MAX)
             return usage_error(name, "--grow %s: expected a size such as 512K or 1M", optarg);
         options->grow = (int64_t)size;
-        return -1;
+        return OPTIONS_READ;
     case 's':
         options->spool = optarg;
-        return -1;
+        return OPTIONS_READ;
     case 'd':
         options->discard = true;
-        return -1;
+        return OPTIONS_READ;
     case 'o':
         return parse_duration(optarg, &options->for_ns) && options->for_ns > 0
-                   ? -1
+                   ? OPTIONS_READ
                    : usage_error(name, "--for %s: expected a duration such as 30s", optarg);
-    case 'F':
+    default: /* 'F' */
         options->force = true;
-        return -1;
-    case 'h':
-        return print_help();
-    case 'v':
-        return print_version();
-    default:
-        return option_error(name, option, argv);
+        return OPTIONS_READ;
     }
 }
 
+/* OPTIONS_READ, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
@@ -107,26 +91,22 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"discard", no_argument, NULL, 'd'},
         {"for", required_argument, NULL, 'o'},
         {"force", no_argument, NULL, 'F'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        OPTIONS_OF_ALL,
     };
+    static const struct command_options reading = {name, ":h", known, print_help, take_option};
     *options = (struct options){.fd = -1};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
-        int status = take_option(option, argv, options);
-        if (status >= 0)
-            return status;
-    }
+    int status = options_read(&reading, argc, argv, options);
+    if (status != OPTIONS_READ)
+        return status;
     if (optind + 1 != argc)
         return usage_error(name, optind == argc ? "a PID is missing" : "only one PID can be given");
-    if (!parse_integer(argv[optind], 1, &options->pid))
+    if (!parse_pid(argv[optind], &options->pid))
         return usage_error(name, "'%s' is not a PID", argv[optind]);
     if (options->spool && options->discard)
         return usage_error(name, "only one of --spool and --discard can be given");
     if (options->force && options->fd < 0)
         return usage_error(name, "--force needs --fd");
-    return -1;
+    return OPTIONS_READ;
 }
 
 static void say_why_not(int error, const struct rescue_target *target)

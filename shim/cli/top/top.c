@@ -3,7 +3,6 @@
  * what is printed where there is no terminal. */
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/status/unwatched.h"
 #include "cli/top/top.h"
 #include "config/parse.h"
@@ -190,69 +190,63 @@ static int run_batch(struct top *top)
     return status;
 }
 
-static bool read_options(int argc, char **argv, struct top *top, int *status)
+enum { OPTION_JSON = 1000, OPTION_INTERVAL, OPTION_SORT, OPTION_FILTER };
+
+static int take_option(int option, void *context)
 {
-    enum { OPTION_JSON = 1000, OPTION_INTERVAL, OPTION_SORT, OPTION_FILTER, OPTION_VERSION };
-    static const struct option options[] = {{"batch", no_argument, NULL, 'b'},
-                                            {"count", required_argument, NULL, 'n'},
-                                            {"json", no_argument, NULL, OPTION_JSON},
-                                            {"interval", required_argument, NULL, OPTION_INTERVAL},
-                                            {"sort", required_argument, NULL, OPTION_SORT},
-                                            {"filter", required_argument, NULL, OPTION_FILTER},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, OPTION_VERSION},
-                                            {0}};
-    bool wrong = false;
-    opterr = 0;
-    for (int c; !wrong && (c = getopt_long(argc, argv, ":bn:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'b':
-            top->batch = true;
-            break;
-        case OPTION_JSON:
-            top->batch = top->json = true;
-            break;
-        case 'n':
-            wrong = !parse_number(optarg, &top->refreshes) || top->refreshes == 0;
-            if (wrong)
-                *status = usage_error("top", "-n %s: expected a number from 1", optarg);
-            break;
-        case OPTION_INTERVAL:
-            wrong = !parse_duration(optarg, &top->interval_ns) ||
-                    top->interval_ns < 10 * (uint64_t)NS_PER_MS;
-            if (wrong)
-                *status =
-                    usage_error("top", "--interval %s: expected a duration from 10ms", optarg);
-            break;
-        case OPTION_SORT:
-            wrong = !view_parse_order(optarg, &top->order);
-            if (wrong)
-                *status = usage_error("top",
-                                      "--sort %s: expected worst, since, blocked, lag, queue, cpu, "
-                                      "name or pid",
-                                      optarg);
-            break;
-        case OPTION_FILTER:
-            snprintf(top->filter, sizeof top->filter, "%s", optarg);
-            break;
-        default:
-            wrong = true;
-            *status = c == 'h'              ? print_help()
-                      : c == OPTION_VERSION ? print_version()
-                                            : option_error("top", c, argv);
-        }
+    struct top *top = context;
+    switch (option) {
+    case 'b':
+        top->batch = true;
+        return OPTIONS_READ;
+    case OPTION_JSON:
+        top->batch = top->json = true;
+        return OPTIONS_READ;
+    case 'n':
+        return parse_number(optarg, &top->refreshes) && top->refreshes > 0
+                   ? OPTIONS_READ
+                   : usage_error("top", "-n %s: expected a number from 1", optarg);
+    case OPTION_INTERVAL:
+        return parse_duration(optarg, &top->interval_ns) &&
+                       top->interval_ns >= 10 * (uint64_t)NS_PER_MS
+                   ? OPTIONS_READ
+                   : usage_error("top", "--interval %s: expected a duration from 10ms", optarg);
+    case OPTION_SORT:
+        return view_parse_order(optarg, &top->order)
+                   ? OPTIONS_READ
+                   : usage_error("top",
+                                 "--sort %s: expected worst, since, blocked, lag, queue, cpu, "
+                                 "name or pid",
+                                 optarg);
+    default: /* OPTION_FILTER */
+        snprintf(top->filter, sizeof top->filter, "%s", optarg);
+        return OPTIONS_READ;
     }
+}
+
+/* OPTIONS_READ, or the status to exit with. */
+static int read_options(int argc, char **argv, struct top *top)
+{
+    static const struct option known[] = {{"batch", no_argument, NULL, 'b'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"interval", required_argument, NULL, OPTION_INTERVAL},
+                                          {"sort", required_argument, NULL, OPTION_SORT},
+                                          {"filter", required_argument, NULL, OPTION_FILTER},
+                                          OPTIONS_OF_ALL};
+    static const struct command_options reading = {"top", ":bn:h", known, print_help, take_option};
+    int status = options_read(&reading, argc, argv, top);
     top->wanted = argv + optind;
     top->wanted_count = argc - optind;
-    return !wrong;
+    return status;
 }
 
 int command_top(int argc, char **argv)
 {
     struct top top = {.interval_ns = NS_PER_S};
     struct sigaction action = {.sa_handler = stop};
-    int status = 0;
-    if (!read_options(argc, argv, &top, &status))
+    int status = read_options(argc, argv, &top);
+    if (status != OPTIONS_READ)
         return status;
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (!terminal && top.refreshes == 0 && !top.batch)

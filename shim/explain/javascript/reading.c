@@ -155,6 +155,7 @@ static int32_t bytecode_position(struct reading *reading, const struct v8_frame 
     return position;
 }
 
+#if defined(__x86_64__)
 /* Whether `pc` is in the interpreter's code for handler `number`: its address is the last one in
  * the table that is not above pc. */
 static bool runs_handler(struct v8_heap *heap, uint64_t table, unsigned number, uint64_t pc)
@@ -170,6 +171,7 @@ static bool runs_handler(struct v8_heap *heap, uint64_t table, unsigned number, 
             return false;
     return true;
 }
+#endif
 
 /* Of a function that is being interpreted the slot has the last call; where it is now is in the
  * registers of the interpreter, but only within the code of the bytecode that they name. */
