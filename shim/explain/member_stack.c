@@ -266,5 +266,12 @@ void member_stack_where(int pid, struct member *member)
     text_init(&text, member->where, sizeof member->where);
     user_frame_words(&text, member->python, member->python_count, member->javascript,
                      member->javascript_count, member->frames, member->frame_count);
+    int user = user_frame_python(member->python, member->python_count) >= 0
+                   ? -1
+                   : user_frame_javascript(member->javascript, member->javascript_count);
+    if (user >= 0 && member->javascript[user].line > 0) {
+        member->where_column = member->javascript[user].column;
+        member->where_generated = member->javascript[user].generated;
+    }
     read_source(pid, member);
 }

@@ -19,6 +19,8 @@ enum {
 
 struct member {
     char where[WHERE_LIMIT];   /* "file:line function" of its user's code; "": not known */
+    int where_column;          /* of JavaScript: in that line; 0: not known */
+    bool where_generated;      /* its file has a source map: another file is what a person wrote */
     char source[SOURCE_LIMIT]; /* the text of that line; "": not known */
     unsigned python_count;     /* innermost first */
     unsigned python_omitted;   /* outer frames that are not among them */

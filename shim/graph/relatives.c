@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "graph/wait_graph_parts.h"
+#include "kernel/child_wait.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 
@@ -33,23 +34,10 @@ static void add_relative(struct relatives *relatives, int pid)
     relatives->count++;
 }
 
-/* The children that one thread has started: pids with a space behind each (proc(5)). */
-static long add_children_of(struct relatives *relatives, int pid, int tid)
+static bool add_child(void *context, int child)
 {
-    char text[1024];
-    int child = 0;
-    long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
-    if (length == (long)sizeof text - 1)
-        relatives->full = true;
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at >= '0' && *at <= '9' && child < INT32_MAX / 10)
-            child = child * 10 + (*at - '0');
-        else if (child != 0) {
-            add_relative(relatives, child);
-            child = 0;
-        }
-    }
-    return length < 0 ? length : 0;
+    add_relative(context, child);
+    return true;
 }
 
 static long add_children_of_process(struct relatives *relatives, int pid)
@@ -62,8 +50,10 @@ static long add_children_of_process(struct relatives *relatives, int pid)
     if (directory_open(&threads, path) < 0)
         return 0; /* it has ended */
     while (directory_next_number(&threads, &tid, NULL)) {
-        if (add_children_of(relatives, pid, tid) == 0)
+        long read = children_of_thread(pid, tid, add_child, relatives);
+        if (read >= 0)
             answered = 0;
+        relatives->full |= read > 0;
     }
     directory_close(&threads);
     return answered;

@@ -50,6 +50,7 @@ struct wait_process {
 };
 
 enum wait_reason {
+    REASON_NONE,   /* of a link of a finding: it waits for nobody of the chain */
     REASON_SPACE,  /* the process holds the reading end of a full pipe */
     REASON_INPUT,  /* it holds the writing end of an empty one */
     REASON_CHILD,  /* it is the child (or the process of a pidfd) that is waited for */

@@ -1,24 +1,40 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/child_wait.h"
 
+#include <limits.h>
+
 #include "kernel/proc_reader.h"
-#include "kernel/proc_text.h"
 #include "process/life.h"
 
-bool child_is_ours(int pid)
+/* Pids with a space behind each. */
+long children_of_thread(int pid, int tid, bool (*visit)(void *context, int child), void *context)
 {
-    char text[512];
-    struct stat_line line;
-    return proc_read_of(pid, 0, "stat", text, sizeof text) > 0 && parse_stat(text, &line) &&
-           line.parent == atomic_load(&life->pid);
+    char text[1024];
+    int child = 0;
+    long length = proc_read_start_of(pid, tid, "children", text, sizeof text);
+    if (length < 0)
+        return length;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at >= '0' && *at <= '9' && child < INT_MAX / 10) {
+            child = child * 10 + (*at - '0');
+        } else if (child != 0) {
+            if (!visit(context, child))
+                return 0;
+            child = 0;
+        }
+    }
+    return length == (long)sizeof text - 1;
+}
+
+static bool take_first(void *context, int child)
+{
+    *(int *)context = child;
+    return false;
 }
 
 int child_first(int tid)
 {
-    char text[64];
-    int pid = 0;
-    proc_read_start_of(atomic_load(&life->pid), tid, "children", text, sizeof text);
-    for (const char *at = text; *at >= '0' && *at <= '9'; at++)
-        pid = pid * 10 + (*at - '0');
-    return pid;
+    int child = 0;
+    children_of_thread(atomic_load(&life->pid), tid, take_first, &child);
+    return child;
 }

@@ -171,6 +171,16 @@ void find_peers(enum object_role role, unsigned access, struct object_facts *fac
         scan_peers(&wanted, &facts->pipe);
 }
 
+bool find_peer_in(int pid, enum object_role role, unsigned access, const struct object_facts *facts,
+                  struct peer_facts *peer)
+{
+    struct wanted_end wanted;
+    if (!other_end_of(role, access, facts, &wanted))
+        return false;
+    long fd = find_end(pid, &wanted);
+    return fd >= 0 && peer_facts_of_holder(pid, (int)fd, peer);
+}
+
 bool peers_still_hold(enum object_role role, unsigned access, const struct peer_holder *holders,
                       unsigned count, struct object_facts *facts)
 {

@@ -44,6 +44,10 @@ long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
  * reading end itself. */
 void find_peers(enum object_role role, unsigned access, struct object_facts *facts);
 
+/* Whether process `pid` holds the other end; fills `peer` then. */
+bool find_peer_in(int pid, enum object_role role, unsigned access, const struct object_facts *facts,
+                  struct peer_facts *peer);
+
 /* Whether those who were found to hold the other end a moment ago still do: then the same facts are
  * filled without a scan, which costs some 20 us for each process of the machine. Who has come to
  * hold it since is not seen. */

@@ -109,6 +109,9 @@ bool rights_cover(const struct rights *upper, const struct rights *lower)
 /* Of the watchdog that runs; it is one at a time. */
 /* child: kept, its own watchdog begins it anew (rights_begin) */
 static struct {
+    struct rights own; /* as last read. All that others can do to them afterwards (a seccomp
+                          filter for all threads) makes them fewer, and a proof of more is one. */
+    bool own_known;
     int own_tid;  /* as /proc names it: a process may see the /proc of another pid namespace */
     int covering; /* the thread that had as many rights at the last proof; 0: the first that comes
                    */
@@ -162,6 +165,18 @@ static int own_tid_in_proc(void)
     return tid;
 }
 
+static bool read_own(void)
+{
+    proof.own_known = rights_read(0, &proof.own);
+    return proof.own_known;
+}
+
+static bool is_covered(void)
+{
+    proof.others = false;
+    return proof.own_known && any_thread_covers(&proof.own);
+}
+
 void rights_begin(void)
 {
     proof.covering = 0;
@@ -170,6 +185,7 @@ void rights_begin(void)
     proof.good_until = 0;
     proof.proven_at = 0;
     proof.own_tid = own_tid_in_proc();
+    read_own();
 }
 
 bool rights_unreadable(void)
@@ -184,7 +200,6 @@ bool rights_nobody_left(void)
 
 bool rights_hold(void)
 {
-    struct rights own;
     if ((int)raw_syscall(SYS_gettid) != atomic_load(&life->watchdog_tid))
         return true;
     if (proof.lost || atomic_load(&life->stop))
@@ -192,9 +207,8 @@ bool rights_hold(void)
     uint64_t begin = clock_monotonic_ns();
     if (begin < proof.good_until && begin >= atomic_load(&life->doubted_until))
         return true;
-    proof.others = false;
-    proof.unreadable = !rights_read(0, &own);
-    if (proof.unreadable || !any_thread_covers(&own)) {
+    if (!is_covered() && !(read_own() && is_covered())) {
+        proof.unreadable = !proof.own_known;
         proof.lost = true;
         return false;
     }

@@ -48,7 +48,7 @@ void rights_begin(void);
 
 /* On the watchdog, before it opens, writes or signals anything: false when it must do nothing more
  * but end, because it was asked to, because no thread of the program is left, or because none
- * has as many rights. A proof costs 40 to 90 us and is good for 50 times its cost, 0.1 s at most.
+ * has as many rights. A proof costs 20 to 50 us and is good for 50 times its cost, 0.1 s at most.
  * True on any other thread: what they do, they do with their own rights. */
 bool rights_hold(void);
 

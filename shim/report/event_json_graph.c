@@ -39,6 +39,10 @@ static void member_fields(struct json_writer *json, const struct member *member,
 {
     if (member->where[0])
         json_put_string(json, "where", member->where);
+    if (member->where_column > 0)
+        json_put_signed(json, "column", member->where_column);
+    if (member->where_generated)
+        json_put_bool(json, "generated", true);
     if (member->source[0])
         json_put_string(json, "source", member->source);
     if (member->note)
@@ -84,7 +88,8 @@ static void chain(struct json_writer *json, const struct wait_finding *finding,
         json_put_signed(json, "tid", link->tid);
         json_put_string(json, "waits_in", link->waits_in);
         json_put_string(json, "object", link->object);
-        json_put_string(json, "waits_for", reason_name(link->reason));
+        if (link->reason != REASON_NONE)
+            json_put_string(json, "waits_for", reason_name(link->reason));
         known(json, "fd", link->own_fd);
         json_put_signed(json, "for_pid", link->for_pid);
         if (link->for_pid > 0)

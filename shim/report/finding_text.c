@@ -196,6 +196,8 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
     if (member->where[0] != '\0') {
         text_string(text, "  > ");
         text_printable(text, member->where);
+        if (member->where_generated)
+            text_string(text, " (generated: the file has a source map)");
         if (member->source[0] != '\0') {
             text_string(text, "    ");
             text_printable(text, member->source);

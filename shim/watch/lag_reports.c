@@ -17,10 +17,14 @@
  * so many scans are waited for a sample, then the lag is reported without one. */
 enum { SCANS_FOR_SAMPLE = 8 };
 
-static void count_lag(const struct event_loop *loop, struct lag *lag, uint64_t length)
+/* Once, and not what may have been as short as a busy loop's are. */
+static void count_lag(const struct event_loop *loop, struct lag *lag, uint64_t now)
 {
+    if (!lag->confirmed)
+        return;
+    lag->confirmed = false;
     lag->statistics.tid = loop->tid;
-    lag_account_count(&lag->statistics, length);
+    lag_account_count(&lag->statistics, now - lag->account.since_ns);
 }
 
 void lag_end_unslotted(struct event_loop *loop)
@@ -50,9 +54,7 @@ void lag_end(struct event_loop *loop, uint64_t now)
     lag_end_unslotted(loop);
     if (atomic_load(&loop->slot->sequence) != loop->slot->watch.sequence)
         slot_end_report(loop->slot); /* first the call's end, then the loop's */
-    if (lag->confirmed)              /* else it may have been as short as a busy loop's are */
-        count_lag(loop, lag, now - lag->account.since_ns);
-    lag->confirmed = false;
+    count_lag(loop, lag, now);
     cpu_stacks_end(loop->tid);
     lag->lagging = !report_end(loop, now); /* else the next scan ends it */
 }
@@ -69,9 +71,13 @@ void lag_end_with_thread(struct event_loop *loop, uint64_t now)
 static void end_at_exit(struct event_loop *loop, void *context)
 {
     (void)context;
-    /* Reported, and come back between the watchdog's last scan and the end. */
-    if (lag_of(loop)->lagging && event_loop_returns(loop) != lag_of(loop)->iteration)
-        report_end(loop, clock_monotonic_ns());
+    struct lag *lag = lag_of(loop);
+    /* Come back between the watchdog's last scan and the end. */
+    if (!lag->lagging || event_loop_returns(loop) == lag->iteration)
+        return;
+    uint64_t now = clock_monotonic_ns();
+    count_lag(loop, lag, now);
+    report_end(loop, now);
 }
 
 void lag_end_all(void)

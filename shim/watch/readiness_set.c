@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "kernel/call_table.h"
 #include "kernel/child_wait.h"
@@ -90,7 +91,7 @@ struct readiness_set readiness_set_read(const struct memory_reader *memory,
 }
 
 /* True if this process holds the other end as well. */
-static bool holds_both_ends(const struct fd_description *fd)
+static bool finds_both_ends(const struct fd_description *fd)
 {
     struct fd_iterator fds;
     struct unix_socket socket = {0};
@@ -113,6 +114,28 @@ static bool holds_both_ends(const struct fd_description *fd)
     }
     fd_iterate_end(&fds);
     return found;
+}
+
+/* Who holds one end only gets the other by opening a FIFO or by being sent it: it is asked again a
+ * second later, for the whole fd table is read for it at each poll that a loop is seen in. */
+static bool holds_both_ends(const struct fd_description *fd)
+{
+    enum { REMEMBERED = 8 };
+    static struct {
+        struct object_key key;
+        uint64_t until;
+    } one_ended[REMEMBERED]; /* child: kept, its fd table is a copy */
+    static unsigned next;    /* child: kept, a place in it */
+    uint64_t now = clock_monotonic_ns();
+    for (unsigned i = 0; i < REMEMBERED; i++)
+        if (now < one_ended[i].until && object_key_equal(one_ended[i].key, fd->key))
+            return false;
+    if (finds_both_ends(fd))
+        return true;
+    one_ended[next].key = fd->key;
+    one_ended[next].until = clock_monotonic_ns() + NS_PER_S;
+    next = (next + 1) % REMEMBERED;
+    return false;
 }
 
 static bool is_listening(const struct fd_description *fd)
@@ -207,20 +230,31 @@ static bool explain_entry(const struct readiness_set *set, unsigned i, unsigned 
     return true;
 }
 
+struct child_search {
+    unsigned access, looks;
+    struct incident *incident;
+};
+
+static bool is_held_by_child(void *context, int child)
+{
+    enum { CHILDREN_LOOKED_AT = 32 }; /* postgres' first process has a hundred */
+    struct child_search *search = context;
+    struct incident *incident = search->incident;
+    enum object_role role = incident->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
+    if (find_peer_in(child, role, search->access, &incident->object, &incident->object.child)) {
+        incident->class = CLASS_CHILD;
+        return false;
+    }
+    return ++search->looks < CHILDREN_LOOKED_AT;
+}
+
 /* The other end of a pipe is a child's: what is waited for is that it ends or answers (execSync,
- * subprocess.run). */
+ * subprocess.run). Only the thread's own children are asked: this is done for each poll that an
+ * event loop is seen in, and all processes of a host cost 20 us each. */
 static void explain_child(unsigned access, struct incident *incident)
 {
-    enum object_role role = incident->class == CLASS_PIPE_READ ? ROLE_READER : ROLE_WRITER;
-    find_peers(role, access, &incident->object);
-    const struct pipe_facts *pipe = &incident->object.pipe;
-    for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
-        if (!child_is_ours(pipe->peers[i].pid))
-            continue;
-        incident->class = CLASS_CHILD;
-        incident->object.child = pipe->peers[i];
-        return;
-    }
+    struct child_search search = {.access = access, .incident = incident};
+    children_of_thread(atomic_load(&life->pid), incident->tid, is_held_by_child, &search);
 }
 
 void readiness_set_explain(const struct readiness_set *set, unsigned access,

@@ -2,7 +2,7 @@
 /*
  * An epoll loop that turns, is blocked by one callback in the way that argv[1] names, and turns
  * again. SIGUSR1 jumps out of whatever blocks. argv[2] is a path that may be made, argv[3] the
- * number of turns before and after.
+ * number of turns before, argv[4] after (without it the same).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -298,7 +298,8 @@ int main(int count, char **arguments)
         turn(loop, timer);
     if (strcmp(way, "none") != 0)
         blocked_here(way);
-    for (int i = 0; i < iterations; i++)
+    int after = count > 4 ? atoi(arguments[4]) : iterations;
+    for (int i = 0; i < after; i++)
         turn(loop, timer);
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config/glob.h"
@@ -53,6 +54,14 @@ static bool is_listed(const struct list *list, int pid)
     return false;
 }
 
+/* A process of the library's own that has ended (report/log_writer.c). A program that has no
+ * watchdog yet keeps it until its next line of log: there is nothing to tell of it. */
+static bool is_ended_companion(const struct stat_line *stat)
+{
+    static const char prefix[] = "pipeshim-";
+    return stat->state == 'Z' && strncmp(stat->comm, prefix, sizeof prefix - 1) == 0;
+}
+
 int *find_tree(int root, unsigned *count)
 {
     struct list list = {0};
@@ -67,7 +76,8 @@ int *find_tree(int root, unsigned *count)
         if (directory_open(&processes, "/proc") < 0)
             break;
         while (directory_next_number(&processes, &pid, NULL)) {
-            if (read_stat(pid, &stat) && is_listed(&list, stat.parent) && !is_listed(&list, pid))
+            if (read_stat(pid, &stat) && !is_ended_companion(&stat) &&
+                is_listed(&list, stat.parent) && !is_listed(&list, pid))
                 add(&list, pid);
         }
         directory_close(&processes);

@@ -118,7 +118,8 @@ static void print_lines(int pid, const struct wait_thread *thread, const struct 
         return;
     diagnosis_read_thread(pid, thread->tid, &member);
     if (member.where[0])
-        fprintf(out, "      > %s    %s\n", clean(member.where), clean(member.source));
+        fprintf(out, "      > %s%s%s\n", clean(member.where), member.source[0] ? "    " : "",
+                clean(member.source));
     if (member.note)
         fprintf(out, "        (%s)\n", member.note);
     text_init(&text, lines, sizeof lines);

@@ -51,16 +51,21 @@ static bool restore_place(json_t *frame, time_t ran)
     return true;
 }
 
-/* The line of the user's code among frames whose places have changed. */
+/* The line of the user's code among frames whose places have changed; of a member of a chain also
+ * its column, and whether the file is a generated one. */
 static void choose_where(json_t *object, const json_t *frames)
 {
     char words[WORDS_LIMIT];
     for (size_t i = 0; i < json_array_size(frames); i++) {
-        const json_t *frame = json_array_get(frames, i);
+        json_t *frame = json_array_get(frames, i);
         if (!javascript_file_is_user(field_string(frame, "file")))
             continue;
         place_words(frame, words);
         json_object_set_new(object, "where", json_string(words));
+        if (json_object_del(object, "column") == 0)
+            json_object_set(object, "column", json_object_get(frame, "column"));
+        if (!field_true(frame, "generated"))
+            json_object_del(object, "generated");
         return;
     }
 }
@@ -101,6 +106,21 @@ static void restore_each(json_t *list, time_t ran)
         restore(json_array_get(list, i), ran);
 }
 
+/* A deadlock's or finding's own line is that of the member which it is of. */
+static void restore_chain(json_t *event, time_t ran)
+{
+    const json_t *chain = json_object_get(event, "chain");
+    char own[WORDS_LIMIT];
+    snprintf(own, sizeof own, "%s", field_string(event, "where"));
+    for (size_t i = 0; i < json_array_size(chain); i++) {
+        json_t *member = json_array_get(chain, i);
+        bool is_own = *own && strcmp(field_string(member, "where"), own) == 0;
+        restore(member, ran);
+        if (is_own)
+            json_object_set(event, "where", json_object_get(member, "where"));
+    }
+}
+
 void event_names_restore(json_t *event)
 {
     int64_t time = event ? field_time(event, "time") : TIME_UNKNOWN;
@@ -108,6 +128,6 @@ void event_names_restore(json_t *event)
         return;
     time_t ran = time == TIME_UNKNOWN ? 0 : (time_t)(time / 1000000);
     restore(event, ran);
-    restore_each(json_object_get(event, "chain"), ran);
+    restore_chain(event, ran);
     restore_each(json_object_get(event, "sites"), ran);
 }

@@ -166,6 +166,22 @@ static void expand(const struct compact_modules *modules, json_t *event, const c
     }
 }
 
+/* A member of a chain is told with its line alone, and the column beside it: its one frame. */
+static void expand_member(json_t *member)
+{
+    const json_t *column = json_object_get(member, "column");
+    const char *where = field_string(member, "where");
+    json_t *frame = column && *where && !json_object_get(member, "javascript")
+                        ? interpreted_frame(where)
+                        : NULL;
+    if (!frame)
+        return;
+    json_object_set(frame, "column", json_object_get(member, "column"));
+    if (field_true(member, "generated"))
+        json_object_set_new(frame, "generated", json_true());
+    json_object_set_new(member, "javascript", json_pack("[o]", frame));
+}
+
 void compact_frames_expand(struct compact_modules **modules, json_t *event)
 {
     if (!event)
@@ -174,4 +190,7 @@ void compact_frames_expand(struct compact_modules **modules, json_t *event)
     expand(*modules, event, "stack");
     expand(*modules, event, "python");
     expand(*modules, event, "javascript");
+    const json_t *chain = json_object_get(event, "chain");
+    for (size_t i = 0; i < json_array_size(chain); i++)
+        expand_member(json_array_get(chain, i));
 }

@@ -11,8 +11,9 @@
 /* The modules that each process of a log has named so far; NULL: none. */
 struct compact_modules;
 
-/* Takes what `event` says of modules, and expands its `stack`, `python` and `javascript`. `event`
- * NULL, or of a full log: nothing is done. Strings that are no frames stay what they are. */
+/* Takes what `event` says of modules, and expands its `stack`, `python` and `javascript`, and of
+ * the members of its chain the one frame that is told of them. `event` NULL, or of a full log:
+ * nothing is done. Strings that are no frames stay what they are. */
 void compact_frames_expand(struct compact_modules **modules, json_t *event);
 
 void compact_modules_free(struct compact_modules *modules);

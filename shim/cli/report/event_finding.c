@@ -34,7 +34,7 @@ static enum wait_reason reason_of(const json_t *link)
         if (strcmp(field_string(link, "waits_for"), reasons[i].name) == 0)
             return reasons[i].reason;
     }
-    return REASON_INPUT;
+    return REASON_NONE;
 }
 
 static void read_link(const json_t *from, struct chain_link *link)
@@ -61,6 +61,8 @@ static void read_member(const json_t *from, struct member *member)
 {
     const json_t *python = json_object_get(from, "python");
     take(from, "where", member->where, sizeof member->where);
+    member->where_column = field_small(from, "column");
+    member->where_generated = field_true(from, "generated");
     take(from, "source", member->source, sizeof member->source);
     for (size_t i = 0; i < json_array_size(python) && i < MEMBER_PYTHON_LIMIT; i++) {
         const json_t *frame = json_array_get(python, i);

@@ -37,9 +37,11 @@ static uint32_t find_extra(struct extra_frames *extra, string_id name, string_id
 
 static void write_model_frame(const struct model *model, const struct frame *frame, FILE *out)
 {
-    char text[FRAME_TEXT_LIMIT];
+    char function[FRAME_TEXT_LIMIT];
+    char text[FRAME_TEXT_LIMIT + 32];
+    snprintf(text, sizeof text, "%s%s", frame_function(model, frame, function), frame_doubt(frame));
     fputs("{\"name\":", out);
-    json_write_string(out, frame_function(model, frame, text));
+    json_write_string(out, text);
     string_id file = frame->interpreted || frame->source == 0 ? frame->module : frame->source;
     if (file != 0) {
         fputs(",\"file\":", out);

@@ -66,14 +66,20 @@ const char *frame_function(const struct model *model, const struct frame *frame,
     return text;
 }
 
+const char *frame_doubt(const struct frame *frame)
+{
+    static const char *const words[] = {"", " (near)", " (generated)", " (near) (generated)"};
+    bool has_line = frame->interpreted && frame->offset != 0 && frame->module != 0;
+    return words[has_line ? frame->near + 2 * frame->generated : 0];
+}
+
 const char *frame_place(const struct model *model, const struct frame *frame, char *text)
 {
     text[0] = '\0';
     bool has_line = frame->interpreted && frame->offset != 0;
     if (has_line && frame->module != 0)
-        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64 "%s%s", model_text(model, frame->module),
-                 frame->offset, frame->near ? " (near)" : "",
-                 frame->generated ? " (generated)" : "");
+        snprintf(text, FRAME_TEXT_LIMIT, "%s:%" PRIu64 "%s", model_text(model, frame->module),
+                 frame->offset, frame_doubt(frame));
     else if (!frame->interpreted && frame->source != 0)
         snprintf(text, FRAME_TEXT_LIMIT, "%s:%u", model_text(model, frame->source), frame->line);
     else if (frame->module != 0)

@@ -202,6 +202,8 @@ class Findings(PipeshimCase):
         run = self.start("/bin/bash", "-c", "yes | (read line; kill -STOP $BASHPID; cat >/dev/null)")
         finding = run.wait_for("finding")[0]
         self.assertEqual(finding["finding"], "reader_stopped")
+        writer, reader = finding["chain"]
+        self.assertEqual((writer["waits_for"], reader.get("waits_for")), ("room", None))
         os.kill(finding["chain"][1]["pid"], signal.SIGKILL)
         run.drain()
 

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from pipeshim_case import LIBRARY, wait_until  # noqa: E402
 from diagnose_support import CLEAR, DEADLOCK, PIPESHIM, PYTHON, DiagnoseTest, main  # noqa: E402
 
 INCOMPLETE = 4
@@ -18,6 +19,19 @@ import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "print('x' * 200000)"], stdout=subprocess.PIPE)
 child.wait()
 """
+
+
+def children(parent):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name) as file:
+                comm, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(rest.split()[1]) == parent:
+            found.append((comm, rest.split()[0]))
+    return found
 
 
 class Asked(DiagnoseTest):
@@ -79,6 +93,18 @@ class Asked(DiagnoseTest):
         asked = [p["pid"] for p in report["processes"] if "pipes" in p]
         self.assertIn(shell.pid, asked)
         self.assertEqual(len(asked), 4, report["processes"])  # the shell, sleep, both Pythons
+
+    def test_the_librarys_own_are_not_told(self):
+        """What wrote the log of a program that has no watchdog is waited for at its next line."""
+        log = tempfile.NamedTemporaryFile(suffix=".jsonl")
+        self.addCleanup(log.close)
+        quiet = self.spawn(["sleep", "1000"], env={
+            **os.environ, "LD_PRELOAD": LIBRARY, "PIPESHIM_LOG": log.name,
+            "PIPESHIM_FORMAT": "json", "PIPESHIM_SUMMARY": "always"})
+        wait_until(lambda: children(quiet.pid) == [("pipeshim-log", "Z")], "its writer to end")
+        status, out, err = self.text("--tree", quiet.pid)
+        self.assertEqual((status, err), (CLEAR, ""))
+        self.assertNotIn("pipeshim-log", out)
 
     def test_by_name(self):
         parent = self.script("orchestrator_of_a_test.py", WAITS_BEFORE_READING)

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,20 +96,16 @@ class Reports(JavascriptCase):
         wait_until(lambda: "JavaScript, innermost first:" in read_text(log), "report")
         self.assertRegex(read_text(log), r"\n    viaSetter  \S*/calls.js:15:38\n")
 
-    def test_deadlock(self):
-        """A parent that reads its Node child's stdout and never its stderr: the child says where."""
-        # Of later versions the graph cannot prove the cycle (yet): `blocked` is told, no deadlock.
-        nodes = [node for node in NODES if node.major <= 20]
-        if not nodes:
-            self.skipTest("no Node whose deadlock is told: 18 or 20")
+    def deadlock_of(self, node, **settings):
+        """A parent that reads its Node child's stdout and never its stderr."""
         log = self.log()
         parent = ("import subprocess, sys\n"
                   "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE,"
                   " stderr=subprocess.PIPE)\nchild.stdout.read()\n")
         environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
                                        PIPESHIM_FORMAT="json", PIPESHIM_ONLY="node*",
-                                       PIPESHIM_THRESHOLD="50ms")
-        process = subprocess.Popen([sys.executable, "-c", parent, nodes[0].path, "noise.js"],
+                                       PIPESHIM_THRESHOLD="50ms", **settings)
+        process = subprocess.Popen([sys.executable, "-c", parent, node.path, "noise.js"],
                                    cwd=PROGRAMS, env=environment, stdin=subprocess.DEVNULL,
                                    start_new_session=True)
 
@@ -119,11 +116,65 @@ class Reports(JavascriptCase):
 
         def told():
             return [e for e in self.events(log) if e["event"] == "deadlock"]
-        event = wait_until(told, "deadlock")[0]
-        node = [link for link in event["chain"] if link["pid"] == event["pid"]][0]
-        names = [(frame.get("function"), frame.get("line")) for frame in node["javascript"]]
-        self.assertEqual(names[1:4], [("log", 5), ("answer", 9), ("<anonymous>", 12)])
-        self.assertRegex(node["where"], r"/noise.js:5 log$")
+        event = wait_until(told, "deadlock of %s" % node)[0]
+        return event, [link for link in event["chain"] if link["pid"] == event["pid"]][0]
+
+    def test_deadlock(self):
+        for node in NODES:
+            with self.subTest(str(node)):
+                _, member = self.deadlock_of(node)
+                names = [(frame.get("function"), frame.get("line")) for frame in member["javascript"]]
+                self.assertEqual(names[1:4], [("log", 5), ("answer", 9), ("<anonymous>", 12)])
+                self.assertRegex(member["where"], r"/noise.js:5 log$")
+                self.assertEqual(member["column"], 6)
+
+    def test_deadlock_in_a_compact_record(self):
+        event, member = self.deadlock_of(NODES[0], PIPESHIM_STACK_FORMAT="compact")
+        self.assertNotIn("javascript", member)
+        self.assertRegex(member["where"], r"/noise.js:5 log$")
+        self.assertEqual(member["where"], event["where"])
+        self.assertEqual(member["column"], 6)
+
+    def run_with_reader(self, node, stopped):
+        """noise.js, whose stderr a `cat` reads, or would, if it were not stopped."""
+        log = self.log()
+        reader, writer = os.pipe()
+        cat = subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL)
+        self.addCleanup(cat.wait)
+        self.addCleanup(cat.kill)
+        os.close(reader)
+        if stopped:
+            cat.send_signal(signal.SIGSTOP)
+        environment = self.environment(LD_PRELOAD=os.path.abspath(LIBRARY), PIPESHIM_LOG=log,
+                                       PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="50ms")
+        process = subprocess.Popen([node.path, "noise.js"], cwd=PROGRAMS, env=environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, log, cat.pid
+
+    def findings(self, log):
+        return [event for event in self.events(log) if event["event"] == "finding"]
+
+    def test_finding(self):
+        for node in NODES:
+            with self.subTest(str(node)):
+                process, log, reader = self.run_with_reader(node, stopped=True)
+                event = wait_until(lambda: self.findings(log), "finding of %s" % node)[0]
+                self.assertEqual(event["kind"], "reader_stopped")
+                member = [link for link in event["chain"] if link["pid"] == process.pid][0]
+                frames = [(frame.get("function"), frame.get("line"), frame.get("column"))
+                          for frame in member["javascript"]]
+                self.assertEqual(frames[1:4], [("log", 5, 6), ("answer", 9, 5), ("<anonymous>", 12, 1)])
+                self.assertRegex(event["where"], r"/noise.js:5 log$")
+                os.kill(reader, signal.SIGCONT)
+                self.assertEqual(process.wait(120), 0)
+
+    def test_no_finding_of_one_that_is_read(self):
+        process, log, _ = self.run_with_reader(NODES[0], stopped=False)
+        self.assertEqual(process.wait(120), 0)
+        self.assertEqual(self.findings(log), [])
 
     def test_off(self):
         _, event = self.stuck(NODES[0], "calls.js", settings={"PIPESHIM_JAVASCRIPT": "off"})

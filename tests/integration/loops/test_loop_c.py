@@ -30,9 +30,9 @@ OTHERS = {
 
 
 class CLoop(LoopCase):
-    def start_way(self, way, **options):
+    def start_way(self, way, *turns, **options):
         return self.start(victim("epoll_loop"), way,
-                          os.path.join(self.temporary_folder(), "file"), **options)
+                          os.path.join(self.temporary_folder(), "file"), *turns, **options)
 
     def check_call(self, way, event, expected):
         event_class, call = expected
@@ -82,6 +82,13 @@ class CLoop(LoopCase):
         self.assertGreaterEqual(sum(n for bucket, n in loop["histogram_ms"].items()
                                     if int(bucket) > 200), 1)
         self.assertEqual([site["call"] for site in summary["sites"]], ["usleep"])
+
+    def test_summary_has_a_lag_that_ended_just_before(self):
+        """One turn, for which its timer is ready, and the exit: no scan comes between."""
+        run = self.start_way("usleep", "20", "1")
+        self.end(run, run.wait_for("blocked")[0])
+        loops = run.events("summary")[-1]["loops"]
+        self.assertEqual([(loop["tid"], loop["lags"]) for loop in loops], [(run.process.pid, 1)])
 
     def test_silent_without_the_block(self):
         run = self.start_way("none")

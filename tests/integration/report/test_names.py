@@ -195,9 +195,7 @@ class Names(JavascriptCase):
         process.kill()
         process.wait()
         for form in FORMATS:
-            # A compact chain has no frames, so no column to look up, and junit nothing else.
-            if stacks == "full" or form != "junit":
-                self.assertIn("app.ts", self.report(process.log, form), form)
+            self.assertIn("app.ts", self.report(process.log, form), form)
         text = self.report(process.log, "text")
         self.assertIn("send  " + place, text)
         self.assertIn("answer  " + os.path.join(folder, "src/app.ts") + ":8", text)
@@ -229,6 +227,9 @@ class Names(JavascriptCase):
                 self.assertNotIn("(near) spin", said)
         for form in ("markdown", "perfetto"):
             self.assertRegex(self.report(self.write_log(javascript=frames), form), r"hot\.js:7 \(near\)")
+        shared = json.loads(self.report(self.write_log(javascript=frames), "speedscope"))["shared"]
+        self.assertEqual([frame["name"] for frame in shared["frames"] if ".js" in frame.get("file", "")],
+                         ["spin (near)", "main (generated)", "begin"])
 
     def test_the_users_file_among_those_of_a_bundle(self):
         """A package inside of the bundle is not the user's."""
