@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < COUNT * COUNT; i++) {
         int line = numbers[i / COUNT], column = numbers[i % COUNT];
         if (map ? source_map_find(map, line, column, &place)
-                : source_place_find("/////////" + root, path, NEVER_NEWER, line, column, &place))
+                : source_place_find(&"/////////"[root], path, NEVER_NEWER, line, column, &place))
             check(&place);
     }
     source_map_free(map);
