@@ -16,12 +16,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     static const char *const values[] = {"250us",  "1.5s",       "64M",    "10/s",
                                          "75%",    "stderr,7,2", "all",    "auto",
                                          "exec:x", "a*,[!b-d]?", "canary", ""};
-    static const char environment[] = "\xff"
-                                      "PIPESHIM_PRESET=ci\0"
-                                      "\xff"
-                                      "PIPESHIM_TRESHOLD=1s\0"
-                                      "\xff"
-                                      "=";
+    static const char environment[] =
+        "\xff"
+        "PIPESHIM_PRESET=ci\0"
+        "\xff"
+        "PIPESHIM_TRESHOLD=1s\0"
+        "\xff"
+        "=\0"
+        "\xff"
+        "threshold_of_a_name_that_is_longer_than_all_that_there_are_and_goes_on=1";
     (void)argc;
     (void)argv;
     for (unsigned id = 0; id < SETTING_COUNT; id++) {
