@@ -16,8 +16,8 @@
 #include "watch/members.h"
 
 enum {
-    FINDINGS = 4,
-    REPORTED_LIMIT = 16,
+    FINDINGS = 16,
+    REPORTED_LIMIT = 64, /* more than FINDINGS: what is found again must be remembered */
     STILL_ROUNDS = 3,
     SELDOM_MS = 500,
     GROWN_BYTES = 128 * 1024, /* in a round; a heap at rest moves by less */
@@ -132,15 +132,30 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
     return deadlock;
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
- * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
- * what somebody writes. */
+/* Told, and it lasts: then whatever else is wrong is to be told as well. */
+static bool is_known(const struct wait_finding *finding)
+{
+    return is_reported(identity(finding)) || held_findings_know(finding);
+}
+
+/* What is to be reported here, and was not yet: a cycle that this process is a member of, what is
+ * wrong with the other end of its own wait, what keeps from going on whom it waits for, or that it
+ * does not read what somebody writes. */
 static struct wait_finding *choose(unsigned count)
 {
     struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
+    bool told = false; /* why it waits in vain */
     for (unsigned i = 0; i < count; i++) {
-        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
-            return backlog_or(&found[i], count);
+        bool known = is_known(&found[i]);
+        told |= known && !is_awaited(&found[i]);
+        if (known)
+            continue;
+        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid())) {
+            struct wait_finding *chosen = backlog_or(&found[i], count);
+            if (!is_known(chosen))
+                return chosen;
+            continue;
+        }
         if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
         if (!unread && is_awaited(&found[i]))
@@ -150,7 +165,7 @@ static struct wait_finding *choose(unsigned count)
     }
     if (own)
         return own;
-    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
+    return hopeless && !told && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
 /* How long this process's member has waited, as far as it was seen. */
@@ -169,10 +184,14 @@ static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
  * 0: not known. */
 static int waiting_thread(const struct wait_finding *finding)
 {
-    for (unsigned i = 0; i < finding->count; i++)
+    int tid = 0;
+    for (unsigned i = 0; i < finding->count && tid == 0; i++)
         if (finding->chain[i].pid == own_pid())
-            return finding->chain[i].tid;
-    return long_waits_oldest();
+            tid = finding->chain[i].tid;
+    if (tid == 0)
+        tid = long_waits_oldest();
+    /* A deadlock that holds a thread is the reason, whatever else that leaves undone. */
+    return finding->kind != FINDING_DEADLOCK && held_findings_deadlock(tid) ? 0 : tid;
 }
 
 /* Who opens a FIFO may well wait for a reader that comes once an hour: that is told, and no reason
@@ -189,7 +208,9 @@ static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
                                                 !may_end_by_itself(finding),
                                       .kind = finding->kind,
                                       .id = identity(finding),
-                                      .seq = seq};
+                                      .seq = seq,
+                                      .first_tid = finding->chain[0].tid,
+                                      .first_inode = finding->chain[0].key.inode};
     if (tid != 0)
         held_findings_add(&held);
 }
@@ -277,9 +298,8 @@ static bool is_confirmed(struct wait_finding *finding)
 static void scan(uint64_t now)
 {
     graph = graph_memory_begin(&memory);
-    struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
-    if (finding && is_reported(identity(finding)))
-        finding = NULL;
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    struct wait_finding *finding = choose(count);
     bool confirmed = is_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
@@ -288,6 +308,9 @@ static void scan(uint64_t now)
     if (seq != 0) {
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq, tid);
+        have_before = false;
+        finding = choose(count); /* the next one, if there is more than one */
+        confirmed = false;
     }
     keep_suspicion(finding, confirmed, now);
 }
