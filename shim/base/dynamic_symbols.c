@@ -95,13 +95,19 @@ static const Elf64_Sym *find_by_gnu_hash(const struct symbol_tables *tables, con
     }
 }
 
-static const Elf64_Sym *find_by_sysv_hash(const struct symbol_tables *tables, const char *name)
+static uint32_t sysv_hash(const char *name)
 {
     uint32_t hash = 0;
     for (const char *c = name; *c; c++) {
         hash = (hash << 4) + (unsigned char)*c;
         hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
     }
+    return hash;
+}
+
+static const Elf64_Sym *find_by_sysv_hash(const struct symbol_tables *tables, const char *name)
+{
+    uint32_t hash = sysv_hash(name);
     const uint32_t *table = tables->sysv_hash;
     uint32_t bucket_count = table[0];
     const uint32_t *buckets = &table[2], *chain = &buckets[bucket_count];
@@ -143,10 +149,11 @@ void *symbol_tables_find(const struct symbol_tables *tables, const char *name)
 bool symbol_tables_define(const struct symbol_tables *tables, const char *version)
 {
     const Elf64_Verdef *definition = tables->defines;
+    uint32_t hash = sysv_hash(version);
     while (definition) {
         const Elf64_Verdaux *name =
             (const Elf64_Verdaux *)((const char *)definition + definition->vd_aux);
-        if (strcmp(tables->strings + name->vda_name, version) == 0)
+        if (definition->vd_hash == hash && strcmp(tables->strings + name->vda_name, version) == 0)
             return true;
         if (definition->vd_next == 0)
             return false;
