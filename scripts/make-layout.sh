@@ -6,7 +6,7 @@
 # small ones. The objects are compiled with -ffunction-sections and -fdata-sections; a name that does
 # not exist any more costs nothing.   make-layout.sh OBJECT...
 set -eu
-start="begin begin_here end symbols_are_of_known_libc symbol_next find_from find_in loaded_objects
+start="begin begin_here end symbols_are_of_known_libc find_libc symbol_next find_from find_in loaded_objects
 symbol_tables_read symbol_tables_find symbol_tables_define sysv_hash find_by_gnu_hash defines symbol_of_libc
 strcmp strncmp strlen strchr strchrnul strrchr strspn strcspn strnlen memcmp memset memcpy
 report_read_settings names_of next_argument script_argument interpreter_of is_listed path_last_part settings_ask_for_names

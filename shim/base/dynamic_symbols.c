@@ -250,15 +250,31 @@ void *symbol_global(const char *name)
     return find_from(all, all->first, name);
 }
 
+static const char libc_name[] = "libc.so.6";
+
+static bool is_file_of_libc(const struct link_map *map)
+{
+    size_t length = map->l_name ? strlen(map->l_name) : 0;
+    return length >= strlen(libc_name) &&
+           memcmp(map->l_name + length - strlen(libc_name), libc_name, strlen(libc_name)) == 0;
+}
+
+/* `by_file`: only what lies in a file of that name is asked for its own, as libc nearly always
+ * does: each start of a program pays for this. */
+static bool find_libc(const struct loaded *all, bool by_file, struct symbol_tables *tables)
+{
+    for (const struct link_map *map = all->first; map; map = map == all->last ? NULL : map->l_next)
+        if ((!by_file || is_file_of_libc(map)) &&
+            symbol_tables_read(tables, map->l_addr, map->l_ld) && tables->name &&
+            strcmp(tables->name, libc_name) == 0)
+            return true;
+    return false;
+}
+
 bool symbols_are_of_known_libc(void)
 {
     const struct loaded *all = loaded_objects();
-    for (const struct link_map *map = all->first; map;
-         map = map == all->last ? NULL : map->l_next) {
-        struct symbol_tables tables;
-        if (symbol_tables_read(&tables, map->l_addr, map->l_ld) && tables.name &&
-            strcmp(tables.name, "libc.so.6") == 0)
-            return symbol_tables_define(&tables, "GLIBC_2.28");
-    }
-    return false;
+    struct symbol_tables tables;
+    return (find_libc(all, true, &tables) || find_libc(all, false, &tables)) &&
+           symbol_tables_define(&tables, "GLIBC_2.28");
 }
