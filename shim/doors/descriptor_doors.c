@@ -13,6 +13,7 @@
 #include "base/ticks.h"
 #include "doors/door.h"
 #include "doors/drain_doors.h"
+#include "doors/mapping_doors.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
 #include "drain/drain.h"
@@ -96,7 +97,8 @@ DOOR(int, shutdown, (int fd, int how))
 }
 
 /* Called by the assembler of syscall(), doors/control.c, while something may be drained. */
-__attribute__((used, visibility("hidden"))) void syscall_before_drained(long number, long a, long b)
+__attribute__((used, visibility("hidden"))) void syscall_before_drained(long number, long a, long b,
+                                                                        long c, long d)
 {
     switch (number) {
     case SYS_close:
@@ -121,6 +123,7 @@ __attribute__((used, visibility("hidden"))) void syscall_before_drained(long num
             ticks_are_forbidden = true;
         break;
     default:
+        mapping_doors_syscall(number, c, d);
         break;
     }
 }

@@ -6,13 +6,24 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "base/ticks.h"
+#include "drain/readable.h"
 #include "drain/signals.h"
+#include "process/filters.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
 
-enum { KEPT = 2 }; /* chunks that hold nothing and keep their pages */
+/* How many of a stream's chunks that hold nothing keep their pages: a chunk's pages cost more than
+ * all the writes into it, but a process with a thousand pipes must not keep a gigabyte of them. */
+static unsigned kept(void)
+{
+    enum { KEPT_BYTES = 1 << 20, LEAST = 2 };
+    unsigned share =
+        (KEPT_BYTES >> drain_limits.chunk_bits) / (atomic_load(&drain_state->active) + 1);
+    return share > LEAST ? share : LEAST;
+}
 
 static bool bit(const uint64_t *words, unsigned index)
 {
@@ -179,24 +190,47 @@ void chunks_collect(struct stream *stream)
         any = true;
     }
     if (any)
-        give_back_but(stream, KEPT);
+        give_back_but(stream, kept());
     signals_restore(signals);
 }
 
-static void write_bytes(struct stream *stream, uint64_t at, const char *from, uint64_t size)
+/* What cannot be read is the answer, not SIGSEGV. Where the kernel does not do it, or a filter
+ * might kill for it, what is asked last of all. */
+static bool copy_by_kernel(char *to, const char *from, uint64_t size)
+{
+    struct iovec local = {to, size};
+    struct iovec remote = {(char *)from, size};
+    long done = -ENOSYS;
+    if (!(filters_forbid() & FORBIDS_MEMORY))
+        done = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &local, 1, &remote, 1, 0);
+    if (done != -ENOSYS && done != -EPERM)
+        return done == (long)size;
+    if (!readable(from, size, TICKS_LONG_AGO))
+        return false;
+    memcpy(to, from, size);
+    return true;
+}
+
+static bool write_bytes(struct stream *stream, uint64_t at, const char *from, uint64_t size,
+                        bool by_kernel)
 {
     struct channel *channel = channel_of(stream);
     while (size > 0) {
         uint64_t part = chunk_rest(at) < size ? chunk_rest(at) : size;
-        memcpy(channel_place(channel, stream->chunks, stream->mapped, at), from, part);
+        char *to = channel_place(channel, stream->chunks, stream->mapped, at);
+        if (!by_kernel)
+            memcpy(to, from, part);
+        else if (!copy_by_kernel(to, from, part))
+            return false;
         at += part;
         from += part;
         size -= part;
     }
+    return true;
 }
 
-void chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
-                  uint64_t size)
+bool chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
+                  uint64_t size, bool by_kernel)
 {
     for (; size > 0; vector++) {
         if (skip >= vector->iov_len) {
@@ -204,11 +238,13 @@ void chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector
             continue;
         }
         uint64_t part = vector->iov_len - skip < size ? vector->iov_len - skip : size;
-        write_bytes(stream, at, (const char *)vector->iov_base + skip, part);
+        if (!write_bytes(stream, at, (const char *)vector->iov_base + skip, part, by_kernel))
+            return false;
         at += part;
         size -= part;
         skip = 0;
     }
+    return true;
 }
 
 void chunks_drop_all(struct stream *stream)

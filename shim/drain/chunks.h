@@ -23,9 +23,10 @@ void chunks_collect(struct stream *stream);
 /* Counts from `stream->counted` on: bytes that the helper has taken, or writers dropped. */
 void chunks_count(struct stream *stream);
 
-/* Copies `size` bytes of the vector, from its offset `skip` on, to position `at`. */
-void chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
-                  uint64_t size);
+/* Copies `size` bytes of the vector, from its offset `skip` on, to position `at`. It can be read,
+ * or `by_kernel`: then false says that a part of it cannot. */
+bool chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
+                  uint64_t size, bool by_kernel);
 
 static inline void chunks_write_record(struct stream *stream, uint64_t at, struct record record)
 {

@@ -15,6 +15,7 @@
 #include "drain/finish.h"
 #include "drain/headroom.h"
 #include "drain/helper_process.h"
+#include "drain/mapping_changes.h"
 #include "drain/readable.h"
 #include "drain/settings.h"
 #include "drain/space.h"
@@ -167,13 +168,13 @@ void drain_begin_in_child(void)
     totals_begin_in_child();
     helpers_begin_in_child();
     finish_begin_in_child();
+    mapping_changes_begin_in_child();
 }
 
 struct drain_totals drain_totals(void)
 {
     struct drain_totals totals = {
         .episodes = atomic_load(&queue_totals.episodes),
-        .queued_bytes = atomic_load(&queue_totals.queued_bytes),
         .dropped_bytes = atomic_load(&queue_totals.dropped_bytes),
         .dropped_writes = atomic_load(&queue_totals.dropped_writes),
         .spooled_bytes = atomic_load(&queue_totals.spooled_bytes),

@@ -201,6 +201,7 @@ void finish_add_totals(struct drain_totals *totals)
     totals->lost_bytes = atomic_load(&drain_state->lost);
     for (uint32_t i = 0; i < known; i++) {
         struct stream *stream = &drain_state->streams[i];
+        totals->queued_bytes += atomic_load(&stream->queued_bytes);
         if (!atomic_load(&stream->running))
             continue;
         struct channel *channel = atomic_load(&stream->channel);

@@ -6,6 +6,7 @@
 #include "drain/episode.h"
 #include "drain/fallback.h"
 #include "drain/helper_process.h"
+#include "drain/mapping_changes.h"
 #include "drain/space.h"
 #include "drain/totals.h"
 
@@ -90,28 +91,33 @@ static bool has_space(struct stream *stream, uint64_t space)
 
 static void note_queued(struct stream *stream, uint64_t size)
 {
-    atomic_fetch_add_explicit(&queue_totals.queued_bytes, size, memory_order_relaxed);
+    /* The lock is held: to add atomically would cost as much as the copy of a small record. */
     uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
+    uint64_t all = atomic_load_explicit(&stream->queued_bytes, memory_order_relaxed);
     atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
+    atomic_store_explicit(&stream->queued_bytes, all + size, memory_order_relaxed);
 }
 
-static void write_records(struct stream *stream, uint64_t at, const struct queued_write *write,
+static bool write_records(struct stream *stream, uint64_t at, const struct queued_write *write,
                           uint64_t size)
 {
     uint64_t skip = write->done;
+    bool by_kernel = !mapping_is_as_asked(write->version);
     for (uint64_t left = size; left > 0;) {
         uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
         uint32_t flags = (left > part ? RECORD_CONTINUED : 0) | (skip > 0 ? RECORD_BEGUN : 0);
         chunks_write_record(stream, at, (struct record){(uint32_t)part, flags});
-        chunks_write(stream, at + sizeof(struct record), write->vector, skip, part);
+        if (!chunks_write(stream, at + sizeof(struct record), write->vector, skip, part, by_kernel))
+            return false;
         at += record_space((uint32_t)part);
         skip += part;
         left -= part;
     }
+    return true;
 }
 
-/* Appends `size` bytes; there is space for them. QUEUE_DONE, QUEUE_ELSEWHERE or QUEUE_NOT_POSSIBLE.
- */
+/* Appends `size` bytes; there is space for them. QUEUE_DONE, QUEUE_ELSEWHERE, QUEUE_UNREADABLE or
+ * QUEUE_NOT_POSSIBLE. */
 static enum queue_outcome append(struct stream *stream, struct queued_write *write, uint64_t size)
 {
     struct channel *channel = channel_of(stream);
@@ -123,7 +129,8 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
         fallback_note(DRAIN_NO_MEMORY);
         return QUEUE_NOT_POSSIBLE;
     }
-    write_records(stream, head, write, size);
+    if (!write_records(stream, head, write, size))
+        return QUEUE_UNREADABLE;
     chunks_prefetch(stream, head + space);
     atomic_fetch_add_explicit(&drain_state->queued, space, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&channel->head, &head, head + space)) {

@@ -22,6 +22,7 @@ enum queue_outcome {
     QUEUE_FULL,         /* at the bound: release the lock, wait (see `asked`), and try again */
     QUEUE_ELSEWHERE,    /* the stream takes nothing more: try again with another */
     QUEUE_NO_SPACE,     /* nothing of this pipe's is queued: other pipes' queues are at the bound */
+    QUEUE_UNREADABLE,   /* `vector` cannot be read any more: ask again how much of it can */
     QUEUE_NOT_POSSIBLE, /* no helper, or no memory, is to be had; nothing more of it is queued */
 };
 
@@ -30,7 +31,8 @@ struct queued_write {
     int fd;
     const struct iovec *vector; /* which can be read */
     uint64_t size;
-    uint64_t done; /* of which so many bytes are queued, or in the pipe */
+    uint64_t done;    /* of which so many bytes are queued, or in the pipe */
+    uint32_t version; /* mapping_version() before it was asked whether it can */
 };
 
 /* Queues the rest as one write, and moves `done`; drops whole writes where PIPESHIM_DRAIN_MAX is

@@ -9,6 +9,7 @@
 #include "base/raw_syscall.h"
 #include "base/thread_pointer.h"
 #include "base/ticks.h"
+#include "drain/mapping_changes.h"
 
 enum { PAGE_LEAST = 4096, WORD = 8 };
 
@@ -43,43 +44,45 @@ static bool stays(uintptr_t at)
                : main_stack_end > here && main_stack_end - here < MAIN_STACK && at < main_stack_end;
 }
 
-/* Asks the kernel, but of a page that stays not more often than each 100 us: of small records the
- * question would take half the time. */
-static bool page_is_readable(uintptr_t at)
+/* Asks the kernel, but of a page that stays not more often than each 100 us, unless the program has
+ * changed what is mapped: of small records the question would take half the time. */
+static bool page_is_readable(uintptr_t at, uint64_t now)
 {
-    static __thread uintptr_t seen_page; /* child: kept, it has the same memory */
-    static __thread uint64_t seen;       /* child: kept, likewise */
+    static __thread uintptr_t seen_page;   /* child: kept, it has the same memory */
+    static __thread uint64_t seen;         /* child: kept, likewise */
+    static __thread uint32_t seen_version; /* child: kept, likewise */
     uintptr_t page = at & ~(uintptr_t)(PAGE_LEAST - 1);
     if (!stays(at))
         return word_is_readable(at);
-    uint64_t now = ticks_now();
-    if (page == seen_page && now - seen < TICKS_IN_100_US)
+    uint32_t version = mapping_version();
+    if (page == seen_page && now - seen < TICKS_IN_100_US && version == seen_version)
         return true;
     seen_page = 0; /* of neither page, for a signal handler */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (!word_is_readable(at))
         return false;
     seen = now;
+    seen_version = version;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     seen_page = page;
     return true;
 }
 
 /* The first address that cannot be read, or `end`. */
-static uintptr_t readable_to(uintptr_t at, uintptr_t end)
+static uintptr_t readable_to(uintptr_t at, uintptr_t end, uint64_t now)
 {
-    while (at < end && page_is_readable(at))
+    while (at < end && page_is_readable(at, now))
         at = (at & ~(uintptr_t)(PAGE_LEAST - 1)) + PAGE_LEAST;
     return at < end ? at : end;
 }
 
-bool readable(const void *memory, uint64_t size)
+bool readable(const void *memory, uint64_t size, uint64_t now)
 {
     uintptr_t from = (uintptr_t)memory;
-    return size <= UINTPTR_MAX - from && readable_to(from, from + size) == from + size;
+    return size <= UINTPTR_MAX - from && readable_to(from, from + size, now) == from + size;
 }
 
-uint64_t readable_bytes(const struct iovec *vector, int count)
+uint64_t readable_bytes(const struct iovec *vector, int count, uint64_t now)
 {
     uint64_t bytes = 0;
     for (int i = 0; i < count; i++) {
@@ -87,7 +90,7 @@ uint64_t readable_bytes(const struct iovec *vector, int count)
         uint64_t size = vector[i].iov_len;
         if (size > UINTPTR_MAX - from)
             return bytes;
-        uint64_t part = readable_to(from, from + size) - from;
+        uint64_t part = readable_to(from, from + size, now) - from;
         bytes += part;
         if (part < size)
             break;

@@ -14,11 +14,13 @@
 void readable_prepare(void);
 
 /* True if all of it can be read. One cheap system call a page, as nothing else knows; of static
- * data and the thread's own stack it is believed for 100 us. */
-bool readable(const void *memory, uint64_t size);
+ * data and the thread's own stack it is believed for 100 us, unless the program has changed what is
+ * mapped meanwhile. `now` is ticks_now(). It holds while mapping_is_as_asked(), of the
+ * mapping_version() before. */
+bool readable(const void *memory, uint64_t size, uint64_t now);
 
 /* How many bytes of the vector, which can be read itself, can be read from its beginning on. */
-uint64_t readable_bytes(const struct iovec *vector, int count);
+uint64_t readable_bytes(const struct iovec *vector, int count, uint64_t now);
 
 /* Runs on: program threads. AS-safe: yes. Blocks: no. */
 #endif

@@ -64,6 +64,7 @@ struct stream {
     _Atomic uint64_t started_ns; /* CLOCK_MONOTONIC */
     _Atomic uint64_t ended_ns;   /* 0: it lasts */
     _Atomic uint64_t episode_bytes, episode_peak;
+    _Atomic uint64_t queued_bytes; /* payload, of all episodes for whichever pipe */
 
     /* Payload of all episodes for this pipe. */
     _Atomic uint64_t lost, handed_over, spooled;

@@ -8,7 +8,7 @@
 
 /* Of this process. */
 struct queue_totals {
-    _Atomic uint64_t episodes, queued_bytes, peak_bytes, dropped_bytes, dropped_writes;
+    _Atomic uint64_t episodes, peak_bytes, dropped_bytes, dropped_writes;
     _Atomic uint64_t spooled_bytes; /* in PIPESHIM_DRAIN_SPOOL */
 };
 extern struct queue_totals queue_totals;

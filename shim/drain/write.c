@@ -15,6 +15,7 @@
 #include "drain/fallback.h"
 #include "drain/finish.h"
 #include "drain/headroom.h"
+#include "drain/mapping_changes.h"
 #include "drain/queue.h"
 #include "drain/readable.h"
 #include "drain/send_order.h"
@@ -38,7 +39,8 @@ struct drained_write {
 enum {
     TRY_AGAIN = DRAIN_PASS - 1,
     WAIT_FOR_SPACE = DRAIN_PASS - 2,
-    WAIT_A_MOMENT = DRAIN_PASS - 3
+    WAIT_A_MOMENT = DRAIN_PASS - 3,
+    ASK_MEMORY = DRAIN_PASS - 4,
 };
 
 static void sleep_ns(long ns)
@@ -90,7 +92,7 @@ static ssize_t write_unqueued(struct stream *stream, struct drained_write *write
     if (done < 0)
         return done == -EPIPE ? done : DRAIN_PASS;
     queued->done = (uint64_t)done;
-    return queued->done == queued->size ? (ssize_t)queued->size : TRY_AGAIN;
+    return queued->done >= queued->size ? done : TRY_AGAIN;
 }
 
 /* Puts what is left of the write where it is in order: the lock is held. Write-behind looks at what
@@ -106,6 +108,8 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
         if (done < 0 && done != -EAGAIN)
             return done == -EPIPE ? done : DRAIN_PASS;
         queued->done = done > 0 ? (uint64_t)done : 0;
+        if (queued->done >= queued->size) /* more, if memory that was not there is there again */
+            return done;
     }
     enum queue_outcome outcome =
         queue_write(stream, queued, drain_settings.overflow, &write->asked);
@@ -115,6 +119,8 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
         return WAIT_FOR_SPACE;
     if (outcome == QUEUE_ELSEWHERE)
         return TRY_AGAIN;
+    if (outcome == QUEUE_UNREADABLE)
+        return ASK_MEMORY;
     return write_unqueued(stream, write, outcome);
 }
 
@@ -254,12 +260,32 @@ static bool is_of_a_burst(uint64_t size)
     return drain_settings.write_behind_mode && size < LARGE && calls <= 2;
 }
 
+/* How much of the memory can be read: the rest is not written, as by the kernel, which copies page
+ * by page. 0, or the result of the write. */
+static ssize_t ask_memory(struct drained_write *write)
+{
+    struct queued_write *queued = &write->queued;
+    queued->version = mapping_version();
+    uint64_t good = readable_bytes(queued->vector, write->count, write->now);
+    if (good >= queued->size)
+        return 0;
+    good -= good % PIPE_BUF;
+    if (good <= queued->done)
+        return queued->done > 0 ? (ssize_t)queued->done : -EFAULT;
+    queued->size = good;
+    return 0;
+}
+
 /* Between two tries. 0, or the result of the write. */
 static ssize_t wait_between(struct stream *stream, struct drained_write *write, ssize_t reason)
 {
     struct queued_write *queued = &write->queued;
     if (reason == TRY_AGAIN)
         return 0;
+    if (reason == ASK_MEMORY) {
+        write->now = ticks_now();
+        return ask_memory(write);
+    }
     if (reason == WAIT_A_MOMENT) {
         sleep_ns(NS_PER_MS / 4);
         if (stream)
@@ -323,7 +349,7 @@ static bool measure(struct drained_write *write, bool ours)
 {
     struct queued_write *queued = &write->queued;
     uint64_t bytes = sizeof *queued->vector * (uint64_t)write->count;
-    if (!ours && !readable(queued->vector, bytes))
+    if (!ours && !readable(queued->vector, bytes, ticks_now()))
         return false;
     uint64_t size = 0;
     for (int i = 0; i < write->count; i++) {
@@ -339,7 +365,10 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
 {
     if (count <= 0 || count > IOV_MAX)
         return DRAIN_PASS;
-    struct drained_write write = {.queued = {fd, vector, 0, 0}, .count = count};
+    struct drained_write write; /* member by member: to clear all of it costs as much as the rest */
+    write.queued = (struct queued_write){.fd = fd, .vector = vector};
+    write.count = count;
+    write.asked = 0;
     if (!measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;
@@ -368,14 +397,10 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
     }
     if (drain_settings.write_behind_mode && drain_settings.grow)
         grow_pipe(descriptor);
-    uint64_t good = readable_bytes(vector, count);
-    if (good < queued->size) { /* as the kernel, which copies page by page */
-        good -= good % PIPE_BUF;
-        if (good <= queued->done)
-            return queued->done > 0 ? (ssize_t)queued->done : -EFAULT;
-        queued->size = good;
-    }
-    ssize_t result = write_locked(&write);
+    ssize_t result = ask_memory(&write);
+    if (result != 0)
+        return result;
+    result = write_locked(&write);
     finish_late_write(result);
     return result;
 }

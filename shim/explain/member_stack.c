@@ -8,6 +8,7 @@
 #include "explain/modules.h"
 #include "explain/perf_map.h"
 #include "explain/python/member_python.h"
+#include "explain/shell_line.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
 #include "explain/user_frame.h"
@@ -64,9 +65,12 @@ static int inner_tid(int pid, int tid)
     return status_read(pid, tid, &inner, 1) && inner.value != 0 ? (int)inner.value : tid;
 }
 
-static void read_python(struct reading *reading, int tid)
+static void read_interpreter(struct reading *reading, int tid)
 {
-    if (!reading->wish->python || process_runtime(reading->pid) != RUNTIME_PYTHON)
+    enum process_runtime runtime = process_runtime(reading->pid);
+    if (runtime == RUNTIME_SHELL)
+        shell_line_read(&reading->memory, reading->pid, reading->member);
+    if (!reading->wish->python || runtime != RUNTIME_PYTHON)
         return;
     member_read_python(&reading->memory, reading->pid, inner_tid(reading->pid, tid),
                        reading->wish->depth, reading->member);
@@ -104,6 +108,7 @@ static void forget(struct reading *reading)
     reading->work->trace.count = 0;
     member->python_count = member->python_omitted = 0;
     member->javascript_count = member->javascript_omitted = 0;
+    member->where[0] = member->source[0] = '\0';
     member->note = NULL;
 }
 
@@ -144,7 +149,7 @@ static bool read_asleep(struct reading *reading)
         if (before.status != MOMENT_ASLEEP)
             continue;
         unwind(reading, &before, engine);
-        read_python(reading, reading->tid);
+        read_interpreter(reading, reading->tid);
         if (engine)
             read_javascript(reading);
         thread_moment_read(reading->pid, reading->tid, &after);
@@ -167,7 +172,7 @@ static void read_main_python(struct reading *reading)
     thread_moment_read(reading->pid, reading->pid, &before);
     if (before.status != MOMENT_ASLEEP)
         return;
-    read_python(reading, reading->pid);
+    read_interpreter(reading, reading->pid);
     thread_moment_read(reading->pid, reading->pid, &after);
     if (!thread_moment_same(&before, &after)) {
         member->python_count = member->python_omitted = 0;
@@ -263,6 +268,8 @@ static void read_source(int pid, struct member *member)
 void member_stack_where(int pid, struct member *member)
 {
     struct text_buffer text;
+    if (member->where[0]) /* a shell's, of which there is no frame */
+        return;
     text_init(&text, member->where, sizeof member->where);
     user_frame_words(&text, member->python, member->python_count, member->javascript,
                      member->javascript_count, member->frames, member->frame_count);
@@ -274,4 +281,21 @@ void member_stack_where(int pid, struct member *member)
         member->where_generated = member->javascript[user].generated;
     }
     read_source(pid, member);
+}
+
+void member_stack_excuse(int pid, struct member *member)
+{
+    static const char *const words[] = {
+        [RUNTIME_UNKNOWN] = NULL,
+        [RUNTIME_PYTHON] = NULL, /* its reader says why */
+        [RUNTIME_NODE] = "its event loop waits, and no line of its program is on the stack: look "
+                         "for where it starts the other one",
+        [RUNTIME_SHELL] = "a shell: which line of its script this is cannot be read",
+        [RUNTIME_JAVA] = "Java: which line this is cannot be read from outside, jstack tells it",
+        [RUNTIME_PERL] = "Perl: which line this is cannot be read from outside",
+        [RUNTIME_RUBY] = "Ruby: which line this is cannot be read from outside",
+        [RUNTIME_PHP] = "PHP: which line this is cannot be read from outside",
+    };
+    if (member->where[0] == '\0' && !member->note)
+        member->note = words[process_runtime(pid)];
 }

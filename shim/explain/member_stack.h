@@ -44,9 +44,14 @@ void member_stack_read(struct member_stack_workspace *work, int pid, int tid,
                        const struct member_stack_wish *wish, struct member_stack_room *room,
                        struct member *member);
 
-/* Writes "file:line function" of the user's code in these frames to member->where, and the text of
+/* Writes "file:line function" of the user's code in these frames to member->where, unless that has
+ * one, and the text of
  * that line to member->source, where the file of process `pid` has it. */
 void member_stack_where(int pid, struct member *member);
+
+/* Where no line was found though all could be read: sets `note` to why a program of that language
+ * has none. */
+void member_stack_excuse(int pid, struct member *member);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

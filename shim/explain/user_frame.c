@@ -81,10 +81,17 @@ static bool starts_with(const char *text, const char *start)
 static bool is_runtime(const char *module)
 {
     static const char *const names[] = {
-        "libc.so",  "libc-2",    "ld-linux", "ld-2",      "libpthread",  "libstdc++", "libgcc_s",
-        "libm.so",  "libdl",     "librt.so", "libpython", "python",      "node",      "libnode",
-        "libuv.so", "libjvm.so", "[vdso]",   "libglib-",  "libpipeshim", "perl",      "libperl"};
+        "libc.so",  "libc-2",    "ld-linux",  "ld-2",      "libpthread",  "libstdc++", "libgcc_s",
+        "libm.so",  "libdl",     "librt.so",  "libpython", "python",      "node",      "libnode",
+        "libuv.so", "libjvm.so", "[vdso]",    "libglib-",  "libpipeshim", "perl",      "libperl",
+        "libjava.", "libjli.so", "libnio.so", "libnet.so", "libruby",     "libphp"};
+    static const char *const interpreters[] = {"java", "bash", "dash", "sh",
+                                               "zsh",  "ksh",  "mksh", "ruby"};
     const char *name = path_last_part(module);
+    for (unsigned i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
+        if (strcmp(name, interpreters[i]) == 0)
+            return true;
+    }
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         if (starts_with(name, names[i]))
             return true;

@@ -16,7 +16,8 @@ struct python_frame {
     char file[PYTHON_FILE_LIMIT];         /* as the code object has it: UTF-8, "" unknown */
     char function[PYTHON_FUNCTION_LIMIT]; /* qualified from 3.11 on, the bare name before */
     int line;                             /* 0: this instruction belongs to no line */
-    int owner;                            /* what CPython says of the frame's memory */
+    bool awaits; /* not on the thread's stack: a coroutine that the main task of its loop is in */
+    int owner;   /* what CPython says of the frame's memory */
     /* Where it was read, to find out whether it is still there; meaningless to a person. */
     uintptr_t frame, code, previous, instruction;
 };

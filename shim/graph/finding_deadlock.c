@@ -70,7 +70,7 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         struct wait_process *process = &graph->processes[step->process];
         link_make(graph, &graph->threads[step->thread], &graph->edges[step->edge],
                   &finding->chain[i]);
-        process->reported = true;
+        process->reported = graph->threads[step->thread].reported = true;
         finding->fingerprint =
             mix_process(graph, finding->fingerprint, step->process, finding->likely);
         finding->fingerprint = link_mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
@@ -99,6 +99,30 @@ static bool is_worth_words(const struct wait_graph *graph, const struct wait_ste
     return false;
 }
 
+/* One thread waits for the end of a child whose write only its own process could let go on. */
+static bool waits_for_stuck_child(const struct wait_graph *graph, const struct wait_step *steps,
+                                  unsigned count)
+{
+    enum wait_reason first = graph->edges[steps[0].edge].reason;
+    enum wait_reason last = graph->edges[steps[count - 1].edge].reason;
+    return count == 2 && ((first == REASON_SPACE && last == REASON_CHILD) ||
+                          (first == REASON_CHILD && last == REASON_SPACE));
+}
+
+/* Who waits for a member of a cycle that has been found may do so only because of that cycle. Two
+ * threads that wait for a stuck child each are two deadlocks. */
+static bool is_consequence(const struct wait_graph *graph, const struct wait_step *steps,
+                           unsigned count)
+{
+    bool of_a_member = false;
+    for (unsigned i = 0; i < count; i++) {
+        if (graph->threads[steps[i].thread].reported)
+            return true;
+        of_a_member |= graph->processes[steps[i].process].reported;
+    }
+    return of_a_member && !waits_for_stuck_child(graph, steps, count);
+}
+
 unsigned finding_deadlocks(struct wait_graph *graph, unsigned acting, struct wait_finding *findings,
                            unsigned count, unsigned limit)
 {
@@ -108,10 +132,8 @@ unsigned finding_deadlocks(struct wait_graph *graph, unsigned acting, struct wai
         if (graph->processes[i].reported || !graph->processes[i].loaded)
             continue;
         unsigned length = wait_graph_cycle(graph, i, steps, CHAIN_LIMIT);
-        bool known = length == 0 || !is_worth_words(graph, steps, length, acting);
-        for (unsigned s = 0; s < length; s++)
-            known |= graph->processes[steps[s].process].reported;
-        if (!known)
+        if (length > 0 && is_worth_words(graph, steps, length, acting) &&
+            !is_consequence(graph, steps, length))
             make_deadlock(graph, steps, length, acting, &findings[count++]);
     }
     return count;

@@ -3,6 +3,7 @@
 #include "graph/wait_graph.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "graph/wait_graph_parts.h"
@@ -148,6 +149,7 @@ bool wait_graph_scan_process(struct wait_graph *graph, int pid)
     process->group = stat.group;
     process->session = stat.session;
     process->state = stat.state;
+    process->unawaited = stat.end_signal != SIGCHLD;
     memcpy(process->comm, stat.comm, sizeof process->comm);
     scan_fds(graph, graph->process_count++);
     return true;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Who waits for a child: which process that is. */
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include "graph/wait_edges.h"
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
@@ -47,13 +50,22 @@ void edges_to_pidfd(struct edge_maker *maker, int fd)
         maker->thread->free = true;
 }
 
+/* Children of clone() without SIGCHLD, this library's log writer and helper among them, are seen by
+ * wait4(__WALL) alone. */
+static bool waits_for_all(const struct thread_wait *wait)
+{
+    uint64_t options = wait->number == SYS_wait4 ? wait->arguments[2] : wait->arguments[3];
+    return !wait->call_known || (options & (__WALL | __WCLONE)) != 0;
+}
+
 static void add_children(struct edge_maker *maker, int group)
 {
     const struct wait_graph *graph = maker->graph;
     bool any = false;
     for (uint32_t i = 0; i < graph->process_count && !maker->thread->free; i++) {
         const struct wait_process *process = &graph->processes[i];
-        if (process->parent != maker->pid || (group != 0 && process->group != group))
+        if (process->parent != maker->pid || (group != 0 && process->group != group) ||
+            (process->unawaited && !waits_for_all(&maker->thread->wait)))
             continue;
         any = true;
         add_child(maker, process->pid, -1);
@@ -84,7 +96,8 @@ void edges_to_child_signals(struct edge_maker *maker)
 {
     const struct wait_graph *graph = maker->graph;
     for (uint32_t i = 0; i < graph->process_count && !maker->thread->free; i++) {
-        if (graph->processes[i].parent != maker->pid || graph->processes[i].state == 'Z')
+        if (graph->processes[i].parent != maker->pid || graph->processes[i].state == 'Z' ||
+            graph->processes[i].unawaited)
             continue;
         struct wait_edge edge = {i, REASON_SIGNAL, -1, -1, {0, 0}};
         edges_add(maker, &edge);

@@ -40,6 +40,7 @@ struct wait_process {
     bool loaded;   /* its threads have been read */
     bool opaque;   /* it can act for all that is known: not readable, io_uring, too many threads */
     bool library;  /* it runs this library: one of its threads has the library's name */
+    bool unawaited; /* its end sends no SIGCHLD: a wait for any child does not see it (clone()) */
     bool can_act;  /* result of the reduction */
     bool reported; /* member of a deadlock that has been found */
     bool seen, expanded, frontier; /* scratch of the searches */
@@ -76,6 +77,7 @@ struct wait_thread {
     bool timed;    /* it goes on by itself after `limit_ms`, which is long */
     bool listener; /* free, but only a new connection wakes it: accept, or a poll of listeners */
     bool unopened; /* free, but only somebody who opens its FIFO for reading lets it go on */
+    bool reported; /* member of a deadlock that has been found */
     bool recurs;   /* it waits for space in a full pipe, by short waits that come round again (Bun
                     * wakes each 999 ms, Node for its timers) */
     int64_t limit_ms;

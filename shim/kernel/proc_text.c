@@ -2,6 +2,7 @@
 #include "kernel/proc_text.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -118,7 +119,13 @@ bool parse_stat(const char *text, struct stat_line *line)
     if (!take_int(&at, &line->thread_count))
         return false;
     skip_word(&at);
-    return take_unsigned(&at, 10, &line->start_ticks);
+    if (!take_unsigned(&at, 10, &line->start_ticks))
+        return false;
+    for (int field = 23; field < 38; field++)
+        skip_word(&at);
+    if (!take_int(&at, &line->end_signal))
+        line->end_signal = SIGCHLD; /* cut off: of nearly all */
+    return true;
 }
 
 bool parse_syscall(const char *text, struct syscall_line *line)

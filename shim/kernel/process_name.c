@@ -38,16 +38,40 @@ void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT])
         text_string(&buffer, comm);
 }
 
+bool process_script(int pid, char *path, size_t capacity)
+{
+    char text[2048];
+    struct text_buffer buffer;
+    long length = proc_read_start_of(pid, 0, "cmdline", text, sizeof text);
+    struct command_line line = {text, text + (length > 0 ? length : 0)};
+    const char *script = script_argument(next_argument, &line);
+    text_init(&buffer, path, capacity);
+    text_string(&buffer, script ? script : "");
+    return script && *script != '\0' && !buffer.truncated;
+}
+
 enum process_runtime process_runtime(int pid)
 {
     char path[PROC_PATH_LIMIT], link[512];
     proc_path(path, pid, 0, "exe");
     if (proc_link(AT_FDCWD, path, link, sizeof link) <= 0)
         return RUNTIME_UNKNOWN;
+    static const struct {
+        const char *start; /* of the file's name; a version may follow (python: anything) */
+        enum process_runtime runtime;
+    } runtimes[] = {{"python", RUNTIME_PYTHON}, {"pypy", RUNTIME_PYTHON}, {"node", RUNTIME_NODE},
+                    {"nodejs", RUNTIME_NODE},   {"bun", RUNTIME_NODE},    {"deno", RUNTIME_NODE},
+                    {"bash", RUNTIME_SHELL},    {"dash", RUNTIME_SHELL},  {"sh", RUNTIME_SHELL},
+                    {"zsh", RUNTIME_SHELL},     {"ksh", RUNTIME_SHELL},   {"mksh", RUNTIME_SHELL},
+                    {"java", RUNTIME_JAVA},     {"perl", RUNTIME_PERL},   {"ruby", RUNTIME_RUBY},
+                    {"php", RUNTIME_PHP}};
     const char *name = path_last_part(link);
-    if (strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0)
-        return RUNTIME_PYTHON;
-    return strncmp(name, "node", 4) == 0 || strcmp(name, "bun") == 0 || strcmp(name, "deno") == 0
-               ? RUNTIME_NODE
-               : RUNTIME_UNKNOWN;
+    for (unsigned i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
+        size_t length = strlen(runtimes[i].start);
+        if (strncmp(name, runtimes[i].start, length) == 0 &&
+            (runtimes[i].runtime == RUNTIME_PYTHON ||
+             name[length + strspn(name + length, "0123456789.-")] == '\0'))
+            return runtimes[i].runtime;
+    }
+    return RUNTIME_UNKNOWN;
 }

@@ -3,6 +3,7 @@
 #ifndef PIPESHIM_KERNEL_PROCESS_NAME_H
 #define PIPESHIM_KERNEL_PROCESS_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { PROCESS_NAME_LIMIT = 64 };
@@ -12,8 +13,20 @@ enum { PROCESS_NAME_LIMIT = 64 };
  * One read of /proc/PID/cmdline. */
 void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT]);
 
-/* What a process is written in, as far as advice differs by it. */
-enum process_runtime { RUNTIME_UNKNOWN, RUNTIME_PYTHON, RUNTIME_NODE };
+/* The path of an interpreter's script as it stands in the arguments; false: it has none. */
+bool process_script(int pid, char *path, size_t capacity);
+
+/* What a process is written in, as far as advice differs by it, or where its line is sought. */
+enum process_runtime {
+    RUNTIME_UNKNOWN,
+    RUNTIME_PYTHON,
+    RUNTIME_NODE,
+    RUNTIME_SHELL,
+    RUNTIME_JAVA,
+    RUNTIME_PERL,
+    RUNTIME_RUBY,
+    RUNTIME_PHP,
+};
 
 /* By the name of the file that it executes; Bun and Deno count as Node. One readlink. */
 enum process_runtime process_runtime(int pid);

@@ -70,6 +70,8 @@ void event_json_python(struct json_writer *json, const struct python_frame *fram
         if (frame->line > 0)
             json_put_signed(json, "line", frame->line);
         json_put_string(json, "function", frame->function);
+        if (frame->awaits)
+            json_put_bool(json, "awaits", true);
         json_close(json, '}');
     }
     json_close(json, ']');

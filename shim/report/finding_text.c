@@ -179,7 +179,7 @@ void finding_text_stacks(struct text_buffer *text, const struct member *member, 
         text_printable(text, frame->file);
         text_char(text, ':');
         text_signed(text, frame->line);
-        text_char(text, '\n');
+        text_string(text, frame->awaits ? "  (awaits)\n" : "\n");
     }
     omitted(text, indent, member->python_omitted, " outer frames\n");
     for (unsigned i = 0; i < member->javascript_count; i++) {

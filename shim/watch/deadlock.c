@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
+#include "kernel/own_threads.h"
 #include "kernel/rights.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
@@ -16,8 +18,8 @@
 #include "watch/members.h"
 
 enum {
-    FINDINGS = 4,
-    REPORTED_LIMIT = 16,
+    FINDINGS = 16,
+    REPORTED_LIMIT = 64, /* more than FINDINGS: what is found again must be remembered */
     STILL_ROUNDS = 3,
     SELDOM_MS = 500,
     GROWN_BYTES = 128 * 1024, /* in a round; a heap at rest moves by less */
@@ -132,15 +134,30 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
     return deadlock;
 }
 
-/* What is to be reported here: a cycle that this process is a member of, what is wrong with the
- * other end of its own wait, what keeps from going on whom it waits for, or that it does not read
- * what somebody writes. */
+/* Told, and it lasts: then whatever else is wrong is to be told as well. */
+static bool is_known(const struct wait_finding *finding)
+{
+    return is_reported(identity(finding)) || held_findings_know(finding);
+}
+
+/* What is to be reported here, and was not yet: a cycle that this process is a member of, what is
+ * wrong with the other end of its own wait, what keeps from going on whom it waits for, or that it
+ * does not read what somebody writes. */
 static struct wait_finding *choose(unsigned count)
 {
     struct wait_finding *own = NULL, *hopeless = NULL, *unread = NULL;
+    bool told = false; /* why it waits in vain */
     for (unsigned i = 0; i < count; i++) {
-        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid()))
-            return backlog_or(&found[i], count);
+        bool known = is_known(&found[i]);
+        told |= known && !is_awaited(&found[i]);
+        if (known)
+            continue;
+        if (found[i].kind == FINDING_DEADLOCK && is_member(&found[i], own_pid())) {
+            struct wait_finding *chosen = backlog_or(&found[i], count);
+            if (!is_known(chosen))
+                return chosen;
+            continue;
+        }
         if (!own && found[i].kind != FINDING_DEADLOCK && found[i].chain[0].pid == own_pid())
             own = &found[i];
         if (!unread && is_awaited(&found[i]))
@@ -150,7 +167,7 @@ static struct wait_finding *choose(unsigned count)
     }
     if (own)
         return own;
-    return hopeless && waits_in_vain(hopeless->likely) ? hopeless : unread;
+    return hopeless && !told && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
 /* How long this process's member has waited, as far as it was seen. */
@@ -169,10 +186,14 @@ static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
  * 0: not known. */
 static int waiting_thread(const struct wait_finding *finding)
 {
-    for (unsigned i = 0; i < finding->count; i++)
+    int tid = 0;
+    for (unsigned i = 0; i < finding->count && tid == 0; i++)
         if (finding->chain[i].pid == own_pid())
-            return finding->chain[i].tid;
-    return long_waits_oldest();
+            tid = finding->chain[i].tid;
+    if (tid == 0)
+        tid = long_waits_oldest();
+    /* A deadlock that holds a thread is the reason, whatever else that leaves undone. */
+    return finding->kind != FINDING_DEADLOCK && held_findings_deadlock(tid) ? 0 : tid;
 }
 
 /* Who opens a FIFO may well wait for a reader that comes once an hour: that is told, and no reason
@@ -189,7 +210,9 @@ static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
                                                 !may_end_by_itself(finding),
                                       .kind = finding->kind,
                                       .id = identity(finding),
-                                      .seq = seq};
+                                      .seq = seq,
+                                      .first_tid = finding->chain[0].tid,
+                                      .first_inode = finding->chain[0].key.inode};
     if (tid != 0)
         held_findings_add(&held);
 }
@@ -273,13 +296,33 @@ static bool is_confirmed(struct wait_finding *finding)
     return finding->grown_rounds >= BACKLOG_ROUNDS;
 }
 
+/* What was not reported yet. */
+static struct wait_finding *find_new(unsigned *count)
+{
+    graph = graph_memory_begin(&memory);
+    *count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    return choose(*count);
+}
+
+/* Of a thousand threads most have not run since they were last read. That they have not been woken
+ * either is not asked at first: it could only let them go on. */
+static bool trust_threads(void)
+{
+    enum { MANY_THREADS = 32 };
+    bool many = task_count() >= MANY_THREADS;
+    own_threads_trust(many);
+    return many;
+}
+
 /* One scan of all processes. A suspicion is kept for the scan that confirms it. */
 static void scan(uint64_t now)
 {
-    graph = graph_memory_begin(&memory);
-    struct wait_finding *finding = choose(wait_graph_examine(graph, own_pid(), found, FINDINGS));
-    if (finding && is_reported(identity(finding)))
-        finding = NULL;
+    unsigned count;
+    bool trusted = trust_threads();
+    struct wait_finding *finding = find_new(&count);
+    own_threads_trust(false);
+    if (trusted && finding)
+        finding = find_new(&count);
     bool confirmed = is_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
@@ -288,6 +331,9 @@ static void scan(uint64_t now)
     if (seq != 0) {
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq, tid);
+        have_before = false;
+        finding = choose(count); /* the next one, if there is more than one */
+        confirmed = false;
     }
     keep_suspicion(finding, confirmed, now);
 }
@@ -297,14 +343,18 @@ static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     graph = graph_memory_begin(&memory);
-    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
+    trust_threads();
+    bool worth_it =
+        wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid());
+    own_threads_trust(false);
+    if (worth_it)
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
 /* A write that is stuck: at once, if the stalls before it have not cost too much, then at growing
  * distances. UINT64_MAX: none is. */
-static uint64_t scan_stuck_write(uint64_t now, bool stuck)
+static uint64_t stuck_write_due(uint64_t now, bool stuck)
 {
     if (!stuck) {
         next_scan = 0;
@@ -314,32 +364,41 @@ static uint64_t scan_stuck_write(uint64_t now, bool stuck)
         pause = BETWEEN_TWO_SCANS_NS;
         next_scan = now > paid_at ? now : paid_at;
     }
-    if (now >= next_scan) {
-        uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-        scan(now);
-        next_scan = clock_monotonic_ns() + pause;
-        pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
-        uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
-        paid_at = (paid_at > now ? paid_at : now) + cost;
-    }
     return next_scan;
+}
+
+static void scan_stuck_write(uint64_t now)
+{
+    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    scan(now);
+    next_scan = clock_monotonic_ns() + pause;
+    pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
+    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
+    paid_at = (paid_at > now ? paid_at : now) + cost;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t first = a < b ? a : b;
+    return first < c ? first : c;
 }
 
 static uint64_t scan_if_due(uint64_t now, bool stuck)
 {
     uint64_t due_at = not_before;
     bool due = now >= not_before && long_waits_due(now, &due_at);
-    if (!stuck && !due && now < confirm_at)
-        return due_at < confirm_at ? due_at : confirm_at;
+    uint64_t stuck_at = stuck_write_due(now, stuck);
+    if (now < stuck_at && !due && now < confirm_at)
+        return earliest(due_at, confirm_at, stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
-    uint64_t next = scan_stuck_write(now, stuck);
+    if (now >= stuck_at)
+        scan_stuck_write(now);
     if (now >= confirm_at)
         scan(now);
     else if (due)
         scan_waits(now);
-    next = due_at < next ? due_at : next;
-    return confirm_at < next ? confirm_at : next;
+    return earliest(due_at, confirm_at, stuck_write_due(now, stuck));
 }
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)

@@ -42,6 +42,24 @@ static bool lasts(struct held_finding *finding)
     return finding->since == since;
 }
 
+bool held_findings_know(const struct wait_finding *finding)
+{
+    for (unsigned i = 0; i < held_count; i++)
+        if (held[i].kind == FINDING_DEADLOCK && finding->kind != FINDING_DEADLOCK &&
+            held[i].first_tid == finding->chain[0].tid &&
+            held[i].first_inode == finding->chain[0].key.inode)
+            return true;
+    return false;
+}
+
+bool held_findings_deadlock(int tid)
+{
+    for (unsigned i = 0; i < held_count; i++)
+        if (held[i].tid == tid && held[i].kind == FINDING_DEADLOCK)
+            return true;
+    return false;
+}
+
 void held_findings_see(void)
 {
     for (unsigned i = held_count; i-- > 0;)

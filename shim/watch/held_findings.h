@@ -21,7 +21,9 @@ struct held_finding {
     uint64_t since;     /* as long_waits_since() has it; 0: the sampler has not seen it yet */
     uint64_t looked_ns; /* long_waits_looked_ns() when it was found */
     enum finding_kind kind;
-    uint64_t id, seq; /* wait_finding's identity, the number of its event */
+    uint64_t id, seq;     /* wait_finding's identity, the number of its event */
+    int first_tid;        /* its first link: a writer, as a rule, */
+    uint64_t first_inode; /* and its pipe */
     uint64_t act_not_before;
 };
 
@@ -29,6 +31,13 @@ void held_findings_begin(void);
 
 /* It was reported. A thread waits in one place: what was held of it before is over. */
 void held_findings_add(const struct held_finding *finding);
+
+/* Of a deadlock that is held: is the same thread stuck on the same object in `finding`, which is
+ * none? One scan may see less than another. */
+bool held_findings_know(const struct wait_finding *finding);
+
+/* Is a deadlock held of this thread of ours? */
+bool held_findings_deadlock(int tid);
 
 /* Drops those whose wait is over, also on the status page. */
 void held_findings_see(void);

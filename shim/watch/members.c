@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "explain/member_stack.h"
 #include "explain/python/member_python.h"
+#include "explain/shell_line.h"
 #include "explain/user_frame.h"
 #include "kernel/object_reader.h"
 #include "kernel/thread_moment.h"
@@ -54,8 +55,10 @@ static void read_stack(const struct chain_link *link, uint64_t deadline,
         member->note = "its stack may not be read under this program's seccomp filter";
 }
 
-static void read_own_python(const struct chain_link *link, struct member *member)
+static void read_own_interpreter(const struct chain_link *link, struct member *member)
 {
+    if (link->runtime == RUNTIME_SHELL)
+        shell_line_read(context_memory(), link->pid, member);
     unsigned depth = settings_stack_depth(&settings);
     if (!settings.number[SETTING_PYTHON] || link->runtime != RUNTIME_PYTHON)
         return;
@@ -91,7 +94,7 @@ static void read_own_stack(const struct chain_link *link, struct member *member)
 {
     struct thread_moment before, after;
     thread_moment_read(link->pid, link->tid, &before);
-    read_own_python(link, member);
+    read_own_interpreter(link, member);
     if (before.status == MOMENT_ASLEEP)
         read_own_frames(&before, member);
     thread_moment_read(link->pid, link->tid, &after);
@@ -120,6 +123,7 @@ const struct member *members_read(const struct wait_finding *finding)
             read_stack(link, deadline, &members->room[i], member);
         }
         member_stack_where(link->pid, member);
+        member_stack_excuse(link->pid, member);
     }
     return members->member;
 }

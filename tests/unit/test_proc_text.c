@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The parsers of /proc's text: what the kernel writes, and what it never would. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ static void stat_lines(void **state)
     assert_int_equal(line.session, 2210);
     assert_int_equal(line.thread_count, 9);
     assert_int_equal(line.start_ticks, 123456);
+    assert_int_equal(line.end_signal, 17);
     assert_false(line.kernel_thread);
     /* A program may choose a name that looks like the rest of the line. */
     assert_true(
@@ -38,6 +40,7 @@ static void stat_lines(void **state)
     assert_int_equal(line.state, 'T');
     assert_int_equal(line.parent, 3);
     assert_true(line.kernel_thread);
+    assert_int_equal(line.end_signal, SIGCHLD); /* where the text is cut off */
     assert_true(parse_stat("7 () S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9", &line));
     assert_string_equal(line.comm, "");
     assert_false(parse_stat("", &line));

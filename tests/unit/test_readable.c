@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ticks.h"
 #include "drain/readable.h"
 
 enum { PAGE = 4096 };
@@ -24,16 +25,16 @@ static void test_mapped_memory_is_asked_for_each_time(void **state)
     struct iovec both = {memory, 2 * PAGE};
     assert_ptr_not_equal(memory, MAP_FAILED);
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(readable_bytes(&both, 1), 2 * PAGE);
-        assert_true(readable(memory + PAGE, 1));
+        assert_int_equal(readable_bytes(&both, 1, ticks_now()), 2 * PAGE);
+        assert_true(readable(memory + PAGE, 1, ticks_now()));
         assert_int_equal(mprotect(memory + PAGE, PAGE, PROT_NONE), 0);
-        assert_false(readable(memory + PAGE, 1));
-        assert_int_equal(readable_bytes(&both, 1), PAGE);
-        assert_false(readable(memory, 2 * PAGE));
+        assert_false(readable(memory + PAGE, 1, ticks_now()));
+        assert_int_equal(readable_bytes(&both, 1, ticks_now()), PAGE);
+        assert_false(readable(memory, 2 * PAGE, ticks_now()));
         assert_int_equal(mprotect(memory + PAGE, PAGE, PROT_READ), 0);
     }
     munmap(memory, 2 * PAGE);
-    assert_false(readable(memory, 1));
+    assert_false(readable(memory, 1, ticks_now()));
 }
 
 /* 100 us are believed, no more. */
@@ -41,25 +42,25 @@ static void test_static_memory_that_is_taken_away(void **state)
 {
     (void)state;
     struct timespec later = {0, 2000000};
-    assert_true(readable(pages, sizeof pages));
-    assert_true(readable(pages + PAGE, 1));
+    assert_true(readable(pages, sizeof pages, ticks_now()));
+    assert_true(readable(pages + PAGE, 1, ticks_now()));
     assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
     nanosleep(&later, NULL);
-    assert_false(readable(pages + PAGE, 1));
-    assert_false(readable(pages + PAGE, 1));
-    assert_true(readable(pages, PAGE));
-    assert_false(readable(pages, sizeof pages));
+    assert_false(readable(pages + PAGE, 1, ticks_now()));
+    assert_false(readable(pages + PAGE, 1, ticks_now()));
+    assert_true(readable(pages, PAGE, ticks_now()));
+    assert_false(readable(pages, sizeof pages, ticks_now()));
     assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
-    assert_true(readable(pages, sizeof pages));
+    assert_true(readable(pages, sizeof pages, ticks_now()));
 }
 
 static void test_nonsense(void **state)
 {
     (void)state;
-    assert_false(readable(NULL, 1));
-    assert_false(readable((void *)8, 1));
-    assert_false(readable((void *)UINTPTR_MAX, 1));
-    assert_false(readable(pages, UINTPTR_MAX));
+    assert_false(readable(NULL, 1, ticks_now()));
+    assert_false(readable((void *)8, 1, ticks_now()));
+    assert_false(readable((void *)UINTPTR_MAX, 1, ticks_now()));
+    assert_false(readable(pages, UINTPTR_MAX, ticks_now()));
 }
 
 /* A thread whose stack has a hole behind its beginning, and one in front of its end. */
@@ -68,8 +69,8 @@ static void *on_its_stack(void *hole)
     char own[2 * PAGE] = {1};
     struct iovec vector = {own, sizeof own};
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(readable_bytes(&vector, 1), sizeof own);
-        assert_false(readable(hole, 1));
+        assert_int_equal(readable_bytes(&vector, 1, ticks_now()), sizeof own);
+        assert_false(readable(hole, 1, ticks_now()));
     }
     return NULL;
 }

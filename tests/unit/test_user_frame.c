@@ -64,6 +64,12 @@ static void native_outside_of_libc(void **state)
     assert_string_equal(words(0, 3), "engine+0x1257 main");
     set_native(1, "/usr/bin/node", "uv__io_poll");
     assert_string_equal(words(0, 2), "");
+    set_native(1, "/usr/bin/bash", "wait_for");
+    assert_string_equal(words(0, 2), "");
+    set_native(1, "/srv/bashful", "main"); /* no shell */
+    assert_string_equal(words(0, 2), "bashful+0x1257 main");
+    set_native(1, "/usr/lib/jvm/lib/libjava.so", "Java_java_lang_ProcessHandleImpl_waitForProcess");
+    assert_string_equal(words(0, 2), "");
 }
 
 /* They lie in the program's own file. */

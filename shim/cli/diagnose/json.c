@@ -118,6 +118,8 @@ static json_t *python_json(const struct member *member)
         if (frame->line > 0)
             set_number(object, "line", frame->line);
         set_text(object, "function", frame->function);
+        if (frame->awaits)
+            json_object_set_new(object, "awaits", json_true());
         json_array_append_new(frames, object);
     }
     return frames;

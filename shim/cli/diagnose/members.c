@@ -91,6 +91,8 @@ void diagnosis_forget_thread(struct member *member)
 
 void diagnosis_read_members(const struct wait_finding *finding, struct member *members)
 {
-    for (unsigned i = 0; i < finding->count; i++)
+    for (unsigned i = 0; i < finding->count; i++) {
         diagnosis_read_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
+        member_stack_excuse(finding->chain[i].pid, &members[i]);
+    }
 }

@@ -70,6 +70,7 @@ static void read_member(const json_t *from, struct member *member)
         take(frame, "file", to->file, sizeof to->file);
         take(frame, "function", to->function, sizeof to->function);
         to->line = (int)field_integer(frame, "line", 0);
+        to->awaits = field_true(frame, "awaits");
     }
 }
 

@@ -1,7 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "explain/python/member_python.h"
 
+#include <string.h>
+
+#include "explain/python/python_await.h"
 #include "explain/python/python_stack.h"
+
+static void reverse(struct python_frame *frames, unsigned count)
+{
+    for (unsigned low = 0, high = count; low + 1 < high; low++) {
+        struct python_frame frame = frames[low];
+        frames[low] = frames[--high];
+        frames[high] = frame;
+    }
+}
+
+/* Before the stack of a loop that sleeps: where its main task waits. */
+static void add_awaits(const struct python_runtime *runtime, const struct memory_reader *memory,
+                       unsigned limit, struct member *member)
+{
+    /* Half of the room at most: the stack ends in what started the loop. The frames are read into
+     * the unused end, or over the outermost of the stack. */
+    unsigned room = limit / 2, count = member->python_count;
+    unsigned kept = count + room <= limit ? count : limit - room;
+    struct python_frame *awaits = &member->python[kept];
+    unsigned added = python_read_awaits(runtime, memory, member->python, kept, awaits, room);
+    if (added == 0)
+        return;
+    /* Rotates: a frame is large, and the watchdog's stack small. */
+    reverse(member->python, kept);
+    reverse(awaits, added);
+    reverse(member->python, kept + added);
+    member->python_count = kept + added;
+    member->python_omitted += count - kept;
+}
 
 void member_read_python(const struct memory_reader *memory, int pid, int tid, unsigned limit,
                         struct member *member)
@@ -16,5 +48,6 @@ void member_read_python(const struct memory_reader *memory, int pid, int tid, un
     }
     member->python_count = python_read_stack(&runtime, memory, tid, member->python, limit, &facts);
     member->python_omitted = facts.omitted;
+    add_awaits(&runtime, memory, limit, member);
     member->note = python_completeness_reason(facts.completeness);
 }

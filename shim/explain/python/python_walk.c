@@ -131,6 +131,7 @@ void python_name_frame(const struct walker *walker, const struct frame_cursor *c
     const struct python_frame *last = index > 0 ? &out[index - 1] : NULL;
     const struct object_bytes *code = &cursor->code_object;
     python_remember_frame(cursor, frame);
+    frame->awaits = false;
 
     uintptr_t file = pointer_at(code, walker->offsets->code_filename);
     if (last && file == *last_file)

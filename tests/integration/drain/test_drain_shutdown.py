@@ -32,7 +32,9 @@ async def main():
     child.stdin.close()
     while child.returncode is None:
         await asyncio.sleep(0.05)
-    print(json.dumps({"status": child.returncode}), flush=True)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    print(json.dumps({"status": child.returncode, "waited": waits.done()}), flush=True)
     sys.stdin.readline()
     got += await child.stdout.read()
     sys.stdout.write(got.decode())
@@ -106,13 +108,33 @@ class Shutdown(PipeshimCase):
             self.addCleanup(parent.kill)
             self.addCleanup(parent.stdout.close)
             self.assertTrue(select.select([parent.stdout], [], [], DEADLINE_S)[0], "close() hangs")
-            self.assertEqual(json.loads(parent.stdout.readline()), {"status": 0})
+            self.assertEqual(json.loads(parent.stdout.readline())["status"], 0)
             parent.stdin.close()
             self.assertTrue(parent.stdout.read() == ALL, "something is lost")
             handed_over = self.events(folder, "drain_handoff")
             self.assertEqual(len(handed_over), 1)
             self.assertEqual(self.events(folder, "summary")[0]["drain"]["handed_over_bytes"],
                              handed_over[0]["bytes"])
+
+    def test_asyncio_wait_is_as_with_a_program_that_does_not_hang(self):
+        """Whether Process.wait() of this CPython returns while the StreamReader is full has nothing
+        to do with the pipe: it is the same with a child that writes less, and needs no drainer."""
+        waited = {}
+        for lines, library in ((2500, False), (LINES, True)):
+            inner = ["env"] + ["%s=%s" % item for item in
+                               self.environment(self.temporary_folder(), DRAIN_EXIT="wait").items()
+                               if item[0].startswith(("PIPESHIM", "LD_PRELOAD")) and library]
+            parent = subprocess.Popen(
+                ["/usr/bin/python3", "-c", CLOSE, *inner, *PYTHON[:-1], str(lines)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.addCleanup(parent.wait)
+            self.addCleanup(parent.kill)
+            self.addCleanup(parent.stdout.close)
+            self.assertTrue(select.select([parent.stdout], [], [], DEADLINE_S)[0], "close() hangs")
+            waited[library] = json.loads(parent.stdout.readline())
+            parent.stdin.close()
+            self.assertEqual(parent.stdout.read(), ALL[:6 + 64 * lines])
+        self.assertEqual(waited[True], waited[False])
 
     def test_wait_then_read(self):
         for command in (PYTHON, C):

@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from diagnose_support import PIPESHIM  # noqa: E402
 from nodes import find_nodes  # noqa: E402
-from pipeshim_case import read_text, victim, wait_until  # noqa: E402
+from pipeshim_case import Run, read_text, victim, wait_until  # noqa: E402
 from waits_case import WaitsCase  # noqa: E402
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../victims/javascript")
@@ -21,6 +21,23 @@ WAITS = """
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          env=environment())
 child.wait()
+"""
+# The same in shells and Perl; the line is in a loop, in a function.
+SHELL_WAITS = """
+waits() {
+    exec 3< <("$@")
+    for number in 1 2; do
+        wait $!
+        echo $number
+    done
+}
+waits "$@"
+"""
+PERL_WAITS = """
+pipe(my $read, my $write);
+if (!fork()) { open(STDOUT, '>&', $write); close $_ for ($read, $write); exec @ARGV; }
+close $write;
+wait();
 """
 TEMPLATE = "_ZN3app5QueueISt3mapI"
 NODE_LINES = [("log", 5), ("answer", 9), ("<anonymous>", 12)]
@@ -52,6 +69,33 @@ class Members(WaitsCase):
             status, out = self.diagnose(pid, "--json")
             return status == 2 and json.loads(out)["findings"][0]
         return wait_until(stuck, "deadlock")
+
+    def begin_script(self, interpreter, name, text):
+        folder = self.temporary_folder()
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+        run = Run(folder, [interpreter, os.path.join(folder, name), victim("write_deep")],
+                  start_new_session=True)
+        self.addCleanup(self.end, run)
+        return run
+
+    def test_the_line_of_a_bash(self):
+        run = self.begin_script("/bin/bash", "waits.sh", SHELL_WAITS)
+        for event in run.wait_for("deadlock", 2):  # one from either side
+            _, parent = self.chain(event, run)
+            self.assertRegex(parent["where"], r"/waits\.sh:5 <function>$")
+            self.assertEqual(parent["source"], "wait $!")
+        _, parent = self.chain(self.finding(run.process.pid), run)
+        self.assertRegex(parent["where"], r"/waits\.sh:5 <function>$")
+
+    def test_where_no_line_can_be_read(self):
+        """No function of the interpreter's, and a word why."""
+        run = self.begin_script("/usr/bin/perl", "waits.pl", PERL_WAITS)
+        events = run.wait_for("deadlock", 2) + [self.finding(run.process.pid)]
+        for event in events:
+            _, parent = self.chain(event, run)
+            self.assertNotIn("where", parent)
+            self.assertRegex(parent["note"], "^Perl: .*cannot be read")
 
     def test_c_stack_of_a_child_in_its_parents_log(self):
         run = self.begin("parent", WAITS, victim("write_template"))
