@@ -258,7 +258,7 @@ test-unwind:
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
 soak-report: $(BUILD)/pipeshim
-	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report.py Size
+	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_REPORT_TEST_MB=1024 /usr/bin/python3 tests/integration/report/test_report_size.py
 
 # Programs of others with and without the library: half an hour; what is not installed is left out.
 # LTP=TREE: a built tree of the Linux Test Project as well.

@@ -34,6 +34,8 @@ def options(text):
             rows.append([names, match.group(3) or "", match.group(4) or ""])
         elif rows and re.match(r"^ {8,}\S", line):
             rows[-1][2] += " " + line.strip()
+    for row in rows:  # of `run` the variable stands in a column of its own
+        row[2] = re.sub(r"^(PIPESHIM\w*)\s+", r"\1: ", row[2])
     return rows
 
 
@@ -57,7 +59,7 @@ def command_section(name, text):
             for names, value, what in options(part):
                 block += [".TP", "\\fB%s\\fR%s" % (roff(", ".join(names)),
                                                    " \\fI%s\\fR" % roff(value) if value else ""),
-                          roff(re.sub(r"^(PIPESHIM\w*)\s+", r"\1: ", what)) or "\\&"]
+                          roff(what) or "\\&"]
         else:
             block += [".PP", roff("\n".join(line.strip() for line in lines))]
     return "\n".join(out + block) + "\n"
@@ -90,9 +92,9 @@ def settings(path):
 def manual_of_library(path, version, run_help):
     meaning = {}
     for names, _, what in options(run_help):
-        variable, _, text = what.partition(" ")
+        variable, _, text = what.partition(": ")
         if variable.startswith("PIPESHIM"):
-            meaning.setdefault(variable, text.strip())
+            meaning.setdefault(variable, text)
     body = [".SH NAME", "libpipeshim \\- preloaded library that tells why a program hangs",
             ".SH SYNOPSIS", "\\fBLD_PRELOAD=\\fR\\fIPATH\\fR\\fB/libpipeshim.so\\fR \\fICMD\\fR",
             ".SH DESCRIPTION",

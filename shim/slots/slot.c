@@ -89,6 +89,12 @@ static void give_back_index(unsigned index)
     atomic_fetch_and(&life->slots_used[index / BITS], ~(1ULL << index % BITS));
 }
 
+/* Even, and none that it has had: who remembers the last one sees that this is another call. */
+static void begin_sequence(struct slot *slot)
+{
+    atomic_store(&slot->sequence, (atomic_load(&slot->sequence) | 1) + 1);
+}
+
 unsigned slot_sweep(void)
 {
     unsigned freed = 0;
@@ -109,7 +115,7 @@ unsigned slot_sweep(void)
             continue;
         atomic_store(&slot->armed, SLOT_DISARMED);
         atomic_store(&slot->reads, READS_ASK);
-        atomic_store(&slot->sequence, 0);
+        begin_sequence(slot);
         give_back_index(index);
         freed++;
     }
@@ -195,7 +201,7 @@ struct slot *slot_take(int tid)
         return NULL;
     }
     struct slot *slot = slot_at((unsigned)index);
-    atomic_store(&slot->sequence, 0);
+    begin_sequence(slot);
     atomic_store(&slot->reads, READS_ASK);
     slot->watch = (struct slot_watch){0};
     memset(slot->waits, 0, sizeof slot->waits);

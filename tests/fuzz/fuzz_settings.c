@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: the bytes are an environment, its variables ended by NUL; a name is the first
-// byte's, so that each setting is met, and whole names may come, too.
+// byte's, so that each setting is met, and whole names may come, too. Each is asked for as a change
+// as well (`pipeshim set`): what comes so is another process's text.
 //   make fuzz [FUZZ_SECONDS=60]
 #include <string.h>
 
+#include "config/change.h"
 #include "config/settings.h"
 #include "seeds.h"
 
@@ -14,12 +16,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     static const char *const values[] = {"250us",  "1.5s",       "64M",    "10/s",
                                          "75%",    "stderr,7,2", "all",    "auto",
                                          "exec:x", "a*,[!b-d]?", "canary", ""};
-    static const char environment[] = "\xff"
-                                      "PIPESHIM_PRESET=ci\0"
-                                      "\xff"
-                                      "PIPESHIM_TRESHOLD=1s\0"
-                                      "\xff"
-                                      "=";
+    static const char environment[] =
+        "\xff"
+        "PIPESHIM_PRESET=ci\0"
+        "\xff"
+        "PIPESHIM_TRESHOLD=1s\0"
+        "\xff"
+        "=\0"
+        "\xff"
+        "threshold_of_a_name_that_is_longer_than_all_that_there_are_and_goes_on=1";
     (void)argc;
     (void)argv;
     for (unsigned id = 0; id < SETTING_COUNT; id++) {
@@ -39,6 +44,25 @@ static void complain(const char *line, void *context)
     for (; *line; line++)
         if ((unsigned char)*line < ' ' || *line == 0x7f)
             abort(); /* one line, and no command for a terminal */
+}
+
+static void change(const struct settings *before, const char *assignment)
+{
+    static struct settings settings;
+    char said[512];
+    struct text_buffer answer;
+    struct setting_change change;
+    text_init(&answer, said, sizeof said);
+    bool accepted = setting_change_read(assignment, &change, &answer);
+    size_t length = strlen(said);
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)said[i] < ' ' || said[i] == 0x7f) && said[i] != '\n')
+            abort();
+    if (!accepted && length == 0)
+        abort(); /* refused without a word */
+    memcpy(&settings, before, sizeof settings);
+    if (accepted && settings_change_fits(&settings, &change, 1, &answer))
+        settings_change(&settings, &change, 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -75,5 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int class = 0; class < CLASS_COUNT; class ++)
         settings_threshold_ns(&settings, (enum call_class) class);
     settings_stack_depth(&settings);
+    for (unsigned i = 0; i < count; i++)
+        change(&settings, variables[i]);
     return 0;
 }

@@ -5,22 +5,10 @@ import json
 import os
 import subprocess
 import threading
-import time
 
-BUILD = os.environ["PIPESHIM_BUILD"]
-LIBRARY = os.path.join(BUILD, "libpipeshim.so")
+from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, wait_until
+
 VICTIM = os.path.join(BUILD, "victims", "life")
-DEADLINE_S = 120
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.005)
-    raise AssertionError("no %s within %d s" % (what, DEADLINE_S))
 
 
 def somebody_sleeps_in_a_pipe_write(pid):

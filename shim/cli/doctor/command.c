@@ -9,7 +9,7 @@
 
 #include "base/script_name.h"
 #include "cli/doctor/conditions.h"
-#include "cli/doctor/program.h"
+#include "cli/program.h"
 
 /* What would be preloaded into it: what the user preloads already stays loaded. */
 static void set_preload(const char *library)
@@ -84,13 +84,19 @@ void check_command(struct results *results, const char *command, const char *lib
     const char *problem = program_find(command, &program);
     const char *without = "what it waits for can be seen without a preload: pipeshim diagnose PID";
     if (problem)
-        results_add(results, VERDICT_FAIL, "program", NULL, "%s: %s", command, problem);
+        results_add(results, VERDICT_FAIL, "program",
+                    "name a program that is in PATH and may be run, or its path", "%s: %s", command,
+                    problem);
     else if (!program.is_elf)
-        results_add(results, VERDICT_FAIL, "program", NULL,
+        results_add(results, VERDICT_FAIL, "program", "name the program that runs it",
                     "%s is neither an ELF file nor a script", program.path);
     else if (!program.is_ours)
         results_add(results, VERDICT_FAIL, "program", without,
                     "%s is for another machine than the library (32 bits, or another processor)",
+                    program.path);
+    else if (program.is_go)
+        results_add(results, VERDICT_FAIL, "program", without,
+                    "%s is a Go program: it makes system calls of its own, without the C library",
                     program.path);
     else if (!program.loader[0])
         results_add(results, VERDICT_FAIL, "program", without,

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/doctor/program.h"
+#include "cli/program.h"
 
 enum { WORDS = 4, PATIENCE_S = 10, POLL_MS = 5 };
 

@@ -8,7 +8,7 @@
 
 #include "base/script_name.h"
 #include "cli/doctor/conditions.h"
-#include "cli/doctor/program.h"
+#include "cli/program.h"
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
 
@@ -62,8 +62,8 @@ static const char *variable_of(char *const *environment, const char *name)
 }
 
 /* Why the library is not there. */
-static void explain_lag(struct results *results, int pid, char *const *environment,
-                        const struct program *program)
+static void explain_missing_library(struct results *results, int pid, char *const *environment,
+                                    const struct program *program)
 {
     const char *restart = "start it anew: pipeshim run -- CMD, or LD_PRELOAD=…/libpipeshim.so; "
                           "until then: pipeshim diagnose PID";
@@ -190,7 +190,7 @@ void check_process(struct results *results, int pid)
     else if (find_mapped(pid, mapped, sizeof mapped))
         check_loaded(results, pid, mapped, environment, executable);
     else
-        explain_lag(results, pid, environment, &program);
+        explain_missing_library(results, pid, environment, &program);
     free(environment);
     free(text);
 }

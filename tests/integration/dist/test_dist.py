@@ -3,8 +3,11 @@
 """What is handed out: the archive, make install and uninstall, manual pages, completions, contrib/."""
 import json
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -121,6 +124,23 @@ class Archive(Case):
                       [os.path.basename(path) for path in copied["command"]])
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
+    def test_the_exporters_unit_is_accepted(self):
+        unit = os.path.join(self.folder, "pipeshim-metrics.service")
+        with open(os.path.join(self.top, "contrib/systemd/pipeshim-metrics.service"),
+                  encoding="utf-8") as file:
+            text = file.read()
+        tool = os.path.join(self.top, "bin/pipeshim")
+        self.assertIn("ExecStart=/usr/local/bin/pipeshim metrics", text)
+
+        def verify(content):
+            with open(unit, "w", encoding="utf-8") as file:
+                file.write(content.replace("/usr/local/bin/pipeshim", tool))
+            return subprocess.run(["systemd-analyze", "verify", "--man=no", unit], check=False,
+                                  capture_output=True, text=True, timeout=SECONDS).stderr
+        self.assertNotIn("pipeshim-metrics", verify(text))
+        self.assertIn("pipeshim-metrics", verify(text.replace("Restart=", "Restarts=")))
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
     def test_the_drop_in_is_accepted(self):
         unit = os.path.join(self.folder, "probe.service")
         os.mkdir(unit + ".d")
@@ -226,10 +246,46 @@ class Documents(Case):
         self.assertEqual(complete("diagnose", "--al"), ["--all"])
         self.assertIn(str(os.getpid()), complete("diagnose", ""))
 
-    def test_other_shells_accept_their_files(self):
-        for shell, name in (("zsh", "_pipeshim"), ("fish", "pipeshim.fish")):
-            if shutil.which(shell):
-                subprocess.run([shell, "-n", os.path.join(self.documents, name)], check=True)
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_fish_completes(self):
+        def complete(line):
+            script = "source $argv[1]; complete -C $argv[2]"
+            return subprocess.run(["fish", "-c", script, os.path.join(self.documents, "pipeshim.fish"),
+                                   line], check=True, capture_output=True, text=True,
+                                  timeout=SECONDS).stdout.splitlines()
+        self.assertEqual([row.split("\t")[0] for row in complete("pipeshim dia")], ["diagnose"])
+        self.assertEqual([row.split("\t")[0] for row in complete("pipeshim diagnose --al")], ["--all"])
+        self.assertEqual(complete("pipeshim run --drain-m"),
+                         ["--drain-max\tPIPESHIM_DRAIN_MAX: bound of the queue (64M)",
+                          "--drain-mode\tPIPESHIM_DRAIN_MODE: full or behind"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    def test_zsh_completes(self):
+        """On a terminal: zsh completes nowhere else."""
+        begin = ("PS1='REA''DY> '; fpath=(%s $fpath); autoload -Uz compinit; compinit -u -D\n" %
+                 self.documents)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="dumb", HOME=self.folder, COLUMNS="200")
+            os.execvp("zsh", ["zsh", "-f", "-i"])
+        try:
+            os.write(terminal, begin.encode())
+            self.await_text(terminal, b"READY> ")
+            for typed, completed in ((b"pipeshim dia\t", b"pipeshim diagnose "),
+                                     (b"--al\t", b"--all "), (b"--js\t", b"--json ")):
+                os.write(terminal, typed)
+                self.await_text(terminal, completed)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+
+    def await_text(self, terminal, text):
+        seen = b""
+        while text not in seen:
+            if not select.select([terminal], [], [], SECONDS)[0]:
+                self.fail("no %r within %d s: %r" % (text, SECONDS, seen))
+            seen += os.read(terminal, 4096)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,16 @@ class Command(Case):
         program = self.build("program", self.SOURCE, "-static")
         self.fails("program", "is a static executable", "--", program)
 
+    NOTE = r'''__asm__(".section .note.go.buildid, \"a\"\n.long 4, 8, 4\n"
+                     ".ascii \"%s\\0\", \"build-id\"\n.previous");'''
+
+    def test_a_go_program(self):
+        """Go's linker leaves a note of that name; this one C's linker made."""
+        program = self.build("program", self.NOTE % r"Go\\0" + self.SOURCE)
+        self.fails("program", "is a Go program", "--", program)
+        twin = self.build("twin", self.NOTE % "GNU" + self.SOURCE)
+        self.assertEqual(self.checks("--", twin)[1]["program"]["status"], "ok")
+
     @unittest.skipUnless(shutil.which("musl-gcc"), "no musl-gcc (Debian: musl-tools)")
     def test_another_libc(self):
         program = self.build("program", self.SOURCE, compiler="musl-gcc")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "cli/doctor/program.h"
+#include "cli/program.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -36,13 +36,34 @@ static bool look_up(const char *command, char *path)
     return false;
 }
 
-static void read_loader(int fd, const Elf64_Ehdr *header, struct program *program)
+/* Go's linker leaves a note named "Go". */
+static bool has_go_note(int fd, const Elf64_Phdr *segment)
+{
+    enum { NOTES = 4096 };
+    char notes[NOTES];
+    size_t size = segment->p_filesz < sizeof notes ? segment->p_filesz : sizeof notes;
+    ssize_t got = pread(fd, notes, size, (off_t)segment->p_offset);
+    for (size_t at = 0; got > 0 && at + sizeof(Elf64_Nhdr) <= (size_t)got;) {
+        Elf64_Nhdr note;
+        memcpy(&note, notes + at, sizeof note);
+        if (note.n_namesz > NOTES || note.n_descsz > NOTES)
+            return false;
+        size_t name = at + sizeof note;
+        if (note.n_namesz == 4 && name + 4 <= (size_t)got && memcmp(notes + name, "Go\0", 4) == 0)
+            return true;
+        at = name + ((size_t)note.n_namesz + 3) / 4 * 4 + ((size_t)note.n_descsz + 3) / 4 * 4;
+    }
+    return false;
+}
+
+static void read_segments(int fd, const Elf64_Ehdr *header, struct program *program)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)header->e_phoff + (off_t)i * header->e_phentsize;
         if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
             return;
+        program->is_go |= segment.p_type == PT_NOTE && has_go_note(fd, &segment);
         if (segment.p_type != PT_INTERP || segment.p_filesz >= sizeof program->loader)
             continue;
         ssize_t size = pread(fd, program->loader, segment.p_filesz, (off_t)segment.p_offset);
@@ -53,7 +74,6 @@ static void read_loader(int fd, const Elf64_Ehdr *header, struct program *progra
 static void read_elf(int fd, struct program *program)
 {
     Elf64_Ehdr header;
-    struct stat status;
     if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
         memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
         return;
@@ -61,18 +81,26 @@ static void read_elf(int fd, struct program *program)
     program->is_ours = header.e_ident[EI_CLASS] == ELFCLASS64 &&
                        header.e_ident[EI_DATA] == ELFDATA2LSB && header.e_machine == OUR_MACHINE;
     if (program->is_ours)
-        read_loader(fd, &header, program);
-    if (fstat(fd, &status) == 0)
-        program->secure = ((status.st_mode & S_ISUID) && status.st_uid != getuid()) ||
-                          ((status.st_mode & S_ISGID) && status.st_gid != getgid());
-    if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-        program->secure = true;
+        read_segments(fd, &header, program);
+}
+
+/* The kernel then sets AT_SECURE (getauxval(3)). */
+static bool changes_rights(const char *path)
+{
+    struct stat file;
+    if (stat(path, &file) != 0)
+        return false;
+    if (((file.st_mode & S_ISUID) && file.st_uid != geteuid()) ||
+        ((file.st_mode & S_ISGID) && (file.st_mode & S_IXGRP) && file.st_gid != getegid()))
+        return true;
+    return geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
 const char *program_read(const char *path, struct program *program)
 {
     *program = (struct program){0};
     snprintf(program->path, sizeof program->path, "%s", path);
+    program->secure = changes_rights(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? "no such program" : "it cannot be read";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What kind of program a command is, as far as it matters for a preload. */
-#ifndef PIPESHIM_CLI_DOCTOR_PROGRAM_H
-#define PIPESHIM_CLI_DOCTOR_PROGRAM_H
+#ifndef PIPESHIM_CLI_PROGRAM_H
+#define PIPESHIM_CLI_PROGRAM_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -13,6 +13,7 @@ struct program {
     bool is_elf;
     bool is_ours; /* of the class and machine that this tool is built for */
     bool secure;  /* setuid, setgid or with file capabilities: the loader ignores LD_PRELOAD */
+    bool is_go;   /* its system calls are its own: the library sees none of them */
 };
 
 /* Looks `command` up as execvp(3) does, follows `#!` lines and reads the ELF header. NULL, or in
@@ -25,5 +26,5 @@ const char *program_read(const char *path, struct program *program);
 /* Its loader is glibc's. */
 bool program_has_glibc(const struct program *program);
 
+/* Runs on: tool. AS-safe: no. Blocks: on files. */
 #endif
-/* Runs on: the tool. AS-safe: no. Blocks: on files. */

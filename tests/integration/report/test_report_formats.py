@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""pipeshim report: flame graphs, traces and the web page."""
+import collections
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import unittest
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from log_maker import Process, frame, pipe, write_log  # noqa: E402
+from report_case import ReportTest, engine_and_reader  # noqa: E402
+
+
+class Folded(ReportTest):
+    def test_every_line_is_a_stack_and_its_microseconds(self):
+        engine, python = engine_and_reader()
+        engine.call(20, 100, call="a;b c 7\n", stack=[frame("x;y"), frame("")])
+        out, _ = self.run_tool("-f", "folded", write_log(self.path("log"), engine, python))
+        stacks = {}
+        for line in out.splitlines():
+            match = re.fullmatch(r"([^;]+(?:;[^;]+)*) (\d+)", line)
+            self.assertTrue(match, line)
+            stacks[match[1]] = int(match[2])
+        self.assertEqual(stacks["engine;main;log_line;__write;write [pipe_write]"], 1_400_000)
+        self.assertEqual(stacks["python3;<module> (orchestrator.py:99);"
+                                "Worker.collect (orchestrator.py:41);__read;read [pipe_read]"], 2_500_000)
+        self.assertEqual(stacks["engine;engine+0x1000;x?y;a?b c 7? [pipe_write]"], 100_000)
+        self.assertEqual(sum(stacks.values()), 4_500_000)
+
+
+class Speedscope(ReportTest):
+    def check_timelines(self, made):
+        """One for each thread that was blocked: what is opened is closed, in time and order."""
+        timelines = made["profiles"][1:]
+        self.assertEqual([one["name"].split("[")[0] for one in timelines], ["python3", "engine"])
+        blocked = {}
+        for one in timelines:
+            self.assertEqual(set(one), {"type", "name", "unit", "startValue", "endValue", "events"})
+            self.assertEqual((one["type"], one["unit"]), ("evented", "microseconds"))
+            open_frames, last = [], one["startValue"]
+            for event in one["events"]:
+                self.assertGreaterEqual(event["at"], last)
+                last = event["at"]
+                if event["type"] == "O":
+                    open_frames.append((event["frame"], event["at"]))
+                else:
+                    frame, since = open_frames.pop()
+                    self.assertEqual(frame, event["frame"])
+                    name = made["shared"]["frames"][frame]["name"]
+                    blocked[name] = blocked.get(name, 0) + event["at"] - since
+            self.assertEqual(open_frames, [])
+            self.assertLessEqual(last, one["endValue"])
+        self.assertEqual((blocked["log_line"], blocked["flush"], blocked["Worker.collect"]),
+                         (1_400_000, 500_000, 2_500_000))
+
+    def test_follows_the_file_format(self):
+        engine, python = engine_and_reader()
+        made = self.json_report("speedscope", write_log(self.path("log"), engine, python))
+        self.assertEqual(made["$schema"], "https://www.speedscope.app/file-format-schema.json")
+        self.assertLessEqual(set(made), {"$schema", "shared", "profiles", "name", "activeProfileIndex",
+                                         "exporter"})
+        frames = made["shared"]["frames"]
+        for one in frames:
+            self.assertIsInstance(one["name"], str)
+            self.assertLessEqual(set(one), {"name", "file", "line", "col"})
+        profile = made["profiles"][0]
+        self.check_timelines(made)
+        self.assertEqual(set(profile), {"type", "name", "unit", "startValue", "endValue", "samples", "weights"})
+        self.assertEqual((profile["type"], profile["unit"]), ("sampled", "microseconds"))
+        self.assertEqual(len(profile["samples"]), len(profile["weights"]))
+        self.assertEqual(profile["endValue"] - profile["startValue"], sum(profile["weights"]))
+        by_names = {";".join(frames[i]["name"] for i in sample): weight
+                    for sample, weight in zip(profile["samples"], profile["weights"])}
+        self.assertEqual(by_names["engine;main;log_line;__write;write [pipe_write]"], 1_400_000)
+        # The same program at the root of all its stacks is one frame, or the graph falls apart.
+        self.assertEqual(len([one for one in frames if one["name"] == "engine"]), 1)
+        python_frame = next(one for one in frames if one["name"] == "Worker.collect")
+        self.assertEqual((python_frame["file"], python_frame["line"]), ("/app/orchestrator.py", 41))
+
+    def test_empty(self):
+        made = self.json_report("speedscope", self.write("log", b""))
+        self.assertEqual(made["shared"]["frames"], [])
+
+
+class Perfetto(ReportTest):
+    def check_rules(self, trace):
+        events = trace["traceEvents"]
+        times = [event["ts"] for event in events]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(all(isinstance(event["pid"], int) and isinstance(event["tid"], int) and
+                            event["ts"] >= 0 for event in events))
+        slices = [event for event in events if event["ph"] == "X"]
+        last_end = collections.Counter()
+        for event in slices:  # one slice a blocked call: they follow one another in a thread
+            thread = (event["pid"], event["tid"])
+            self.assertGreaterEqual(event["ts"], last_end[thread])
+            self.assertGreaterEqual(event["dur"], 0)
+            last_end[thread] = event["ts"] + event["dur"]
+        flows = collections.defaultdict(list)
+        for event in events:
+            if event["ph"] in "sf":
+                flows[event["id"]].append(event)
+                inside = [one for one in slices
+                          if (one["pid"], one["tid"]) == (event["pid"], event["tid"]) and
+                          one["ts"] <= event["ts"] <= one["ts"] + one["dur"]]
+                self.assertTrue(inside, event)
+        for pair in flows.values():
+            self.assertEqual([event["ph"] for event in pair], ["s", "f"])
+        begun = collections.Counter((e["pid"], e["cat"], e["id"]) for e in events if e["ph"] == "b")
+        ended = collections.Counter((e["pid"], e["cat"], e["id"]) for e in events if e["ph"] == "e")
+        self.assertEqual(begun, ended)
+        return events, slices, flows
+
+    def test_tracks_slices_counters_and_arrows(self):
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu")
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={})
+        engine.blocked(9, tid=2711, thread="worker", fd=4)
+        events, slices, flows = self.check_rules(
+            self.json_report("perfetto", write_log(self.path("log"), engine, python)))
+        self.assertEqual(len(slices), 6)
+        read = next(event for event in slices if event["name"] == "read")
+        self.assertEqual((read["pid"], read["dur"], read["cat"]), (2210, 2_500_000, "pipe_read"))
+        self.assertEqual(read["args"]["line"], "/app/orchestrator.py:41")
+        self.assertEqual(read["args"]["in"], "__read")
+        self.assertEqual((read["args"]["ms"], read["args"]["fd"]), (2500, 3))
+        away = next(event for event in events if event["ph"] == "b")
+        self.assertNotIn("fd", away["args"])
+        names = {event["args"]["name"] for event in events if event["ph"] == "M"}
+        self.assertLessEqual({"engine[2707]", "python3[2210]", "worker"}, names)
+        fills = [event for event in events if event["ph"] == "C" and event["pid"] == 2707]
+        self.assertEqual({(event["name"], event["args"]["bytes"]) for event in fills},
+                         {("pipe:[81723] fill", 65536)})
+        # The engine's first write waits for python's read of that time, and the read for the write.
+        arrows = {(pair[0]["pid"], pair[1]["pid"]) for pair in flows.values()}
+        self.assertEqual(arrows, {(2707, 2210), (2210, 2707)})
+        self.assertEqual(sum(event["ph"] == "b" for event in events), 1)
+        never = next(event for event in slices if event["tid"] == 2711)
+        self.assertEqual(never["args"]["end"], "never returned")
+
+    def test_rounded_times_do_not_overlap(self):
+        engine = Process(5, "engine")
+        engine.call(1.0, 500.4)
+        engine.call(1.5, 300)
+        self.check_rules(self.json_report("perfetto", write_log(self.path("log"), engine)))
+
+    def test_the_same_pid_twice_is_two_tracks(self):
+        one, two = Process(1, "node", host="alpha"), Process(1, "node", host="beta")
+        one.start(0)
+        two.start(0.1)
+        one.call(1, 500)
+        two.call(1.1, 500)
+        _, slices, _ = self.check_rules(self.json_report("perfetto", write_log(self.path("log"), one, two)))
+        self.assertEqual(len({event["pid"] for event in slices}), 2)
+
+    def test_empty(self):
+        self.check_rules(self.json_report("perfetto", self.write("log", b"")))
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                    "--virtual-time-budget=4000"]
+
+
+class Html(ReportTest):
+    def make_page(self, *processes):
+        page = self.path("page.html")
+        self.run_tool("-f", "html", "-o", page, write_log(self.path("log"), *processes))
+        with open(page, encoding="utf-8") as file:
+            return page, file.read()
+
+    def data_of(self, html):
+        return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+
+    def test_holds_its_data_and_asks_for_nothing_else(self):
+        _, html = self.make_page(*engine_and_reader())
+        data = self.data_of(html)
+        self.assertEqual((data["calls"], data["blocked"], len(data["slices"])), (5, 4_400_000, 5))
+        self.assertNotIn("@DATA@", html)
+        self.assertIn("default-src 'none'", html)
+        page = html.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
+        self.assertNotRegex(page, r"https?:|//[a-z]+\.|@import|<link|<img|<iframe|\bsrc=|url\(")
+
+    def test_strings_of_the_log_never_become_markup(self):
+        evil = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&\u2028"
+        process = Process(5, evil, host=evil)
+        process.start(0)
+        process.call(1, 300, call=evil, object=evil, stack=[frame(evil, module=evil)], thread=evil,
+                     advice=evil, python=[{"file": evil, "line": 3, "function": evil}],
+                     pipe=pipe(peers=[{"pid": 9, "comm": evil, "waits_in": evil}]))
+        page, html = self.make_page(process)
+        written = re.search(r'id="data">(.*?)</script>', html, re.S)[1]
+        self.assertNotRegex(written, "[<>&]")
+        self.assertEqual(html.count("</script>"), 2)
+        self.assertEqual(evil, self.data_of(html)["processes"][0]["host"])
+        if CHROMIUM:
+            seen = self.browse(page, "--dump-dom").stdout.decode()
+            self.assertIn('data-ready="1"', seen)
+            self.assertIn("<title>pipeshim report</title>", seen)
+            self.assertNotIn("<img", seen.split("<script")[0])
+
+    def browse(self, page, *more):
+        return subprocess.run([CHROMIUM, *CHROMIUM_OPTIONS, f"--user-data-dir={self.path('profile')}", *more,
+                               "file://" + page], capture_output=True, timeout=90, check=True)
+
+    def requests_of(self, page):
+        """What the page draws, and the addresses that it (not the browser itself) asked for."""
+        net_log = self.path("net.json")
+        seen = self.browse(page, "--dump-dom", f"--log-net-log={net_log}").stdout.decode()
+        with open(net_log, encoding="utf-8") as file:
+            events = json.load(file)["events"]
+        jobs = [event["params"] for event in events if "initiator" in event.get("params", {})]
+        return seen, [job["url"] for job in jobs if job["initiator"] != "not an origin" and
+                      not job["url"].startswith("file:")]
+
+    def test_draws_in_a_browser_without_network(self):
+        if not CHROMIUM:
+            self.skipTest("no chromium is installed: the page was not looked at")
+        engine, python = engine_and_reader()
+        lag = python.event("lag", 5.1, lag_ms=100, cause="cpu",
+                           python=[{"file": "/app/crunch.py", "line": 7, "function": "crunch"}])
+        python.event("lag_end", 5.5, ref=lag["seq"], lag_ms=500, cause={"cpu": 500})
+        page, _ = self.make_page(engine, python)
+        seen, asked = self.requests_of(page)
+        self.assertIn('data-ready="1"', seen)  # set by the last line of the script
+        self.assertEqual(seen.count('class="site"'), 4)
+        self.assertTrue('<div id="away">' in seen and "/app/crunch.py:7" in seen.split('id="away"')[1])
+        self.assertFalse('<div id="pictures" hidden="">' in seen)
+        self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
+        self.assertIn("4.40 s", seen)
+        self.assertEqual(asked, [])
+        # A link carries what is filtered, and opens the site that it names.
+        def sites(link):
+            found = self.browse(page + "#" + link, "--dump-dom").stdout.decode().split('id="away"')[0]
+            return re.findall(r'<tr class="(site[ a-z]*)"[^>]*data-site="([^"]*)"', found)
+        every = sites("")
+        self.assertEqual([shown for shown, _ in every], ["site"] * 3)
+        writes = sites("class=pipe_write&process=engine")
+        self.assertTrue(0 < len(writes) < 3, writes)
+        self.assertTrue(all(key.startswith("engine write") for _, key in writes), writes)
+        self.assertEqual(sites("process=nobody"), [])
+        name = every[-1][1]
+        opened = sites("site=" + urllib.parse.quote(name))
+        self.assertEqual([key for shown, key in opened if "open" in shown], [name])
+        page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
+        seen, _ = self.requests_of(page)
+        self.assertTrue('<div id="pictures" hidden="">' in seen)
+        # The same look at a page that does ask, to know that it would be seen.
+        _, asked = self.requests_of(self.write("asks.html", b'<img src="http://127.0.0.1:1/x">'))
+        self.assertEqual(asked, ["http://127.0.0.1:1/x"])
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    unittest.main(verbosity=2)
