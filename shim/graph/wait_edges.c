@@ -68,6 +68,8 @@ static void add_holders(struct edge_maker *maker, const struct wait_holder *end,
         edges_leave_open(maker);
     else if (last_process == NO_INDEX && reason == REASON_INPUT)
         maker->thread->free = true; /* nobody to write: the end of file is about to be read */
+    else if (last_process == NO_INDEX && maker->thread->candidates > 0 && graph->unreadable > 0)
+        maker->thread->free = true; /* it may be this one, and its reader one that is not seen */
     if (may_be_held_unseen(graph, maker->thread->process))
         maker->thread->free = true;
 }
