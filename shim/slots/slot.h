@@ -109,6 +109,12 @@ extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
  * memory. Async-signal-safe. */
 struct slot *slot_take(int tid);
 
+/* In a forked child, before any thread of it has a slot. Its first thread still points to one of
+ * the parent's, and nobody knows to which: until it has made a claim of its own they are given to
+ * no other thread, for it would write into that slot. (Chromium's zygote: a child's first call is
+ * made by a new thread.) May be called by several threads, and again. Async-signal-safe. */
+void slots_begin_in_child(void);
+
 /* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
 struct slot *slot_at(unsigned index);
 unsigned slot_bound(void);

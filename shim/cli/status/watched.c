@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "kernel/proc_reader.h"
 
-/* Field 22 of proc(5)'s stat, counted from behind the name, which may hold anything. 0: gone. */
+/* Field 22 of stat (proc(5)), counted from after the name, which may hold anything. 0: gone. */
 static uint64_t start_of(int pid)
 {
     enum { STATE_FIELD = 3, START_FIELD = 22 };
@@ -162,6 +162,8 @@ static void visit(struct watched *process, const struct watched_visitor *visitor
             find_page(process, visitor);
         return;
     }
+    if (process->state == PAGE_READ && page_is_same(process->pid, process->address, &process->page))
+        return;
     enum page_state state = page_copy(process->pid, process->address, &page);
     if (state == PAGE_READ)
         take_page(process, &page, visitor);
