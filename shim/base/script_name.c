@@ -15,7 +15,7 @@ struct interpreter {
     char names[24];       /* what its file name starts with, a version may follow */
     char takes_value[80]; /* options whose value is the next argument */
     char module[8];       /* the option whose value is what is run */
-    char text[28];        /* options behind which the program itself stands */
+    char text[28];        /* options after which the program itself stands */
     char verbs[8];        /* words that stand before the script: `bun run x.ts` */
 };
 
@@ -46,7 +46,7 @@ static bool is_listed(const char *list, const char *word)
     return false;
 }
 
-/* "python3.11" is python: a listed name, with nothing but a version behind it. */
+/* "python3.11" is python: a listed name, with nothing but a version after it. */
 static bool is_named(const char *names, const char *program)
 {
     size_t length = strcspn(program, "0123456789.-");

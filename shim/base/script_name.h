@@ -17,7 +17,7 @@
  */
 const char *script_argument(const char *(*next)(void *context), void *context);
 
-/* The part behind the last '/'. */
+/* The part after the last '/'. */
 const char *path_last_part(const char *path);
 
 /* Runs on: any. AS-safe: yes. Blocks: no. */

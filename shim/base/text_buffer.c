@@ -76,7 +76,7 @@ struct directive {
     char conversion;
 };
 
-/* Takes a directive from behind its %; false: it is none of ours. */
+/* Takes a directive from after its %; false: it is none of ours. */
 static bool take_directive(const char **at, struct directive *directive)
 {
     const char *p = *at;

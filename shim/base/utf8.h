@@ -2,7 +2,7 @@
 /*
  * Foreign text: names that programs and files gave themselves, on its way to a terminal or a log.
  *
- * A name may hold a newline and a forged line of log behind it, a terminal's commands (ESC, and the
+ * A name may hold a newline and a forged line of log after it, a terminal's commands (ESC, and the
  * 8-bit U+009B that stands for ESC [), or the marks that turn the direction of text, so that a line
  * reads otherwise than it is. All that shows names takes them through here.
  */

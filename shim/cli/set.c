@@ -183,7 +183,7 @@ int command_set(int argc, char **argv)
         return usage_error(name, "expected the PID of a process%s%s", optind < argc ? ", not " : "",
                            optind < argc ? argv[optind] : "");
     if (optind + 1 == argc)
-        return usage_error(name, "expected NAME=VALUE behind the PID");
+        return usage_error(name, "expected NAME=VALUE after the PID");
     status = make_text(argv + optind + 1, &mail);
     if (status != 0)
         return status;

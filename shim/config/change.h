@@ -17,7 +17,7 @@ enum { CHANGES_LIMIT = 16, CHANGE_NAME_LIMIT = 64 };
 struct setting_change {
     enum setting_id id;
     uint64_t number;
-    const char *text; /* behind the '=' of the assignment, or the default */
+    const char *text; /* after the '=' of the assignment, or the default */
 };
 
 /* Reads "threshold=50ms" or "PIPESHIM_THRESHOLD=50ms"; the change points into `assignment`. False:

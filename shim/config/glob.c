@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Matches one byte against the set at pattern[*at], which is '['; moves *at behind it. A set that
+/* Matches one byte against the set at pattern[*at], which is '['; moves *at after it. A set that
  * is not closed is an ordinary '['. */
 static bool set_match(const char *pattern, size_t size, size_t *at, char c)
 {
@@ -28,7 +28,7 @@ static bool set_match(const char *pattern, size_t size, size_t *at, char c)
     return found != negated;
 }
 
-/* Matches one byte; moves *at behind what it was matched with. */
+/* Matches one byte; moves *at after what it was matched with. */
 static bool one_match(const char *pattern, size_t size, size_t *at, char c)
 {
     char p = pattern[*at];
@@ -45,7 +45,7 @@ static bool one_match(const char *pattern, size_t size, size_t *at, char c)
 bool glob_match(const char *pattern, size_t size, const char *text)
 {
     size_t at = 0;
-    size_t star = size;           /* behind the last '*' */
+    size_t star = size;           /* after the last '*' */
     const char *star_text = NULL; /* where it has matched up to */
     while (*text) {
         if (at < size && pattern[at] == '*') {

@@ -14,7 +14,7 @@
 #include "facts/calls.h"
 
 enum loop_choice { LOOP_AUTO, LOOP_MAIN, LOOP_NONE, LOOP_NAMES };
-/* The position in the list of PIPESHIM_ACTION; exec: has a command behind it. */
+/* The position in the list of PIPESHIM_ACTION; exec: has a command after it. */
 enum action { ACTION_LOG, ACTION_ABORT, ACTION_TERM, ACTION_STOP, ACTION_DRAIN, ACTION_EXEC };
 enum { FORMAT_TEXT, FORMAT_JSON };
 enum { STACK_FULL, STACK_COMPACT };

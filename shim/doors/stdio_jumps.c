@@ -80,7 +80,7 @@ static bool is_as_expected(void *const *table, const void *read, const void *wri
     return table && read && write && table[READ_ENTRY] == read && table[WRITE_ENTRY] == write;
 }
 
-/* The tables lie in libc's RELRO, read-only after relocation, one close behind the other: in one
+/* The tables lie in libc's RELRO, read-only after relocation, one close after the other: in one
  * page or in two. Each entry is one aligned word. */
 static bool replace(void **one, void **other)
 {

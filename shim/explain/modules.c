@@ -90,7 +90,7 @@ static bool module_of_file(const struct memory_reader *reader, const struct mapp
         return false;
     module->load_bias = module->map_start - (first & ~(uintptr_t)4095);
     module->eh_frame_hdr = frames != 0 ? frames + module->load_bias : 0;
-    /* V8 maps a piece of its file once more, and it may lie just behind. */
+    /* V8 maps a piece of its file once more, and it may lie just after it. */
     if (last + module->load_bias < module->map_end)
         module->map_end = last + module->load_bias;
     return address < module->map_end;

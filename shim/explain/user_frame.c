@@ -110,7 +110,7 @@ static const char *rust_implementer(const char *name)
     return trait && (!path || path > trait) ? trait + 12 : type;
 }
 
-/* The crate that a Rust symbol is of: in the older mangling behind "_ZN" and a length; in the newer
+/* The crate that a Rust symbol is of: in the older mangling after "_ZN" and a length; in the newer
  * one the first path that begins at a crate's root, "C", maybe a disambiguator "s…_", a length. */
 static const char *rust_crate(const char *symbol)
 {
@@ -133,8 +133,8 @@ static bool is_rust_library(const char *symbol)
     static const char *const crates[] = {"std", "core", "alloc", "tokio"};
     const char *crate = rust_crate(symbol);
     for (unsigned i = 0; i < sizeof crates / sizeof *crates; i++) {
-        const char *behind = crate + strlen(crates[i]);
-        if (starts_with(crate, crates[i]) && (*behind == '.' || (*behind >= '0' && *behind <= '9')))
+        const char *rest = crate + strlen(crates[i]);
+        if (starts_with(crate, crates[i]) && (*rest == '.' || (*rest >= '0' && *rest <= '9')))
             return true;
     }
     return starts_with(symbol, "__rust_") || starts_with(symbol, "rust_begin_");

@@ -2,7 +2,7 @@
 /*
  * The page `pipeshim_status` in the library's own memory: what goes on in this process, for whoever
  * may read its memory (process_vm_readv: the rules of ptrace). Plain data with fixed places; all
- * numbers are little-endian. A later version only adds behind the end: `version` changes when a
+ * numbers are little-endian. A later version only adds past the end: `version` changes when a
  * place does, `size` when there is more.
  *
  * `sequence` is a seqlock: odd while the page is written. A page of zeroes: nothing that could

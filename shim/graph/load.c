@@ -54,7 +54,7 @@ static void load_process(struct wait_graph *graph, uint32_t index)
         process->gone = process->opaque = true;
 }
 
-/* Everything behind the threads from `at` on: the table of threads is the queue. */
+/* Everything after the threads from `at` on: the table of threads is the queue. */
 static void load_rest(struct wait_graph *graph, uint32_t at)
 {
     for (; at < graph->thread_count; at++) {

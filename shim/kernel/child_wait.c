@@ -6,7 +6,7 @@
 #include "kernel/proc_reader.h"
 #include "process/life.h"
 
-/* Pids with a space behind each. */
+/* Pids with a space after each. */
 long children_of_thread(int pid, int tid, bool (*visit)(void *context, int child), void *context)
 {
     char text[1024];

@@ -11,7 +11,7 @@
 
 enum { PATH_LIMIT = 512, FILE_LIMIT = 2048 };
 
-/* The file's beginning, with a NUL behind it; false: it cannot be read. */
+/* The file's beginning, with a NUL after it; false: it cannot be read. */
 static bool read_file(const char *path, char *text, long size)
 {
     long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);

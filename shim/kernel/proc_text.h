@@ -2,7 +2,7 @@
 /*
  * The text files of /proc, parsed. Pure functions on NUL-terminated text: no system call, no
  * state, async-signal-safe. The text comes from outside (a process chooses its own name), so every
- * function takes any bytes, reads nothing behind the NUL, and says false where the text is not what
+ * function takes any bytes, reads nothing after the NUL, and says false where the text is not what
  * proc(5) promises.
  */
 #ifndef PIPESHIM_KERNEL_PROC_TEXT_H
@@ -50,7 +50,7 @@ bool parse_statm(const char *text, uint64_t *size, uint64_t *resident);
 /* The last number of a line of numbers: the newest field of /proc/PID/stat. */
 bool parse_last_number(const char *text, uint64_t *value);
 
-/* The number behind `key` at the start of a line of /proc/PID/status or fdinfo ("Pid:"). */
+/* The number after `key` at the start of a line of /proc/PID/status or fdinfo ("Pid:"). */
 bool parse_field(const char *text, const char *key, int64_t *value);
 
 /* What the link /proc/PID/fd/N says. */

@@ -13,7 +13,7 @@ enum { NAME_LIMIT = 32, CHUNK = 1024 }; /* on a handler's small stack as well */
 struct parser {
     struct status_field *fields;
     unsigned count;
-    struct status_field *field; /* the first whose line this is, behind the colon; NULL: nobody's */
+    struct status_field *field; /* the first whose line this is, after the colon; NULL: nobody's */
     bool in_name, in_number, is_number;
     uint64_t number;
     unsigned nth;    /* of the line's numbers, from 1 */
@@ -28,7 +28,7 @@ static void begin_line(struct parser *parser)
     parser->length = 0;
 }
 
-/* Behind the `nth` number of a line, 0: behind the line. */
+/* After the `nth` number of a line, 0: after the line. */
 static void give(const struct parser *parser, unsigned nth)
 {
     if (!parser->is_number)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Numbers of /proc/PID/status. The one reader of that file: its length has no bound (the line
- * `Groups:` of a user with 65,536 groups is 700 KB, and most of what is asked for stands behind
+ * `Groups:` of a user with 65,536 groups is 700 KB, and most of what is asked for stands after
  * it), so it is read as a stream.
  * System calls only: the drainer's helper, which has no libc, reads by it too.
  */

@@ -73,7 +73,7 @@ void task_wait_channel(int tid, char *name, size_t capacity)
 
 bool task_wants_cpu(int tid)
 {
-    char text[128]; /* the state is the third field, behind a name of at most 64 bytes */
+    char text[128]; /* the state is the third field, after a name of at most 64 bytes */
     if (proc_read_start_of(tid, 0, "stat", text, sizeof text) <= 0)
         return false;
     const char *end_of_name = strrchr(text, ')');

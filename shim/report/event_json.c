@@ -5,7 +5,7 @@
 #include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 
-enum { COMPACT_SITE = 1200 }; /* two, so that a loop finds space behind it */
+enum { COMPACT_SITE = 1200 }; /* two, so that a loop finds space after it */
 
 void event_json_begin(struct json_writer *json, struct text_buffer *text, const struct event *event)
 {

@@ -46,7 +46,7 @@ static bool is_name_taken(const char *name)
 }
 
 /* The module's name in frames: of two with the same last part of the path the second has its number
- * behind it. Where no more can be remembered it is the path. */
+ * after it. Where no more can be remembered it is the path. */
 static const char *name_of(const struct stack_frame_name *frame)
 {
     struct text_buffer name;
@@ -83,7 +83,7 @@ static void native_text(struct text_buffer *text, const struct stack_frame_name 
     }
 }
 
-/* True if one more string finds space, with `reserve` bytes behind it. */
+/* True if one more string finds space, with `reserve` bytes after it. */
 static bool fits(const struct json_writer *json, const char *frame, size_t reserve)
 {
     return json_space(json) > json_quoted_size(frame) + 1 + reserve;

@@ -194,7 +194,7 @@ void journal_prefix_lines(struct text_buffer *text, unsigned priority)
     size_t to = end + PREFIX * lines;
     text->length = to;
     text->data[to] = '\0';
-    while (end > 0) { /* from the end: each byte moves behind what is not read yet */
+    while (end > 0) { /* from the end: each byte moves after what is not read yet */
         text->data[--to] = text->data[--end];
         if (end > 0 && text->data[end - 1] != '\n')
             continue;

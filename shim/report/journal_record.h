@@ -29,7 +29,7 @@ void journal_facts_of(const struct event *event, struct journal_facts *facts);
 /* The priority of syslog(3) of an event: 3 a deadlock, 4 what needs somebody to look, 5, 6. */
 unsigned journal_priority(const char *event);
 
-/* Appends the fields of event `event`. `lines`: the JSON line and behind it the text, each ended by
+/* Appends the fields of event `event`. `lines`: the JSON line and after it the text, each ended by
  * a newline. Nothing is cut but the text's end. */
 void journal_record(struct text_buffer *record, const char *event, uint64_t seq,
                     const struct journal_facts *facts, const char *lines, size_t size);

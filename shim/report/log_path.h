@@ -33,7 +33,7 @@ void log_path_set(const char *where, const char *(*executable_name)(void),
 /* Writes the path of process `pid` to `path`; false: it is too long. */
 bool log_path_of(int pid, char path[LOG_PATH_LIMIT]);
 
-/* Writes `where` with %p, %e and %h replaced, behind `before_relative` and a slash if it is
+/* Writes `where` with %p, %e and %h replaced, after `before_relative` and a slash if it is
  * relative; false: it is too long. */
 bool log_path_expand(const char *where, const char *before_relative,
                      const char *(*executable_name)(void), const char *(*host_name)(void), int pid,

@@ -17,7 +17,7 @@
 #include "report/status_page.h"
 #include "report/suppress.h"
 
-/* JSON_SHARE: of a record that has the text behind it. */
+/* JSON_SHARE: of a record that has the text after it. */
 enum { RECORD_LIMIT = 64 * 1024, JSON_SHARE = 44 * 1024, PATIENCE_MS = 50 };
 /* A path in which every byte is shown as one, and what is said of it. */
 enum { LOG_MESSAGE_LIMIT = 5000 };
@@ -167,7 +167,7 @@ static size_t json_limit(enum log_form form)
     return event_compact() ? COMPACT_LIMIT + 1 : form == LOG_FIELDS ? JSON_SHARE : sizeof record;
 }
 
-/* The journal gets both: the line of JSON as a field, and behind it the text. */
+/* The journal gets both: the line of JSON as a field, and after it the text. */
 static void render(struct event *event, enum log_form form, struct text_buffer *text)
 {
     text_init(text, record, json_limit(form));

@@ -24,7 +24,7 @@ static uint64_t begun_ns;
 static bool noticed; /* see report_notice() */
 
 /* child: constant */
-static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one behind the other */
+static char complaints[COMPLAINTS_LIMIT]; /* NUL-terminated lines, one after the other */
 static size_t complaints_used;
 
 static void keep_complaint(const char *line, void *context)

@@ -34,7 +34,7 @@ static void speak(void *unused)
     refused_writes_finish();
     metrics_finish(deadline);
     report_finish(deadline);
-    /* What still runs may hang: libc empties its streams behind the destructors. */
+    /* What still runs may hang: libc empties its streams after the destructors. */
     watchdog_thread_release();
 }
 

@@ -42,7 +42,7 @@ bool held_findings_deadlock(int tid);
 /* Drops those whose wait is over, also on the status page. */
 void held_findings_see(void);
 
-/* The one at `index`, in no order; NULL behind the last. */
+/* The one at `index`, in no order; NULL after the last. */
 struct held_finding *held_finding_at(unsigned index);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: 50 ms at most (the reporter's lock). */

@@ -136,7 +136,7 @@ static void answer_number(struct run *run, uint32_t number)
 
 static void follow(struct run *run, uint32_t at, struct machine machine, unsigned depth);
 
-/* Where the step goes on behind `at`. */
+/* Where the step goes on after `at`. */
 static uint32_t jump(struct run *run, uint32_t at, const struct machine *machine, unsigned depth)
 {
     const struct sock_filter *step = &run->filter->filter[at];
@@ -194,7 +194,7 @@ static void follow(struct run *run, uint32_t at, struct machine machine, unsigne
             return;
         }
     }
-    answer_number(run, SECCOMP_RET_KILL_PROCESS); /* behind the end, or too much to follow */
+    answer_number(run, SECCOMP_RET_KILL_PROCESS); /* past the end, or too much to follow */
 }
 
 static struct run run_filter(const struct sock_fprog *filter, const struct kernel_call *call,
@@ -221,7 +221,7 @@ uint32_t seccomp_evaluate(const struct sock_fprog *filter, const struct kernel_c
 static bool is_valid_step(const struct sock_fprog *filter, uint32_t at, uint16_t *stored)
 {
     const struct sock_filter *step = &filter->filter[at];
-    uint32_t behind = filter->len - at - 1u;
+    uint32_t left = filter->len - at - 1u;
     switch (step->code) {
     case BPF_LD | BPF_W | BPF_ABS:
         return step->k % 4 == 0 && step->k < sizeof(struct seccomp_data);
@@ -238,7 +238,7 @@ static bool is_valid_step(const struct sock_fprog *filter, uint32_t at, uint16_t
     case BPF_ALU | BPF_RSH | BPF_K:
         return step->k <= LARGEST_SHIFT;
     case BPF_JMP | BPF_JA:
-        return step->k < behind;
+        return step->k < left;
     case BPF_JMP | BPF_JEQ | BPF_K:
     case BPF_JMP | BPF_JEQ | BPF_X:
     case BPF_JMP | BPF_JGE | BPF_K:
@@ -247,7 +247,7 @@ static bool is_valid_step(const struct sock_fprog *filter, uint32_t at, uint16_t
     case BPF_JMP | BPF_JGT | BPF_X:
     case BPF_JMP | BPF_JSET | BPF_K:
     case BPF_JMP | BPF_JSET | BPF_X:
-        return step->jt < behind && step->jf < behind;
+        return step->jt < left && step->jf < left;
     case BPF_LD | BPF_IMM:
     case BPF_LDX | BPF_IMM:
     case BPF_LD | BPF_W | BPF_LEN:

@@ -29,7 +29,7 @@ if DRAIN:
     CLEAN["SOAK_DRAIN"] = DRAIN
 PRELOAD = [LIBRARY]
 if ASAN:
-    RUNTIME = subprocess.run([os.environ.get("CC", "gcc"), "-print-file-name=libasan.so"],
+    RUNTIME = subprocess.run([*os.environ.get("CC", "gcc").split(), "-print-file-name=libasan.so"],
                              capture_output=True, text=True, check=True).stdout.strip()
     PRELOAD = [RUNTIME, os.path.join(os.path.dirname(LIBRARY), "asan/libpipeshim.so")]
     # Its frames are larger than what is promised of the library's.

@@ -217,7 +217,7 @@ static void judge_blocked(struct results *results, const json_t *blocked)
                     "mount /proc without hidepid, or leave ProtectProc= out",
                     "who should read the pipe was not found: /proc hides other processes");
     if (frames < 2)
-        results_add(results, VERDICT_WARN, "stack", NULL,
+        results_add(results, VERDICT_WARN, "stack", "send this to the maintainers, with uname -a",
                     "the report has no stack of C functions (%zu frame%s)", frames,
                     frames == 1 ? "" : "s");
     else

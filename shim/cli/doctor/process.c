@@ -174,7 +174,8 @@ void check_process(struct results *results, int pid)
     if (length < 0 || size < 0) {
         bool gone = (length < 0 ? errno : (int)-size) == ENOENT;
         results_add(results, VERDICT_FAIL, "process",
-                    gone ? NULL : "run the doctor as root or as the process's own user",
+                    gone ? "name one that runs: pipeshim top shows them"
+                         : "run the doctor as root or as the process's own user",
                     gone ? "there is no process %d, or it is ending"
                          : "process %d may not be read by this user",
                     pid);

@@ -46,7 +46,7 @@ void byte_queue_took(struct byte_queue *queue, size_t bytes)
         madvise(queue->memory, queue->size, MADV_DONTNEED);
 }
 
-/* The position behind the line that `from` lies in; `head` if it does not end. */
+/* The position after the line that `from` lies in; `head` if it does not end. */
 static uint64_t line_end(const struct byte_queue *queue, uint64_t from)
 {
     while (from < queue->head) {

@@ -128,8 +128,8 @@ static json_t *interpreted_frame(const char *text)
     static const char unreadable[] = "(unreadable)";
     int64_t numbers[2];
     for (const char *at = strchr(text, ':'); at; at = strchr(at + 1, ':')) {
-        const char *behind = read_numbers(at, numbers);
-        if (!behind)
+        const char *rest = read_numbers(at, numbers);
+        if (!rest)
             continue;
         json_t *frame = json_object();
         if (at > text)
@@ -138,7 +138,7 @@ static json_t *interpreted_frame(const char *text)
             json_object_set_new(frame, "line", json_integer(numbers[0]));
         if (numbers[1] > 0)
             json_object_set_new(frame, "column", json_integer(numbers[1]));
-        const char *function = read_mark(behind + 1, "near", frame);
+        const char *function = read_mark(rest + 1, "near", frame);
         function = read_mark(function, "generated", frame);
         if (strcmp(function, unreadable) == 0)
             json_object_set_new(frame, "unreadable", json_true());

@@ -21,7 +21,7 @@ uint32_t site_stack(const struct model *model, const struct call_site *site, uin
 const char *frame_function(const struct model *model, const struct frame *frame, char *text);
 /* " (near)", " (generated)" where that is true of its line, else "". */
 const char *frame_doubt(const struct frame *frame);
-/* "file.c:12" with that behind it, or the module's path, or "". To FRAME_TEXT_LIMIT bytes. */
+/* "file.c:12" with that after it, or the module's path, or "". To FRAME_TEXT_LIMIT bytes. */
 const char *frame_place(const struct model *model, const struct frame *frame, char *text);
 /* The innermost frame that is not libc's; of Python and JavaScript the user's own. NULL without a
  * stack. */

@@ -40,7 +40,7 @@ static bool is_supervisor(const struct part *part)
     return starts(part, "crio-conmon-") || starts(part, "libpod-conmon-");
 }
 
-/* An id: 64 hexadecimal digits, alone ("/docker/ID", "/kubepods/.../podUID/ID") or behind the name
+/* An id: 64 hexadecimal digits, alone ("/docker/ID", "/kubepods/.../podUID/ID") or after the name
  * of who runs it ("docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope",
  * "libpod-ID.scope"). */
 static const char *find_id(const struct part *part)

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "kernel/proc_reader.h"
 
-/* Field 22 of proc(5)'s stat, counted from behind the name, which may hold anything. 0: gone. */
+/* Field 22 of stat (proc(5)), counted from after the name, which may hold anything. 0: gone. */
 static uint64_t start_of(int pid)
 {
     enum { STATE_FIELD = 3, START_FIELD = 22 };

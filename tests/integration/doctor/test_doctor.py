@@ -74,6 +74,7 @@ class Case(unittest.TestCase):
         failed = [row["name"] for row in rows.values() if row["status"] == "fail"]
         self.assertEqual((status, failed), (1, [name]), rows)
         self.assertRegex(rows[name]["text"], text)
+        self.assertTrue(rows[name].get("mend"), rows)
         return rows
 
 
