@@ -30,6 +30,7 @@ enum {
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
 #define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
 #define GROWING_NS            ((uint64_t)5 * NS_PER_S)
+#define COMPUTES_NS           ((uint64_t)NS_PER_S) /* of CPU: bzip2 -9 takes 0.1 s for what it read */
 #define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
 
 static struct graph_memory memory;          /* child: kept, it is a mapping */
@@ -264,7 +265,15 @@ static bool is_missed(const struct wait_finding *finding, uint64_t now)
     return !finding && have_before && before.seen_ns != 0 && now - before.seen_ns < GROWING_NS;
 }
 
-/* What is suspected is scanned again soon, and once; a backlog as long as it grows. */
+/* The same reader, which still has not read: then its CPU time counts from the first scan on. */
+static bool is_computing_still(const struct wait_finding *finding)
+{
+    return finding && have_before && finding->kind == FINDING_READER_AWAY &&
+           finding->fingerprint == before.fingerprint && finding->holder_runs && before.holder_runs;
+}
+
+/* What is suspected is scanned again soon, and once; a backlog as long as it grows, and a reader as
+ * long as it computes. */
 static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
 {
     bool grows = finding && (finding->grown_rounds > 0 || finding->still_rounds > 0);
@@ -272,6 +281,8 @@ static void keep_suspicion(const struct wait_finding *finding, bool confirmed, u
         confirm_at = now + BETWEEN_TWO_SCANS_NS;
         return;
     }
+    bool computes = is_computing_still(finding);
+    grows |= computes;
     bool other = finding && have_before && finding->kind != before.kind;
     confirm_at = UINT64_MAX;
     if (finding && !confirmed && (!have_before || grows || other))
@@ -279,14 +290,20 @@ static void keep_suspicion(const struct wait_finding *finding, bool confirmed, u
             now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
                                                                        : BETWEEN_TWO_SCANS_NS);
     have_before = finding && !confirmed;
-    if (have_before)
-        before = *finding;
+    if (!have_before)
+        return;
+    uint64_t first = before.holder_run_ns;
+    before = *finding;
+    if (computes)
+        before.holder_run_ns = first;
 }
 
 /* Does what was suspected hold? Counts the rounds of a backlog. */
 static bool is_confirmed(struct wait_finding *finding)
 {
     if (!finding || !have_before || !wait_finding_confirms(&before, finding))
+        return false;
+    if (finding->holder_runs && finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)
         return false;
     if (finding->kind == FINDING_DEADLOCK)
         return finding->seen_ns == 0 || finding->still_rounds >= STILL_ROUNDS;

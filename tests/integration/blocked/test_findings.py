@@ -207,6 +207,27 @@ class Findings(PipeshimCase):
         os.kill(finding["chain"][1]["pid"], signal.SIGKILL)
         run.drain()
 
+    def computing_reader(self, seconds, times):
+        """What is found of a writer whose reader computes so long, in CPU time, before each read."""
+        writer = "import os\nfor _ in range(%d): os.write(1, bytes(65536))" % times
+        reader = ("import os, time\n"
+                  "while True:\n"
+                  "    end = time.process_time() + %f\n"
+                  "    while time.process_time() < end: pass\n"
+                  "    if not os.read(0, 65536): break\n" % seconds)
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" | \"$0\" -c \"$2\"", PYTHON, writer,
+                         reader)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertTrue(run.events("blocked"))
+        return [e["finding"] for e in run.events("finding") + run.events("deadlock")]
+
+    def test_a_reader_that_computes_between_its_reads(self):
+        """head | bzip2 -9: however little CPU it gets."""
+        self.assertEqual(self.computing_reader(0.3, 8), [])
+
+    def test_a_reader_that_only_computes(self):
+        self.assertEqual(set(self.computing_reader(5, 3)), {"reader_away"})
+
     def test_only_oneself_can_read(self):
         code = ("import os, threading\n"
                 "ends = os.pipe()\n"
