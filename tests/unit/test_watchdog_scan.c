@@ -123,8 +123,8 @@ static void a_watchdog_sees_its_own_process(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What one scan finds of who started this test on a machine that is busy is nothing until another one
- * confirms it. */
+/* What one scan finds of who started this test on a machine that is busy is nothing until another
+ * one confirms it. */
 static void nothing_to_find(void **state)
 {
     (void)state;
