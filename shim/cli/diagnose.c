@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "cli/diagnose/scan.h"
 #include "cli/diagnose/select.h"
 #include "cli/options.h"
+#include "cli/terminal_text.h"
 #include "config/parse.h"
 
 static const char name[] = "diagnose";
@@ -190,17 +190,21 @@ static int diagnose(struct diagnosis *diagnosis, struct options *options)
     }
 }
 
-static struct text_style style_of(const struct options *options)
+/* As a terminal shows it best where there is one. */
+static void print_text(const struct diagnosis *diagnosis, const struct options *options, FILE *to)
 {
-    struct winsize size;
-    bool terminal = isatty(STDOUT_FILENO);
-    const char *no_colour = getenv("NO_COLOR");
-    return (struct text_style){
-        .out = stdout,
-        .stacks = options->stacks,
-        .colour = terminal && !(no_colour && no_colour[0]),
-        .columns = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0,
-    };
+    const struct terminal terminal = terminal_of(fileno(to));
+    char *text = NULL;
+    size_t length = 0;
+    struct text_style style = {.out = open_memstream(&text, &length), .stacks = options->stacks};
+    if (!style.out) {
+        fprintf(stderr, "pipeshim diagnose: out of memory\n");
+        return;
+    }
+    diagnosis_print_text(diagnosis, &style);
+    fclose(style.out);
+    terminal_write(to, text, length, &terminal);
+    free(text);
 }
 
 int command_diagnose(int argc, char **argv)
@@ -219,11 +223,10 @@ int command_diagnose(int argc, char **argv)
     }
     status = diagnose(&diagnosis, &options);
     if (diagnosis.scans > 0 && diagnosis.graph.process_count > 0) {
-        struct text_style style = style_of(&options);
         if (options.json)
             diagnosis_print_json(&diagnosis);
         else
-            diagnosis_print_text(&diagnosis, &style);
+            print_text(&diagnosis, &options, stdout);
     }
     diagnosis_end(&diagnosis);
     free(options.pids);
@@ -234,11 +237,10 @@ void diagnose_tree(int pid)
 {
     struct options options = {.tree = pid, .stacks = true};
     struct diagnosis diagnosis;
-    struct text_style style = {.out = stderr, .stacks = true};
     if (!diagnosis_start(&diagnosis, NULL, 0))
         return;
     if (choose_pids(&diagnosis, &options) && diagnose_once(&diagnosis))
-        diagnosis_print_text(&diagnosis, &style);
+        print_text(&diagnosis, &options, stderr);
     diagnosis_end(&diagnosis);
     free(options.pids);
 }

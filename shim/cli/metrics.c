@@ -19,14 +19,15 @@
 #include "cli/status/host_sums.h"
 #include "config/parse.h"
 
-enum { CLIENT_WAITS_S = 5 }; /* for one that asks and does not read */
+enum { CLIENT_WAITS_S = 5 }; /* for one that asks or reads byte by byte, all in all */
 
 struct exporter {
     const char *textfile;
     const char *listen;
     uint64_t every_ns;
     struct host_sums sums;
-    bool was_reported; /* that the file cannot be written */
+    uint64_t looked_ns; /* CLOCK_MONOTONIC */
+    bool was_reported;  /* that the file cannot be written */
 };
 
 static volatile sig_atomic_t stopped;
@@ -54,6 +55,7 @@ static int print_help(void)
 
 static bool make_text(struct exporter *exporter, bool open_metrics)
 {
+    exporter->looked_ns = clock_monotonic_ns();
     if (host_sums_refresh(&exporter->sums) && host_sums_render(&exporter->sums, open_metrics))
         return true;
     fprintf(stderr, "pipeshim metrics: /proc cannot be read: %s\n", strerror(errno));
@@ -155,25 +157,52 @@ static bool parse_address(const char *text, struct sockaddr_storage *address, so
     return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
 }
 
-static void answer(struct exporter *exporter, int client)
+/* One at a time is answered: it has so long, for all that it says and reads. */
+struct client {
+    int fd;
+    uint64_t until_ns;
+};
+
+static bool client_is_ready(const struct client *client, short events)
+{
+    struct pollfd waiting = {.fd = client->fd, .events = events};
+    uint64_t now = clock_monotonic_ns();
+    return now < client->until_ns &&
+           poll(&waiting, 1, (int)((client->until_ns - now) / NS_PER_MS) + 1) > 0;
+}
+
+static bool client_write(const struct client *client, const char *text, size_t length)
+{
+    while (length > 0) {
+        if (!client_is_ready(client, POLLOUT))
+            return false;
+        ssize_t sent = send(client->fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN)
+            return false;
+        text += sent > 0 ? sent : 0;
+        length -= sent > 0 ? (size_t)sent : 0;
+    }
+    return true;
+}
+
+static void answer(struct exporter *exporter, const struct client *client)
 {
     static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
                                     "Connection: close\r\n\r\n";
-    struct timeval patience = {.tv_sec = CLIENT_WAITS_S};
     char request[8192], head[256];
     size_t size = 0;
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     request[0] = '\0';
     while (size < sizeof request - 1 && !strstr(request, "\r\n\r\n")) {
-        ssize_t got = read(client, request + size, sizeof request - 1 - size);
+        if (!client_is_ready(client, POLLIN))
+            return;
+        ssize_t got = recv(client->fd, request + size, sizeof request - 1 - size, MSG_DONTWAIT);
         if (got <= 0)
             return;
         size += (size_t)got;
         request[size] = '\0';
     }
     if (strncmp(request, "GET /metrics ", 13) != 0 && strncmp(request, "GET / ", 6) != 0) {
-        write_whole(client, not_found, sizeof not_found - 1);
+        client_write(client, not_found, sizeof not_found - 1);
         return;
     }
     bool open_metrics = strstr(request, "application/openmetrics-text") != NULL;
@@ -186,8 +215,8 @@ static void answer(struct exporter *exporter, int client)
                  open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                               : "text/plain; version=0.0.4; charset=utf-8",
                  exporter->sums.length);
-    if (write_whole(client, head, (size_t)length))
-        write_whole(client, exporter->sums.text, exporter->sums.length);
+    if (client_write(client, head, (size_t)length))
+        client_write(client, exporter->sums.text, exporter->sums.length);
 }
 
 static int run_listen(struct exporter *exporter)
@@ -209,13 +238,17 @@ static int run_listen(struct exporter *exporter)
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
     while (!stopped) {
         int ready = poll(&waiting, 1, (int)(exporter->every_ns / NS_PER_MS));
-        int client = ready > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-        if (client >= 0) {
-            answer(exporter, client);
-            close(client);
-        } else if (ready == 0 && !make_text(exporter, false)) {
-            break;
+        int accepted = ready > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (accepted >= 0) {
+            const struct client client = {accepted, clock_monotonic_ns() +
+                                                        CLIENT_WAITS_S * (uint64_t)NS_PER_S};
+            answer(exporter, &client);
+            close(accepted);
         }
+        /* Also beside one who asks for other pages all the time. */
+        if (!stopped && clock_monotonic_ns() - exporter->looked_ns >= exporter->every_ns &&
+            !make_text(exporter, false))
+            break;
     }
     close(fd);
     return stopped ? 0 : 1;

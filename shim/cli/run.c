@@ -25,6 +25,7 @@
 #include "cli/run_options.h"
 #include "cli/run_output.h"
 #include "cli/run_process.h"
+#include "cli/terminal_text.h"
 
 enum {
     SUMMARY_SITES = 8,
@@ -43,6 +44,7 @@ struct session {
     struct relay relay;
     struct run_log log;
     struct run_output output;
+    struct terminal terminal;
     struct model model;
     bool in_summary;                       /* RUN_LOG_TEXT: the line before belonged to a summary */
     char reported[DEADLOCKS_REPORTED][24]; /* ids of the latest */
@@ -73,6 +75,20 @@ static void piece_put(struct piece *piece, struct run_output *output)
     free(piece->text);
 }
 
+/* For a person: broken and coloured where that is a terminal. */
+static void piece_show(struct piece *piece, struct session *session)
+{
+    struct piece shown;
+    if (!piece_open(&shown)) {
+        piece_put(piece, &session->output);
+        return;
+    }
+    fclose(piece->stream);
+    terminal_write(shown.stream, piece->text, piece->length, &session->terminal);
+    free(piece->text);
+    piece_put(&shown, &session->output);
+}
+
 static bool is_off(const char *name)
 {
     const char *value = getenv(name);
@@ -93,7 +109,7 @@ static void on_text(struct session *session, const char *line, size_t length)
     fwrite(line, 1, length, piece.stream);
     fputc('\n', piece.stream);
     session->text_summary++;
-    piece_put(&piece, &session->output);
+    piece_show(&piece, session);
 }
 
 /* The same deadlock or finding, from another of its members. In JSON every line is passed on. */
@@ -138,10 +154,11 @@ static void on_event(void *context, const char *line, size_t length, json_t *eve
     if (session->options.json) {
         fwrite(line, 1, length, piece.stream);
         fputc('\n', piece.stream);
+        piece_put(&piece, &session->output);
     } else {
         event_text_write(event, piece.stream);
+        piece_show(&piece, session);
     }
-    piece_put(&piece, &session->output);
 }
 
 static uint64_t now_ns(void)
@@ -212,7 +229,7 @@ static void write_summary(struct session *session)
             source_lines_resolve(&session->model, &(struct source_lines_options){0});
         format_summary(&session->model, SUMMARY_SITES, piece.stream);
     }
-    piece_put(&piece, &session->output);
+    piece_show(&piece, session);
 }
 
 static void follow_to_the_end(struct session *session)
@@ -243,6 +260,7 @@ int command_run(int argc, char **argv)
     status = run_environment_preload(session.options.library);
     if (status != 0)
         return status;
+    session.terminal = terminal_of(STDERR_FILENO);
     if (!model_open(&session.model) || !run_output_open(&session.output)) {
         fputs("pipeshim run: out of memory\n", stderr);
         return EXIT_UNAVAILABLE;

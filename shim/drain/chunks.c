@@ -6,7 +6,10 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "base/ticks.h"
+#include "drain/readable.h"
 #include "drain/signals.h"
+#include "process/filters.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -191,15 +194,19 @@ void chunks_collect(struct stream *stream)
     signals_restore(signals);
 }
 
-/* What cannot be read is the answer, not SIGSEGV. */
+/* What cannot be read is the answer, not SIGSEGV. Where the kernel does not do it, or a filter
+ * might kill for it, what is asked last of all. */
 static bool copy_by_kernel(char *to, const char *from, uint64_t size)
 {
     struct iovec local = {to, size};
     struct iovec remote = {(char *)from, size};
-    long done =
-        raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &local, 1, &remote, 1, 0);
-    if (done != -ENOSYS && done != -EPERM) /* a kernel without it, or a filter */
+    long done = -ENOSYS;
+    if (!(filters_forbid() & FORBIDS_MEMORY))
+        done = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &local, 1, &remote, 1, 0);
+    if (done != -ENOSYS && done != -EPERM)
         return done == (long)size;
+    if (!readable(from, size, TICKS_LONG_AGO))
+        return false;
     memcpy(to, from, size);
     return true;
 }

@@ -9,10 +9,28 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/descriptor.h"
 #include "drain/stream.h"
 #include "kernel/proc_reader.h"
 
 enum { POLLED_FROM = 1024, READER_WAKES_NS = 4 * NS_PER_MS };
+
+/* One that may not be opened again, for the program has become another user: what is written goes
+ * into a pipe of our own, from which splice(2) moves what fits, page by page, and never waits. */
+static long write_through_own_pipe(int fd, const struct iovec *vector, int count)
+{
+    int ends[2];
+    /* Under a filter that nobody knows: the program would not make these calls. */
+    if (!descriptor_send_order_is_known() ||
+        raw_syscall(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return -EOPNOTSUPP;
+    long result = raw_syscall(SYS_writev, ends[1], vector, count);
+    if (result > 0)
+        result = raw_syscall(SYS_splice, ends[0], 0, fd, 0, result, SPLICE_F_NONBLOCK);
+    raw_syscall(SYS_close, ends[0]);
+    raw_syscall(SYS_close, ends[1]);
+    return result;
+}
 
 /* A named FIFO (the kernel knows RWF_NOWAIT of anonymous pipes and sockets only): a description of
  * our own. O_NONBLOCK on the program's would change it for all who share it. */
@@ -26,7 +44,7 @@ static long write_to_second_description(int fd, const struct iovec *vector, int 
     proc_path_number(path, 0, "fd", fd);
     long second = raw_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
     if (second < 0)
-        return -EOPNOTSUPP;
+        return write_through_own_pipe(fd, vector, count);
     long result = raw_syscall(SYS_writev, second, vector, count);
     raw_syscall(SYS_close, second);
     return result;

@@ -288,8 +288,7 @@ void member_stack_excuse(int pid, struct member *member)
     static const char *const words[] = {
         [RUNTIME_UNKNOWN] = NULL,
         [RUNTIME_PYTHON] = NULL, /* its reader says why */
-        [RUNTIME_NODE] = "its event loop waits, and no line of its program is on the stack: look "
-                         "for where it starts the other one",
+        [RUNTIME_NODE] = "its event loop waits: see where it starts the other one",
         [RUNTIME_SHELL] = "a shell: which line of its script this is cannot be read",
         [RUNTIME_JAVA] = "Java: which line this is cannot be read from outside, jstack tells it",
         [RUNTIME_PERL] = "Perl: which line this is cannot be read from outside",

@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/maps.h"
+#include "explain/symbol_cache.h"
 #include "explain/symbol_table.h"
 
 /* Too large for the watchdog's stack; mapped for the time of one symbolize(). */
@@ -130,7 +131,8 @@ static void search_debug_file(const struct stack_frame_name *name, struct worksp
     raw_syscall(SYS_close, fd);
 }
 
-static void search_module(const struct space *space, const struct module *module,
+/* False: its file could not be had. */
+static bool search_module(const struct space *space, const struct module *module,
                           const struct stack_frame_name *name, struct workspace *work, size_t count)
 {
     bool partial = true;
@@ -140,6 +142,7 @@ static void search_module(const struct space *space, const struct module *module
     struct symbol_table table;
     if (!searched && symbol_table_of_module(space->reader, module, &table))
         search(&table, work, count);
+    return searched;
 }
 
 /* Puts the frame's address into its place among the sorted targets. */
@@ -160,6 +163,7 @@ static void name_frames(const struct stack_trace *trace, const struct space *spa
                         size_t depth, struct workspace *work)
 {
     struct stack_frame_name *model = &names[first];
+    bool own = space->modules->pid == 0;
     module_path(space->reader, module, model->module, sizeof(model->module));
     model->build_id_size = (uint8_t)module_build_id(space->reader, module, model->build_id);
 
@@ -169,23 +173,26 @@ static void name_frames(const struct stack_trace *trace, const struct space *spa
         if (pc < module->map_start || pc >= module->map_end || work->done[i])
             continue;
         work->done[i] = true;
-        insert_target(work, count++, pc - module->load_bias, i);
         if (i != first) {
             memcpy(names[i].module, model->module, sizeof(model->module));
             memcpy(names[i].build_id, model->build_id, sizeof(model->build_id));
             names[i].build_id_size = model->build_id_size;
         }
         names[i].offset = trace->pc[i] - module->load_bias;
+        if (!own || !symbol_cache_find(pc, &names[i]))
+            insert_target(work, count++, pc - module->load_bias, i);
     }
     for (size_t i = 0; i < count; i++)
         work->targets[i].found = false;
-    search_module(space, module, model, work, count);
+    bool searched = count > 0 && search_module(space, module, model, work, count);
     for (size_t i = 0; i < count; i++) {
         struct stack_frame_name *name = &names[work->frame[i]];
-        if (!work->targets[i].found)
-            continue;
-        memcpy(name->symbol, work->targets[i].name, sizeof(name->symbol));
-        name->symbol_offset = name->offset - work->targets[i].symbol.st_value;
+        if (work->targets[i].found) {
+            memcpy(name->symbol, work->targets[i].name, sizeof(name->symbol));
+            name->symbol_offset = name->offset - work->targets[i].symbol.st_value;
+        }
+        if (own && searched)
+            symbol_cache_keep(lookup_pc(trace, work->frame[i]), name);
     }
 }
 

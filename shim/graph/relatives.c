@@ -5,6 +5,7 @@
 
 #include "graph/wait_graph_parts.h"
 #include "kernel/child_wait.h"
+#include "kernel/own_threads.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 
@@ -34,23 +35,45 @@ static void add_relative(struct relatives *relatives, int pid)
     relatives->count++;
 }
 
+struct children {
+    struct relatives *relatives;
+    bool any;
+};
+
 static bool add_child(void *context, int child)
 {
-    add_relative(context, child);
+    struct children *children = context;
+    children->any = true;
+    add_relative(children->relatives, child);
     return true;
+}
+
+static long add_children_of(struct relatives *relatives, int pid, int tid)
+{
+    struct children children = {relatives, false};
+    uint64_t clock = own_thread_clock(pid, tid);
+    long read = children_of_thread(pid, tid, add_child, &children);
+    if (read == 0 && !children.any)
+        own_thread_note_childless(tid, clock);
+    return read;
 }
 
 static long add_children_of_process(struct relatives *relatives, int pid)
 {
     char path[PROC_PATH_LIMIT];
+    /* The first one and, if that has ended, the oldest: they inherit the children of others. */
+    enum { HEIRS = 2 };
     struct directory threads;
     int tid;
+    unsigned count = 0;
     long answered = -ENOENT;
     proc_path(path, pid, 0, "task");
     if (directory_open(&threads, path) < 0)
         return 0; /* it has ended */
     while (directory_next_number(&threads, &tid, NULL)) {
-        long read = children_of_thread(pid, tid, add_child, relatives);
+        if (++count > HEIRS && own_thread_is_childless(pid, tid))
+            continue;
+        long read = add_children_of(relatives, pid, tid);
         if (read >= 0)
             answered = 0;
         relatives->full |= read > 0;

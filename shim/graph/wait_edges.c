@@ -47,6 +47,13 @@ void edges_leave_open(struct edge_maker *maker)
     maker->thread->free = true;
 }
 
+/* Of a writer whose call may not be read: it may be stuck on a pipe of which no reader is seen, but
+ * must be somewhere. */
+static bool may_be_read_unseen(const struct edge_maker *maker)
+{
+    return maker->thread->candidates > 0 && maker->graph->unreadable > 0;
+}
+
 /* Edges to all holders of the other end. */
 static void add_holders(struct edge_maker *maker, const struct wait_holder *end, int own_fd,
                         enum wait_reason reason)
@@ -66,7 +73,7 @@ static void add_holders(struct edge_maker *maker, const struct wait_holder *end,
     }
     if (last_process == NO_INDEX && graph->partial)
         edges_leave_open(maker);
-    else if (last_process == NO_INDEX && reason == REASON_INPUT)
+    else if (last_process == NO_INDEX && (reason == REASON_INPUT || may_be_read_unseen(maker)))
         maker->thread->free = true; /* nobody to write: the end of file is about to be read */
     if (may_be_held_unseen(graph, maker->thread->process))
         maker->thread->free = true;

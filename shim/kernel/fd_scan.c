@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/fd_scan.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <string.h>
@@ -77,6 +78,39 @@ bool fd_next(struct fd_iterator *iterator)
             iterator->directory.error = result;
     }
     return false;
+}
+
+/* The link of an anonymous pipe and of a socket is its name; only a FIFO must be asked for. */
+static bool is_object(int directory, const char *name, struct object_key key)
+{
+    struct fd_description fd;
+    if (key.device != 0)
+        return describe(directory, name, &fd) == 0 && object_key_equal(fd.key, key);
+    if (proc_link(directory, name, fd.link, sizeof fd.link) < 0)
+        return false;
+    fd.kind = parse_link(fd.link, &fd.key.inode);
+    return (fd.kind == LINK_PIPE || fd.kind == LINK_SOCKET) && fd.key.inode == key.inode;
+}
+
+long fd_find(int pid, struct object_key key, unsigned access)
+{
+    struct directory directory;
+    char path[PROC_PATH_LIMIT];
+    const char *name;
+    int fd;
+    long found = -ENOENT;
+    proc_path(path, pid, 0, "fd");
+    long error = directory_open(&directory, path);
+    if (error < 0)
+        return error;
+    while (found < 0 && directory_next_number(&directory, &fd, &name)) {
+        struct fd_description description = {.access = 0};
+        if (is_object(directory.fd, name, key) &&
+            read_access(directory.fd, name, &description) == 0 && (description.access & access))
+            found = fd;
+    }
+    directory_close(&directory);
+    return found;
 }
 
 void fd_iterate_end(struct fd_iterator *iterator)

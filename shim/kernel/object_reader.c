@@ -91,22 +91,9 @@ static void add_peer(struct pipe_facts *pipe, int pid, int fd)
         pipe->peer_count++;
 }
 
-/* The first descriptor of a process that is the wanted end; -1 none, -errno of a process that may
- * not be read. */
 static long find_end(int pid, const struct wanted_end *wanted)
 {
-    struct fd_iterator fds;
-    long found = fd_iterate(&fds, pid);
-    if (found < 0)
-        return found == -EACCES ? found : -1;
-    found = -1;
-    while (found < 0 && fd_next(&fds)) {
-        if (object_key_equal(fds.description.key, wanted->key) &&
-            (fds.description.access & wanted->access) && fd_is_channel(&fds.description))
-            found = fds.fd;
-    }
-    fd_iterate_end(&fds);
-    return found;
+    return fd_find(pid, wanted->key, wanted->access);
 }
 
 static void scan_peers(const struct wanted_end *wanted, struct pipe_facts *pipe)

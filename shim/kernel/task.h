@@ -29,8 +29,8 @@ struct task_call {
 /* Reads /proc/self/task/TID/syscall: about 2 us. */
 struct task_call task_read_call(int tid);
 
-/* CPU time that thread `tid` has used, in ns, from its schedstat; 0 when it cannot be read. It does
- * not move while the thread sleeps. */
+/* CPU time that thread `tid` has used, in ns, by its clock or its schedstat; 0 when neither can be
+ * read. It does not move while the thread sleeps. Opens nothing as a rule. */
 uint64_t task_run_time_ns(int tid);
 
 /* The same, and how long it was ready to run and had no CPU, throttling by a cgroup included. False
@@ -56,9 +56,10 @@ enum {
     /* Less is the error of a measurement, and no thread's waking and sleeping. */
     TASK_NOTHING_RAN_NS = 2000
 };
-/* CPU time of all threads of this process but the caller, ns; `process_ns` (or NULL): with it. Only
- * differences tell something. Opens nothing. */
-uint64_t task_others_time_ns(uint64_t *process_ns);
+/* CPU time of all threads of this process but the caller, ns. Only differences tell something, and
+ * not less than `*error_ns`: the kernel asks each thread, which takes it 100 us where there are
+ * a thousand. Opens nothing. */
+uint64_t task_others_time_ns(uint64_t *error_ns);
 
 /* How many threads the process has; 0: not known. Opens nothing. */
 unsigned task_count(void);

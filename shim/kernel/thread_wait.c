@@ -10,6 +10,7 @@
 
 #include "base/raw_syscall.h"
 #include "kernel/memory_reader.h"
+#include "kernel/own_threads.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/status.h"
@@ -19,6 +20,17 @@
 static bool is_32_bit(const struct syscall_line *line)
 {
     return line->stack_pointer != 0 && line->stack_pointer <= UINT32_MAX;
+}
+
+static void set_call(struct thread_wait *wait, long number, const uint64_t arguments[6])
+{
+    wait->call_known = true;
+    wait->number = number;
+    memcpy(wait->arguments, arguments, sizeof wait->arguments);
+    wait->call = call_description(number);
+    wait->kind = wait->call ? wait->call->kind : WAIT_OTHER;
+    if (wait->call && wait->call->fd_argument >= 0)
+        wait->fd = (int)arguments[wait->call->fd_argument];
 }
 
 static bool read_call(int pid, int tid, struct thread_wait *wait)
@@ -33,13 +45,7 @@ static bool read_call(int pid, int tid, struct thread_wait *wait)
     }
     if (is_32_bit(&line))
         return false;
-    wait->call_known = true;
-    wait->number = line.number;
-    memcpy(wait->arguments, line.arguments, sizeof wait->arguments);
-    wait->call = call_description(line.number);
-    wait->kind = wait->call ? wait->call->kind : WAIT_OTHER;
-    if (wait->call && wait->call->fd_argument >= 0)
-        wait->fd = (int)line.arguments[wait->call->fd_argument];
+    set_call(wait, line.number, line.arguments);
     return true;
 }
 
@@ -54,13 +60,47 @@ static void read_wchan(int pid, int tid, struct thread_wait *wait)
         wait->kind = wait_kind_of_wchan(wchan);
 }
 
-bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
+static void begin(struct thread_wait *wait)
 {
-    char text[1024];
-    struct stat_line stat;
     memset(wait, 0, sizeof *wait);
     wait->fd = -1;
     wait->kind = WAIT_UNKNOWN;
+}
+
+/* Of a thread of this process that has not run since it was read. Unless that is trusted, what it
+ * sleeps in is read again, for it may have been woken. (The first thread gives the process its
+ * name, which others may change.) */
+static bool read_again(int pid, int tid, struct thread_wait *wait)
+{
+    struct thread_facts facts;
+    struct task_call call;
+    begin(wait);
+    if (tid == pid)
+        return false;
+    if (own_thread_slept_in(pid, tid, &facts, &call))
+        set_call(wait, call.number, call.arguments);
+    else if (!own_thread_facts(pid, tid, &facts) || !read_call(pid, tid, wait) || !wait->call_known)
+        return false;
+    wait->state = facts.state;
+    memcpy(wait->comm, facts.comm, sizeof wait->comm);
+    wait->switches = facts.switches;
+    wait->switches_known = true;
+    return true;
+}
+
+static void note(int tid, uint64_t clock, const struct thread_wait *wait)
+{
+    struct thread_facts facts = {.state = wait->state, .switches = wait->switches};
+    memcpy(facts.comm, wait->comm, sizeof facts.comm);
+    if (wait->state == 'S' && wait->switches_known && wait->call_known)
+        own_thread_note(tid, clock, &facts);
+}
+
+static bool read_all(int pid, int tid, struct thread_wait *wait)
+{
+    char text[1024];
+    struct stat_line stat;
+    begin(wait);
     long size = proc_read_of(pid, tid, "stat", text, sizeof text);
     if (proc_is_no_answer(size))
         return true;
@@ -90,6 +130,17 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
             read_wchan(pid, tid, wait);
         return true;
     }
+}
+
+bool thread_wait_read(int pid, int tid, struct thread_wait *wait)
+{
+    if (read_again(pid, tid, wait))
+        return true;
+    uint64_t clock = own_thread_clock(pid, tid);
+    if (!read_all(pid, tid, wait))
+        return false;
+    note(tid, clock, wait);
+    return true;
 }
 
 int thread_wait_child(const struct thread_wait *wait, int *pidfd)

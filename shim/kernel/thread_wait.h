@@ -33,8 +33,9 @@ struct thread_wait {
     bool switches_known; /* false: it may have woken at any time */
 };
 
-/* Looks at one thread. False when it is gone; what cannot be read is left as unknown. Four small
- * reads of /proc; async-signal-safe. */
+/* Looks at one thread. False when it is gone; what cannot be read is left as unknown. Three small
+ * files of /proc, for the watchdog one of a thread of its own process that has not run since;
+ * async-signal-safe. */
 bool thread_wait_read(int pid, int tid, struct thread_wait *wait);
 
 /* CPU time of a thread of any process so far, in ns (schedstat); 0: it may not be read. */

@@ -84,7 +84,6 @@ struct event {
             const struct wait_finding *finding;
             const struct member *members; /* one for each link of the chain, or NULL */
             uint64_t blocked_ns;          /* 0: not known */
-            unsigned columns;             /* where text breaks its lines; 0: nowhere */
         } graph;                          /* EVENT_FINDING */
         struct {
             int fd;

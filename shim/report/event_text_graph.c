@@ -9,8 +9,7 @@ void event_text_finding(struct text_buffer *text, const struct event *event)
     struct finding_report report = {.finding = event->graph.finding,
                                     .members = event->graph.members,
                                     .blocked_ns = event->graph.blocked_ns,
-                                    .scans = 2,
-                                    .columns = event->graph.columns};
+                                    .scans = 2};
     text_string(text, "pipeshim: ");
     finding_text_first_line(text, &report);
     event_text_lost(text, event);

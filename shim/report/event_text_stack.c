@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "explain/user_frame.h"
 
 static const char *base_name(const char *path)
 {
@@ -77,13 +78,67 @@ static void frames(struct text_buffer *text, const struct incident *incident)
         text_string(text, "    (the stack goes on)\n");
 }
 
+static bool is_folded(const struct incident *incident, unsigned i)
+{
+    return i < incident->python_count && python_file_is_library(incident->python[i].file);
+}
+
+/* "subprocess" of ".../lib/python3.11/subprocess.py", the package of an installed one. */
+static size_t library_name(const char *file, const char **name)
+{
+    static const char *const folders[] = {"/site-packages/", "/dist-packages/", "/lib/python",
+                                          "/lib64/python", "<frozen "};
+    *name = base_name(file);
+    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const char *found = strstr(file, folders[i]);
+        if (!found)
+            continue;
+        found += strlen(folders[i]);
+        const char *slash = i == 2 || i == 3 ? strchr(found, '/') : NULL; /* behind the version */
+        *name = slash ? slash + 1 : found;
+        break;
+    }
+    return strcspn(*name, "/.>");
+}
+
+/* The frames from `first` on that are a library's, in one line; returns how many. */
+static unsigned fold(struct text_buffer *text, const struct incident *incident, unsigned first)
+{
+    unsigned count = 0;
+    const char *last = "";
+    size_t last_length = 0;
+    while (is_folded(incident, first + count))
+        count++;
+    text_string(text, "    (");
+    text_unsigned(text, count);
+    text_string(text, count == 1 ? " frame of" : " frames of");
+    for (unsigned i = first; i < first + count; i++) {
+        const char *name;
+        size_t length = library_name(incident->python[i].file, &name);
+        if (length == last_length && memcmp(name, last, length) == 0)
+            continue;
+        text_string(text, i == first ? " " : ", ");
+        text_printable_part(text, name, length);
+        last = name;
+        last_length = length;
+    }
+    text_string(text, ")\n");
+    return count;
+}
+
+/* A library's frames are one line, but where there is nothing else. */
 static void python_frames(struct text_buffer *text, const struct incident *incident)
 {
     enum { SPACE_FOR_FRAME = 900 };
+    bool folds = user_frame_python(incident->python, incident->python_count) >= 0;
     text_string(text, "  Python, innermost first:\n");
     for (unsigned i = 0;
          i < incident->python_count && text->capacity - text->length > SPACE_FOR_FRAME; i++) {
         const struct python_frame *frame = &incident->python[i];
+        if (folds && is_folded(incident, i) && is_folded(incident, i + 1)) {
+            i += fold(text, incident, i) - 1;
+            continue;
+        }
         text_string(text, "    ");
         text_printable(text, frame->function);
         text_string(text, "  ");

@@ -49,38 +49,13 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
     text_char(text, '\n');
 }
 
-/* Appends words, broken at spaces so that no line is longer than `columns`; further lines are
- * indented by `indent`. */
-static void wrapped(struct text_buffer *text, const char *words, unsigned at, unsigned indent,
-                    unsigned columns)
-{
-    while (*words != '\0') {
-        size_t length = strcspn(words, " ");
-        if (columns > 0 && at > indent && at + 1 + length > columns) {
-            text_char(text, '\n');
-            for (unsigned i = 0; i < indent; i++)
-                text_char(text, ' ');
-            at = indent;
-        } else if (at > indent) {
-            text_char(text, ' ');
-            at++;
-        }
-        text_printable_part(text, words, length);
-        at += (unsigned)length;
-        words += length;
-        words += strspn(words, " ");
-    }
-    text_char(text, '\n');
-}
-
-static void labelled(struct text_buffer *text, const char *label, const char *words,
-                     unsigned columns)
+static void labelled(struct text_buffer *text, const char *label, const char *words)
 {
     if (words[0] == '\0')
         return;
-    unsigned indent = (unsigned)strlen(label);
     text_string(text, label);
-    wrapped(text, words, indent, indent, columns);
+    text_printable(text, words);
+    text_char(text, '\n');
 }
 
 static void fill(struct text_buffer *text, const struct chain_link *link)
@@ -216,12 +191,12 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report)
 {
     const struct wait_finding *finding = report->finding;
-    labelled(text, "  ", finding->words, report->columns);
+    labelled(text, "  ", finding->words);
     for (unsigned i = 0; i < finding->count; i++) {
         link_line(text, &finding->chain[i]);
         if (report->members)
             member_lines(text, &report->members[i], report->all_frames);
     }
-    labelled(text, "  fix: ", finding->advice, report->columns);
-    labelled(text, "  now: ", finding->rescue, report->columns);
+    labelled(text, "  fix: ", finding->advice);
+    labelled(text, "  now: ", finding->rescue);
 }

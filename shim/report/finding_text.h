@@ -16,7 +16,6 @@ struct finding_report {
     const struct member *members; /* one for each link, or NULL */
     uint64_t blocked_ns;          /* how long it has lasted at least; 0: not known */
     unsigned scans;               /* how often it was seen; 0: not said */
-    unsigned columns;             /* where to break lines; 0: nowhere */
     bool all_frames;              /* whole stacks, not the user's line alone */
 };
 

@@ -17,6 +17,9 @@ __thread struct slot *thread_slot = &none; /* child: kept, what it points to is 
 /* child: kept, the chunks outlive a fork; their content does not */
 static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
 
+/* A thread points to one below it, if to any. child: kept, it says so of the forking thread */
+static _Atomic uint32_t pointed_bound;
+
 struct slot *slot_none(void)
 {
     return &none;
@@ -56,6 +59,13 @@ static bool make_chunk(unsigned chunk)
     return atomic_load(&chunks[chunk]) != NULL;
 }
 
+static void raise_to(_Atomic uint32_t *bound, uint32_t to)
+{
+    uint32_t before = atomic_load(bound);
+    while (before < to && !atomic_compare_exchange_weak(bound, &before, to))
+        ;
+}
+
 /* Takes the first free bit; returns its index or -1. */
 static int take_index(void)
 {
@@ -66,10 +76,8 @@ static int take_index(void)
             if (!atomic_compare_exchange_weak(&life->slots_used[word], &used, used | 1ULL << bit))
                 continue;
             unsigned index = word * BITS + bit;
-            uint32_t bound = atomic_load(&life->slot_bound);
-            while (bound <= index &&
-                   !atomic_compare_exchange_weak(&life->slot_bound, &bound, index + 1))
-                ;
+            raise_to(&life->slot_bound, index + 1);
+            raise_to(&pointed_bound, index + 1);
             return (int)index;
         }
     }
@@ -79,6 +87,12 @@ static int take_index(void)
 static void give_back_index(unsigned index)
 {
     atomic_fetch_and(&life->slots_used[index / BITS], ~(1ULL << index % BITS));
+}
+
+/* Even, and none that it has had: who remembers the last one sees that this is another call. */
+static void begin_sequence(struct slot *slot)
+{
+    atomic_store(&slot->sequence, (atomic_load(&slot->sequence) | 1) + 1);
 }
 
 unsigned slot_sweep(void)
@@ -101,7 +115,7 @@ unsigned slot_sweep(void)
             continue;
         atomic_store(&slot->armed, SLOT_DISARMED);
         atomic_store(&slot->reads, READS_ASK);
-        atomic_store(&slot->sequence, 0);
+        begin_sequence(slot);
         give_back_index(index);
         freed++;
     }
@@ -145,8 +159,36 @@ void slots_mark_ends(bool wanted)
         slots_reset();
 }
 
+/* The bits of word `word` below `bound`. */
+static uint64_t bits_below(uint32_t bound, unsigned word)
+{
+    if (bound >= (word + 1) * BITS)
+        return UINT64_MAX;
+    return bound > word * BITS ? (1ULL << (bound - word * BITS)) - 1 : 0;
+}
+
+void slots_begin_in_child(void)
+{
+    uint32_t bound = atomic_load(&pointed_bound);
+    for (unsigned word = 0; word * BITS < bound; word++)
+        atomic_fetch_or(&life->slots_used[word], bits_below(bound, word));
+    atomic_store(&life->slots_withheld, bound);
+}
+
+/* By the thread that came from the parent. */
+static void give_back_withheld(void)
+{
+    uint32_t bound = atomic_exchange(&life->slots_withheld, 0);
+    thread_slot = &none;
+    for (unsigned word = 0; word * BITS < bound; word++)
+        atomic_fetch_and(&life->slots_used[word], ~bits_below(bound, word));
+    atomic_store(&pointed_bound, atomic_load(&life->slot_bound));
+}
+
 struct slot *slot_take(int tid)
 {
+    if (atomic_load(&life->slots_withheld) != 0 && tid == atomic_load(&life->pid))
+        give_back_withheld();
     /* Threads come and go: the dead are looked for once in as many claims as threads were alive, so
      * that there are never many more slots than threads, nor many system calls a claim. */
     if (atomic_fetch_add(&life->slot_claims, 1) >= atomic_load(&life->slots_left) + CLAIMS_AT_LEAST)
@@ -159,7 +201,7 @@ struct slot *slot_take(int tid)
         return NULL;
     }
     struct slot *slot = slot_at((unsigned)index);
-    atomic_store(&slot->sequence, 0);
+    begin_sequence(slot);
     atomic_store(&slot->reads, READS_ASK);
     slot->watch = (struct slot_watch){0};
     memset(slot->waits, 0, sizeof slot->waits);

@@ -55,21 +55,19 @@ enum {
 
 /* The watchdog's own notes on a slot; no other thread touches them. */
 struct slot_watch {
-    uint32_t sequence;         /* the odd sequence that is being timed; 0: none */
-    uint32_t proof_failures;   /* scans in a row that did not prove the record */
-    uint64_t since_ns;         /* CLOCK_MONOTONIC: the call was in progress then */
-    bool is_loop;              /* watch/event_loops.h knows the thread */
-    uint64_t loop_retry_ns;    /* not before: look whether its poll is a loop's */
-    struct report_ref report;  /* the report on it */
-    uint32_t sampled_sequence; /* at the last scan of watch/sampler.h */
-    uint64_t
-        others_ns;   /* CPU time of the other threads when the report's call was proven to last */
-    uint32_t judged; /* enum verdict of watch/judge.h */
-    bool was_judged; /* the call was due and looked at, whatever the verdict */
+    uint32_t sequence;        /* the odd sequence that is being timed; 0: none */
+    uint32_t proof_failures;  /* scans in a row that did not prove the record */
+    uint64_t since_ns;        /* CLOCK_MONOTONIC: the call was in progress then */
+    bool is_loop;             /* watch/event_loops.h knows the thread */
+    uint64_t loop_retry_ns;   /* not before: look whether its poll is a loop's */
+    struct report_ref report; /* the report on it */
+    uint32_t judged;          /* enum verdict of watch/judge.h */
+    bool was_judged;          /* the call was due and looked at, whatever the verdict */
+    uint64_t run_time_ns;     /* of the thread before it was last seen inside */
+    bool proven;              /* it was, since the report */
     /* Of a call whose end is not marked: */
-    bool seen_inside;     /* the kernel showed the thread in it */
-    uint64_t look_ns;     /* not before: ask again */
-    uint64_t run_time_ns; /* of the thread when it was last seen inside */
+    bool seen_inside; /* the kernel showed the thread in it */
+    uint64_t look_ns; /* not before: ask again */
 };
 
 /* poll and select are also how a synchronous client waits for its one socket; epoll is not. */
@@ -110,6 +108,12 @@ extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
 /* A slot for thread `tid`, which has none: the caller. NULL: there are too many threads, or no
  * memory. Async-signal-safe. */
 struct slot *slot_take(int tid);
+
+/* In a forked child, before any thread of it has a slot. Its first thread still points to one of
+ * the parent's, and nobody knows to which: until it has made a claim of its own they are given to
+ * no other thread, for it would write into that slot. (Chromium's zygote: a child's first call is
+ * made by a new thread.) May be called by several threads, and again. Async-signal-safe. */
+void slots_begin_in_child(void);
 
 /* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
 struct slot *slot_at(unsigned index);

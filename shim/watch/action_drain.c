@@ -5,6 +5,7 @@
 #include <linux/limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "kernel/object_reader.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
+#include "process/filters.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
@@ -39,7 +41,8 @@ static struct drained {
     int fd, tid;
     uint64_t ref;
     uint64_t device, inode;
-    int64_t before, now; /* the pipe's capacity */
+    bool is_socket;
+    int64_t before, now; /* the pipe's capacity; of a socket the memory that it sends from */
     unsigned looks;      /* since it was made larger */
     unsigned moves;      /* looks in a row at which a writer ran */
 } drained[LIMIT];
@@ -101,6 +104,30 @@ static enum progress progress_of(const struct drained *of)
     return progress;
 }
 
+/* Not under a filter, which the program may have installed for what it does itself. */
+static int64_t socket_option(long fd, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    if (filters_known() > 0)
+        return -1;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/* What the kernel makes of it is twice as much (socket(7)). Without CAP_NET_ADMIN it makes less of
+ * it than was there, where the program had more than net.core.wmem_max: so only up to what that is
+ * everywhere. */
+static void set_send_buffer(long fd, int64_t bytes)
+{
+    enum { WMEM_MAX = 212992 };
+    int value = (int)(bytes / 2);
+    if (filters_known() > 0)
+        return;
+    if (raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUFFORCE, &value, sizeof value) != 0 &&
+        value <= WMEM_MAX)
+        raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value);
+}
+
 /* NULL: it can be drained. */
 static const char *why_not(struct drained *of)
 {
@@ -117,14 +144,19 @@ static const char *why_not(struct drained *of)
         return "its descriptor may not be looked at; nothing was done";
     bool known = raw_syscall(SYS_fstat, fd, &file) == 0;
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
-    of->before = of->now = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
+    of->is_socket = known && S_ISSOCK(file.st_mode);
+    bool local = of->is_socket && socket_option(fd, SO_DOMAIN) == AF_UNIX &&
+                 socket_option(fd, SO_TYPE) == SOCK_STREAM;
+    of->before = of->now =
+        of->is_socket ? socket_option(fd, SO_SNDBUF) : raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
     of->device = file.st_dev;
     of->inode = file.st_ino;
     raw_syscall(SYS_close, fd);
-    if (!known || !S_ISFIFO(file.st_mode))
-        return "it waits for a socket, whose sleeping writer cannot be let go without taking bytes "
-               "out of it; expected a pipe; nothing was done";
-    if (flags & O_DIRECT)
+    if (!known || (!local && !S_ISFIFO(file.st_mode)))
+        return "it waits for neither a pipe nor a stream socket of this host (AF_UNIX), or a "
+               "seccomp "
+               "filter forbids to ask; nothing was done";
+    if (!of->is_socket && (flags & O_DIRECT))
         return "it is a pipe of packets (O_DIRECT), which a queue would merge; nothing was done";
     return NULL;
 }
@@ -182,12 +214,19 @@ static const char *words(char *memory, size_t size, const char *format, const st
 }
 
 /* The pipe twice as large, up to what may be queued. False: the kernel refuses (pipe(7):
- * pipe-max-size, pipe-user-pages-soft), or it is as large as that. */
+ * pipe-max-size, pipe-user-pages-soft; socket(7): wmem_max), or it is as large as that. A socket's
+ * writer is woken when a quarter of its memory is used, no more. */
 static bool grow(struct drained *of, long fd)
 {
     if ((uint64_t)of->now >= settings.number[SETTING_DRAIN_MAX])
         return false;
-    long made = raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, 2 * of->now);
+    int64_t made;
+    if (of->is_socket) {
+        set_send_buffer(fd, 2 * of->now);
+        made = socket_option(fd, SO_SNDBUF);
+    } else {
+        made = raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, 2 * of->now);
+    }
     if (made <= of->now)
         return false;
     of->now = made;
@@ -196,13 +235,15 @@ static bool grow(struct drained *of, long fd)
 
 static void restore_size(const struct drained *of, long fd)
 {
-    if (of->now > of->before)
+    if (of->now > of->before && of->is_socket)
+        set_send_buffer(fd, of->before);
+    else if (of->now > of->before)
         raw_syscall(SYS_fcntl, fd, F_SETPIPE_SZ, of->before);
 }
 
 static void let_go(struct drained *of, long fd)
 {
-    char memory[256];
+    char memory[384];
     enum progress progress = progress_of(of);
     if (progress == MOVES) {
         of->moves += of->moves < LOOKS_AT_A_RUNNER;
@@ -212,7 +253,10 @@ static void let_go(struct drained *of, long fd)
     if (progress == GONE_ON) {
         of->phase = ON;
         say(of, words(memory, sizeof memory,
-                      of->now > of->before
+                      of->now > of->before && of->is_socket
+                          ? "fd %d: its write went on, for the socket was given more memory, %ld "
+                            "to %ld bytes; it is drained until its reader is back"
+                      : of->now > of->before
                           ? "fd %d: its write went on, for the pipe was made larger, from %ld to "
                             "%ld bytes; it is drained until its reader is back"
                           : "fd %d is drained until its reader is back; its write went on by "
@@ -222,6 +266,15 @@ static void let_go(struct drained *of, long fd)
         return;
     } else if (grow(of, fd)) {
         of->looks = 1;
+    } else if (of->is_socket) {
+        restore_size(of, fd);
+        end(of,
+            words(memory, sizeof memory,
+                  "fd %d: its write goes on when its socket's memory of %ld bytes is four times "
+                  "as much and it fits, which the kernel refuses (%ld: net.core.wmem_max without "
+                  "CAP_NET_ADMIN, PIPESHIM_DRAIN_MAX); nothing is drained. `pipeshim rescue` can "
+                  "take what nobody reads",
+                  of));
     } else {
         end(of, words(memory, sizeof memory,
                       "fd %d: its write needs more than the pipe of %ld bytes can be made to hold "
@@ -237,7 +290,7 @@ static void see_whether_reader_is_back(struct drained *of, long fd)
 {
     char memory[160];
     int used = INT32_MAX;
-    raw_syscall(SYS_ioctl, fd, FIONREAD, &used);
+    raw_syscall(SYS_ioctl, fd, of->is_socket ? TIOCOUTQ : FIONREAD, &used);
     if (drain_has_queued(of->device, of->inode) || used > of->before / 2)
         return;
     restore_size(of, fd);

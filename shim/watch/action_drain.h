@@ -3,8 +3,9 @@
  * PIPESHIM_ACTION=drain: for the one descriptor whose write is proven stuck the drainer is switched
  * on, and off again when its reader is back (docs/drain.md, "Switched on by proof").
  *
- * The write that sleeps in the kernel is let go by making the pipe larger, which takes no byte out
- * of it and changes no order; what is written after it the drainer takes.
+ * The write that sleeps in the kernel is let go by making the pipe larger, or giving the
+ * socket more memory, which takes no byte out of it and changes no order; what is written after it
+ * the drainer takes.
  */
 #ifndef PIPESHIM_WATCH_ACTION_DRAIN_H
 #define PIPESHIM_WATCH_ACTION_DRAIN_H

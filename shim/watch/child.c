@@ -8,6 +8,7 @@
 #include "drain/drain.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "slots/slot.h"
 #include "watch/action.h"
 #include "watch/action_drain.h"
 #include "watch/cpu_stacks.h"
@@ -62,6 +63,7 @@ bool life_begin(void)
     int32_t begun = atomic_load(&life->pid);
     if (begun != 0)
         return begun == pid;
+    slots_begin_in_child(); /* whoever sees that it has begun may take a slot */
     if (atomic_compare_exchange_strong(&life->pid, &begun, pid))
         begin_in_child();
     return true;

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
+#include "kernel/own_threads.h"
 #include "kernel/rights.h"
+#include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "watch/action.h"
@@ -294,12 +296,33 @@ static bool is_confirmed(struct wait_finding *finding)
     return finding->grown_rounds >= BACKLOG_ROUNDS;
 }
 
+/* What was not reported yet. */
+static struct wait_finding *find_new(unsigned *count)
+{
+    graph = graph_memory_begin(&memory);
+    *count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    return choose(*count);
+}
+
+/* Of a thousand threads most have not run since they were last read. That they have not been woken
+ * either is not asked at first: it could only let them go on. */
+static bool trust_threads(void)
+{
+    enum { MANY_THREADS = 32 };
+    bool many = task_count() >= MANY_THREADS;
+    own_threads_trust(many);
+    return many;
+}
+
 /* One scan of all processes. A suspicion is kept for the scan that confirms it. */
 static void scan(uint64_t now)
 {
-    graph = graph_memory_begin(&memory);
-    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
-    struct wait_finding *finding = choose(count);
+    unsigned count;
+    bool trusted = trust_threads();
+    struct wait_finding *finding = find_new(&count);
+    own_threads_trust(false);
+    if (trusted && finding)
+        finding = find_new(&count);
     bool confirmed = is_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
@@ -320,14 +343,18 @@ static void scan_waits(uint64_t now)
 {
     uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     graph = graph_memory_begin(&memory);
-    if (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()))
+    trust_threads();
+    bool worth_it =
+        wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid());
+    own_threads_trust(false);
+    if (worth_it)
         scan(now);
     not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
 /* A write that is stuck: at once, if the stalls before it have not cost too much, then at growing
  * distances. UINT64_MAX: none is. */
-static uint64_t scan_stuck_write(uint64_t now, bool stuck)
+static uint64_t stuck_write_due(uint64_t now, bool stuck)
 {
     if (!stuck) {
         next_scan = 0;
@@ -337,32 +364,41 @@ static uint64_t scan_stuck_write(uint64_t now, bool stuck)
         pause = BETWEEN_TWO_SCANS_NS;
         next_scan = now > paid_at ? now : paid_at;
     }
-    if (now >= next_scan) {
-        uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-        scan(now);
-        next_scan = clock_monotonic_ns() + pause;
-        pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
-        uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
-        paid_at = (paid_at > now ? paid_at : now) + cost;
-    }
     return next_scan;
+}
+
+static void scan_stuck_write(uint64_t now)
+{
+    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    scan(now);
+    next_scan = clock_monotonic_ns() + pause;
+    pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
+    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
+    paid_at = (paid_at > now ? paid_at : now) + cost;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t first = a < b ? a : b;
+    return first < c ? first : c;
 }
 
 static uint64_t scan_if_due(uint64_t now, bool stuck)
 {
     uint64_t due_at = not_before;
     bool due = now >= not_before && long_waits_due(now, &due_at);
-    if (!stuck && !due && now < confirm_at)
-        return due_at < confirm_at ? due_at : confirm_at;
+    uint64_t stuck_at = stuck_write_due(now, stuck);
+    if (now < stuck_at && !due && now < confirm_at)
+        return earliest(due_at, confirm_at, stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
-    uint64_t next = scan_stuck_write(now, stuck);
+    if (now >= stuck_at)
+        scan_stuck_write(now);
     if (now >= confirm_at)
         scan(now);
     else if (due)
         scan_waits(now);
-    next = due_at < next ? due_at : next;
-    return confirm_at < next ? confirm_at : next;
+    return earliest(due_at, confirm_at, stuck_write_due(now, stuck));
 }
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)

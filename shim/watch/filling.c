@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/raw_syscall.h"
 #include "kernel/fill_watch.h"
 #include "kernel/object_reader.h"
 #include "kernel/reader_waits.h"
@@ -28,7 +29,7 @@ void filling_begin(void)
     found_at = next_look = 0;
 }
 
-static bool is_waited_for(const struct object_facts *facts)
+static bool is_waited_for_now(const struct object_facts *facts)
 {
     const struct object_key key = {facts->pipe.inode, facts->pipe.device};
     bool memory_allowed = (context_permitted_access() & ACCESS_MEMORY) != 0;
@@ -36,6 +37,19 @@ static bool is_waited_for(const struct object_facts *facts)
         if (reader_waits(facts->pipe.peers[i].pid, key, memory_allowed))
             return true;
     return false;
+}
+
+/* A reader that the last write has woken waits again once it has had a CPU. */
+static bool is_waited_for(const struct object_facts *facts)
+{
+    enum { LOOKS = 5 };
+    struct timespec moment = {0, 2 * NS_PER_MS};
+    bool waited = is_waited_for_now(facts);
+    for (int i = 1; i < LOOKS && !waited; i++) {
+        raw_syscall(SYS_nanosleep, &moment, 0);
+        waited = is_waited_for_now(facts);
+    }
+    return waited;
 }
 
 /* A pipe that is full already is left to the report of the write that blocks on it. Its facts are

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "kernel/call_table.h"
+#include "kernel/own_threads.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/life.h"
@@ -15,12 +16,15 @@
 #include "watch/judge.h"
 #include "watch/long_waits.h"
 #include "watch/proof.h"
+#include "watch/slot_notes.h"
 
-#define LONGEST_INTERVAL_NS (2 * (uint64_t)NS_PER_S)
+#define LONGEST_INTERVAL_NS      (2 * (uint64_t)NS_PER_S)
+#define LONGEST_CALM_INTERVAL_NS (8 * (uint64_t)NS_PER_S)
 enum {
     TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
+    WRITERS_LIMIT = 64,   /* with more stuck writes, locks are not asked for the others */
     COST_RATIO = 1000,    /* at most this fraction of the time goes into looking */
-    /* Of CPU since the last scan, the watchdog's own included: the process is as good as idle. */
+    /* Of CPU since the last scan, but for the watchdog's: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
 };
@@ -39,9 +43,14 @@ static struct tracked tracked[TRACKED_LIMIT];
 static bool table_used;      /* something was entered since the table was cleared */
 static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
-static uint64_t process_time; /* CPU time of the process at the last scan */
-static uint64_t others_time;  /* the same without the watchdog's */
+static uint64_t
+    others_time; /* CPU time of all threads but the watchdog at the last scan, at most */
+static uint64_t others_error; /* and how much more it may have been; child: scratch */
 static bool seen_running;     /* a thread was on a CPU, or on its way, at the last scan */
+static bool seen_new;         /* or one had run since it was last read */
+static uint64_t calm_ns;      /* between two scans while nothing of this is; 0: it was */
+/* child: scratch */
+static uint64_t soonest_scan; /* once something moves */
 static unsigned tracked_count;
 /* child: scratch */
 static uint64_t explaining_ns; /* CPU time of this scan that went into reports, which are rare */
@@ -49,20 +58,32 @@ static uint64_t cost;        /* how long the next scan must keep away from this 
 static uint64_t last_cost;   /* the same of that scan alone */
 static bool reported_writes; /* a write is stuck now: locks are worth a scan */
 static bool sampled_writes;  /* one was at the last scan */
+static uint64_t writers_identity; /* of find_writers() */
 
 void sampler_begin(void)
 {
     if (table_used)
         memset(tracked, 0, sizeof tracked);
     table_used = false;
+    own_threads_begin();
+    slot_notes_begin();
     next_scan = 0;
-    process_time = 0;
-    others_time = 0;
-    seen_running = true;
+    others_time = others_error = 0;
+    calm_ns = 0;
+    seen_running = seen_new = true;
     tracked_count = 0;
     last_cost = 0;
     reported_writes = false;
+    writers_identity = 0;
 }
+
+struct sample {
+    uint64_t now;
+    bool slots_are_few; /* so that a thread's is soon found */
+    bool same_writers;  /* as in the last scan */
+    unsigned writer_count;
+    const struct slot *writers[WRITERS_LIMIT]; /* those whose write is reported as stuck */
+};
 
 static bool is_write(long number)
 {
@@ -70,10 +91,10 @@ static bool is_write(long number)
     return known && known->class == CLASS_PIPE_WRITE;
 }
 
-static struct slot *slot_of(int tid)
+static struct slot *slot_of(int tid, unsigned *index)
 {
-    for (unsigned index = 0; index < slot_bound(); index++) {
-        struct slot *slot = slot_at(index);
+    for (*index = 0; *index < slot_bound(); ++*index) {
+        struct slot *slot = slot_at(*index);
         if (slot && slot->tid == tid)
             return slot;
     }
@@ -84,7 +105,8 @@ static struct slot *slot_of(int tid)
 static bool slot_covers(int tid, const struct task_call *call)
 {
     struct slot_record record;
-    const struct slot *slot = slot_of(tid);
+    unsigned index;
+    const struct slot *slot = slot_of(tid, &index);
     return slot && slot_copy(slot, &record) && slot_speaks_for(slot, &record) &&
            record_is_of(&record, call);
 }
@@ -92,7 +114,8 @@ static bool slot_covers(int tid, const struct task_call *call)
 /* libc's FILE lock is {int lock; int count; void *owner}; the thread waits on its first word. The
  * owner is a thread control block: at the thread pointer on x86_64, less than a page below it on
  * aarch64. */
-static const struct slot *holder_of_file_lock(const struct task_call *call)
+static const struct slot *holder_of_file_lock(const struct task_call *call,
+                                              const struct sample *sample)
 {
     enum { CONTROL_BLOCK_BELOW = 4096 };
     struct {
@@ -102,12 +125,9 @@ static const struct slot *holder_of_file_lock(const struct task_call *call)
     if (call->number != SYS_futex || (call->arguments[1] & FUTEX_CMD_MASK) != FUTEX_WAIT ||
         !memory_read(context_memory(), call->arguments[0], &lock, sizeof lock) || lock.owner == 0)
         return NULL;
-    for (unsigned index = 0; index < slot_bound(); index++) {
-        const struct slot *slot = slot_at(index);
-        if (slot && slot->tid != 0 && slot->watch.judged == VERDICT_REPORTED &&
-            slot->thread_pointer - lock.owner < CONTROL_BLOCK_BELOW)
-            return slot;
-    }
+    for (unsigned i = 0; i < sample->writer_count; i++)
+        if (sample->writers[i]->thread_pointer - lock.owner < CONTROL_BLOCK_BELOW)
+            return sample->writers[i];
     return NULL;
 }
 
@@ -121,25 +141,13 @@ static struct tracked *find_tracked(int tid)
     return NULL;
 }
 
-struct sample {
-    uint64_t now;
-    bool slots_are_few; /* so that a thread's is soon found */
-};
-
-/* The thread has made a call since the last scan. */
-static bool has_moved(const struct slot *slot)
-{
-    return atomic_load_explicit(&slot->sequence, memory_order_relaxed) !=
-           slot->watch.sampled_sequence;
-}
-
 /* True if every thread of the process has, by their number. */
 static bool all_have_moved(void)
 {
     unsigned moved = 0;
     for (unsigned index = 0; index < slot_bound(); index++) {
         const struct slot *slot = slot_at(index);
-        moved += slot && slot->tid != 0 && has_moved(slot);
+        moved += slot && slot_has_moved(index, slot) && slot->tid != 0;
     }
     return moved > 0 && task_count() == moved + 1; /* and the watchdog */
 }
@@ -147,10 +155,9 @@ static bool all_have_moved(void)
 static void note_sequences(void)
 {
     for (unsigned index = 0; index < slot_bound(); index++) {
-        struct slot *slot = slot_at(index);
-        if (slot && slot->tid != 0)
-            slot->watch.sampled_sequence =
-                atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+        const struct slot *slot = slot_at(index);
+        if (slot)
+            slot_note_sampled(index, slot);
     }
 }
 
@@ -189,17 +196,43 @@ static void track(int tid, const struct task_call *call, uint64_t now, const str
         reported_writes = true;
 }
 
+/* Who waited for none of their locks and has not run does not wait for one now, as long as they are
+ * the same. */
+static void find_writers(struct sample *sample)
+{
+    uint64_t identity = 0;
+    for (unsigned index = 0; reported_writes && index < slot_bound(); index++) {
+        const struct slot *slot = slot_at(index);
+        if (!slot || slot->tid == 0 || slot->watch.judged != VERDICT_REPORTED)
+            continue;
+        identity = (identity * 31 + index) * 31 + slot->watch.sequence;
+        if (sample->writer_count < WRITERS_LIMIT)
+            sample->writers[sample->writer_count++] = slot;
+    }
+    sample->same_writers = identity == writers_identity;
+    writers_identity = identity;
+}
+
+static bool is_tracked(int tid)
+{
+    const struct tracked *entry = table_used ? find_tracked(tid) : NULL;
+    return entry && entry->tid == tid;
+}
+
 static bool sample_task(int tid, void *context)
 {
     const struct sample *sample = context;
     if (tid == atomic_load(&life->watchdog_tid))
         return true;
-    const struct slot *slot = sample->slots_are_few ? slot_of(tid) : NULL;
-    if (slot && has_moved(slot)) {
+    unsigned index;
+    const struct slot *slot = sample->slots_are_few ? slot_of(tid, &index) : NULL;
+    if (slot && slot_has_moved(index, slot)) {
         seen_running = true;
         return true;
     }
-    struct task_call call = task_read_call(tid);
+    bool known;
+    struct task_call call = own_thread_call(tid, &known);
+    seen_new |= !known;
     if (call.status == TASK_UNREADABLE)
         return false; /* and so are all the others */
     if (call.status != TASK_IN_CALL) {
@@ -209,8 +242,8 @@ static bool sample_task(int tid, void *context)
     long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
-    } else if (reported_writes) {
-        const struct slot *owner = holder_of_file_lock(&call);
+    } else if (sample->writer_count != 0 && (!(known && sample->same_writers) || is_tracked(tid))) {
+        const struct slot *owner = holder_of_file_lock(&call, sample);
         if (owner)
             track(tid, &call, sample->now, owner);
     }
@@ -235,26 +268,16 @@ static void forget_unseen(void)
         *find_tracked(kept[i].tid) = kept[i];
 }
 
-static bool any_report_on_slots(void)
+/* Of CPU, by the others, since the last call; all of it when that was not comparable. */
+static uint64_t used_time(uint64_t *error_ns)
 {
-    for (unsigned index = 0; index < slot_bound(); index++) {
-        const struct slot *slot = slot_at(index);
-        if (slot && slot->watch.judged == VERDICT_REPORTED)
-            return true;
-    }
-    return false;
-}
-
-/* Of CPU, since the last call; all of it when that was not comparable. */
-static uint64_t used_time(bool *nothing)
-{
-    uint64_t process;
-    uint64_t others = task_others_time_ns(&process);
-    uint64_t used = process - process_time;
-    *nothing = others - others_time < TASK_NOTHING_RAN_NS;
-    process_time = process;
+    uint64_t error;
+    uint64_t others = task_others_time_ns(&error);
+    uint64_t used = others - others_time;
+    *error_ns = error + others_error;
+    others_error = error;
     /* At most, where `others` is at least: what interrupts took between the clocks hides no run. */
-    others_time = process - clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    others_time = others - error;
     return used;
 }
 
@@ -262,7 +285,7 @@ static uint64_t used_time(bool *nothing)
 static bool sample_all(uint64_t now)
 {
     enum { FEW = 256 };
-    struct sample sample = {now, slot_bound() <= FEW};
+    struct sample sample = {.now = now, .slots_are_few = slot_bound() <= FEW};
     unsigned before = tracked_count;
     uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!rights_hold())
@@ -270,9 +293,10 @@ static bool sample_all(uint64_t now)
     explaining_ns = 0;
     scan_number++;
     tracked_count = 0;
-    seen_running = false;
+    seen_running = seen_new = false;
     sampled_writes = reported_writes;
     long_waits_begin_round(now);
+    find_writers(&sample);
     task_for_each(sample_task, &sample);
     note_sequences();
     if (before != 0)
@@ -293,33 +317,57 @@ static bool is_all_moving(void)
         return false;
     note_sequences();
     seen_running = true;
-    process_time = others_time = 0;
+    others_time = 0;
     cost = 0;
     return true;
 }
 
-uint64_t sampler_scan(uint64_t now, bool activity)
+/* Of very many threads it is not exactly known whether one has run. As long as each look finds that
+ * none has, the next one is twice as far away. */
+static uint64_t calm_interval(bool calm)
 {
+    if (!calm)
+        calm_ns = 0;
+    else if (calm_ns < LONGEST_CALM_INTERVAL_NS)
+        calm_ns = calm_ns == 0 ? IDLE_INTERVAL_NS : calm_ns * 2;
+    return calm_ns;
+}
+
+static uint64_t largest(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t more = a > b ? a : b;
+    return more > c ? more : c;
+}
+
+uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
+{
+    if (activity && soonest_scan < next_scan)
+        next_scan = soonest_scan;
     if (now < next_scan)
         return next_scan;
     uint64_t interval = context_smallest_threshold_ns() / 2;
-    reported_writes = any_report_on_slots();
+    soonest_scan = now + interval;
+    reported_writes = stuck;
     if (activity && !reported_writes && is_all_moving()) {
         next_scan = now + interval;
         return next_scan;
     }
-    bool nothing;
-    bool idle = used_time(&nothing) < IDLE_CPU_NS && !activity && tracked_count == 0;
+    uint64_t error;
+    uint64_t used = used_time(&error);
+    bool idle = used < IDLE_CPU_NS && !activity && tracked_count == 0;
+    bool same = reported_writes == sampled_writes;
     /* Nothing that was not seen before, and looked at in the same way. */
-    if (idle && nothing && !seen_running && reported_writes == sampled_writes) {
+    if (idle && used < TASK_NOTHING_RAN_NS && !seen_running && same) {
         next_scan = now + LONGEST_INTERVAL_NS;
         return next_scan;
     }
     if (!sample_all(now))
         return UINT64_MAX;
+    uint64_t calm = calm_interval(idle && same && !seen_new && !seen_running &&
+                                  used < error + TASK_NOTHING_RAN_NS);
     idle = idle && tracked_count == 0 && !reported_writes;
-    if (interval < cost)
-        interval = cost;
-    next_scan = now + (idle && interval < IDLE_INTERVAL_NS ? IDLE_INTERVAL_NS : interval);
+    interval = interval > cost ? interval : cost;
+    soonest_scan = now + interval;
+    next_scan = now + largest(interval, calm, idle ? IDLE_INTERVAL_NS : 0);
     return next_scan;
 }

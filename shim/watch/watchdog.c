@@ -29,10 +29,12 @@
 #include "watch/proof.h"
 #include "watch/refused_writes.h"
 #include "watch/sampler.h"
+#include "watch/slot_notes.h"
 #include "watch/slow_reader.h"
 #include "watch/stdio_fill.h"
 
-#define LONGEST_SLEEP_NS ((uint64_t)2 * NS_PER_S)
+#define LONGEST_SLEEP_NS   ((uint64_t)2 * NS_PER_S)
+#define ALL_SLOTS_EVERY_NS ((uint64_t)10 * NS_PER_S)
 enum {
     /* A wake-up takes 10 to 30 us of CPU. So the scans follow each other closely where a thread has
      * just begun to make calls, and beside one that makes them all the time only as closely as
@@ -64,8 +66,7 @@ struct scan {
     bool activity; /* a slot moved, or waits for its judgement */
     bool stuck;    /* a report on a call is open */
     unsigned looks;
-    uint64_t interval;  /* until the next one, if the program goes on */
-    uint64_t others_ns; /* CPU time of the program's threads; 0: not asked yet */
+    uint64_t interval; /* until the next one, if the program goes on */
 };
 
 static void scan_again_at(struct scan *scan, uint64_t when)
@@ -142,7 +143,7 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct scan 
         lag_explained_by(loop, &judgement.report);
     watch->judged = judgement.verdict;
     watch->was_judged = true;
-    watch->others_ns = 0;
+    watch->proven = false;
     watch->report = judgement.report;
     if (judgement.verdict == VERDICT_REPORTED)
         watch->run_time_ns = task_run_time_ns(slot->tid);
@@ -188,30 +189,23 @@ static void look_inside(struct slot *slot, uint64_t due, struct scan *scan)
     scan_again_at(scan, watch->look_ns);
 }
 
-/* A thread that has not run is where it was: two clocks tell that of all. */
-static bool has_anyone_run(const struct slot *slot, struct scan *scan)
-{
-    if (scan->others_ns == 0)
-        scan->others_ns = task_others_time_ns(NULL);
-    return scan->others_ns - slot->watch.others_ns >= TASK_NOTHING_RAN_NS;
-}
-
-/* Of a call that was reported and whose slot has not moved. A thread that was cancelled, or jumped
- * out of the call, does not move it either: ask the kernel. */
-static bool still_lasts(struct slot *slot, struct scan *scan)
+/* Of a call that was reported and whose slot has not moved. A thread that has not run is where it
+ * was. One that was cancelled, or jumped out of the call, does not move its slot either: ask the
+ * kernel. */
+static bool still_lasts(struct slot *slot)
 {
     struct slot_watch *watch = &slot->watch;
     struct slot_record record;
     struct task_call call;
-    if (!has_anyone_run(slot, scan) && watch->proof_failures == 0)
+    uint64_t run_time = task_run_time_ns(slot->tid); /* before it is proven */
+    uint64_t ran = run_time - watch->run_time_ns;
+    if (watch->proven && ran == 0 && run_time != 0 && watch->proof_failures == 0)
         return true;
     enum proof proof = slot_copy(slot, &record) ? prove(&record, &call) : PROOF_RUNNING;
-    uint64_t run_time = task_run_time_ns(slot->tid);
-    uint64_t ran = run_time - watch->run_time_ns;
     if (proof == PROOF_HOLDS) {
         watch->proof_failures = 0;
         watch->run_time_ns = run_time;
-        watch->others_ns = scan->others_ns;
+        watch->proven = true;
     } else if (ran > 0 || run_time == 0) { /* else it was woken, and has no CPU yet */
         watch->proof_failures++;
     }
@@ -222,7 +216,7 @@ static bool still_lasts(struct slot *slot, struct scan *scan)
 static void wait_for_end(struct slot *slot, struct scan *scan)
 {
     struct slot_watch *watch = &slot->watch;
-    if (!still_lasts(slot, scan)) {
+    if (!still_lasts(slot)) {
         if (end_report(slot))
             watch->judged = VERDICT_LEFT;
         return;
@@ -270,18 +264,49 @@ static void scan_loop(struct event_loop *loop, struct scan *scan)
     scan_again_at(scan, lag.again);
 }
 
-static void scan_slots(struct scan *scan)
+/* Nothing is timed of the thread, and it is none that may turn out to be a loop. */
+static bool rests(const struct slot *slot, uint32_t sequence)
 {
-    unsigned bound = slot_bound();
-    for (unsigned index = 0; index < bound; index++) {
-        struct slot *slot = slot_at(index);
-        if (!slot || slot->tid == 0)
-            continue;
+    const struct slot_watch *watch = &slot->watch;
+    if (slot->tid == 0)
+        return true;
+    return watch->sequence == sequence &&
+           (!(sequence & 1) || watch->judged == VERDICT_NOT_REPORTABLE ||
+            watch->judged == VERDICT_LEFT) &&
+           !watch->is_loop && !slot_may_be_loop(slot) &&
+           call_describe(slot_call(slot))->class != CLASS_POLL &&
+           (settings.loop == LOOP_AUTO || settings.loop == LOOP_NONE);
+}
+
+static void scan_thread(unsigned index, struct slot *slot, struct scan *scan)
+{
+    uint32_t armed = atomic_load_explicit(&slot->armed, memory_order_relaxed);
+    uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+    if (slot->tid != 0) {
         struct event_loop *loop = event_loop_of(slot, context_memory(), scan->now);
         /* The loop first: a call that is reported now explains a lag that has begun. */
         if (loop)
             scan_loop(loop, scan);
         scan_slot(slot, loop, scan);
+    }
+    if (rests(slot, sequence))
+        slot_note_rest(index, sequence, armed);
+}
+
+static void scan_slots(struct scan *scan)
+{
+    enum { AHEAD = 8 };
+    static uint64_t all_at; /* settings change: not before, all are looked at; child: scratch */
+    unsigned bound = slot_bound();
+    bool all = scan->now >= all_at;
+    if (all)
+        all_at = scan->now + ALL_SLOTS_EVERY_NS;
+    for (unsigned index = 0; index < bound; index++) {
+        struct slot *slot = slot_at(index);
+        if (index + AHEAD < bound)
+            __builtin_prefetch(slot_at(index + AHEAD));
+        if (slot && (all || !slot_is_at_rest(index, slot)))
+            scan_thread(index, slot, scan);
     }
 }
 
@@ -316,7 +341,7 @@ void watchdog_run(void)
         scan = (struct scan){
             .now = scan.now, .next = scan.now + LONGEST_SLEEP_NS, .interval = next_interval(woken)};
         scan_slots(&scan);
-        scan_again_at(&scan, sampler_scan(scan.now, scan.activity));
+        scan_again_at(&scan, sampler_scan(scan.now, scan.activity, scan.stuck));
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
         scan_again_at(&scan, filling_scan(scan.now, scan.activity));
         scan_again_at(&scan, drain_watch_scan(scan.now));

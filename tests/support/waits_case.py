@@ -23,15 +23,16 @@ def environment():
 
 
 class WaitsCase(PipeshimCase):
-    def begin(self, side, script, *arguments, **settings):
-        """Starts `script` in the folder as parent.py, so that it has a name and lines."""
+    def begin(self, side, script, *arguments, before=(), **settings):
+        """Starts `script` in the folder as parent.py, so that it has a name and lines; by the command
+        `before` it."""
         folder = self.temporary_folder()
         path = os.path.join(folder, "parent.py")
         with open(path, "w") as file:
             file.write(PRELUDE + script)
         environment = {"LD_PRELOAD": LIBRARY if side != "child" else "",
                        "TEST_CHILD_LIBRARY": LIBRARY if side != "parent" else "", **settings}
-        run = Run(folder, [PYTHON, path, *arguments], settings=environment,
+        run = Run(folder, [*before, PYTHON, path, *arguments], settings=environment,
                   start_new_session=True)
         self.addCleanup(self.end, run)
         return run

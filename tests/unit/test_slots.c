@@ -110,7 +110,8 @@ static void test_only_the_dead_are_swept(void **state)
     assert_int_equal(alive->armed, 1);
     assert_int_equal(slot_sweep(), 0);
     assert_ptr_equal(slot_take(LIVING + 1), dead); /* the first that is free */
-    assert_int_equal(dead->sequence, 0);
+    assert_int_equal(dead->sequence & 1, 0);
+    assert_true(dead->sequence > 7); /* none that it has had */
     assert_int_equal(dead->watch.judged, 0);
     assert_int_equal(dead->waits[READINESS_POLL].returns, 0);
     assert_int_equal(slot_bound(), 2);
@@ -153,6 +154,36 @@ static void test_a_child_inherits_none(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_int_equal(slot->armed, 1);
+}
+
+/* The child's first claim is a new thread's: the slot that the first one still points to is not
+ * given to it, and is free once that thread has one. */
+static void test_a_childs_first_thread(void **state)
+{
+    (void)state;
+    int status;
+    assert_non_null(slot_take(LIVING));
+    thread_slot = slot_take(LIVING + 1);
+    pid_t child = fork();
+    if (child == 0) {
+        struct slot *parents = thread_slot;
+        memset(life, 0, sizeof *life + SLOT_LIMIT / 8); /* as the kernel wipes it */
+        slots_begin_in_child();
+        life->pid = getpid();
+        struct slot *one = slot_take(LIVING);
+        struct slot *two = slot_take(LIVING + 1);
+        if (!one || !two || one == parents || two == parents)
+            _exit(1);
+        struct slot *first = slot_take(getpid());
+        if (!first || first == one || first == two || thread_slot != slot_none())
+            _exit(2);
+        if (slot_at(0)->tid != getpid() || slot_take(LIVING + 2) != slot_at(1))
+            _exit(3);
+        _exit(0);
+    }
+    thread_slot = slot_none();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static void test_disarm(void **state)
@@ -214,6 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_slot_of_ones_own, begin, end),
         cmocka_unit_test_setup_teardown(test_only_the_dead_are_swept, begin, end),
         cmocka_unit_test_setup_teardown(test_threads_that_come_and_go, begin, end),
+        /* Before the next, after which all slots have been pointed to. */
+        cmocka_unit_test_setup_teardown(test_a_childs_first_thread, begin, end),
         cmocka_unit_test_setup_teardown(test_more_threads_than_slots, begin, end),
         cmocka_unit_test_setup_teardown(test_a_child_inherits_none, begin, end),
         cmocka_unit_test_setup_teardown(test_disarm, begin, end),

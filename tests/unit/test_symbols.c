@@ -23,6 +23,7 @@
 
 #include "explain/mapped_file.h"
 #include "explain/modules.h"
+#include "explain/symbol_cache.h"
 #include "explain/symbol_table.h"
 #include "explain/symbols.h"
 #include "left_out.h"
@@ -321,10 +322,52 @@ static int tear_down(void **state)
     return system(command);
 }
 
+static void test_names_that_were_found_before(void **state)
+{
+    (void)state;
+    enum { BIAS = 0x10000, ADDRESS = 0x12345 };
+    struct stack_frame_name kept = {
+        .pc = ADDRESS + 1, .offset = ADDRESS + 1 - BIAS, .build_id = {1, 2}, .build_id_size = 2};
+    struct stack_frame_name asked = kept;
+    assert_false(symbol_cache_find(ADDRESS, &asked));
+    strcpy(kept.symbol, "named");
+    kept.symbol_offset = 5;
+    symbol_cache_keep(ADDRESS, &kept);
+    assert_true(symbol_cache_find(ADDRESS, &asked));
+    assert_string_equal(asked.symbol, "named");
+    assert_int_equal(asked.symbol_offset, 5);
+    /* The same instruction, as one that was interrupted. */
+    asked = (struct stack_frame_name){
+        .pc = ADDRESS, .offset = ADDRESS - BIAS, .build_id = {1, 2}, .build_id_size = 2};
+    assert_true(symbol_cache_find(ADDRESS, &asked));
+    assert_int_equal(asked.symbol_offset, 4);
+    assert_false(symbol_cache_find(ADDRESS - 1, &asked));
+    asked.build_id[1] = 3; /* another library in its place */
+    assert_false(symbol_cache_find(ADDRESS, &asked));
+    asked.build_id[1] = 2;
+    asked.offset--; /* the same one elsewhere */
+    assert_false(symbol_cache_find(ADDRESS, &asked));
+    kept.symbol[0] = '\0';
+    kept.symbol_offset = 0;
+    symbol_cache_keep(ADDRESS, &kept);
+    asked = kept;
+    strcpy(asked.symbol, "old");
+    assert_true(symbol_cache_find(ADDRESS, &asked));
+    assert_string_equal(asked.symbol, ""); /* it is known that it has none */
+    memset(kept.symbol, 'x', sizeof kept.symbol - 1);
+    symbol_cache_keep(ADDRESS + 64, &kept); /* too long to be kept */
+    assert_false(symbol_cache_find(ADDRESS + 64, &asked));
+    kept.symbol[1] = '\0';
+    kept.build_id_size = 0; /* not to be known again */
+    symbol_cache_keep(ADDRESS + 64, &kept);
+    assert_false(symbol_cache_find(ADDRESS + 64, &kept));
+}
+
 int main(void)
 {
     alarm(120); /* an open of the FIFO must not hang the test for ever */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_that_were_found_before),
         cmocka_unit_test(test_static_function),
         cmocka_unit_test(test_return_address_at_end),
         cmocka_unit_test(test_stripped),

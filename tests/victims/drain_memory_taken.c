@@ -7,13 +7,17 @@
  * not HOW: mprotect, munmap, mremap, syscall. Says on stdout how many bytes were accepted.
  */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,6 +69,20 @@ static long in_turn(char *memory, long count)
     return count * SMALL;
 }
 
+static long in_turn_under_a_filter(long count)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0);
+    return in_turn(pages + PAGE, count);
+}
+
 static void *take_and_give(void *page)
 {
     while (!over) {
@@ -109,9 +127,10 @@ int main(int argc, char **argv)
     stack[PAGE] = 0;
     __asm__ volatile("" : : "r"(stack) : "memory");
     char *mapped = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    printf("%ld\n", strcmp(argv[1], "race") == 0     ? race(count)
-                    : strcmp(argv[1], "static") == 0 ? in_turn(pages + PAGE, count)
-                    : strcmp(argv[1], "stack") == 0  ? in_turn(stack + PAGE, count)
-                                                     : in_turn(mapped, count));
+    printf("%ld\n", strcmp(argv[1], "race") == 0       ? race(count)
+                    : strcmp(argv[1], "static") == 0   ? in_turn(pages + PAGE, count)
+                    : strcmp(argv[1], "filtered") == 0 ? in_turn_under_a_filter(count)
+                    : strcmp(argv[1], "stack") == 0    ? in_turn(stack + PAGE, count)
+                                                       : in_turn(mapped, count));
     return 0;
 }

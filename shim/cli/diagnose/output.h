@@ -19,10 +19,8 @@ bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
 
 struct text_style {
     FILE *out;
-    FILE *notes;      /* what could not be looked at; NULL: stderr */
-    bool stacks;      /* all frames, not the user's line alone */
-    bool colour;      /* escape sequences */
-    unsigned columns; /* where to break lines; 0: nowhere */
+    FILE *notes; /* what could not be looked at; NULL: stderr */
+    bool stacks; /* all frames, not the user's line alone */
 };
 
 /* Text. */

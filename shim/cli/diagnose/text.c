@@ -33,14 +33,12 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
         .finding = &diagnosis->findings[index],
         .members = &diagnosis->members[(size_t)index * CHAIN_LIMIT],
         .scans = 2,
-        .columns = style->columns,
         .all_frames = style->stacks,
     };
     text_init(&text, lines, sizeof lines);
     finding_text_first_line(&text, &report);
     finding_text_rest(&text, &report);
-    fprintf(out, "%spipeshim:%s %s", style->colour ? "\x1b[1;31m" : "",
-            style->colour ? "\x1b[0m" : "", lines);
+    fprintf(out, "pipeshim: %s", lines);
 }
 
 static void print_peers(const struct pipe_facts *pipe)

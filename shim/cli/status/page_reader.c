@@ -135,6 +135,25 @@ static bool copy_page(const struct memory_reader *memory, uintptr_t address, uin
     return memory_read(memory, address, page, size < sizeof *page ? size : sizeof *page);
 }
 
+/* Each change has a sequence of its own, each program a moment at which it began. */
+bool page_is_same(int pid, uintptr_t address, const struct status_page *known)
+{
+    enum { ALL_THAT_TELLS = offsetof(struct status_page, begun_ns) + sizeof known->begun_ns };
+    struct memory_reader memory = memory_reader_process(pid);
+    union {
+        char bytes[ALL_THAT_TELLS];
+        struct {
+            struct page_head head;
+            uint64_t sequence;
+        } at;
+    } now;
+    return memory_read(&memory, address, now.bytes, sizeof now.bytes) &&
+           now.at.sequence == known->sequence &&
+           memcmp(now.bytes, known, sizeof now.at.head) == 0 &&
+           memcmp(now.bytes + offsetof(struct status_page, begun_ns), &known->begun_ns,
+                  sizeof known->begun_ns) == 0;
+}
+
 enum page_state page_copy(int pid, uintptr_t address, struct status_page *page)
 {
     enum { TRIES = 3 };

@@ -31,6 +31,10 @@ enum page_state page_find_symbol(int pid, const char *symbol, uintptr_t *address
 /* Copies the page at `address`. */
 enum page_state page_copy(int pid, uintptr_t address, struct status_page *page);
 
+/* Whether the page at `address` still is what `known` is a copy of: then there is nothing to copy.
+ */
+bool page_is_same(int pid, uintptr_t address, const struct status_page *known);
+
 /* Whether it is that process's: a forked child that has not begun its own has its parent's. */
 bool page_is_own(int pid, const struct status_page *page);
 

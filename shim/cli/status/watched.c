@@ -162,6 +162,8 @@ static void visit(struct watched *process, const struct watched_visitor *visitor
             find_page(process, visitor);
         return;
     }
+    if (process->state == PAGE_READ && page_is_same(process->pid, process->address, &process->page))
+        return;
     enum page_state state = page_copy(process->pid, process->address, &page);
     if (state == PAGE_READ)
         take_page(process, &page, visitor);

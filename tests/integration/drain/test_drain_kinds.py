@@ -97,6 +97,32 @@ class DrainKinds(PipeshimCase):
         self.assertTrue(read == CONTENT)
         run.drain()
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to give it up")
+    def test_fifo_that_may_not_be_opened_again(self):
+        """Of another user than the program has become: it is drained, in order, as any other."""
+        for mode in ("full", "behind"):
+            for size in (100, 6000):  # in one piece, and not
+                with self.subTest(mode=mode, size=size):
+                    path = os.path.join(self.temporary_folder(), "fifo")
+                    os.mkfifo(path, 0o600)
+                    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                    run = self.drained(
+                        "import os\nos.dup2(os.open(%r, os.O_WRONLY), 2)\n"
+                        "os.setgroups([])\nos.setresgid(65534, 65534, 65534)\n"
+                        "os.setresuid(65534, 65534, 65534)\n%s" % (
+                            path, (FILL % 2).replace("* 10", "* %d" % (size // 10))),
+                        DRAIN_MODE=mode)
+                    self.wait_written(run)  # though nobody has read
+                    os.set_blocking(reader, True)
+                    content = b"".join(b"%09d\n" % i * (size // 10) for i in range(3000))
+                    read = b""
+                    while len(read) < len(content) and (chunk := os.read(reader, 65536)):
+                        read += chunk
+                    self.assertTrue(read == content)
+                    os.close(reader)
+                    self.assertEqual(run.drain()[2], 0)
+                    self.doCleanups()
+
     def test_logging(self):
         run = self.drained(LOGGING)
         self.wait_written(run)

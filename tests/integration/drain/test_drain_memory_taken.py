@@ -35,6 +35,9 @@ class MemoryTaken(DrainCase):
     def test_stack(self):
         self.each("stack", 2000, ("mprotect", "syscall"))  # a hole in it is mapped again as it grows
 
+    def test_under_a_filter_that_kills_for_the_copy(self):
+        self.each("filtered", 2000)
+
     def test_mapped_memory(self):
         self.each("mapped", 2000)
 

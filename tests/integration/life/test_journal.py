@@ -26,6 +26,9 @@ child.wait()
 """
 
 
+WITHOUT_JOURNAL = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+
+
 def environment(**settings):
     kept = {k: v for k, v in os.environ.items()
             if not k.startswith("PIPESHIM") and k != "JOURNAL_STREAM"}
@@ -119,7 +122,8 @@ class Journal(JournalCase):
         self.wait_for_entries("PIPESHIM_EVENT=blocked")
 
     def test_a_full_socket_holds_nobody(self):
-        """The second stall is seen while the record of the first finds no room."""
+        """The second stall is seen while the record of the first finds no room; both come when the
+        daemon runs again."""
         os.kill(int(self.daemon), signal.SIGSTOP)
         self.addCleanup(os.kill, int(self.daemon), signal.SIGCONT)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
@@ -143,9 +147,16 @@ class Journal(JournalCase):
         while left:
             left -= len(os.read(process.stderr.fileno(), left))
         wait_until(lambda: stall(5000), "second stall")
+        os.kill(int(self.daemon), signal.SIGCONT)
+        told = wait_until(lambda: (e := [json.loads(entry["PIPESHIM_JSON"]) for entry in
+                                         self.entries("PIPESHIM_EVENT=blocked")]) and len(e) == 2 and e,
+                          "both records")
+        self.assertEqual([event["pid"] for event in told], [process.pid] * 2)
         process.stderr.read()
         self.assertEqual(process.wait(DEADLINE_S), 0)
 
+
+class NoJournal(PipeshimCase):
     def test_stderr_of_a_service(self):
         """No journal socket: JOURNAL_STREAM says that stderr is the journal's."""
         ours, theirs = socket.socketpair()
@@ -153,7 +164,7 @@ class Journal(JournalCase):
         status = os.fstat(theirs.fileno())
         script = "import os, threading\nr, w = os.pipe()\nos.write(w, b'x' * 70000)\n"
         process = subprocess.Popen(
-            [PYTHON, "-c", script], stderr=theirs,
+            [*WITHOUT_JOURNAL, PYTHON, "-c", script], stderr=theirs,
             env=environment(JOURNAL_STREAM="%d:%d" % (status.st_dev, status.st_ino)))
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -172,16 +183,13 @@ class Journal(JournalCase):
     def readable(end):
         return select.select([end], [], [], 0)[0]
 
-
-class NoJournal(PipeshimCase):
     def test_plain_stderr(self):
         """Elsewhere it is one line, and plain text: also if JOURNAL_STREAM is another file's."""
         folder = self.temporary_folder()
         path = os.path.join(folder, "stderr")
         with open(path, "wb") as file:
             process = subprocess.Popen(
-                ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh", PYTHON, "-c",
-                 "import os\nr, w = os.pipe()\nos.write(w, b'x' * 70000)\n"],
+                [*WITHOUT_JOURNAL, PYTHON, "-c", "import os\nr, w = os.pipe()\nos.write(w, b'x' * 70000)\n"],
                 env=environment(JOURNAL_STREAM="1:2"), stderr=file)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)

@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 from held_loop import HeldLoopCase, end_loop
-from pipeshim_case import read_text, wait_until
+from pipeshim_case import read_text, victim, wait_until
 
 PYTHON = "/usr/bin/python3"
 DEFAULT = {"PIPESHIM_THRESHOLD": "100ms"}
@@ -158,6 +158,9 @@ class SilentLoops(HeldLoopCase):
         if shutil.which("node"):
             runs.append(self.begin("node", "-e", NODE))
         self.check(runs)
+
+    def test_a_childs_first_call_by_another_thread(self):
+        self.check([self.begin(victim("zygote"))])
 
     def test_synchronous_clients(self):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)

@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
 sys.path.insert(0, os.path.dirname(__file__))
 import monitoring  # noqa: E402
+from fake_page import make_library  # noqa: E402
 from pipeshim_case import DEADLINE_S, LIBRARY, PipeshimCase, read_text, wait_until  # noqa: E402
 from test_metrics import TOOL, WRITES, samples, value  # noqa: E402
 
@@ -37,8 +38,8 @@ class HostCase(PipeshimCase):
 
     def launch(self, command, settings=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
-        environment.update(PIPESHIM_THRESHOLD="50ms", LD_PRELOAD=LIBRARY,
-                           PIPESHIM_LOG=os.path.join(self.folder, "log"), **(settings or {}))
+        environment.update({"PIPESHIM_THRESHOLD": "50ms", "LD_PRELOAD": LIBRARY,
+                            "PIPESHIM_LOG": os.path.join(self.folder, "log"), **(settings or {})})
         process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for stream in (process.stdin, process.stdout, process.stderr):
@@ -111,6 +112,24 @@ class Groups(HostCase):
         text = self.wait_for(2, "pipeshim_watched_processes", exe=shown)
         samples(text)  # no series twice
         self.assertIsNone(runs[0].poll())
+
+
+class Unread(HostCase):
+    def test_a_page_of_another_version(self):
+        """It is counted as one that is not read, and others beside it as ever."""
+        name = "known-%d" % os.getpid()
+        self.launch([self.program(name), "-c", WAITS])
+        self.export()
+        self.wait_for(1, "pipeshim_watched_processes", exe=name)
+        other = self.launch([self.program("other"), "-c", WAITS],
+                            settings={"LD_PRELOAD": make_library(self.folder, 9, 2)})
+        self.assertEqual(other.stdout.readline(), b"here\n")
+        # Other tests may have such a process at the same time.
+        text = wait_until(lambda: (value(t := read_text(self.target), "pipeshim_unread_processes",
+                                         reason="version") or 0) >= 1 and t, "one that is not read")
+        self.assertEqual(value(text, "pipeshim_watched_processes", exe=name), 1)
+        self.assertIsNone(value(text, "pipeshim_watched_processes", exe="other"))
+        self.assertIsNone(other.poll())
 
 
 class Execs(HostCase):

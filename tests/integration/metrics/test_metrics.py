@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -223,6 +224,29 @@ class OfTheHost(MetricsCase):
         with self.assertRaises(urllib.error.HTTPError):
             urllib.request.urlopen(url + "/other")
         self.assertIsNone(run.poll())
+
+    def test_one_who_asks_byte_by_byte_is_not_waited_for(self):
+        port = monitoring.free_port()
+        self.start_exporter("--listen", "127.0.0.1:%d" % port)
+        url = "http://127.0.0.1:%d/metrics" % port
+        wait_until(lambda: "pipeshim_build_info" in monitoring.get(url), "a scrape")
+        slow = socket.create_connection(("127.0.0.1", port))
+        self.addCleanup(slow.close)
+        over = threading.Event()
+
+        def drip():
+            try:
+                while not over.wait(0.2):
+                    slow.send(b"G")
+            except OSError:
+                pass
+        thread = threading.Thread(target=drip)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        # All that wait behind it.
+        with urllib.request.urlopen(url, timeout=DEADLINE_S) as got:
+            self.assertIn("pipeshim_build_info", got.read().decode())
 
     def test_wrong_use(self):
         def metrics(*arguments):

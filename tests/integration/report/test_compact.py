@@ -22,11 +22,21 @@ down(120)
 
 
 class Compact(PipeshimCase):
+    def long_named(self):
+        """The same program in a file whose name alone is so long that few frames fill a record."""
+        folder = os.path.join(self.temporary_folder(), *["x" * 60] * 4)
+        os.makedirs(folder)
+        path = os.path.join(folder, "deep.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(DEEP)
+        return ["/usr/bin/python3", path]
+
     def logs(self, command):
         """The lines of one program's log, in both formats, and the files."""
         found = {}
         for form in ("full", "compact"):
-            run = self.start(*command, settings={"PIPESHIM_STACK_FORMAT": form})
+            run = self.start(*command, settings={"PIPESHIM_STACK_FORMAT": form,
+                                                 "PIPESHIM_STACK_DEPTH": "256"})
             run.wait_for("blocked")
             run.drain()
             path = os.path.join(run.folder, "log.%d" % run.process.pid)
@@ -43,7 +53,7 @@ class Compact(PipeshimCase):
                               capture_output=True, text=True).stdout
 
     def test_below_4_kib(self):
-        for command in ([victim("write_deep")], ["/usr/bin/python3", "-c", DEEP]):
+        for command in ([victim("write_deep")], ["/usr/bin/python3", "-c", DEEP], self.long_named()):
             logs = self.logs(command)
             self.assertLess(max(map(len, logs["compact"][0])), 4096)
             self.assertGreater(max(map(len, logs["full"][0])), 4096 if "python" in command[0] else 0)
@@ -91,8 +101,9 @@ class Compact(PipeshimCase):
         self.assertIn("middle", shown.stderr)
 
     def test_text_is_cut_at_a_line(self):
-        run = self.start("/usr/bin/python3", "-c", DEEP,
+        run = self.start(*self.long_named(),
                          settings={"PIPESHIM_STACK_FORMAT": "compact", "PIPESHIM_FORMAT": "text",
+                                   "PIPESHIM_STACK_DEPTH": "256",
                                    "PIPESHIM_SUMMARY": "off"})
         run.wait_stuck()
         path = os.path.join(run.folder, "log.%d" % run.process.pid)

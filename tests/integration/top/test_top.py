@@ -8,6 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
+from fake_page import make_library  # noqa: E402
 from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, wait_until  # noqa: E402
 
 TOOL = os.path.join(BUILD, "pipeshim")
@@ -25,26 +26,6 @@ HEALTHY = """
 import os, sys
 print("ready", flush=True)
 sys.stdin.readline()
-"""
-# What the first library with a page had: STATUS_SMALLEST of shim/facts/status_page.h.
-PAGE_BASE = 10872
-FAKE = """
-#include <stdint.h>
-#include <string.h>
-#include <unistd.h>
-#include <stddef.h>
-struct page { char magic[8]; uint32_t version, size; uint64_t sequence;
-              unsigned char rest[BASE - 24], later[16384]; } pipeshim_status;
-__attribute__((constructor)) static void fill(void)
-{
-    memset(&pipeshim_status, 0xff, sizeof pipeshim_status);
-    memcpy(pipeshim_status.magic, "PIPESHIM", 8);
-    pipeshim_status.version = VERSION;
-    pipeshim_status.size = SIZE;
-    pipeshim_status.sequence = SEQUENCE;
-    int pid = getpid();
-    memcpy(pipeshim_status.rest, &pid, sizeof pid);
-}
 """
 
 
@@ -145,11 +126,7 @@ class Top(PipeshimCase):
         self.assertEqual(pids, [])
 
     def fake(self, version, sequence, size="0xffffffff"):
-        folder = self.temporary_folder()
-        path = os.path.join(folder, "libpipeshim.so")
-        subprocess.run(["cc", "-shared", "-fPIC", "-DVERSION=%d" % version,
-                        "-DSEQUENCE=%d" % sequence, "-DSIZE=" + size, "-DBASE=%d" % PAGE_BASE, "-x", "c", "-o", path, "-"], input=FAKE,
-                       text=True, check=True)
+        path = make_library(self.temporary_folder(), version, sequence, size)
         process = self.launch([PYTHON, "-c", HEALTHY], library=path)
         self.assertEqual(process.stdout.readline(), b"ready\n")
         return process.pid
@@ -181,6 +158,35 @@ class Top(PipeshimCase):
             pid = self.fake(1, 2, size)
             self.assertIn("threads", shown(pid))
             self.assertEqual(top("-b", "-n", "1", str(pid)).stderr, "")
+
+    def test_what_changes_while_it_is_watched(self):
+        """One `top` sees the call begin and end: a page that has not changed is not copied again."""
+        process = self.launch([PYTHON, "-c", """
+import os, sys
+print("ready", flush=True)
+for line in sys.stdin:
+    os.write(1, b"x" * 70000)
+"""])
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        path = os.path.join(self.temporary_folder(), "out")
+        with open(path, "w") as out:
+            watching = subprocess.Popen([TOOL, "top", "--json", "-n", "1000000", "--interval", "20ms",
+                                         str(process.pid)], stdin=subprocess.DEVNULL, stdout=out)
+        self.addCleanup(watching.wait)
+        self.addCleanup(watching.kill)
+
+        def blocked():
+            lines = read_text(path).splitlines(True)[-2:]
+            whole = [json.loads(line) for line in lines if line.endswith("\n")]
+            of = whole[-1]["processes"] if whole else []
+            return [t for p in of for t in p.get("threads", []) if t["class"] == "pipe_write"] if of else None
+        wait_until(lambda: blocked() == [], "a quiet process")
+        for _ in range(2):
+            process.stdin.write(b"1\n")
+            process.stdin.flush()
+            wait_until(blocked, "a blocked call")
+            self.assertEqual(len(process.stdout.read(70000)), 70000)
+            wait_until(lambda: blocked() == [], "its end")
 
     def test_a_process_that_ends_while_it_is_watched(self):
         process = self.launch([PYTHON, "-c", HEALTHY])

@@ -93,7 +93,9 @@ class Screen(PipeshimCase):
     def test_worst_first_and_quit(self):
         stuck, idle = self.deadlock(), self.named("idle.py", READS)
         self.open(idle.pid, stuck.pid)
-        lines = self.wait_for(r"^ *%d parent.py +DEADLOCK" % stuck.pid, "a deadlock")
+        # The sentence at the foot is drawn after the rows.
+        lines = self.wait_for(r"(?s)^ *%d parent.py +DEADLOCK.*cannot finish its write.*^q quit" % stuck.pid,
+                              "a deadlock")
         self.assertRegex(lines[0], r"^pipeshim top .* 2 watched.* 1 DEADLOCK")
         self.assertRegex(lines[1], r"^ +PID NAME +STATE +SINCE CALL +ON")
         self.assertIn(" DEADLOCK ", lines[2])

@@ -152,14 +152,43 @@ os.write(2, b"y" * 70000)
         wait_until(lambda: sleeps_in_write(run.process.pid), "stuck write to the other pipe")
         self.assertEqual(run.events("drain_start"), [])
 
-    def test_a_socket_is_left_alone(self):
-        run = self.begin("parent", """
-import os, socket
-a, b = socket.socketpair()
-os.write(a.fileno(), b"x" * (8 << 20))
-""", PIPESHIM_ACTION="drain", PIPESHIM_ACTION_ON="blocked", PIPESHIM_ACTION_AFTER="300ms")
-        self.assertIn("it waits for a socket", self.result(run, 1))
+    def socket_writer(self, **options):
+        """Its lines go to stdout, which is the socket."""
+        script = WRITER.replace("os.write(1,", "os.write(3 - 1,").replace("os.write(2,", "os.write(1,")
+        run = Run(self.temporary_folder(), [PYTHON, "-c", script], sockets=True, settings={
+            "PIPESHIM_ACTION": "drain", "PIPESHIM_ACTION_ON": "blocked",
+            "PIPESHIM_ACTION_AFTER": "300ms"}, **options)
+        run.readers = run.readers[::-1]
+        self.addCleanup(run.close)
+        return run
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs CAP_NET_ADMIN")
+    def test_a_socketpair(self):
+        run = self.socket_writer()
+        self.write(run, 50000, 3000)
+        self.expect_written(run)
+        self.assertRegex(self.result(run, 1), r"^fd 1: its write went on, for the socket was given more "
+                                              r"memory, \d+ to \d+ bytes; it is drained until")
+        self.write(run, 200000, 5000)
+        self.expect_written(run)
+        run.wait_for("drain_start")
+        self.read_lines(run, 0, 258000)
+        run.wait_for("drain_end")
+        self.assertEqual(self.result(run, 2), "fd 1: its reader is back; it is drained no more")
+        self.write(run, 50000, 0)
+        wait_until(lambda: sleeps_in_write(run.process.pid), "a write that blocks again")
+        self.read_lines(run, 258000, 308000)
+        self.expect_written(run)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to give up its rights")
+    def test_a_socketpair_that_may_not_have_more_memory(self):
+        run = self.socket_writer(user=65534)
+        self.write(run, 100000, 0)
+        self.assertIn("which the kernel refuses", self.result(run, 1))
         self.assertTrue(sleeps_in_write(run.process.pid))
+        self.read_lines(run, 0, 100000)
+        self.expect_written(run)
+        self.assertEqual(run.events("drain_start"), [])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to give up its rights")
     def test_a_write_that_no_pipe_can_hold(self):

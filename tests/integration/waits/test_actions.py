@@ -4,6 +4,7 @@ import ctypes
 import datetime
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
-from pipeshim_case import BUILD, DEADLINE_S, read_text, wait_until  # noqa: E402
+from pipeshim_case import BUILD, DEADLINE_S, LIBRARY, read_text, sleeps_in_write, victim, wait_until  # noqa: E402
 from waits_case import WaitsCase  # noqa: E402
 
 DEADLOCK = """
@@ -202,6 +203,79 @@ for i in range(2):
         event = self.assert_action(run, "term")
         acted = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00"))
         self.assertGreater((acted - continued).total_seconds(), after_s - 0.1)
+
+    def address_of(self, pid, symbol):
+        """Of a variable that the library does not export: its symbol table has it."""
+        out = subprocess.run(["nm", LIBRARY], check=True, capture_output=True, text=True).stdout
+        found = [line.split()[0] for line in out.splitlines() if line.endswith(" " + symbol)]
+        if not found:
+            self.skipTest("the library has no symbol table")
+        with open("/proc/%d/maps" % pid) as file:
+            base = next(int(line.split("-")[0], 16) for line in file if "libpipeshim" in line)
+        return base + int(found[0], 16)
+
+    def test_a_machine_that_slept(self):
+        """The clock that goes on while a machine sleeps is an hour ahead in a time namespace: it has
+        slept for that hour as soon as the watchdog has not seen it."""
+        apart = ["unshare", "-T", "-f", "--boottime", "3600"]
+        if subprocess.run([*apart, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no time namespace")
+        waited_s = after_s = 7
+        for sleeps in (False, True):
+            with self.subTest(sleeps=sleeps):
+                run = self.begin("parent", DEADLOCK, before=apart, PIPESHIM_ACTION="term",
+                                 PIPESHIM_ACTION_AFTER="1h")
+                pid = run.wait_for("deadlock")[0]["pid"]
+                time.sleep(waited_s)  # how old it is at least, nothing that is waited for
+                slept_at = datetime.datetime.now(datetime.timezone.utc)
+                if sleeps:
+                    with open("/proc/%d/mem" % pid, "r+b", buffering=0) as memory:
+                        memory.seek(self.address_of(pid, "disturbance") + 16)  # .slept
+                        self.assertEqual(int.from_bytes(memory.read(8), "little") // 10**9, 3600)
+                        memory.seek(self.address_of(pid, "disturbance") + 16)
+                        memory.write(bytes(8))
+                done = subprocess.run([TOOL, "set", str(pid), "action-after=%ds" % after_s],
+                                      capture_output=True, text=True, timeout=DEADLINE_S)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                event = run.wait_for("action")[0]
+                acted = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00"))
+                if sleeps:
+                    self.assertGreater((acted - slept_at).total_seconds(), after_s - 0.1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: a setuid file, a mount")
+    def test_no_command_of_a_setuid_program(self):
+        """Also where the loader takes the library: /etc/ld.so.preload says it. Its twin runs one."""
+        folder = self.temporary_folder()
+        library, etc = os.path.join(folder, "libpipeshim.so"), os.path.join(folder, "etc")
+        shutil.copy(LIBRARY, library)
+        os.chmod(library, 0o755)
+        subprocess.run(["cp", "-a", "/etc", etc], check=True)
+        with open(os.path.join(etc, "ld.so.preload"), "w", encoding="ascii") as file:
+            file.write(library + "\n")
+        runs = {}
+        for name, mode in (("setuid", 0o4755), ("plain", 0o755)):
+            program = os.path.join(folder, name)
+            shutil.copy(victim("life"), program)
+            os.chmod(program, mode)
+            process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh", etc,
+                 "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "plain"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], "PIPESHIM_THRESHOLD": "50ms", "PIPESHIM_LOG": program + ".log",
+                     "PIPESHIM_ONLY": "setuid,plain", "PIPESHIM_ACTION": "exec:: > %s.out" % program,
+                     "PIPESHIM_ACTION_ON": "blocked", "PIPESHIM_ACTION_AFTER": "10ms"})
+            self.addCleanup(process.stdout.close)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            wait_until(lambda: sleeps_in_write(process.pid), "stuck write")
+            self.assertIn("libpipeshim", read_text("/proc/%d/maps" % process.pid))
+            runs[name] = process
+        wait_until(lambda: os.path.exists(os.path.join(folder, "plain.out")), "command of the twin")
+        self.assertFalse(os.path.exists(os.path.join(folder, "setuid.out")))
+        self.assertFalse(os.path.exists(os.path.join(folder, "setuid.log")))
+        self.assertEqual(len(os.listdir("/proc/%d/task" % runs["setuid"].pid)), 1)
+        runs["setuid"].stdout.read()
+        self.assertEqual(runs["setuid"].wait(DEADLINE_S), 7)
 
     def test_an_action_that_is_set_later(self):
         """Of a deadlock that was reported before; and not of what the new setting does not name."""

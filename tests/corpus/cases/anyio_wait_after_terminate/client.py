@@ -8,7 +8,6 @@
 # stuck: cli.py write stdout
 # other: client.py
 # line: client.py
-# unmet: line
 import asyncio
 import sys
 

@@ -8,7 +8,6 @@
 # stuck: program.py write stdout
 # other: runner.py
 # line: runner.py
-# unmet: line
 # quick: yes
 import asyncio
 

@@ -7,7 +7,6 @@
 # stuck: server.py epoll_wait *
 # other: sleep
 # line: server.py
-# unmet: line
 # quick: yes
 import asyncio
 

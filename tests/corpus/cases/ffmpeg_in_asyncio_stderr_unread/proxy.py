@@ -8,7 +8,6 @@
 # stuck: ffmpeg write stderr
 # other: proxy.py
 # line: proxy.py
-# unmet: line
 import asyncio
 
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/own_threads.h"
+
+#include <string.h>
+
+#include "base/raw_syscall.h"
+#include "process/life.h"
+
+/* A thread has the place that its number gives: they are given out in turn, so that those of one
+ * process seldom meet. Who loses its place is read again. */
+enum { PLACES = 2048 };
+
+static struct known {
+    int tid; /* 0: free */
+    bool has_call, has_facts, childless;
+    uint64_t clock; /* of the thread when it was read; what follows is of that time */
+    struct task_call call;
+    struct thread_facts facts;
+} known[PLACES];
+static bool used;
+static bool trusted; /* child: scratch, each scan sets it */
+
+void own_threads_begin(void)
+{
+    if (used)
+        memset(known, 0, sizeof known);
+    used = false;
+}
+
+static struct known *place_of(int tid)
+{
+    return &known[(unsigned)tid % PLACES];
+}
+
+static bool is_of(const struct known *place, int tid, uint64_t clock)
+{
+    return place->tid == tid && clock != 0 && place->clock == clock;
+}
+
+static struct known *begin(int tid, uint64_t clock)
+{
+    struct known *place = place_of(tid);
+    if (!is_of(place, tid, clock))
+        *place = (struct known){.tid = tid, .clock = clock};
+    used = true;
+    return place;
+}
+
+struct task_call own_thread_call(int tid, bool *is_known)
+{
+    uint64_t clock = task_run_time_ns(tid);
+    const struct known *place = place_of(tid);
+    *is_known = is_of(place, tid, clock) && place->has_call;
+    if (*is_known)
+        return place->call;
+    struct task_call call = task_read_call(tid);
+    if (call.status == TASK_IN_CALL && clock != 0 && task_run_time_ns(tid) == clock) {
+        struct known *noted = begin(tid, clock);
+        noted->call = call;
+        noted->has_call = true;
+    }
+    return call;
+}
+
+void own_threads_trust(bool trust)
+{
+    trusted = trust;
+}
+
+uint64_t own_thread_clock(int pid, int tid)
+{
+    if (pid != atomic_load(&life->pid) ||
+        (int)raw_syscall(SYS_gettid) != atomic_load(&life->watchdog_tid))
+        return 0;
+    return task_run_time_ns(tid);
+}
+
+/* NULL: nothing is known, or it has run. */
+static const struct known *known_of(int pid, int tid)
+{
+    const struct known *place = place_of(tid);
+    if (place->tid != tid)
+        return NULL;
+    return is_of(place, tid, own_thread_clock(pid, tid)) ? place : NULL;
+}
+
+bool own_thread_facts(int pid, int tid, struct thread_facts *facts)
+{
+    const struct known *place = known_of(pid, tid);
+    if (!place || !place->has_facts)
+        return false;
+    *facts = place->facts;
+    return true;
+}
+
+bool own_thread_slept_in(int pid, int tid, struct thread_facts *facts, struct task_call *call)
+{
+    const struct known *place = trusted ? known_of(pid, tid) : NULL;
+    if (!place || !place->has_facts || !place->has_call)
+        return false;
+    *facts = place->facts;
+    *call = place->call;
+    return true;
+}
+
+bool own_thread_is_childless(int pid, int tid)
+{
+    const struct known *place = known_of(pid, tid);
+    return place && place->childless;
+}
+
+void own_thread_note_childless(int tid, uint64_t clock)
+{
+    if (clock != 0 && task_run_time_ns(tid) == clock)
+        begin(tid, clock)->childless = true;
+}
+
+void own_thread_note(int tid, uint64_t clock, const struct thread_facts *facts)
+{
+    if (clock == 0 || task_run_time_ns(tid) != clock)
+        return;
+    struct known *noted = begin(tid, clock);
+    noted->facts = *facts;
+    noted->has_facts = true;
+}
