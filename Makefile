@@ -299,18 +299,53 @@ soak-drain: all $(BUILD)/victims/drain_writers $(BUILD)/victims/drain_counter $(
 soak-life: all $(BUILD)/victims/soak_life $(if $(ASAN),$(ASAN_LIBRARY))
 	PIPESHIM_BUILD=$(CURDIR)/$(BUILD) PIPESHIM_SOAK_DRAIN=$(DRAIN) PIPESHIM_SOAK_ASAN=$(ASAN) /usr/bin/python3 tests/soak/life_soak.py $(SECONDS) $(SEED)
 
-bench: all $(BUILD)/tests/tools/javascript_frames $(BUILD)/bench/start $(BUILD)/bench/open_cost $(BUILD)/bench/hot_path $(BUILD)/bench/hot_calls $(BUILD)/bench/unwind_cost $(BUILD)/bench/epoll_cycle $(BUILD)/bench/drain_writes
-	/usr/bin/python3 tests/bench/bench.py $(BUILD)
-	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
+# Its parts, each a make target of its own: bench-PART.
+BENCHES := hot start others threads idle report loops canary drain diagnose javascript
+bench:
+	for part in $(BENCHES); do $(MAKE) bench-$$part || exit; done # one after the other, with -j too
+
+.PHONY: $(BENCHES:%=bench-%) bench-tools
+bench-tools:
+	sh scripts/install-dependencies.sh bench
+
+# The hot path, and what else a single call costs.
+bench-hot: all bench-tools $(BUILD)/bench/hot_path $(BUILD)/bench/hot_calls $(BUILD)/bench/open_cost
+	/usr/bin/python3 tests/bench/bench.py $(BUILD) hot_calls hot_path instructions
 	for flags in 0 1; do $(BUILD)/bench/open_cost $$flags; LD_PRELOAD=$(CURDIR)/$(BUILD)/libpipeshim.so $(BUILD)/bench/open_cost $$flags; done
-	/usr/bin/python3 tests/bench/loops.py $(BUILD)
-	/usr/bin/python3 tests/bench/canary.py $(BUILD)
-	/usr/bin/python3 tests/bench/drain.py $(BUILD)
+
+bench-start: all bench-tools $(BUILD)/bench/start
+	$(BUILD)/bench/start $(CURDIR)/$(BUILD)/libpipeshim.so
+	/usr/bin/python3 tests/bench/bench.py $(BUILD) start_instructions
+
+bench-others: all bench-tools $(BUILD)/bench/hot_path
+	/usr/bin/python3 tests/bench/bench.py $(BUILD) others
+
+# The watchdog: beside a program that waits, or writes, or has a thousand threads; and of idle processes.
+bench-threads: all
+	/usr/bin/python3 tests/bench/bench.py $(BUILD) watchdog latency
+
+bench-idle: all
+	/usr/bin/python3 tests/bench/bench.py $(BUILD) idle_processes
+
+bench-report: all bench-tools $(BUILD)/bench/unwind_cost
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
 	$(BUILD)/bench/unwind_cost
+
+bench-loops: all bench-tools $(BUILD)/bench/epoll_cycle
+	/usr/bin/python3 tests/bench/loops.py $(BUILD)
+
+bench-canary: all bench-tools
+	/usr/bin/python3 tests/bench/canary.py $(BUILD)
+
+bench-drain: all $(BUILD)/bench/drain_writes
+	/usr/bin/python3 tests/bench/drain.py $(BUILD)
+
+bench-diagnose: all
 	sh scripts/bench-diagnose.sh $(BUILD)
 	/usr/bin/python3 tests/bench/waits.py $(BUILD)
 	/usr/bin/python3 tests/bench/top.py $(BUILD)
+
+bench-javascript: all bench-tools $(BUILD)/tests/tools/javascript_frames
 	/usr/bin/python3 tests/bench/javascript.py $(BUILD)
 
 # Style, the rooms, static checks; FILES="shim/…/x.c" checks these only.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs what is missing, and nothing (no root needed) when all is there. Tests also want a
-# browser, and say so when they have to do without.
+# browser, benches the tools and servers to compare with, and say so when they have to do without.
 #   install-dependencies.sh build|demo|test|corpus|unwind|dist|roots|arm64|aarch64|deb|bench|lint|fuzz
 set -eu
 
@@ -34,7 +34,15 @@ roots) packages="$packages zlib1g-dev liblzma-dev libbz2-dev python3 debootstrap
 arm64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
 aarch64) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm debootstrap cpio zlib1g-dev liblzma-dev libbz2-dev" ;;
 deb) packages="$packages python3 debhelper dpkg-dev lintian" ;;
-bench) packages="$packages libunwind-dev strace" ;;
+bench)
+    packages="$packages libunwind-dev python3 strace"
+    # The tools and the servers beside which it is measured; what cannot be had is left out.
+    command -v node >/dev/null 2>&1 || wanted="nodejs"
+    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || wanted="$wanted nginx-light"
+    for package in linux-perf bpftrace sysprof valgrind redis-server redis-tools iproute2; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"
+    done
+    ;;
 fuzz)
     packages="$packages clang"
     command -v node >/dev/null 2>&1 || wanted="nodejs"
@@ -80,4 +88,4 @@ install() {
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
 # shellcheck disable=SC2086
-[ -z "$wanted" ] || install $wanted 2>/dev/null || echo "$wanted could not be installed: what needs it is not tested"
+[ -z "$wanted" ] || install $wanted 2>/dev/null || echo "$wanted could not be installed: what needs it is left out"

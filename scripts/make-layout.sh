@@ -6,10 +6,10 @@
 # small ones. The objects are compiled with -ffunction-sections and -fdata-sections; a name that does
 # not exist any more costs nothing.   make-layout.sh OBJECT...
 set -eu
-start="begin begin_here end symbols_are_of_known_libc symbol_next find_from find_in loaded_objects
-symbol_tables_read symbol_tables_find symbol_tables_define find_by_gnu_hash defines symbol_of_libc
+start="begin begin_here end symbols_are_of_known_libc find_libc symbol_next find_from find_in loaded_objects
+symbol_tables_read symbol_tables_find symbol_tables_define sysv_hash find_by_gnu_hash defines symbol_of_libc
 strcmp strncmp strlen strchr strchrnul strrchr strspn strcspn strnlen memcmp memset memcpy
-report_read_settings names_of next_argument script_argument is_listed path_last_part settings_ask_for_names
+report_read_settings names_of next_argument script_argument interpreter_of is_listed path_last_part settings_ask_for_names
 settings_read read_variables read_variable find_setting setting_find is_ours turn_of default_of differs use_default
 parse_list_has parse_labels setting_parse parse_quantity in_range parse_choice parse_number parse_duration parse_size parse_percent
 parse_rate parse_fds parse_log parse_events program_passes is_matched glob_list_match glob_match
@@ -29,16 +29,17 @@ for name in $start $begin; do
     echo "    *(.text.$name .text.$name.*)"
 done
 echo "  }"
-echo "  .rodata : { *(.rodata.setting_table .rodata.presets) *(.rodata.str1.1 .rodata.*.str1.1) *(.rodata .rodata.* .gnu.linkonce.r.*) }"
+echo "  .rodata : { *(.rodata.setting_table .rodata.presets .rodata.setting_parse .rodata.interpreters .rodata.python.* .rodata.javascript.*) *(.rodata.str1.1 .rodata.*.str1.1) *(.rodata .rodata.* .gnu.linkonce.r.*) }"
 echo "} INSERT AFTER .plt;"
+# What a start writes of the settings is at their beginning: it ends in the page of the small variables.
+echo "SECTIONS { .bss.settings (NOLOAD) : { *(.bss.settings) } } INSERT AFTER .bss;"
 echo "SECTIONS { .bss.large (NOLOAD) : {"
-echo "    *(.bss.settings)"
 # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
 readelf -sW "$@" | awk '
 $4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 64) {
     sub(/\..*/, "", $8)
     print "    *(.bss." $8 " .bss." $8 ".*)"
 }' | sort -u
-echo "} } INSERT AFTER .bss;"
+echo "} } INSERT AFTER .bss.settings;"
 # The data lie in as few pages as they can: they begin where what is before them ends, in the next page.
 echo "SECTIONS { .page_end : { . = ALIGN(CONSTANT(COMMONPAGESIZE)); *(.page_end) } } INSERT BEFORE .tdata;"

@@ -95,13 +95,19 @@ static const Elf64_Sym *find_by_gnu_hash(const struct symbol_tables *tables, con
     }
 }
 
-static const Elf64_Sym *find_by_sysv_hash(const struct symbol_tables *tables, const char *name)
+static uint32_t sysv_hash(const char *name)
 {
     uint32_t hash = 0;
     for (const char *c = name; *c; c++) {
         hash = (hash << 4) + (unsigned char)*c;
         hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
     }
+    return hash;
+}
+
+static const Elf64_Sym *find_by_sysv_hash(const struct symbol_tables *tables, const char *name)
+{
+    uint32_t hash = sysv_hash(name);
     const uint32_t *table = tables->sysv_hash;
     uint32_t bucket_count = table[0];
     const uint32_t *buckets = &table[2], *chain = &buckets[bucket_count];
@@ -143,10 +149,11 @@ void *symbol_tables_find(const struct symbol_tables *tables, const char *name)
 bool symbol_tables_define(const struct symbol_tables *tables, const char *version)
 {
     const Elf64_Verdef *definition = tables->defines;
+    uint32_t hash = sysv_hash(version);
     while (definition) {
         const Elf64_Verdaux *name =
             (const Elf64_Verdaux *)((const char *)definition + definition->vd_aux);
-        if (strcmp(tables->strings + name->vda_name, version) == 0)
+        if (definition->vd_hash == hash && strcmp(tables->strings + name->vda_name, version) == 0)
             return true;
         if (definition->vd_next == 0)
             return false;
@@ -243,15 +250,31 @@ void *symbol_global(const char *name)
     return find_from(all, all->first, name);
 }
 
+static const char libc_name[] = "libc.so.6";
+
+static bool is_file_of_libc(const struct link_map *map)
+{
+    size_t length = map->l_name ? strlen(map->l_name) : 0;
+    return length >= strlen(libc_name) &&
+           memcmp(map->l_name + length - strlen(libc_name), libc_name, strlen(libc_name)) == 0;
+}
+
+/* `by_file`: only what lies in a file of that name is asked for its own, as libc nearly always
+ * does: each start of a program pays for this. */
+static bool find_libc(const struct loaded *all, bool by_file, struct symbol_tables *tables)
+{
+    for (const struct link_map *map = all->first; map; map = map == all->last ? NULL : map->l_next)
+        if ((!by_file || is_file_of_libc(map)) &&
+            symbol_tables_read(tables, map->l_addr, map->l_ld) && tables->name &&
+            strcmp(tables->name, libc_name) == 0)
+            return true;
+    return false;
+}
+
 bool symbols_are_of_known_libc(void)
 {
     const struct loaded *all = loaded_objects();
-    for (const struct link_map *map = all->first; map;
-         map = map == all->last ? NULL : map->l_next) {
-        struct symbol_tables tables;
-        if (symbol_tables_read(&tables, map->l_addr, map->l_ld) && tables.name &&
-            strcmp(tables.name, "libc.so.6") == 0)
-            return symbol_tables_define(&tables, "GLIBC_2.28");
-    }
-    return false;
+    struct symbol_tables tables;
+    return (find_libc(all, true, &tables) || find_libc(all, false, &tables)) &&
+           symbol_tables_define(&tables, "GLIBC_2.28");
 }

@@ -35,34 +35,39 @@ static const struct interpreter interpreters[] = {
 /* Is `word` one of the list? */
 static bool is_listed(const char *list, const char *word)
 {
-    size_t length = strlen(word);
     while (*list != '\0') {
-        const char *end = strchr(list, ' ');
-        size_t size = end ? (size_t)(end - list) : strlen(list);
-        if (size == length && memcmp(list, word, size) == 0)
+        const char *at = word;
+        for (; *list != '\0' && *list != ' ' && *list == *at; list++)
+            at++;
+        if (*at == '\0' && (*list == '\0' || *list == ' '))
             return true;
-        list += size + (end ? 1 : 0);
+        while (*list != '\0' && *list++ != ' ')
+            ;
     }
     return false;
 }
 
-/* "python3.11" is python: a listed name, with nothing but a version after it. */
-static bool is_named(const char *names, const char *program)
+static bool is_of_version(char c)
 {
-    size_t length = strcspn(program, "0123456789.-");
-    char name[16];
-    if (length == 0 || length >= sizeof name ||
-        program[length + strspn(program + length, "0123456789.-")] != '\0')
-        return false;
-    memcpy(name, program, length);
-    name[length] = '\0';
-    return is_listed(names, name);
+    return (c >= '0' && c <= '9') || c == '.' || c == '-';
 }
 
+/* "python3.11" is python: a listed name, with nothing but a version after it. */
 static const struct interpreter *interpreter_of(const char *program)
 {
+    size_t length = 0;
+    char name[16];
+    while (program[length] && !is_of_version(program[length]))
+        length++;
+    size_t end = length;
+    while (is_of_version(program[end]))
+        end++;
+    if (length == 0 || length >= sizeof name || program[end] != '\0')
+        return NULL;
+    memcpy(name, program, length);
+    name[length] = '\0';
     for (unsigned i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
-        if (is_named(interpreters[i].names, program))
+        if (is_listed(interpreters[i].names, name))
             return &interpreters[i];
     }
     return NULL;

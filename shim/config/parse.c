@@ -120,16 +120,17 @@ bool parse_rate(const char *text, uint64_t *value)
 bool parse_choice(const char *text, const char *choices, uint64_t *value)
 {
     uint64_t position = 0;
-    size_t size = strlen(text);
     for (const char *choice = choices;; position++) {
-        size_t length = strcspn(choice, "|");
-        if (size == length && strncmp(text, choice, length) == 0) {
+        const char *at = text;
+        for (; *at && *choice != '|' && *at == *choice; choice++)
+            at++;
+        if (!*at && (!*choice || *choice == '|')) {
             *value = position;
             return true;
         }
-        if (!choice[length])
+        choice += strcspn(choice, "|");
+        if (!*choice++)
             return false;
-        choice += length + 1;
     }
 }
 

@@ -35,6 +35,7 @@ struct setting {
     uint64_t minimum, maximum;
     enum setting_type type;
     bool live; /* may change while the program runs */
+    uint8_t name_size;
     char name[28];
     char default_text[20];
     char accepted[68];

@@ -12,7 +12,8 @@
 #define FIXED false
 #define LIVE  true
 #define SETTING(id, name, type, default_text, accepted, minimum, maximum, live)                    \
-    [SETTING_##id] = {minimum, maximum, TYPE_##type, live, name, default_text, accepted},
+    [SETTING_##id] = {minimum,          maximum, TYPE_##type,  live,                               \
+                      sizeof(name) - 1, name,    default_text, accepted},
 const struct setting setting_table[SETTING_COUNT] = {
 #include "config/settings.def"
 };
@@ -153,7 +154,7 @@ static void use_default(struct settings *settings, enum setting_id id)
 int setting_find(const char *variable, size_t size)
 {
     for (int id = 0; id < SETTING_COUNT; id++)
-        if (strlen(setting_table[id].name) == size &&
+        if (setting_table[id].name_size == size &&
             strncmp(setting_table[id].name, variable, size) == 0)
             return id;
     return -1;

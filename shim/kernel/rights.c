@@ -9,6 +9,7 @@
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
+#include "kernel/task.h"
 #include "process/life.h"
 
 enum {
@@ -120,6 +121,7 @@ static struct {
     bool others; /* at the last proof, a thread of the program was alive */
     uint64_t good_until;
     uint64_t proven_at; /* 0: not yet */
+    uint64_t others_ns; /* CPU time of the other threads then, at most */
 } proof;
 
 static bool is_alive(const struct rights *rights)
@@ -207,6 +209,8 @@ bool rights_hold(void)
     uint64_t begin = clock_monotonic_ns();
     if (begin < proof.good_until && begin >= atomic_load(&life->doubted_until))
         return true;
+    uint64_t error;
+    uint64_t others = task_others_time_ns(&error) - error; /* first: what runs from now on counts */
     if (!is_covered() && !(read_own() && is_covered())) {
         proof.unreadable = !proof.own_known;
         proof.lost = true;
@@ -216,7 +220,18 @@ bool rights_hold(void)
     uint64_t good_for = (end - begin) * GOOD_FOR;
     proof.good_until = end + (good_for < GOOD_FOR_NS ? good_for : GOOD_FOR_NS);
     proof.proven_at = end;
+    proof.others_ns = others;
     return true;
+}
+
+/* Who has not run has the rights that it had: a thread gives up its own only. (Of very many threads
+ * the clocks do not tell it.) */
+static bool anyone_has_run(void)
+{
+    uint64_t error;
+    uint64_t others = task_others_time_ns(&error);
+    return proof.proven_at == 0 || error >= TASK_NOTHING_RAN_NS ||
+           others - proof.others_ns >= TASK_NOTHING_RAN_NS;
 }
 
 bool rights_stand(uint64_t now)
@@ -224,7 +239,8 @@ bool rights_stand(uint64_t now)
     enum { STANDS_FOR_NS = 500 * NS_PER_MS };
     if (proof.lost || atomic_load(&life->stop))
         return false;
-    if (now < atomic_load(&life->doubted_until) || now - proof.proven_at >= STANDS_FOR_NS)
+    if (now < atomic_load(&life->doubted_until) ||
+        (now - proof.proven_at >= STANDS_FOR_NS && anyone_has_run()))
         return rights_hold();
     return true;
 }

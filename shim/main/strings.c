@@ -212,6 +212,8 @@ size_t strspn(const char *text, const char *accepted)
 size_t strcspn(const char *text, const char *rejected)
 {
     size_t length = 0;
+    if (rejected[0] && !rejected[1]) /* as nearly all are: each start of a program has some 40 */
+        return (size_t)(strchrnul(text, rejected[0]) - text);
     while (text[length] && !strchr(rejected, text[length]))
         length++;
     return length;

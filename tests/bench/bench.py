@@ -105,6 +105,25 @@ def hot_calls():
             what, found["bare"][0], *found["preloaded"], found["null"][1], target))
 
 
+def start_instructions():
+    """Of a start of /bin/true, ld.so's work included: on a cold start about one in a ns."""
+    if not shutil.which("valgrind"):
+        print("  callgrind: left out, not installed")
+        return
+    bare = None
+    for what, setting in (("without", {}), ("with", {"LD_PRELOAD": LIBRARY}),
+                          ("left out (PIPESHIM_ONLY)", {"LD_PRELOAD": LIBRARY,
+                                                        "PIPESHIM_ONLY": "engine"}),
+                          ("PIPESHIM=off", {"LD_PRELOAD": LIBRARY, "PIPESHIM": "off"})):
+        command = ["valgrind", "--tool=callgrind", "--trace-children=yes",
+                   "--callgrind-out-file=/dev/null", "env", "-i"]
+        command += ["%s=%s" % pair for pair in setting.items()] + ["/bin/true"]
+        said = subprocess.run(command, env=PLAIN, check=True, capture_output=True, text=True).stderr
+        count = int(next(line for line in said.split("\n") if "Collected" in line).split()[-1])
+        bare = bare or count
+        print("instructions of a start of /bin/true, %s: %d (%+d)" % (what, count, count - bare))
+
+
 def start_up():
     def run(environment):
         start = time.perf_counter()
@@ -236,7 +255,7 @@ def watchdog():
         program.end()
 
 
-def idle_processes(count=100, seconds=60):
+def idle_processes(count=500, seconds=60):
     """What a host pays for processes that only wait: those here, and as many as it may have."""
     programs = [Watched(WAITS) for _ in range(count)]
     time.sleep(20)
@@ -246,15 +265,17 @@ def idle_processes(count=100, seconds=60):
     watched = sum(wakes > 0 for _, wakes in after)
     cpu = sum(b[0] - a[0] for a, b in zip(before, after))
     wakes = sum(b[1] - a[1] for a, b in zip(before, after))
-    print("%d idle processes (%d with a watchdog): %.2f ms of CPU and %d wake-ups in %d s; of 10,000 "
-          "%.1f %% of one CPU" % (count, watched, cpu, wakes, seconds,
-                                  cpu / seconds / 10 * 10000 / count))
+    print("%d idle processes (%d with a watchdog): %.2f ms of CPU and %d wake-ups in %d s, of %.0f us; "
+          "10,000 such would take %.1f %% of one CPU" % (
+              count, watched, cpu, wakes, seconds, cpu * 1000 / max(wakes, 1),
+              cpu / seconds / 10 * 10000 / count))
     for program in programs:
         program.end()
 
 
 PARTS = {"hot_calls": hot_calls, "hot_path": hot_path, "others": others,
-         "instructions": instructions, "start_up": start_up, "latency": latency, "watchdog": watchdog,
+         "instructions": instructions, "start_instructions": start_instructions,
+         "start_up": start_up, "latency": latency, "watchdog": watchdog,
          "idle_processes": idle_processes}
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@
 
 /* Above all real pids (at most 2^22): processes whose pid another one in the logs had before. */
 enum { SYNTHETIC_PID = 10000000 };
+/* Nor is it a tid: each deadlock has a track of its own in each of its processes, for who only
+ * waits for a child has no blocked call, and an arrow needs a slice at both ends. */
+enum { SYNTHETIC_TID = 10000000 };
 
 enum point_kind { POINT_SLICE, POINT_ASYNC_END, POINT_FILL, POINT_FLOW, POINT_DEADLOCK };
 
@@ -142,6 +145,94 @@ static void write_flow(const struct model *model, const struct wait_edge *edge, 
     fputs("}", out);
 }
 
+static uint32_t member_pid(const struct model *model, const struct deadlock *deadlock, unsigned i)
+{
+    const struct chain_member *member = &deadlock->members[i];
+    int32_t process = wait_edges_process(model, deadlock->process, member->pid, deadlock->time);
+    return process == NONE ? (uint32_t)member->pid : trace_pid(model, (uint32_t)process);
+}
+
+static const char *member_name(const struct model *model, const struct chain_member *member)
+{
+    return model_text(model, member->name ? member->name : member->comm);
+}
+
+static void write_track(const struct model *model, const struct deadlock *deadlock, unsigned i,
+                        FILE *out)
+{
+    fprintf(out, "\"pid\":%u,\"tid\":%u,\"ts\":%" PRId64, member_pid(model, deadlock, i),
+            SYNTHETIC_TID + (unsigned)(deadlock - model->deadlocks),
+            deadlock->time - model->first_time);
+}
+
+static void write_arrow(const struct model *model, const struct deadlock *deadlock, unsigned from,
+                        unsigned to, FILE *out)
+{
+    unsigned id =
+        EDGE_LIMIT + 1 + from + CHAIN_MEMBERS_LIMIT * (unsigned)(deadlock - model->deadlocks);
+    fprintf(out, ",\n{\"ph\":\"s\",\"id\":%u,\"name\":\"waits for\",\"cat\":\"deadlock\",", id);
+    write_track(model, deadlock, from, out);
+    fprintf(out,
+            "},\n{\"ph\":\"f\",\"bp\":\"e\",\"id\":%u,\"name\":\"waits for\",\"cat\":\"deadlock\",",
+            id);
+    write_track(model, deadlock, to, out);
+    fputs("}", out);
+}
+
+/* From when it was found to the end of the logs. */
+static void write_member(const struct model *model, const struct deadlock *deadlock, unsigned i,
+                         FILE *out)
+{
+    const struct chain_member *member = &deadlock->members[i];
+    fprintf(out, ",\n{\"ph\":\"X\",\"dur\":%" PRId64 ",", model->last_time - deadlock->time);
+    write_track(model, deadlock, i, out);
+    fputs(",\"name\":", out);
+    json_write_string(out, model_text(model, member->waits_in));
+    fputs(",\"cat\":\"deadlock\",\"args\":{\"process\":", out);
+    json_write_string(out, member_name(model, member));
+    write_argument(model, "on", member->object, out);
+    write_argument(model, "line", member->where, out);
+    write_argument(model, "source", member->source, out);
+    fputs("}}", out);
+}
+
+static void write_chain(const struct model *model, const struct deadlock *deadlock, FILE *out)
+{
+    uint32_t count =
+        deadlock->member_count < CHAIN_MEMBERS_LIMIT ? deadlock->member_count : CHAIN_MEMBERS_LIMIT;
+    for (uint32_t i = 0; i < count; i++)
+        write_member(model, deadlock, i, out);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < count; k++)
+            if (k != i && deadlock->members[k].pid == deadlock->members[i].for_pid)
+                write_arrow(model, deadlock, i, k, out);
+}
+
+/* The tracks of deadlocks, and processes of which there is no log. */
+static void write_chain_names(const struct model *model, const struct deadlock *deadlock, FILE *out)
+{
+    for (uint32_t i = 0; i < deadlock->member_count && i < CHAIN_MEMBERS_LIMIT; i++) {
+        const struct chain_member *member = &deadlock->members[i];
+        char text[STRING_LENGTH_LIMIT + 64];
+        uint32_t pid = member_pid(model, deadlock, i);
+        fprintf(out,
+                ",\n{\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"ts\":0,\"name\":\"thread_name\","
+                "\"args\":{\"name\":",
+                pid, SYNTHETIC_TID + (unsigned)(deadlock - model->deadlocks));
+        json_write_string(out, deadlock->kind ? model_text(model, deadlock->kind) : "deadlock");
+        fputs("}}", out);
+        if (wait_edges_process(model, deadlock->process, member->pid, deadlock->time) != NONE)
+            continue;
+        snprintf(text, sizeof text, "%s[%d]", member_name(model, member), member->pid);
+        fprintf(out,
+                ",\n{\"ph\":\"M\",\"pid\":%u,\"tid\":0,\"ts\":0,\"name\":\"process_name\","
+                "\"args\":{\"name\":",
+                pid);
+        json_write_string(out, text);
+        fputs("}}", out);
+    }
+}
+
 static void write_deadlock(const struct model *model, const struct deadlock *deadlock, FILE *out)
 {
     fprintf(out,
@@ -151,6 +242,7 @@ static void write_deadlock(const struct model *model, const struct deadlock *dea
             deadlock->member_count);
     write_argument(model, "fix", deadlock->advice, out);
     fputs("}}", out);
+    write_chain(model, deadlock, out);
 }
 
 static void write_names(const struct model *model, FILE *out)
@@ -179,6 +271,8 @@ static void write_names(const struct model *model, FILE *out)
         json_write_string(out, model_text(model, thread->name));
         fputs("}}", out);
     }
+    for (uint32_t i = 0; i < model->deadlock_count; i++)
+        write_chain_names(model, &model->deadlocks[i], out);
 }
 
 static uint32_t collect_points(const struct model *model, const struct wait_edge *edges,

@@ -30,8 +30,7 @@ static bool build_index(const struct model *model, struct index *index)
     return true;
 }
 
-/* The process with that pid on the same machine that lived then, as far as the logs tell. */
-static int32_t find_peer(const struct model *model, uint32_t near, int32_t pid, int64_t time)
+int32_t wait_edges_process(const struct model *model, uint32_t near, int32_t pid, int64_t time)
 {
     uint32_t slot =
         hash_bytes(0, &(uint32_t){(uint32_t)pid}, sizeof(uint32_t)) % (2 * PROCESS_LIMIT);
@@ -82,8 +81,8 @@ struct wait_edge *wait_edges_find(const struct model *model, uint32_t *count)
         const struct slice *slice = &model->slices[i];
         if (slice->kind != SLICE_CALL || slice->peer_pid == NONE)
             continue;
-        int32_t peer =
-            find_peer(model, process_of(model, i), slice->peer_pid, slice->start + slice->duration);
+        int32_t peer = wait_edges_process(model, process_of(model, i), slice->peer_pid,
+                                          slice->start + slice->duration);
         int32_t other = peer == NONE ? NONE : find_overlap(model, &index, (uint32_t)peer, slice);
         if (other == NONE)
             continue;

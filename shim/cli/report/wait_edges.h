@@ -15,6 +15,10 @@ struct wait_edge {
     int64_t time;            /* when both were blocked */
 };
 
+/* The process with that pid that lived at `time` on the machine of process `near`, as far as the
+ * logs tell; NONE. */
+int32_t wait_edges_process(const struct model *model, uint32_t near, int32_t pid, int64_t time);
+
 /* The caller frees it; at most EDGE_LIMIT. NULL: no memory, or none (then *count is 0). The slices
  * must be sorted (aggregate_finish). */
 struct wait_edge *wait_edges_find(const struct model *model, uint32_t *count);

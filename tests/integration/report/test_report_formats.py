@@ -143,6 +143,29 @@ class Perfetto(ReportTest):
         never = next(event for event in slices if event["tid"] == 2711)
         self.assertEqual(never["args"]["end"], "never returned")
 
+    def test_a_deadlock_has_arrows_also_to_who_has_no_log(self):
+        engine = Process(2707, "engine")
+        engine.blocked(1)
+        chain = [{"pid": 2707, "comm": "engine", "waits_in": "write fd 2", "for_pid": 2210,
+                  "object": "pipe:[81723]", "where": "engine.c:7 log"},
+                 {"pid": 2210, "comm": "python3", "name": "run.py", "waits_in": "wait4 2707",
+                  "object": "process 2707", "for_pid": 2707}]
+        engine.event("deadlock", 2, id="0x1", chain=chain)
+        stuck = [{"pid": 2707, "comm": "engine", "waits_in": "write fd 1", "for_pid": 9},
+                 {"pid": 9, "comm": "less", "waits_in": "read fd 3", "for_pid": 0}]
+        engine.event("finding", 3, kind="reader_away", chain=stuck)
+        events, slices, flows = self.check_rules(
+            self.json_report("perfetto", write_log(self.path("log"), engine)))
+        arrows = sorted((pair[0]["pid"], pair[1]["pid"]) for pair in flows.values())
+        self.assertEqual(arrows, [(2210, 2707), (2707, 9), (2707, 2210)])
+        parent = next(event for event in slices if event["pid"] == 2210)
+        self.assertEqual((parent["name"], parent["args"]["on"]), ("wait4 2707", "process 2707"))
+        own = next(event for event in slices if event["name"] == "write fd 2")
+        self.assertEqual(own["args"]["line"], "engine.c:7 log")
+        names = {(e["pid"], e["args"]["name"]) for e in events if e["ph"] == "M"}
+        self.assertLessEqual({(2707, "engine[2707]"), (2210, "run.py[2210]"), (9, "less[9]"),
+                              (2210, "deadlock"), (9, "reader_away")}, names)
+
     def test_rounded_times_do_not_overlap(self):
         engine = Process(5, "engine")
         engine.call(1.0, 500.4)
