@@ -214,8 +214,10 @@ bool rights_hold(void)
         return true;
     uint64_t error = 0;
     uint64_t others = 0; /* before the proof: what runs from now on counts */
-    if (proof.clocks_tell)
-        others = task_others_time_ns(&error) - error;
+    if (proof.clocks_tell) {
+        others = task_others_time_ns(&error);
+        others -= error;
+    }
     if (!is_covered() && !(read_own() && is_covered())) {
         proof.unreadable = !proof.own_known;
         proof.lost = true;
