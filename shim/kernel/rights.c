@@ -14,6 +14,7 @@
 
 enum {
     GOOD_FOR = 50, /* times its cost */
+    CLOCKS_TELL_NS = 20 * NS_PER_US,
     GOOD_FOR_NS = 100 * NS_PER_MS,
     CAP_SETGID_BIT = 6,
     CAP_SETUID_BIT = 7,
@@ -121,6 +122,7 @@ static struct {
     bool others; /* at the last proof, a thread of the program was alive */
     uint64_t good_until;
     uint64_t proven_at; /* 0: not yet */
+    bool clocks_tell;   /* whether a thread has run since: of very many they do not */
     uint64_t others_ns; /* CPU time of the other threads then, at most */
 } proof;
 
@@ -186,6 +188,7 @@ void rights_begin(void)
     proof.unreadable = false;
     proof.good_until = 0;
     proof.proven_at = 0;
+    proof.clocks_tell = true;
     proof.own_tid = own_tid_in_proc();
     read_own();
 }
@@ -209,8 +212,12 @@ bool rights_hold(void)
     uint64_t begin = clock_monotonic_ns();
     if (begin < proof.good_until && begin >= atomic_load(&life->doubted_until))
         return true;
-    uint64_t error;
-    uint64_t others = task_others_time_ns(&error) - error; /* first: what runs from now on counts */
+    uint64_t error = 0;
+    uint64_t others = 0; /* before the proof: what runs from now on counts */
+    if (proof.clocks_tell) {
+        others = task_others_time_ns(&error);
+        others -= error;
+    }
     if (!is_covered() && !(read_own() && is_covered())) {
         proof.unreadable = !proof.own_known;
         proof.lost = true;
@@ -221,17 +228,18 @@ bool rights_hold(void)
     proof.good_until = end + (good_for < GOOD_FOR_NS ? good_for : GOOD_FOR_NS);
     proof.proven_at = end;
     proof.others_ns = others;
+    proof.clocks_tell &= error < CLOCKS_TELL_NS;
     return true;
 }
 
-/* Who has not run has the rights that it had: a thread gives up its own only. (Of very many threads
- * the clocks do not tell it.) */
+/* Who has not run has the rights that it had: a thread gives up its own only. */
 static bool anyone_has_run(void)
 {
     uint64_t error;
+    if (!proof.clocks_tell || proof.proven_at == 0)
+        return true;
     uint64_t others = task_others_time_ns(&error);
-    return proof.proven_at == 0 || error >= TASK_NOTHING_RAN_NS ||
-           others - proof.others_ns >= TASK_NOTHING_RAN_NS;
+    return error >= TASK_NOTHING_RAN_NS || others - proof.others_ns >= TASK_NOTHING_RAN_NS;
 }
 
 bool rights_stand(uint64_t now)

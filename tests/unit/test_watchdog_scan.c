@@ -123,11 +123,18 @@ static void a_watchdog_sees_its_own_process(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What one scan finds of who started this test on a machine that is busy is nothing until another
+ * one confirms it. */
 static void nothing_to_find(void **state)
 {
     (void)state;
     wait_graph_init(&graph, memory, sizeof memory, ACCESS_ALL);
-    assert_int_equal(wait_graph_examine(&graph, getpid(), first, FINDINGS), 0);
+    if (wait_graph_examine(&graph, getpid(), first, FINDINGS) > 0) {
+        print_message("seen once: %s\n", first[0].words);
+        pause_ms(50);
+        assert_false(wait_graph_examine(&graph, getpid(), second, FINDINGS) > 0 &&
+                     wait_finding_confirms(&first[0], &second[0]));
+    }
     assert_int_equal(wait_graph_examine(&graph, INT_MAX, first, FINDINGS), 0);
 }
 
