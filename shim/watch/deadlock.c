@@ -16,31 +16,22 @@
 #include "watch/held_findings.h"
 #include "watch/long_waits.h"
 #include "watch/members.h"
+#include "watch/suspicion.h"
 
 enum {
     FINDINGS = 16,
-    REPORTED_LIMIT = 64, /* more than FINDINGS: what is found again must be remembered */
-    STILL_ROUNDS = 3,
-    SELDOM_MS = 500,
-    GROWN_BYTES = 128 * 1024, /* in a round; a heap at rest moves by less */
-    STALL_COST_RATIO = 50,    /* a writer whose reader is slow stalls all the time */
+    REPORTED_LIMIT = 64,   /* more than FINDINGS: what is found again must be remembered */
+    STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
     COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
 };
-#define BETWEEN_TWO_SCANS_NS ((uint64_t)250 * NS_PER_MS)
-/* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */
-#define BETWEEN_TWO_ROUNDS_NS ((uint64_t)1100 * NS_PER_MS)
-#define GROWING_NS            ((uint64_t)5 * NS_PER_S)
-#define COMPUTES_NS           ((uint64_t)NS_PER_S) /* of CPU: bzip2 -9 takes 0.1 s for what it read */
-#define LONGEST_PAUSE_NS      ((uint64_t)60 * NS_PER_S)
+#define FIRST_PAUSE_NS   ((uint64_t)250 * NS_PER_MS)
+#define LONGEST_PAUSE_NS ((uint64_t)60 * NS_PER_S)
 
 static struct graph_memory memory;          /* child: kept, it is a mapping */
 static struct wait_graph *graph;            /* child: scratch, each scan begins with it */
 static struct wait_finding found[FINDINGS]; /* child: scratch */
-static struct wait_finding before;          /* child: kept, it counts only with have_before */
-static bool have_before;
-static uint64_t next_scan;  /* of a stuck write; 0: none is */
-static uint64_t pause;      /* between two of these; child: scratch */
-static uint64_t confirm_at; /* a suspicion is looked at again then; UINT64_MAX: none */
+static uint64_t next_scan;                  /* of a stuck write; 0: none is */
+static uint64_t pause;                      /* between two of these; child: scratch */
 static uint64_t paid_at; /* what the scans for stalls have cost allows none of a new one earlier */
 static uint64_t not_before; /* what the last scans have cost allows none earlier */
 static uint64_t
@@ -49,9 +40,8 @@ static unsigned reported_count;
 
 void deadlock_begin(void)
 {
-    have_before = false;
+    suspicion_begin();
     next_scan = 0;
-    confirm_at = UINT64_MAX;
     not_before = paid_at = 0;
     reported_count = 0;
     held_findings_begin();
@@ -110,27 +100,14 @@ static bool is_reported(uint64_t id)
     return false;
 }
 
-/* A program that comes round to a full pipe (Node, by its timers) may be in a deadlock, or keep a
- * backlog and go on for ever. Only its memory tells: it is a backlog first, and a deadlock once
- * that has not grown some times. One that wakes once in a second (Bun) has nothing to add
- * meanwhile. */
+/* Of a program that comes round to a full pipe the scan finds both. */
 static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned count)
 {
     for (unsigned i = 0; i < count && deadlock->likely; i++) {
         struct wait_finding *backlog = &found[i];
-        if (backlog->kind != FINDING_BACKLOG || !is_member(deadlock, backlog->chain[0].pid))
-            continue;
-        deadlock->memory_bytes = backlog->memory_bytes;
-        deadlock->seen_ns = backlog->seen_ns;
-        deadlock->still_rounds = backlog->limit_ms >= SELDOM_MS ? STILL_ROUNDS : 0;
-        bool suspected = have_before && before.fingerprint == backlog->fingerprint;
-        bool doubted = have_before && before.fingerprint == deadlock->fingerprint;
-        if (is_reported(identity(backlog)) || (!suspected && !doubted) ||
-            (suspected && wait_finding_confirms(&before, backlog)) ||
-            (doubted && backlog->memory_bytes - before.memory_bytes > GROWN_BYTES))
+        if (backlog->kind == FINDING_BACKLOG && is_member(deadlock, backlog->chain[0].pid) &&
+            suspicion_of_backlog(deadlock, backlog, is_reported(identity(backlog))))
             return backlog;
-        if (doubted)
-            deadlock->still_rounds += before.still_rounds + 1;
     }
     return deadlock;
 }
@@ -231,7 +208,7 @@ static void act(uint64_t now)
             if (identity(&found[i]) == held->id && found[i].kind == held->kind)
                 held->to_act =
                     !action_on_finding(&found[i], held->seq, held->tid, now - held->since);
-        held->act_not_before = now + BETWEEN_TWO_ROUNDS_NS; /* a debugger may leave */
+        held->act_not_before = now + SUSPICION_ROUND_NS; /* a debugger may leave */
     }
 }
 
@@ -257,60 +234,6 @@ static uint64_t act_when_due(uint64_t now)
         return due;
     act(now);
     return next_action(now);
-}
-
-/* A writer that comes round may be at work when it is scanned: then the suspicion stays. */
-static bool is_missed(const struct wait_finding *finding, uint64_t now)
-{
-    return !finding && have_before && before.seen_ns != 0 && now - before.seen_ns < GROWING_NS;
-}
-
-/* The same reader, which still has not read: then its CPU time counts from the first scan on. */
-static bool is_computing_still(const struct wait_finding *finding)
-{
-    return finding && have_before && finding->kind == FINDING_READER_AWAY &&
-           finding->fingerprint == before.fingerprint && finding->holder_runs && before.holder_runs;
-}
-
-/* What is suspected is scanned again soon, and once; a backlog as long as it grows, and a reader as
- * long as it computes. */
-static void keep_suspicion(const struct wait_finding *finding, bool confirmed, uint64_t now)
-{
-    bool grows = finding && (finding->grown_rounds > 0 || finding->still_rounds > 0);
-    if (is_missed(finding, now)) {
-        confirm_at = now + BETWEEN_TWO_SCANS_NS;
-        return;
-    }
-    bool computes = is_computing_still(finding);
-    grows |= computes;
-    bool other = finding && have_before && finding->kind != before.kind;
-    confirm_at = UINT64_MAX;
-    if (finding && !confirmed && (!have_before || grows || other))
-        confirm_at =
-            now + (finding->likely || finding->kind == FINDING_BACKLOG ? BETWEEN_TWO_ROUNDS_NS
-                                                                       : BETWEEN_TWO_SCANS_NS);
-    have_before = finding && !confirmed;
-    if (!have_before)
-        return;
-    uint64_t first = before.holder_run_ns;
-    before = *finding;
-    if (computes)
-        before.holder_run_ns = first;
-}
-
-/* Does what was suspected hold? Counts the rounds of a backlog. */
-static bool is_confirmed(struct wait_finding *finding)
-{
-    if (!finding || !have_before || !wait_finding_confirms(&before, finding))
-        return false;
-    if (finding->holder_runs && finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)
-        return false;
-    if (finding->kind == FINDING_DEADLOCK)
-        return finding->seen_ns == 0 || finding->still_rounds >= STILL_ROUNDS;
-    if (finding->kind != FINDING_BACKLOG)
-        return true;
-    finding_backlog_grew(&before, finding);
-    return finding->grown_rounds >= BACKLOG_ROUNDS;
 }
 
 /* What was not reported yet. */
@@ -340,7 +263,7 @@ static void scan(uint64_t now)
     own_threads_trust(false);
     if (trusted && finding)
         finding = find_new(&count);
-    bool confirmed = is_confirmed(finding);
+    bool confirmed = suspicion_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
@@ -348,11 +271,11 @@ static void scan(uint64_t now)
     if (seq != 0) {
         reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
         hold(finding, seq, tid);
-        have_before = false;
+        suspicion_begin();
         finding = choose(count); /* the next one, if there is more than one */
         confirmed = false;
     }
-    keep_suspicion(finding, confirmed, now);
+    suspicion_keep(finding, confirmed, now);
 }
 
 /* The waits that may well be in peace: first the relatives, who answer most often. */
@@ -378,7 +301,7 @@ static uint64_t stuck_write_due(uint64_t now, bool stuck)
         return UINT64_MAX;
     }
     if (next_scan == 0) {
-        pause = BETWEEN_TWO_SCANS_NS;
+        pause = FIRST_PAUSE_NS;
         next_scan = now > paid_at ? now : paid_at;
     }
     return next_scan;
@@ -405,17 +328,17 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
     uint64_t due_at = not_before;
     bool due = now >= not_before && long_waits_due(now, &due_at);
     uint64_t stuck_at = stuck_write_due(now, stuck);
-    if (now < stuck_at && !due && now < confirm_at)
-        return earliest(due_at, confirm_at, stuck_at);
+    if (now < stuck_at && !due && now < suspicion_due())
+        return earliest(due_at, suspicion_due(), stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
     if (now >= stuck_at)
         scan_stuck_write(now);
-    if (now >= confirm_at)
+    if (now >= suspicion_due())
         scan(now);
     else if (due)
         scan_waits(now);
-    return earliest(due_at, confirm_at, stuck_write_due(now, stuck));
+    return earliest(due_at, suspicion_due(), stuck_write_due(now, stuck));
 }
 
 uint64_t deadlock_scan(uint64_t now, bool stuck)
