@@ -154,10 +154,14 @@ try:
     sys.stderr.write("a child ")
 except ChildProcessError:
     pass
-deadline = time.monotonic() + 15
-while children() and time.monotonic() < deadline:
+deadline = time.monotonic() + 60
+while time.monotonic() < deadline:
+    told = "RESOLVED" in open(os.environ["PIPESHIM_LOG"]).read()  # the last that is written
+    left = children()
+    if told and not left:
+        break
     time.sleep(0.01)
-sys.stderr.write("left %s" % children())
+sys.stderr.write("left %s" % left)
 """
         stuck = Stuck(self, ["/usr/bin/python3", "-c", code], PIPESHIM_LOG=log)
         wait_until(lambda: "BLOCKED" in read_text(log), "report")
