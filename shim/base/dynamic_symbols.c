@@ -254,7 +254,9 @@ static const char libc_name[] = "libc.so.6";
 
 static bool is_file_of_libc(const struct link_map *map)
 {
-    size_t length = map->l_name ? strlen(map->l_name) : 0;
+    if (!map->l_name)
+        return false;
+    size_t length = strlen(map->l_name);
     return length >= strlen(libc_name) &&
            memcmp(map->l_name + length - strlen(libc_name), libc_name, strlen(libc_name)) == 0;
 }

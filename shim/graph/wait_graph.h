@@ -35,14 +35,14 @@ struct wait_process {
     int pid, parent, group, session;
     char state;
     char comm[COMM_LIMIT];
-    bool readable; /* its descriptors could be read */
-    bool gone;     /* it ended while it was looked at */
-    bool loaded;   /* its threads have been read */
-    bool opaque;   /* it can act for all that is known: not readable, io_uring, too many threads */
-    bool library;  /* it runs this library: one of its threads has the library's name */
+    bool readable;  /* its descriptors could be read */
+    bool gone;      /* it ended while it was looked at */
+    bool loaded;    /* its threads have been read */
+    bool opaque;    /* it can act for all that is known: not readable, io_uring, too many threads */
+    bool library;   /* it runs this library: one of its threads has the library's name */
     bool unawaited; /* its end sends no SIGCHLD: a wait for any child does not see it (clone()) */
-    bool can_act;  /* result of the reduction */
-    bool reported; /* member of a deadlock that has been found */
+    bool can_act;   /* result of the reduction */
+    bool reported;  /* member of a deadlock that has been found */
     bool seen, expanded, frontier; /* scratch of the searches */
     uint32_t came_from_thread;     /* scratch of the searches: the thread and */
     uint32_t came_from_edge;       /* the edge by which the process was reached */

@@ -263,7 +263,7 @@ static void scan(uint64_t now)
     own_threads_trust(false);
     if (trusted && finding)
         finding = find_new(&count);
-    bool confirmed = suspicion_confirmed(finding);
+    bool confirmed = finding && suspicion_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))

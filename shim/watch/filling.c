@@ -43,7 +43,7 @@ static bool is_waited_for_now(const struct object_facts *facts)
 static bool is_waited_for(const struct object_facts *facts)
 {
     enum { LOOKS = 5 };
-    struct timespec moment = {0, 2 * NS_PER_MS};
+    struct timespec moment = {0, 2L * NS_PER_MS};
     bool waited = is_waited_for_now(facts);
     for (int i = 1; i < LOOKS && !waited; i++) {
         raw_syscall(SYS_nanosleep, &moment, 0);

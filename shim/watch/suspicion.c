@@ -87,7 +87,7 @@ void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t
 
 bool suspicion_confirmed(struct wait_finding *finding)
 {
-    if (!finding || !have_before || !wait_finding_confirms(&before, finding))
+    if (!have_before || !wait_finding_confirms(&before, finding))
         return false;
     if (finding->holder_runs && finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)
         return false;

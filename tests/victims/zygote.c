@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A forked child whose first call is made by a new thread, an event loop, while the first thread
- * goes on with the calls that it made before the fork: Chromium's processes, which its zygote makes.
- * The loop is idle for as long as the first thread writes.
+ * goes on with the calls that it made before the fork: Chromium's processes, which its zygote
+ * makes. The loop is idle for as long as the first thread writes.
  */
 #include <fcntl.h>
 #include <pthread.h>
