@@ -17,6 +17,7 @@ static const char *const seeds[] = {
     "m{\"version\":3,\"sections\":[{\"offset\":{\"line\":1,\"column\":2},\"map\":"
     "{\"version\":3,\"sources\":[\"webpack://x/./a.js\"],\"mappings\":\"AAAA\"}}]}",
     "m{\"version\":3,\"sources\":[\"a\"],\"mappings\":\"gggggggggggggggB,AgggggggE\"}",
+    "m{\"version\":3,\"sources\":[\"a\"],\"mappings\":\"\"}",
     "f//# sourceMappingURL=data:application/json;base64,eyJ2ZXJzaW9uIjozfQ==\n",
     "f//# sourceMappingURL=data:application/json,%7B%22version%22:3%7D\n",
     "f//@ sourceMappingURL=a.js.map\n",

@@ -75,6 +75,17 @@ static void test_names_of_sources(void **state)
     }
 }
 
+/* A map without a segment: a module that was left empty. */
+static void test_no_segment(void **state)
+{
+    (void)state;
+    struct source_place place;
+    struct source_map *map = parse("{\"version\":3,\"sources\":[\"a.ts\"],\"mappings\":\"\"}");
+    assert_non_null(map);
+    assert_false(source_map_find(map, 1, 1, &place));
+    source_map_free(map);
+}
+
 static void test_map_of_maps(void **state)
 {
     (void)state;
@@ -148,7 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),      cmocka_unit_test(test_names_of_sources),
         cmocka_unit_test(test_map_of_maps), cmocka_unit_test(test_what_is_no_map),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_no_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,7 +238,8 @@ struct source_map *source_map_parse(const char *text, size_t size, const char *g
         source_map_free(map);
         return NULL;
     }
-    qsort(map->segments, map->count, sizeof *map->segments, by_place);
+    if (map->count > 0)
+        qsort(map->segments, map->count, sizeof *map->segments, by_place);
     return map;
 }
 

@@ -147,7 +147,9 @@ static void trim_overlaps(struct model *model)
 
 void model_sort_slices(struct model *model)
 {
-    qsort(model->slices, model->slice_count, sizeof *model->slices, by_start);
+    if (model->slice_count > 0)
+        qsort(model->slices, model->slice_count, sizeof *model->slices, by_start);
     trim_overlaps(model);
-    qsort(model->fills, model->fill_count, sizeof *model->fills, by_time);
+    if (model->fill_count > 0)
+        qsort(model->fills, model->fill_count, sizeof *model->fills, by_time);
 }
