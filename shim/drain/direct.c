@@ -71,6 +71,17 @@ static void wait_for_space(int fd, uint64_t size)
         raw_syscall(SYS_ppoll, &space, 1, &moment, 0, 8);
 }
 
+long direct_write_rest_now(int fd, const struct iovec *vector, int count, uint64_t done)
+{
+    const struct iovec *first = vector;
+    for (; done >= first->iov_len; first++)
+        done -= first->iov_len;
+    struct iovec rest = {(char *)first->iov_base + done, first->iov_len - done};
+    /* A write of up to PIPE_BUF is begun whole. */
+    return done ? direct_write_now(fd, &rest, 1)
+                : direct_write_now(fd, first, count - (int)(first - vector));
+}
+
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done)
 {
     uint64_t size = vector_size(vector, count);
@@ -78,14 +89,7 @@ long direct_write_while_read(int fd, const struct iovec *vector, int count, long
     uint64_t deadline = clock_monotonic_ns() + READER_WAKES_NS;
     while (written < size && !drain_is_active() && clock_monotonic_ns() < deadline) {
         wait_for_space(fd, size);
-        const struct iovec *first = vector;
-        uint64_t skip = written;
-        for (; skip >= first->iov_len; first++)
-            skip -= first->iov_len;
-        struct iovec rest = {(char *)first->iov_base + skip, first->iov_len - skip};
-        /* A write of up to PIPE_BUF is begun whole. */
-        done = skip ? direct_write_now(fd, &rest, 1)
-                    : direct_write_now(fd, first, count - (int)(first - vector));
+        done = direct_write_rest_now(fd, vector, count, written);
         if (done < 0 && done != -EAGAIN)
             return written ? (long)written : done;
         if (done > 0) {

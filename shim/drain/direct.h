@@ -23,6 +23,9 @@ long direct_write_now(int fd, const struct iovec *vector, int count);
  * bytes written, those before included; -EAGAIN if there are none. */
 long direct_write_while_read(int fd, const struct iovec *vector, int count, long done);
 
+/* Never waits: of the rest of the vector after `done` bytes what there is space for. */
+long direct_write_rest_now(int fd, const struct iovec *vector, int count, uint64_t done);
+
 /* The rest of the vector after `done` bytes, as a blocking write. */
 long direct_write_rest(int fd, const struct iovec *vector, int count, uint64_t done);
 

@@ -47,20 +47,27 @@ static uint64_t space_of(uint64_t bytes)
     return whole * record_space(RECORD_LIMIT) + (rest ? record_space((uint32_t)rest) : 0);
 }
 
-/* Of this stream, and of the others where nobody is inside. */
-static void count_all(struct stream *stream)
+/* Of this stream, and of the others where nobody is inside. False: there is one where somebody is.
+ */
+static bool count_all(struct stream *stream)
 {
+    bool all = true;
     uint32_t known = atomic_load(&drain_state->known);
     if (atomic_load(&stream->running))
         chunks_count(stream);
     for (uint32_t i = 0; i < known; i++) {
         struct stream *other = &drain_state->streams[i];
-        if (other == stream || !atomic_load(&other->running) || !stream_lock_try(other))
+        if (other == stream || !atomic_load(&other->running))
             continue;
+        if (!stream_lock_try(other)) {
+            all = false;
+            continue;
+        }
         if (atomic_load(&other->running))
             chunks_count(other);
         stream_lock_release(other);
     }
+    return all;
 }
 
 static bool fits(uint64_t space)
@@ -70,16 +77,18 @@ static bool fits(uint64_t space)
 }
 
 /* In the sum of all queues, and in the chunks of this one. */
-static bool has_space(struct stream *stream, uint64_t space)
+static bool has_space(struct stream *stream, uint64_t space, bool *uncounted)
 {
     uint64_t most = (uint64_t)drain_limits.chunks << drain_limits.chunk_bits;
     bool running = atomic_load(&stream->running);
     if (drain_limits.exact && running)
         chunks_count(stream);
     if (!fits(space)) {
-        count_all(stream);
-        if (!fits(space))
+        bool all = count_all(stream);
+        if (!fits(space)) {
+            *uncounted = !all;
             return false;
+        }
     }
     if (!running)
         return space <= most;
@@ -148,14 +157,16 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
 enum admission { ADMIT_SOME, ADMIT_DROPPED, ADMIT_LATER, ADMIT_NEVER };
 
 /* `*size` becomes how much may be queued now. ADMIT_LATER: after a wait. */
-static enum admission admit(struct stream *stream, uint64_t *size, bool begun,
+static enum admission admit(struct stream *stream, struct queued_write *write, uint64_t *size,
                             enum drain_overflow overflow)
 {
+    bool begun = write->done > 0;
     enum { PIECE = RECORD_LIMIT / 2 };
     uint64_t space = space_of(*size);
     bool too_large = space > drain_limits.max;
-    while (!has_space(stream, space)) {
-        if (too_large && (begun || overflow == DRAIN_BLOCK) && has_space(stream, space_of(PIECE))) {
+    while (!has_space(stream, space, &write->uncounted)) {
+        if (too_large && (begun || overflow == DRAIN_BLOCK) &&
+            has_space(stream, space_of(PIECE), &write->uncounted)) {
             *size = PIECE; /* by and by */
             return ADMIT_SOME;
         }
@@ -174,10 +185,10 @@ enum queue_outcome queue_write(struct stream *stream, struct queued_write *write
     while (write->done < write->size) {
         uint64_t part = write->size - write->done;
         episode_check_locked(stream, write->fd);
-        enum admission admission = admit(stream, &part, write->done > 0, overflow);
+        enum admission admission = admit(stream, write, &part, overflow);
         if (admission == ADMIT_LATER) {
             *asked = space_request(channel_of(stream));
-            admission = admit(stream, &part, write->done > 0, overflow);
+            admission = admit(stream, write, &part, overflow);
         }
         if (admission == ADMIT_NEVER)
             return QUEUE_NO_SPACE;

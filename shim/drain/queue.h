@@ -10,6 +10,7 @@
 #ifndef PIPESHIM_DRAIN_QUEUE_H
 #define PIPESHIM_DRAIN_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -33,6 +34,7 @@ struct queued_write {
     uint64_t size;
     uint64_t done;    /* of which so many bytes are queued, or in the pipe */
     uint32_t version; /* mapping_version() before it was asked whether it can */
+    bool uncounted; /* somebody was inside another queue: there may be more space than was found */
 };
 
 /* Queues the rest as one write, and moves `done`; drops whole writes where PIPESHIM_DRAIN_MAX is

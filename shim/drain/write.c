@@ -33,6 +33,7 @@ struct drained_write {
     uint64_t now; /* ticks */
     bool at_once; /* tried directly before it is queued */
     uint32_t asked;
+    unsigned tries; /* for space that other queues may have left meanwhile */
 };
 
 /* Not a result: what to do before the next try. */
@@ -43,10 +44,10 @@ enum {
     ASK_MEMORY = DRAIN_PASS - 4,
 };
 
-static void sleep_ns(long ns)
+static long sleep_ns(long ns)
 {
     struct timespec moment = {0, ns};
-    raw_syscall(SYS_nanosleep, &moment, 0);
+    return raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
 /* While something is queued nobody would notice that the reader has gone until the helper does: the
@@ -75,14 +76,34 @@ static bool is_in_line(struct stream *stream, struct descriptor *descriptor)
            (!streams_wait_for_older(stream) && descriptor_is_free(descriptor));
 }
 
+/* Of a write that has begun, which cannot be dropped: whichever comes first, its reader or space in
+ * the queues. */
+static ssize_t write_what_fits(struct drained_write *write)
+{
+    struct queued_write *queued = &write->queued;
+    long done = direct_write_rest_now(queued->fd, queued->vector, write->count, queued->done);
+    if (done < 0)
+        return done == -EAGAIN ? WAIT_A_MOMENT : DRAIN_PASS;
+    queued->done += (uint64_t)done;
+    return queued->done >= queued->size ? (ssize_t)queued->done : WAIT_A_MOMENT;
+}
+
 /* The lock is held, and the write cannot be queued. */
 static ssize_t write_unqueued(struct stream *stream, struct drained_write *write,
                               enum queue_outcome outcome)
 {
+    enum { TRIES = 40 }; /* 10 ms */
     struct queued_write *queued = &write->queued;
     if (!stream_is_sent(stream) || !is_in_line(stream, &write->descriptor))
         return WAIT_A_MOMENT;
-    if (drain_settings.overflow == DRAIN_BLOCK || queued->done > 0 || outcome == QUEUE_NOT_POSSIBLE)
+    if (outcome == QUEUE_NOT_POSSIBLE)
+        return DRAIN_PASS;
+    /* Who is inside another queue is out of it in a moment, unless it was stopped there. */
+    if (queued->uncounted && write->tries++ < TRIES)
+        return WAIT_A_MOMENT;
+    if (queued->done > 0)
+        return write_what_fits(write);
+    if (drain_settings.overflow == DRAIN_BLOCK)
         return DRAIN_PASS;
     long done = direct_write_now(queued->fd, queued->vector, write->count);
     if (done == -EAGAIN) {
@@ -287,10 +308,11 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
         return ask_memory(write);
     }
     if (reason == WAIT_A_MOMENT) {
-        sleep_ns(NS_PER_MS / 4);
+        long slept = sleep_ns(NS_PER_MS / 4);
         if (stream)
             episode_check(stream, queued->fd);
-        return 0;
+        /* A signal's handler has run: the kernel's write would say what it has written. */
+        return slept == -EINTR && queued->done > 0 ? (ssize_t)queued->done : 0;
     }
     atomic_fetch_add(&drain_state->waiting, 1);
     long result = queued->done > 0
@@ -369,6 +391,7 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
     write.queued = (struct queued_write){.fd = fd, .vector = vector};
     write.count = count;
     write.asked = 0;
+    write.tries = 0;
     if (!measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;

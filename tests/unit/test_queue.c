@@ -65,7 +65,7 @@ static enum queue_outcome queue_part(int fd, uint64_t at, uint64_t size, uint64_
                                      enum drain_overflow overflow, uint64_t *queued)
 {
     struct iovec parts[2] = {{sent + at, size / 3}, {sent + at + size / 3, size - size / 3}};
-    struct queued_write write = {fd, parts, size, done, mapping_version()};
+    struct queued_write write = {fd, parts, size, done, mapping_version(), false};
     struct stream *stream = stream_of(fd);
     uint32_t asked;
     enum queue_outcome outcome = queue_write(stream, &write, overflow, &asked);
@@ -269,7 +269,7 @@ static void test_at_the_bound_it_waits(void **state)
     uint64_t at = fill(ends[1]);
     struct stream *stream = stream_of(ends[1]);
     struct iovec part = {sent + at, 60000};
-    struct queued_write write = {ends[1], &part, 60000, 0, mapping_version()};
+    struct queued_write write = {ends[1], &part, 60000, 0, mapping_version(), false};
     uint32_t asked;
     assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_FULL);
     assert_int_equal(write.done, 0);
@@ -348,6 +348,27 @@ static void test_another_pipe_has_it_all(void **state)
     wait_until_over(others[1]);
 }
 
+/* While somebody is inside the other queue nobody knows how much of it was sent meanwhile. */
+static void test_another_pipe_is_not_counted(void **state)
+{
+    (void)state;
+    uint64_t at = fill(others[1]);
+    struct iovec part = {sent, 50000};
+    struct queued_write write = {.fd = ends[1], .vector = &part, .size = 50000};
+    write.version = mapping_version();
+    uint32_t asked;
+    struct stream *other = stream_of(others[1]); /* its lock is taken */
+    struct stream *stream = stream_of(ends[1]);
+    assert_int_equal(queue_write(stream, &write, DRAIN_DROP_OLD, &asked), QUEUE_NO_SPACE);
+    assert_true(write.uncounted);
+    stream_lock_release(other);
+    assert_int_equal(queue_write(stream, &write, DRAIN_DROP_OLD, &asked), QUEUE_NO_SPACE);
+    assert_false(write.uncounted);
+    stream_lock_release(stream);
+    expect(others[0], sent, at);
+    wait_until_over(others[1]);
+}
+
 /* A stream that was sealed takes nothing more; the next one comes after it. */
 static void test_a_sealed_stream(void **state)
 {
@@ -356,7 +377,7 @@ static void test_a_sealed_stream(void **state)
     struct stream *stream = stream_of(ends[1]);
     stream_seal(stream);
     struct iovec part = {sent + 30000, 30000};
-    struct queued_write write = {ends[1], &part, 30000, 0, mapping_version()};
+    struct queued_write write = {ends[1], &part, 30000, 0, mapping_version(), false};
     uint32_t asked;
     assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_ELSEWHERE);
     assert_int_equal(write.done, 0);
@@ -382,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_at_the_bound_the_new_one_is_dropped, begin, end),
         cmocka_unit_test_setup_teardown(test_at_the_bound_the_oldest_is_dropped, begin, end),
         cmocka_unit_test_setup_teardown(test_another_pipe_has_it_all, begin, end),
+        cmocka_unit_test_setup_teardown(test_another_pipe_is_not_counted, begin, end),
         cmocka_unit_test_setup_teardown(test_a_sealed_stream, begin, end),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
