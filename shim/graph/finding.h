@@ -100,9 +100,8 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);
 
 /* One look for the watchdog: scans, loads what `pid` depends on, and finds what is wrong there. The
  * first finding is one that names `pid`, when there is one; the others may name only processes that
- * it waits for. What a process depends on is a chain, but many may
- * depend on it: room for about 16. `graph` was
- * initialised by wait_graph_init. Returns how many were found. */
+ * it waits for. What a process depends on is a chain, but many may depend on it: room for about 16.
+ * `graph` was initialised by wait_graph_init. Returns how many were found. */
 unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_finding *findings,
                             unsigned limit);
 

@@ -22,17 +22,26 @@ static const char *next_argument(void *context)
     return argument;
 }
 
+enum { COMMAND_LINE_LIMIT = 2048 };
+
+/* The script of an interpreter, in `text`, which becomes the start of the command line; NULL: none.
+ */
+static const char *read_script(int pid, char text[COMMAND_LINE_LIMIT])
+{
+    long length = proc_read_start_of(pid, 0, "cmdline", text, COMMAND_LINE_LIMIT);
+    struct command_line line = {text, text + (length > 0 ? length : 0)};
+    return script_argument(next_argument, &line);
+}
+
 void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT])
 {
-    char text[2048];
+    char text[COMMAND_LINE_LIMIT];
     struct text_buffer buffer;
-    long length = proc_read_start_of(pid, 0, "cmdline", text, sizeof text);
-    struct command_line line = {text, text + (length > 0 ? length : 0)};
-    const char *script = script_argument(next_argument, &line);
+    const char *script = read_script(pid, text);
     text_init(&buffer, name, PROCESS_NAME_LIMIT);
     if (script && *path_last_part(script) != '\0')
         text_string(&buffer, path_last_part(script));
-    else if (length > 0 && !strchr(text, ' ') && *path_last_part(text) != '\0')
+    else if (!strchr(text, ' ') && *path_last_part(text) != '\0')
         text_string(&buffer, path_last_part(text));
     else
         text_string(&buffer, comm);
@@ -40,11 +49,9 @@ void process_name(int pid, const char *comm, char name[PROCESS_NAME_LIMIT])
 
 bool process_script(int pid, char *path, size_t capacity)
 {
-    char text[2048];
+    char text[COMMAND_LINE_LIMIT];
     struct text_buffer buffer;
-    long length = proc_read_start_of(pid, 0, "cmdline", text, sizeof text);
-    struct command_line line = {text, text + (length > 0 ? length : 0)};
-    const char *script = script_argument(next_argument, &line);
+    const char *script = read_script(pid, text);
     text_init(&buffer, path, capacity);
     text_string(&buffer, script ? script : "");
     return script && *script != '\0' && !buffer.truncated;

@@ -154,8 +154,7 @@ static const char *why_not(struct drained *of)
     raw_syscall(SYS_close, fd);
     if (!known || (!local && !S_ISFIFO(file.st_mode)))
         return "it waits for neither a pipe nor a stream socket of this host (AF_UNIX), or a "
-               "seccomp "
-               "filter forbids to ask; nothing was done";
+               "seccomp filter forbids to ask; nothing was done";
     if (!of->is_socket && (flags & O_DIRECT))
         return "it is a pipe of packets (O_DIRECT), which a queue would merge; nothing was done";
     return NULL;

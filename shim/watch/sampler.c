@@ -323,12 +323,15 @@ static bool is_all_moving(void)
 }
 
 /* Of very many threads it is not exactly known whether one has run. As long as each look finds that
- * none has, the next one is twice as far away. */
+ * none has, the next one is twice as far away; of few threads no further than where it is known,
+ * for a raw system call of Bun's is told as much later. */
 static uint64_t calm_interval(bool calm)
 {
+    enum { MANY_THREADS = 256 };
     if (!calm)
         calm_ns = 0;
-    else if (calm_ns < LONGEST_CALM_INTERVAL_NS)
+    else if (calm_ns < LONGEST_INTERVAL_NS ||
+             (calm_ns < LONGEST_CALM_INTERVAL_NS && task_count() > MANY_THREADS))
         calm_ns = calm_ns == 0 ? IDLE_INTERVAL_NS : calm_ns * 2;
     return calm_ns;
 }

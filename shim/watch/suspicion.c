@@ -89,7 +89,8 @@ bool suspicion_confirmed(struct wait_finding *finding)
 {
     if (!have_before || !wait_finding_confirms(&before, finding))
         return false;
-    if (finding->holder_runs && finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)
+    if (finding->kind == FINDING_READER_AWAY && finding->holder_runs &&
+        finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)
         return false;
     if (finding->kind == FINDING_DEADLOCK)
         return finding->seen_ns == 0 || finding->still_rounds >= STILL_ROUNDS;

@@ -234,7 +234,8 @@ static bool confirm(struct diagnosis *diagnosis, const struct wait_finding *firs
             same->kind != FINDING_READER_AWAY && same->kind != FINDING_BACKLOG && !same->foreseen;
         diagnosis->findings[diagnosis->finding_count++] = *same;
         /* Its next read may come: no look of a second tells a compressor from a hang. */
-        diagnosis->findings[diagnosis->finding_count - 1].likely |= same->holder_runs;
+        diagnosis->findings[diagnosis->finding_count - 1].likely |=
+            same->kind == FINDING_READER_AWAY && same->holder_runs;
         if (last && same->kind == FINDING_BACKLOG)
             finding_backlog_grew(&first[i], &diagnosis->findings[diagnosis->finding_count - 1]);
     }
