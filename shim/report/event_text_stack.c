@@ -94,7 +94,7 @@ static size_t library_name(const char *file, const char **name)
         if (!found)
             continue;
         found += strlen(folders[i]);
-        const char *slash = i == 2 || i == 3 ? strchr(found, '/') : NULL; /* behind the version */
+        const char *slash = i == 2 || i == 3 ? strchr(found, '/') : NULL; /* after the version */
         *name = slash ? slash + 1 : found;
         break;
     }
