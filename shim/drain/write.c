@@ -34,6 +34,7 @@ struct drained_write {
     uint64_t now; /* ticks */
     bool at_once; /* tried directly before it is queued */
     uint32_t asked;
+    unsigned naps;  /* for memory that a quick reader leaves */
     unsigned tries; /* for space that other queues may have left meanwhile */
 };
 
@@ -43,6 +44,7 @@ enum {
     WAIT_FOR_SPACE = DRAIN_PASS - 2,
     WAIT_A_MOMENT = DRAIN_PASS - 3,
     ASK_MEMORY = DRAIN_PASS - 4,
+    WAIT_FOR_MEMORY = DRAIN_PASS - 5,
 };
 
 static long sleep_ns(long ns)
@@ -143,6 +145,8 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
         return TRY_AGAIN;
     if (outcome == QUEUE_UNREADABLE)
         return ASK_MEMORY;
+    if (outcome == QUEUE_SPARED)
+        return WAIT_FOR_MEMORY;
     return write_unqueued(stream, write, outcome);
 }
 
@@ -257,9 +261,15 @@ static ssize_t ask_memory(struct drained_write *write)
 /* Between two tries. 0, or the result of the write. */
 static ssize_t wait_between(struct stream *stream, struct drained_write *write, ssize_t reason)
 {
+    enum { NAPS_FOR_MEMORY = 10 };
     struct queued_write *queued = &write->queued;
     if (reason == TRY_AGAIN)
         return 0;
+    if (reason == WAIT_FOR_MEMORY) {
+        queued->spares = ++write->naps < NAPS_FOR_MEMORY && catch_up_nap(stream);
+        episode_check(stream, queued->fd);
+        return 0;
+    }
     if (reason == ASK_MEMORY) {
         write->now = ticks_now();
         return ask_memory(write);
@@ -348,12 +358,14 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
     write.queued = (struct queued_write){.fd = fd, .vector = vector};
     write.count = count;
     write.asked = 0;
+    write.naps = 0;
     write.tries = 0;
     if (!measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;
     struct descriptor *descriptor = &write.descriptor;
     write.at_once = !is_of_a_burst(queued->size);
+    queued->spares = !write.at_once;
     bool direct = write.at_once && !drain_is_active();
     /* A direct write fails by itself on what has become non-blocking: it needs no clock. */
     write.now = direct ? TICKS_LONG_AGO : ticks_now();
