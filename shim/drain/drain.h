@@ -22,6 +22,9 @@
 /* What drain_write() returns when the call is not its business: make the real call. */
 enum { DRAIN_PASS = -100000 };
 
+/* For drain_write(): nothing was tried. */
+enum { DRAIN_NOT_TRIED = -200000 };
+
 /* True once drain_init() succeeded with something to drain. */
 extern bool drain_enabled;
 
@@ -48,9 +51,10 @@ void drain_name(const char *fds);
 bool drain_wants(int fd);
 
 /* `ours`: the vector lies in our own memory, else it may be anything, as what it points to may
- * always. What a blocking writev() of `vector` to `fd` returns, or -errno, or DRAIN_PASS. The bytes
- * may be in the queue instead of the pipe. Async-signal-safe; does not touch errno. */
-ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours);
+ * always. `tried`: what direct_try() has said of it. What a blocking writev() of `vector` to `fd`
+ * returns, or -errno, or DRAIN_PASS. The bytes may be in the queue instead of the pipe.
+ * Async-signal-safe; does not touch errno. */
+ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours, long tried);
 
 enum drain_wait {
     DRAIN_DONT_WAIT,

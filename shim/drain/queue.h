@@ -35,7 +35,7 @@ struct queued_write {
     uint64_t size;
     uint64_t done;    /* of which so many bytes are queued, or in the pipe */
     uint32_t version; /* mapping_version() before it was asked whether it can */
-    bool spares;    /* QUEUE_SPARED rather than that */
+    bool spares;      /* QUEUE_SPARED rather than that */
     bool uncounted; /* somebody was inside another queue: there may be more space than was found */
 };
 
