@@ -58,7 +58,7 @@ bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 {
     struct iovec one = {(void *)data, size};
     return drain_enabled && !headroom_ask(fd, size) &&
-           drained(fd, &one, 1, true, DRAIN_NOT_TRIED, result);
+           drained(fd, &one, 1, true, DIRECT_NOT_TRIED, result);
 }
 
 static __attribute__((noinline)) ssize_t write_or_queue(int fd, const void *buffer, size_t size,
@@ -73,7 +73,7 @@ static __attribute__((noinline)) ssize_t tested_write(int fd, const void *buffer
 {
     if (headroom_ask(fd, size))
         return next_write(fd, buffer, size);
-    long tried = headroom_is_direct(fd) ? direct_try(fd, buffer, size) : DRAIN_NOT_TRIED;
+    long tried = headroom_is_direct(fd) ? direct_try(fd, buffer, size) : DIRECT_NOT_TRIED;
     return tried >= 0 && (size_t)tried == size ? tried : write_or_queue(fd, buffer, size, tried);
 }
 
@@ -88,7 +88,7 @@ static ssize_t drained_write(int fd, const void *buffer, size_t size)
 static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
 {
     ssize_t result;
-    if (count > 0 && drained(fd, vector, count, false, DRAIN_NOT_TRIED, &result))
+    if (count > 0 && drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return next_writev(fd, vector, count);
 }
@@ -109,7 +109,7 @@ static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count
 {
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 &&
-        drained(fd, vector, count, false, DRAIN_NOT_TRIED, &result))
+        drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev64v2(fd, vector, count, offset, flags)
                                                : -1;
@@ -120,7 +120,7 @@ static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, o
 {
     ssize_t result;
     if (offset == -1 && flags == 0 && count > 0 &&
-        drained(fd, vector, count, false, DRAIN_NOT_TRIED, &result))
+        drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev2(fd, vector, count, offset, flags)
                                                : -1;

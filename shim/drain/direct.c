@@ -11,7 +11,6 @@
 #include "base/newer_libc.h"
 #include "base/raw_syscall.h"
 #include "drain/descriptor.h"
-#include "drain/drain.h"
 #include "drain/headroom_table.h"
 #include "drain/settings.h"
 #include "drain/stream.h"
@@ -145,7 +144,7 @@ long direct_try(int fd, const void *buffer, size_t size)
     struct headroom *space = &headrooms[fd];
     if ((drain_settings.write_behind_mode && size < DIRECT_FROM) ||
         atomic_load_explicit(&space->no_nowait, memory_order_relaxed))
-        return DRAIN_NOT_TRIED;
+        return DIRECT_NOT_TRIED;
     /* write() is a cancellation point, this call is none. */
     if (!is_single_threaded())
         cancellation_point();
@@ -153,5 +152,5 @@ long direct_try(int fd, const void *buffer, size_t size)
     if (__builtin_expect(done != -EOPNOTSUPP && done != -ENOSYS, 1))
         return done;
     atomic_store_explicit(&space->no_nowait, 1, memory_order_relaxed);
-    return DRAIN_NOT_TRIED;
+    return DIRECT_NOT_TRIED;
 }

@@ -37,11 +37,13 @@ bool direct_reader_is_gone(int fd);
 /* As PIPESHIM_GROW says. */
 void direct_grow(const struct descriptor *descriptor);
 
+enum { DIRECT_NOT_TRIED = -200000 }; /* no result of a call */
+
 enum { DIRECT_FROM = 1024 }; /* bytes: to queue more does write-behind no good */
 
 /* A blocking write to a pipe of which headroom_is_direct() is true, tried without a wait: what
- * pwritev2(RWF_NOWAIT) says (the write's result, or `tried` for drain_write()), or DRAIN_NOT_TRIED,
- * and drain_write() is to decide. A cancellation point. */
+ * pwritev2(RWF_NOWAIT) says (the write's result, or `tried` for drain_write()), or
+ * DIRECT_NOT_TRIED, and drain_write() is to decide. A cancellation point. */
 long direct_try(int fd, const void *buffer, size_t size);
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: direct_write_rest() as write

@@ -22,9 +22,6 @@
 /* What drain_write() returns when the call is not its business: make the real call. */
 enum { DRAIN_PASS = -100000 };
 
-/* For drain_write(): nothing was tried. */
-enum { DRAIN_NOT_TRIED = -200000 };
-
 /* True once drain_init() succeeded with something to drain. */
 extern bool drain_enabled;
 

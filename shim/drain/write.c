@@ -169,7 +169,7 @@ static enum sameness look_again(struct drained_write *write)
 static ssize_t write_directly(struct drained_write *write, long tried)
 {
     const struct queued_write *queued = &write->queued;
-    long done = tried != DRAIN_NOT_TRIED
+    long done = tried != DIRECT_NOT_TRIED
                     ? tried
                     : direct_write_now(queued->fd, queued->vector, write->count);
     if (done == -EPIPE || (done >= 0 && (uint64_t)done == queued->size))
@@ -374,7 +374,7 @@ static ssize_t write_any(int fd, const struct iovec *vector, int count, bool our
     direct =
         descriptor->named && write.at_once && (direct || catch_up_wait(descriptor, queued->size));
     if (direct && descriptor_is_free(descriptor)) {
-        if (tried == DRAIN_NOT_TRIED && count == 1 && descriptor->kind == DESCRIPTOR_PIPE &&
+        if (tried == DIRECT_NOT_TRIED && count == 1 && descriptor->kind == DESCRIPTOR_PIPE &&
             headroom_begin(fd, queued->size))
             return DRAIN_PASS;
         ssize_t done = write_directly(&write, tried);
