@@ -30,7 +30,8 @@ static bool reader_is_quick(struct stream *stream, struct channel *channel)
 
 static void nap(void)
 {
-    const struct timespec moment = {0, 50 * NS_PER_US};
+    enum { NAP_NS = 50 * NS_PER_US };
+    const struct timespec moment = {0, NAP_NS};
     raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
