@@ -27,6 +27,7 @@ enum {
     /* Of CPU since the last scan, but for the watchdog's: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
+    COUNT_EVERY_NS = NS_PER_S / 4,
 };
 
 /* A thread that was seen asleep in a call of interest, by tid; open addressing. */
@@ -141,15 +142,24 @@ static struct tracked *find_tracked(int tid)
     return NULL;
 }
 
-/* True if every thread of the process has, by their number. */
-static bool all_have_moved(void)
+/* True if every thread of the process has, by their number. The kernel is asked for it four times
+ * a second: that takes as long as all else that is done beside a program which only writes. */
+static bool all_have_moved(uint64_t now)
 {
+    static uint64_t counted_at; /* child: scratch */
+    static unsigned count;      /* child: scratch */
     unsigned moved = 0;
     for (unsigned index = 0; index < slot_bound(); index++) {
         const struct slot *slot = slot_at(index);
         moved += slot && slot_has_moved(index, slot) && slot->tid != 0;
     }
-    return moved > 0 && task_count() == moved + 1; /* and the watchdog */
+    if (moved == 0)
+        return false;
+    if (now - counted_at >= COUNT_EVERY_NS || count != moved + 1) {
+        count = task_count();
+        counted_at = now;
+    }
+    return count == moved + 1; /* and the watchdog */
 }
 
 static void note_sequences(void)
@@ -272,7 +282,7 @@ static void forget_unseen(void)
 static uint64_t used_time(uint64_t *error_ns)
 {
     uint64_t error;
-    uint64_t others = task_others_time_ns(&error);
+    uint64_t others = task_others_time_ns(others_time + others_error, &error);
     uint64_t used = others - others_time;
     *error_ns = error + others_error;
     others_error = error;
@@ -311,9 +321,9 @@ static bool sample_all(uint64_t now)
 }
 
 /* A program that writes all the time: no thread is in a call for long. */
-static bool is_all_moving(void)
+static bool is_all_moving(uint64_t now)
 {
-    if (tracked_count != 0 || !all_have_moved())
+    if (tracked_count != 0 || !all_have_moved(now))
         return false;
     note_sequences();
     seen_running = true;
@@ -351,7 +361,7 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
     uint64_t interval = context_smallest_threshold_ns() / 2;
     soonest_scan = now + interval;
     reported_writes = stuck;
-    if (activity && !reported_writes && is_all_moving()) {
+    if (activity && !reported_writes && is_all_moving(now)) {
         next_scan = now + interval;
         return next_scan;
     }
