@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "watch/watchdog.h"
 
-#include <linux/futex.h>
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
@@ -11,6 +8,7 @@
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "report/status_page.h"
 #include "slots/slot.h"
 #include "watch/action.h"
 #include "watch/companions.h"
@@ -20,6 +18,7 @@
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
+#include "watch/held_findings.h"
 #include "watch/judge.h"
 #include "watch/known_peers.h"
 #include "watch/lag.h"
@@ -29,11 +28,11 @@
 #include "watch/proof.h"
 #include "watch/refused_writes.h"
 #include "watch/sampler.h"
+#include "watch/sleep.h"
 #include "watch/slot_notes.h"
 #include "watch/slow_reader.h"
 #include "watch/stdio_fill.h"
 
-#define LONGEST_SLEEP_NS   ((uint64_t)2 * NS_PER_S)
 #define ALL_SLOTS_EVERY_NS ((uint64_t)10 * NS_PER_S)
 enum {
     /* A wake-up takes 10 to 30 us of CPU. So the scans follow each other closely where a thread has
@@ -345,11 +344,11 @@ static void scan_slots(struct scan *scan, bool disarmed)
     restless.until = disarmed ? scan->now + LONGEST_SLEEP_NS : 0;
 }
 
-static void sleep_until(uint64_t when, uint64_t now)
+/* Nothing is open that others may look at, or that ends unannounced. */
+static bool is_at_peace(const struct scan *scan, unsigned quiet)
 {
-    uint64_t rest = when > now ? when - now : 0;
-    struct timespec timeout = {(time_t)(rest / NS_PER_S), (long)(rest % NS_PER_S)};
-    raw_syscall(SYS_futex, &life->wake, FUTEX_WAIT_PRIVATE, 0, &timeout);
+    return quiet > QUIET_SCANS && !scan->stuck && !held_finding_at(0) && !drain_enabled &&
+           settings.number[SETTING_ACTION] == ACTION_LOG && status_page()->call_count == 0;
 }
 
 void watchdog_run(void)
@@ -373,8 +372,9 @@ void watchdog_run(void)
     struct scan scan = {.now = clock_monotonic_ns()};
     while (!atomic_load(&life->leave) && rights_stand(scan.now)) {
         woken |= atomic_exchange(&life->wake, 0) != 0;
-        scan = (struct scan){
-            .now = scan.now, .next = scan.now + LONGEST_SLEEP_NS, .interval = next_interval(woken)};
+        scan = (struct scan){.now = scan.now,
+                             .next = scan.now + LONGEST_LONG_SLEEP_NS,
+                             .interval = next_interval(woken)};
         scan_slots(&scan, !woken && quiet > QUIET_SCANS);
         scan_again_at(&scan, sampler_scan(scan.now, scan.activity, scan.stuck));
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
@@ -392,8 +392,10 @@ void watchdog_run(void)
         /* One more scan after disarming: a call that was on its way in did not see it. */
         if (quiet <= QUIET_SCANS || scan.now < atomic_load(&life->doubted_until))
             scan_again_at(&scan, scan.now + scan.interval);
+        if (!is_at_peace(&scan, quiet) || !watchdog_may_sleep_long())
+            scan_again_at(&scan, scan.now + LONGEST_SLEEP_NS);
         woken = false;
-        sleep_until(scan.next, clock_monotonic_ns());
+        watchdog_sleep(scan.next, clock_monotonic_ns());
         scan.now = clock_monotonic_ns();
     }
     cpu_stacks_stop();
