@@ -54,8 +54,8 @@ void rights_begin(void);
 bool rights_hold(void);
 
 /* The same for a scan that only looks at its own process's memory, at `now` (CLOCK_MONOTONIC, ns):
- * without a system call when the last proof is no older than 0.5 s and nothing is in doubt. What the
- * scan then opens, writes or signals asks rights_hold(). */
+ * without a system call when the last proof is no older than 0.5 s and nothing is in doubt. What
+ * the scan then opens, writes or signals asks rights_hold(). */
 bool rights_stand(uint64_t now);
 
 /* After rights_hold() was false: whether because /proc cannot be read here (a chroot without it, a

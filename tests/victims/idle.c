@@ -16,10 +16,7 @@ static char block[100000];
 static long instruction(long number, long a, long b, long c)
 {
 #if defined(__x86_64__)
-    __asm__ volatile("syscall"
-                     : "+a"(number)
-                     : "D"(a), "S"(b), "d"(c)
-                     : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
     return number;
 #else
     register long x8 __asm__("x8") = number;
