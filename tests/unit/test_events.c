@@ -537,6 +537,19 @@ static void test_a_reader_that_runs(void **state)
     assert_false(blocked_says("which runs"));
 }
 
+static void test_a_reader_by_the_name_of_its_script(void **state)
+{
+    struct pipe_facts *pipe = &incident.object.pipe;
+    (void)state;
+    pipe->peers_known = true;
+    pipe->peer_count = 1;
+    pipe->peers[0] = (struct peer_facts){.pid = 7, .fd = 0, .comm = "python3"};
+    assert_true(blocked_says("its reader: python3[7] fd 0"));
+    strcpy(pipe->peers[0].name, "client.py");
+    assert_true(blocked_says("its reader: client.py[7] fd 0"));
+    assert_false(blocked_says("python3[7]"));
+}
+
 static void test_the_process_behind_a_socket_has_a_name(void **state)
 {
     (void)state;
@@ -669,6 +682,7 @@ int main(void)
         cmocka_unit_test_setup(test_compact_frames, set_up),
         cmocka_unit_test_setup(test_first_line_of_text, set_up),
         cmocka_unit_test_setup(test_a_repeat_is_one_line, set_up),
+        cmocka_unit_test_setup(test_a_reader_by_the_name_of_its_script, set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, set_up),
         cmocka_unit_test_setup(test_interpreters_frames_are_left_out, set_up),
         cmocka_unit_test_setup(test_the_stack_of_a_lag_says_whose_it_is, set_up),
