@@ -446,6 +446,17 @@ static bool lag_says(struct lag_facts *lag, const char *wanted)
     return strstr(data, wanted) != NULL;
 }
 
+static bool lag_says_in_json(struct lag_facts *lag, const char *wanted)
+{
+    text_init(&text, data, sizeof data);
+    event_render(&event_format_json, &text,
+                 &(struct event){.head = head,
+                                 .kind = EVENT_LAG,
+                                 .wait = {.incident = &incident, .lag = lag, .with_stack = true}});
+    data[text.length] = '\0';
+    return strstr(data, wanted) != NULL;
+}
+
 static bool blocked_says(const char *wanted)
 {
     text_init(&text, data, sizeof data);
@@ -501,7 +512,9 @@ static void test_both_causes_have_their_advice(void **state)
     lag.share_ns[CLASS_CPU] = 46000000;
     assert_true(lag_says(&lag, "gets no CPU"));
     assert_true(lag_says(&lag, "long computations"));
+    assert_true(lag_says_in_json(&lag, "throttles it; give long computations"));
     lag.share_ns[CLASS_CPU] = 1000000;
+    assert_false(lag_says_in_json(&lag, "long computations"));
     assert_true(lag_says(&lag, "gets no CPU"));
     assert_false(lag_says(&lag, "long computations"));
 }
