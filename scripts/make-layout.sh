@@ -50,13 +50,16 @@ zero()
     echo "    BYTE(0)"
     # shellcheck disable=SC2086
     kept=$(printf ' %s ' $variables settings)
-    # Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
-    readelf -sW "$@" | awk -v kept="$kept" '
-    $4 == "OBJECT" {
-        sub(/\..*/, "", $8)
-        if (!index(kept, " " $8 " "))
-            print "    *(.bss." $8 " .bss." $8 ".*)"
-    }' | sort -u
+    # The small ones together behind the large ones: a command that makes a few calls touches one page
+    # of them. Not nm: of objects with LTO it asks the compiler's plugin, which knows no sizes.
+    for large in 1 0; do
+        readelf -sW "$@" | awk -v kept="$kept" -v large=$large '
+        $4 == "OBJECT" && ($3 ~ /^0x/ || $3 >= 64) == large {
+            sub(/\..*/, "", $8)
+            if (!index(kept, " " $8 " "))
+                print "    *(.bss." $8 " .bss." $8 ".*)"
+        }' | sort -u
+    done
     echo "    . = ALIGN(CONSTANT(COMMONPAGESIZE)) + $texts_of_a_start;"
     echo "    *(.bss.settings)"
     echo "  }"
