@@ -65,7 +65,9 @@ class Victim:
     def read_rest(self):
         while os.read(self.reader, 65536):
             pass
-        return self.process.wait(DEADLINE_S)
+        status = self.process.wait(DEADLINE_S)
+        self.thread.join(DEADLINE_S)  # what was written last is read as well
+        return status
 
     def close(self):
         self.process.kill()
