@@ -17,6 +17,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/set.h"
 #include "cli/status/page_reader.h"
 #include "cli/status/waker.h"
 #include "config/change.h"
@@ -97,7 +98,7 @@ static bool send_request(int pid, uintptr_t address, struct mailbox *mail)
            write_memory(pid, address, &mail->request, sizeof mail->request);
 }
 
-static void print_answer(struct mailbox *mail, FILE *out)
+void set_print_answer(struct mailbox *mail, FILE *out)
 {
     char shown[6 * MAILBOX_ANSWER];
     mail->answer[sizeof mail->answer - 1] = '\0';
@@ -158,7 +159,7 @@ static int wait_for_answer(int pid, uintptr_t address, uint64_t request)
             return ERROR;
         }
         if (mail.answered == request) {
-            print_answer(&mail, mail.accepted ? stdout : stderr);
+            set_print_answer(&mail, mail.accepted ? stdout : stderr);
             return mail.accepted ? DONE : REFUSED;
         }
         if (mail.request != request) {

@@ -21,7 +21,7 @@ struct search {
     char path[PATH_MAX];
 };
 
-static bool take_library(const struct mapping *mapping, void *context)
+static bool take_library(const struct map_line *mapping, void *context)
 {
     static const char name[] = "/libpipeshim";
     struct search *search = context;
