@@ -29,7 +29,8 @@ enum other_end {
 };
 
 /* True if one of the last pairs that this process made has one end left, and `ask`, which gets it,
- * says END_OF_OTHERS. (The other end's number may be something else's by now.) Beside what `ask` costs at most 16 system calls. */
+ * says END_OF_OTHERS. (The other end's number may be something else's by now.) Beside what `ask`
+ * costs at most 16 system calls. */
 bool pairs_one_end_is_held(enum other_end (*ask)(int held));
 
 /* Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
