@@ -62,7 +62,8 @@ TEST_TOOLS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 # libunwind as the reference that the library's own unwinder is compared with.
 UNWIND_TESTS      := $(BUILD)/tests/reference/compare_rows $(BUILD)/tests/reference/live_stacks.so
 REFERENCE         := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/reference/libunwind_*.c))
-TEST_SUPPORT      := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
+TEST_SUPPORT      := $(BUILD)/tests/libsupport.a
+SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/core/%.o,$(wildcard tests/support/*.c))
 
 # On a terminal one line that is written anew at each step, and a line for each result; make V=1
 # shows the commands.
@@ -114,6 +115,13 @@ $(BUILD)/libcore.a: $(CORE_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $(CORE_OBJECTS)
+
+# An archive: each test takes the files that it needs.
+$(TEST_SUPPORT): $(SUPPORT_OBJECTS)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(SUPPORT_OBJECTS)
 
 $(BUILD)/pipeshim: $(CLI_OBJECTS) $(BUILD)/libcore.a
 	$(call say,LINK,$@)
@@ -239,7 +247,8 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
                  shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c \
-                 shim/process/executable.c tests/support/elf_image.c
+                 shim/kernel/proc_text.c shim/kernel/proc_reader.c shim/process/executable.c tests/support/elf_image.c tests/support/cfi_image.c
+CROSS_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/aarch64/%,$(wildcard tests/unit/test_cfi_*.c))
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -253,7 +262,7 @@ $(BUILD)/aarch64/%: tests/unit/%.c $(CROSS_SOURCES)
 # The unwinder against its references: all rows of many files, stacks of 190 programs; 3 minutes.
 test-unwind:
 	sh scripts/install-dependencies.sh unwind
-	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(BUILD)/aarch64/test_cfi $(BUILD)/victims/drain_stdio
+	$(MAKE) all $(BUILD)/tests/tools/cfi_rows $(UNWIND_TESTS) $(BUILD)/aarch64/cfi_rows $(CROSS_TESTS) $(BUILD)/victims/drain_stdio
 	TEST_SECONDS=1800 PIPESHIM_TEST_SWEEP=1 sh scripts/run-tests.sh $(BUILD) test_unwind_tables test_live_stacks
 
 # 1 GB of log with more of everything than the tables hold; the test in `make test` reads 50 MB.
@@ -361,4 +370,4 @@ include scripts/dist.mk
 clean:
 	rm -rf build
 
--include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/fuzz/*.d) $(FUZZED_OBJECTS:.o=.d)
+-include $(SHIM_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/fuzz/*.d) $(FUZZED_OBJECTS:.o=.d)

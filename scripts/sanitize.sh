@@ -12,8 +12,8 @@ set -u
 status=0
 tool="test_compact test_diagnose_asked test_diagnose_clear test_diagnose_deadlocks test_diagnose_input
     test_diagnose_stuck test_doctor test_fleet test_host_metrics test_names test_presets test_report
-    test_report_findings test_report_formats test_report_otlp test_rescue test_run test_run_ci test_set
-    test_top"
+    test_report_findings test_report_formats test_report_lines test_report_otlp test_rescue test_run
+    test_run_ci test_run_reports test_run_terminal test_set test_top"
 # ncurses keeps what it took for a terminal that it does not know, which ASan calls a leak.
 screen=test_top_screen
 library="test_actions test_bad_pointers test_blocked_calls test_drain test_drain_bytes test_drain_order

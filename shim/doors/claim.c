@@ -14,6 +14,7 @@
 #include "process/pairs.h"
 #include "watch/child.h"
 #include "watch/late_start.h"
+#include "watch/sleep.h"
 #include "watch/thread.h"
 
 enum {
@@ -198,6 +199,8 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
         if (!slot)
             return NULL;
         thread_slot = slot;
+        if (tid == atomic_load(&life->pid))
+            watchdog_note_first_thread();
     }
     slot->claimed_ns = clock_monotonic_ns();
     arm(slot);

@@ -33,7 +33,7 @@ static int only_of_poll(uint64_t fds, uint64_t count)
     union {
         struct pollfd one;
         uint64_t word;
-    } entry;
+    } entry = {.word = 0};
     _Static_assert(sizeof entry.one == sizeof entry.word, "a pollfd is read as one word");
     if (count == 0)
         return NO_DESCRIPTOR;

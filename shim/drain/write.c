@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
+#include "drain/catch_up.h"
 #include "drain/descriptor.h"
 #include "drain/direct.h"
 #include "drain/drain.h"
@@ -224,50 +225,6 @@ static struct stream *lock_in_order(struct drained_write *write)
     return stream;
 }
 
-/* True while the helper's word that the reader is quick can be believed: it says nothing while it
- * waits for one that has stopped. */
-static bool reader_is_quick(struct stream *stream, struct channel *channel)
-{
-    enum { STOPPED_AFTER_TICKS = 8 * TICKS_ABOUT_1_MS };
-    if (!atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
-        return false;
-    uint64_t now = ticks_now();
-    uint64_t sent = atomic_load(&channel->sent) + atomic_load(&channel->begun);
-    if (sent != atomic_load(&stream->quick_sent)) {
-        atomic_store(&stream->quick_sent, sent);
-        atomic_store(&stream->quick_seen, now);
-    } else if (now - atomic_load(&stream->quick_seen) > STOPPED_AFTER_TICKS) {
-        atomic_store(&channel->reader_is_quick, 0);
-    }
-    return true;
-}
-
-/* A writer that is faster than the pipe would, once something is queued, never be written directly
- * again, and each byte would be copied twice. So it waits, about a millisecond for each pipeful
- * that it writes, while the reader takes what is queued quickly: as it would have waited for it
- * without us. True: nothing is queued in the process any more. */
-static bool reader_caught_up(const struct descriptor *descriptor, uint64_t size)
-{
-    enum { BACKLOG = 128 * 1024, PIPEFUL = 64 * 1024, POLLS = 10, RETRY_NS = 50 * NS_PER_US };
-    struct stream *stream = stream_find(descriptor->device, descriptor->inode);
-    if (!stream || !atomic_load(&stream->running))
-        return false;
-    struct channel *channel = atomic_load(&stream->channel);
-    if (!atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
-        return false;
-    if (!atomic_load_explicit(&stream->catching_up, memory_order_relaxed)) {
-        if (channel_head(channel) - atomic_load(&channel->sent) < BACKLOG)
-            return false;
-        atomic_store(&stream->catching_up, 1);
-    }
-    uint64_t polls = POLLS * (1 + size / PIPEFUL);
-    for (; polls > 0 && !stream_is_sent(stream) && reader_is_quick(stream, channel); polls--)
-        sleep_ns(RETRY_NS);
-    if (stream_is_sent(stream))
-        episode_check(stream, -1);
-    return !drain_is_active();
-}
-
 /* Small records that come one right after the other are what write-behind sends in batches. What is
  * larger loses by the copy, and what comes alone, between other calls, is somebody's question or
  * answer: those are tried directly. */
@@ -407,8 +364,8 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
         return DRAIN_PASS;
     if (descriptor->non_blocking)
         return write_non_blocking(descriptor);
-    direct = descriptor->named && write.at_once &&
-             (direct || reader_caught_up(descriptor, queued->size));
+    direct =
+        descriptor->named && write.at_once && (direct || catch_up_wait(descriptor, queued->size));
     if (direct && descriptor_is_free(descriptor)) {
         if (count == 1 && descriptor->kind == DESCRIPTOR_PIPE && headroom_begin(fd, queued->size))
             return DRAIN_PASS;

@@ -117,7 +117,7 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
                now->holder_run_ns - before->holder_run_ns >= COMPUTES_NS;
     if (!now->holder_sleeps)
         return true;
-    return now->holder_switches - before->holder_switches >= KEEPER_STEPS ||
+    return now->holder_switches - before->holder_switches >= HOLDER_STEPS ||
            now->holder_sleep_ms >= TIMED_WAIT_MS;
 }
 

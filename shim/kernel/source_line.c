@@ -12,22 +12,9 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
-#include "kernel/proc_text.h"
+#include "kernel/process_start.h"
 
-enum { PATH_LIMIT = 1024, FILE_LIMIT = 4 << 20, TICKS_IN_A_SECOND = 100 /* USER_HZ, proc(5) */ };
-
-/* When a process began, in ns since the epoch, to a tick; 0 unknown. */
-static int64_t start_of(int pid)
-{
-    char text[512];
-    struct stat_line stat;
-    struct timespec boot = {0};
-    if (proc_read_of(pid, 0, "stat", text, sizeof text) <= 0 || !parse_stat(text, &stat) ||
-        raw_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &boot) < 0)
-        return 0;
-    int64_t booted = (int64_t)clock_realtime_ns() - boot.tv_sec * (int64_t)NS_PER_S - boot.tv_nsec;
-    return booted + (int64_t)(stat.start_ticks * (NS_PER_S / TICKS_IN_A_SECOND));
-}
+enum { PATH_LIMIT = 1024, FILE_LIMIT = 4 << 20 };
 
 static bool is_of_our_user(int pid)
 {
@@ -38,11 +25,9 @@ static bool is_of_our_user(int pid)
            process.stx_uid == (uint32_t)raw_syscall(SYS_geteuid);
 }
 
-/* A script that a launcher writes and starts at once is as old as its process, to a tick. */
-static bool changed_after(const struct statx *file, int64_t start)
+static int64_t mtime_ns(const struct statx *file)
 {
-    int64_t changed = file->stx_mtime.tv_sec * (int64_t)NS_PER_S + (int64_t)file->stx_mtime.tv_nsec;
-    return changed > start + (int64_t)(2 * NS_PER_S / TICKS_IN_A_SECOND);
+    return file->stx_mtime.tv_sec * (int64_t)NS_PER_S + (int64_t)file->stx_mtime.tv_nsec;
 }
 
 static long open_source(int pid, const char *path, int64_t start)
@@ -58,7 +43,8 @@ static long open_source(int pid, const char *path, int64_t start)
     if (text.truncated ||
         raw_syscall(SYS_statx, AT_FDCWD, inside, AT_STATX_DONT_SYNC,
                     STATX_TYPE | STATX_SIZE | STATX_MTIME, &file) < 0 ||
-        !S_ISREG(file.stx_mode) || file.stx_size > FILE_LIMIT || changed_after(&file, start))
+        !S_ISREG(file.stx_mode) || file.stx_size > FILE_LIMIT ||
+        changed_since_start(mtime_ns(&file), start))
         return -1;
     return raw_syscall(SYS_openat, AT_FDCWD, inside, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
@@ -82,7 +68,7 @@ static bool copy_line(struct line_reader *lines, int line, char to[SOURCE_LINE_L
 bool source_line_read(int pid, const char *path, int line, char to[SOURCE_LINE_LIMIT])
 {
     struct line_reader lines = {.at = 0, .end = 0, .ended = false};
-    int64_t start = start_of(pid);
+    int64_t start = process_start_ns(pid);
     to[0] = '\0';
     if (line <= 0 || path[0] == '\0' || path[0] == '<' || start == 0 || !is_of_our_user(pid))
         return false;

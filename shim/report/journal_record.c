@@ -151,12 +151,12 @@ static void put_facts(struct text_buffer *record, const struct journal_facts *fa
 static void put_message(struct text_buffer *record, const char *text, size_t size)
 {
     enum { FRAME = sizeof "MESSAGE\n" + 8 + 1 };
-    size_t room = record->capacity - record->length;
+    size_t space = record->capacity - record->length;
     if (size > 0 && text[size - 1] == '\n')
         size--;
-    if (room <= FRAME)
+    if (space <= FRAME)
         return;
-    put_bytes(record, "MESSAGE", text, size < room - FRAME ? size : room - FRAME);
+    put_bytes(record, "MESSAGE", text, size < space - FRAME ? size : space - FRAME);
 }
 
 void journal_record(struct text_buffer *record, const char *event, uint64_t seq,

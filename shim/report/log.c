@@ -2,11 +2,9 @@
 #include "report/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
@@ -163,30 +161,6 @@ static bool is_on_disk(void)
     return destination == TO_PATH || (destination == TO_FD && program_fd_is_on_disk(&target_fd));
 }
 
-/* What the kernel may send to a thread for a write of ours: no reader, a terminal that stops
- * background jobs (which a thread that blocks the signal may write to), a file's largest size. */
-static const uint64_t signals_of_a_write =
-    1ULL << (SIGPIPE - 1) | 1ULL << (SIGTTOU - 1) | 1ULL << (SIGXFSZ - 1);
-
-/* A write to a pipe without a reader leaves SIGPIPE pending: taken back. Where the program has one
- * pending already the two could not be told apart: then nothing is written. */
-static long write_unsignalled(const char *data, size_t size, bool own_fd_table)
-{
-    const uint64_t sigpipe = 1ULL << (SIGPIPE - 1);
-    const struct timespec now = {0, 0};
-    uint64_t before = 0;
-    uint64_t waiting = 0;
-    raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &signals_of_a_write, &before, sizeof before);
-    raw_syscall(SYS_rt_sigpending, &waiting, sizeof waiting);
-    long written = -EAGAIN;
-    if (!(waiting & sigpipe))
-        written = program_fd_write(&target_fd, data, size, own_fd_table);
-    if (written == -EPIPE)
-        raw_syscall(SYS_rt_sigtimedwait, &sigpipe, 0, &now, sizeof sigpipe);
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-    return written;
-}
-
 /* A record of the journal is sent whole, and waits with its size before it. What the journal will
  * not take later either is counted; of one that is away for a moment nothing is lost. */
 static bool send_queue(void)
@@ -227,7 +201,7 @@ static bool record_to_journal(const char *record, size_t size)
 static long write_now(const char *data, size_t size, bool own_fd_table)
 {
     if (destination == TO_FD)
-        return write_unsignalled(data, size, own_fd_table);
+        return program_fd_write(&target_fd, data, size, own_fd_table);
     long written = log_syslog_write(data, size);
     syslog_error = written < 0 && written != -EAGAIN ? written : 0;
     return written;

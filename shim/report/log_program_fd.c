@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
@@ -80,8 +83,8 @@ static long write_to_file(const struct program_fd *target, long fd, const char *
     return write_reopened(target, data, size);
 }
 
-long program_fd_write(const struct program_fd *target, const char *data, size_t size,
-                      bool own_fd_table)
+static long write_signalled(const struct program_fd *target, const char *data, size_t size,
+                            bool own_fd_table)
 {
     long fd = program_fd_get(target, own_fd_table);
     if (fd == -EBADF)
@@ -91,5 +94,30 @@ long program_fd_write(const struct program_fd *target, const char *data, size_t 
     long written = write_to_file(target, fd, data, size);
     if (own_fd_table)
         raw_syscall(SYS_close, fd);
+    return written;
+}
+
+/* What the kernel may send to a thread for a write of ours: no reader, a terminal that stops
+ * background jobs (which a thread that blocks the signal may write to), a file's largest size. */
+static const uint64_t signals_of_a_write =
+    1ULL << (SIGPIPE - 1) | 1ULL << (SIGTTOU - 1) | 1ULL << (SIGXFSZ - 1);
+
+/* A write to a pipe without a reader leaves SIGPIPE pending: taken back. Where the program has one
+ * pending already the two could not be told apart: then nothing is written. */
+long program_fd_write(const struct program_fd *target, const char *data, size_t size,
+                      bool own_fd_table)
+{
+    const uint64_t sigpipe = 1ULL << (SIGPIPE - 1);
+    const struct timespec now = {0, 0};
+    uint64_t before = 0;
+    uint64_t waiting = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &signals_of_a_write, &before, sizeof before);
+    raw_syscall(SYS_rt_sigpending, &waiting, sizeof waiting);
+    long written = -EAGAIN;
+    if (!(waiting & sigpipe))
+        written = write_signalled(target, data, size, own_fd_table);
+    if (written == -EPIPE)
+        raw_syscall(SYS_rt_sigtimedwait, &sigpipe, 0, &now, sizeof sigpipe);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
     return written;
 }

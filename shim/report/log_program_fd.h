@@ -37,7 +37,8 @@ bool program_fd_is_on_disk(const struct program_fd *target);
 long program_fd_get(const struct program_fd *target, bool own_fd_table);
 
 /* Writes without ever waiting for a reader; to what is not on a disk. Returns the bytes written or
- * -errno. The caller has SIGPIPE and SIGTTOU blocked. */
+ * -errno; -EAGAIN also while the thread has a SIGPIPE of the program's pending. The program gets no
+ * signal for it (no reader, tostop, the largest size of a file). */
 long program_fd_write(const struct program_fd *target, const char *data, size_t size,
                       bool own_fd_table);
 

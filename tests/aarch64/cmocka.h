@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* As much of cmocka as tests/unit/test_cfi.c needs, for an architecture of which no cmocka is
+/* As much of cmocka as tests/unit/test_cfi_*.c need, for an architecture of which no cmocka is
  * installed: the first failure ends the program with status 1. */
 #ifndef PIPESHIM_AARCH64_CMOCKA_H
 #define PIPESHIM_AARCH64_CMOCKA_H

@@ -9,7 +9,8 @@
 #include "cli/names/source_map.h"
 #include "seeds.h"
 
-enum { KEPT = 9, /* more files than the tool keeps maps of */ NEVER_NEWER = INT32_MAX };
+enum { KEPT = 9 }; /* more files than the tool keeps maps of */
+#define NEVER_NEWER (INT64_MAX / 2)
 
 static const char *const seeds[] = {
     "m{\"version\":3,\"sources\":[\"../src/a.ts\",\"b.ts\"],\"sourceRoot\":\"r\","

@@ -3,41 +3,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "config/parse.h"
-#include "config/settings.h"
-
-#define MS ((uint64_t)1000000)
-#define S  (1000 * MS)
-
-static struct settings settings;
-static unsigned complaints;
-static char complaint[1024];
-
-static void complain(const char *line, void *context)
-{
-    (void)context;
-    complaints++;
-    snprintf(complaint, sizeof complaint, "%s", line);
-}
-
-static void read_list(char *const *variables, bool secure)
-{
-    complaints = 0;
-    complaint[0] = '\0';
-    settings_read(&settings, variables, &(struct program_names){.executable = "engine"}, secure,
-                  complain, NULL);
-}
-
-static void read_one(const char *variable)
-{
-    char *variables[] = {(char *)variable, NULL};
-    read_list(variables, false);
-}
+#include "settings_case.h"
 
 static void test_defaults(void **state)
 {
@@ -77,16 +50,16 @@ static void test_defaults(void **state)
         {SETTING_SUMMARY, "PIPESHIM_SUMMARY", "on", 1},
     };
     (void)state;
-    read_one("HOME=/root");
-    assert_int_equal(complaints, 0);
-    assert_true(settings_are_active(&settings));
-    assert_int_equal(settings.loop, LOOP_AUTO);
-    assert_int_equal(settings_stack_depth(&settings), 64);
+    settings_case_read_one("HOME=/root");
+    assert_int_equal(settings_case.complaints, 0);
+    assert_true(settings_are_active(&settings_case.settings));
+    assert_int_equal(settings_case.settings.loop, LOOP_AUTO);
+    assert_int_equal(settings_stack_depth(&settings_case.settings), 64);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         assert_string_equal(setting_name(expected[i].id), expected[i].name);
-        assert_string_equal(settings.text[expected[i].id], expected[i].text);
-        assert_true(settings.number[expected[i].id] == expected[i].number);
-        assert_false(settings.given[expected[i].id]);
+        assert_string_equal(settings_case.settings.text[expected[i].id], expected[i].text);
+        assert_true(settings_case.settings.number[expected[i].id] == expected[i].number);
+        assert_false(settings_case.settings.given[expected[i].id]);
     }
 }
 
@@ -143,12 +116,13 @@ static void test_accepted_forms(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        read_one(forms[i].variable);
-        if (complaints)
-            print_error("%s\n", complaint);
-        assert_int_equal(complaints, 0);
-        assert_true(settings.number[forms[i].id] == forms[i].number);
-        assert_string_equal(settings.text[forms[i].id], strchr(forms[i].variable, '=') + 1);
+        settings_case_read_one(forms[i].variable);
+        if (settings_case.complaints)
+            print_error("%s\n", settings_case.complaint);
+        assert_int_equal(settings_case.complaints, 0);
+        assert_true(settings_case.settings.number[forms[i].id] == forms[i].number);
+        assert_string_equal(settings_case.settings.text[forms[i].id],
+                            strchr(forms[i].variable, '=') + 1);
     }
 }
 
@@ -216,42 +190,44 @@ static void test_malformed_values(void **state)
         char variable[160];
         char given[256];
         settings_read(&defaults, NULL, &(struct program_names){.executable = "engine"}, false,
-                      complain, NULL);
+                      settings_case_complain, NULL);
         snprintf(variable, sizeof variable, "%s=%s", bad[i].name, bad[i].value);
         snprintf(given, sizeof given, "%s: not accepted", variable);
-        read_one(variable);
-        if (complaints != 1 || !strstr(complaint, given) || !strstr(complaint, bad[i].accepted))
-            fail_msg("%s: %u complaints, the last: %s", variable, complaints, complaint);
-        assert_non_null(strstr(complaint, "default"));
-        assert_null(strchr(complaint, '\n'));
-        assert_true(settings.number[bad[i].id] == defaults.number[bad[i].id]);
-        assert_string_equal(settings.text[bad[i].id], defaults.text[bad[i].id]);
-        assert_false(settings.given[bad[i].id]);
-        assert_true(settings_are_active(&settings));
+        settings_case_read_one(variable);
+        if (settings_case.complaints != 1 || !strstr(settings_case.complaint, given) ||
+            !strstr(settings_case.complaint, bad[i].accepted))
+            fail_msg("%s: %u complaints, the last: %s", variable, settings_case.complaints,
+                     settings_case.complaint);
+        assert_non_null(strstr(settings_case.complaint, "default"));
+        assert_null(strchr(settings_case.complaint, '\n'));
+        assert_true(settings_case.settings.number[bad[i].id] == defaults.number[bad[i].id]);
+        assert_string_equal(settings_case.settings.text[bad[i].id], defaults.text[bad[i].id]);
+        assert_false(settings_case.settings.given[bad[i].id]);
+        assert_true(settings_are_active(&settings_case.settings));
     }
 }
 
 static void test_control_characters_stay_on_one_line(void **state)
 {
     (void)state;
-    read_one("PIPESHIM_FORMAT=a\nb\x1b[31m");
-    assert_int_equal(complaints, 1);
-    for (const char *p = complaint; *p; p++)
+    settings_case_read_one("PIPESHIM_FORMAT=a\nb\x1b[31m");
+    assert_int_equal(settings_case.complaints, 1);
+    for (const char *p = settings_case.complaint; *p; p++)
         assert_true((unsigned char)*p >= 0x20);
 }
 
 static void test_unknown_names(void **state)
 {
     (void)state;
-    read_one("PIPESHIM_THRESHOLDS=1");
-    assert_int_equal(complaints, 1);
-    assert_non_null(strstr(complaint, "PIPESHIM_THRESHOLDS"));
-    read_one("PIPESHIM_=1");
-    assert_int_equal(complaints, 1);
-    read_one("PIPESHIMMER=1");
-    assert_int_equal(complaints, 0);
-    read_one("pipeshim_log=x");
-    assert_int_equal(complaints, 0);
+    settings_case_read_one("PIPESHIM_THRESHOLDS=1");
+    assert_int_equal(settings_case.complaints, 1);
+    assert_non_null(strstr(settings_case.complaint, "PIPESHIM_THRESHOLDS"));
+    settings_case_read_one("PIPESHIM_=1");
+    assert_int_equal(settings_case.complaints, 1);
+    settings_case_read_one("PIPESHIMMER=1");
+    assert_int_equal(settings_case.complaints, 0);
+    settings_case_read_one("pipeshim_log=x");
+    assert_int_equal(settings_case.complaints, 0);
 }
 
 static void test_secure_reads_nothing(void **state)
@@ -259,133 +235,26 @@ static void test_secure_reads_nothing(void **state)
     char *variables[] = {"PIPESHIM_LOG=/etc/shadow", "PIPESHIM_X=1", "PIPESHIM_FORMAT=xml",
                          "PIPESHIM_STACK_DEPTH=3", NULL};
     (void)state;
-    read_list(variables, true);
-    assert_int_equal(complaints, 0);
-    assert_string_equal(settings.text[SETTING_LOG], "stderr");
-    assert_true(settings.number[SETTING_STACK_DEPTH] == 64);
-    assert_false(settings_are_active(&settings));
-}
-
-static void test_only_and_skip(void **state)
-{
-    static const struct {
-        const char *variable;
-        bool active;
-    } cases[] = {
-        {"PIPESHIM_ONLY=engine", true},    {"PIPESHIM_ONLY=eng*", true},
-        {"PIPESHIM_ONLY=sh,engin?", true}, {"PIPESHIM_ONLY=sh,bash", false},
-        {"PIPESHIM_ONLY=", true},          {"PIPESHIM_SKIP=engine", false},
-        {"PIPESHIM_SKIP=sh,e*", false},    {"PIPESHIM_SKIP=sh", true},
-        {"PIPESHIM=off", false},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        read_one(cases[i].variable);
-        assert_int_equal(settings_are_active(&settings), cases[i].active);
-    }
-    char *both[] = {"PIPESHIM_ONLY=eng*", "PIPESHIM_SKIP=*ine", NULL};
-    read_list(both, false);
-    assert_false(settings_are_active(&settings));
-}
-
-static void test_thresholds_by_class(void **state)
-{
-    char *all[] = {"PIPESHIM_THRESHOLD=1ms",      "PIPESHIM_PIPE_THRESHOLD=2ms",
-                   "PIPESHIM_LOOP_THRESHOLD=3ms", "PIPESHIM_WAIT_THRESHOLD=4ms",
-                   "PIPESHIM_NET_THRESHOLD=5ms",  NULL};
-    (void)state;
-    read_list(all, false);
-    assert_true(settings_threshold_ns(&settings, CLASS_PIPE_WRITE) == 2 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_PIPE_READ) == 2 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_CPU) == 3 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_CHILD) == 4 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_SOCKET_READ) == 5 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_DNS) == 5 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_FILE) == MS);
-    read_one("PIPESHIM_THRESHOLD=7ms");
-    assert_true(settings_threshold_ns(&settings, CLASS_PIPE_WRITE) == 7 * MS);
-    assert_true(settings_threshold_ns(&settings, CLASS_CHILD) == 7 * MS);
-}
-
-static void test_loop_and_depth(void **state)
-{
-    (void)state;
-    read_one("PIPESHIM_LOOP=none");
-    assert_int_equal(settings.loop, LOOP_NONE);
-    read_one("PIPESHIM_LOOP=io,loop-*");
-    assert_int_equal(settings.loop, LOOP_NAMES);
-    assert_true(settings_is_loop_name(&settings, "loop-3"));
-    assert_false(settings_is_loop_name(&settings, "worker"));
-    read_one("PIPESHIM_STACK=off");
-    assert_int_equal(settings_stack_depth(&settings), 0);
+    settings_case_read(variables, true);
+    assert_int_equal(settings_case.complaints, 0);
+    assert_string_equal(settings_case.settings.text[SETTING_LOG], "stderr");
+    assert_true(settings_case.settings.number[SETTING_STACK_DEPTH] == 64);
+    assert_false(settings_are_active(&settings_case.settings));
 }
 
 /* The program may change its environment: what was read stays. Too long: refused, as a value. */
-/* A preset is other defaults: what is set wins, before or behind it; `given` tells what differs. */
-static void test_presets(void **state)
-{
-    char *variables[] = {"PIPESHIM_RATE=7/s", "PIPESHIM_PRESET=canary", "PIPESHIM_FORMAT=text",
-                         NULL};
-    (void)state;
-    read_list(variables, false);
-    assert_int_equal(complaints, 0);
-    assert_string_equal(settings.text[SETTING_PRESET], "canary");
-    assert_true(settings.given[SETTING_PRESET]);
-    assert_true(settings.number[SETTING_THRESHOLD] == S && settings.given[SETTING_THRESHOLD]);
-    assert_int_equal(settings_stack_depth(&settings), 16);
-    assert_true(settings.number[SETTING_RATE] == 420 && settings.given[SETTING_RATE]);
-    assert_true(settings.number[SETTING_FORMAT] == FORMAT_TEXT);
-    assert_false(settings.given[SETTING_FORMAT]);
-    read_one("PIPESHIM_PRESET=ci");
-    assert_true(settings_threshold_ns(&settings, CLASS_CHILD) == 5 * S);
-    assert_true(settings_threshold_ns(&settings, CLASS_PIPE_WRITE) == 250 * MS);
-    assert_string_equal(settings.text[SETTING_LOG], "pipeshim-%e-%p.jsonl");
-    assert_true(settings.number[SETTING_FORMAT] == FORMAT_JSON);
-    read_one("PIPESHIM_PRESET=dev");
-    assert_true(settings.number[SETTING_THRESHOLD] == 100 * MS);
-    assert_false(settings.given[SETTING_THRESHOLD]);
-    read_one("PIPESHIM_PRESET=prod");
-    assert_int_equal(complaints, 1);
-    assert_string_equal(complaint, "PIPESHIM_PRESET=prod: not accepted; expected dev or ci or "
-                                   "canary; using the default");
-    assert_false(settings.given[SETTING_PRESET]);
-    read_list((char *[]){"PIPESHIM_THRESHOLD=soon", "PIPESHIM_PRESET=canary", NULL}, false);
-    assert_non_null(strstr(complaint, "; using the default 1s"));
-}
-
 static void test_texts_are_kept(void **state)
 {
     static char variable[] = "PIPESHIM_LOG=/tmp/a";
     static char big[SETTINGS_TEXT_LIMIT + 64] = "PIPESHIM_LOG=/";
     (void)state;
-    read_one(variable);
+    settings_case_read_one(variable);
     variable[sizeof variable - 2] = 'b';
-    assert_string_equal(settings.text[SETTING_LOG], "/tmp/a");
+    assert_string_equal(settings_case.settings.text[SETTING_LOG], "/tmp/a");
     memset(big + 14, 'x', sizeof big - 15);
-    read_one(big);
-    assert_int_equal(complaints, 1);
-    assert_string_equal(settings.text[SETTING_LOG], "stderr");
-}
-
-/* redis-server is a link to redis-check-rdb on Debian; a server in Python is python3. */
-static void other_names(void **state)
-{
-    (void)state;
-    static const struct program_names names = {"python3.11", "worker", "server.py"};
-    static const struct {
-        const char *variable;
-        bool active;
-    } cases[] = {
-        {"PIPESHIM_ONLY=python3*", true},  {"PIPESHIM_ONLY=worker", true},
-        {"PIPESHIM_ONLY=server.py", true}, {"PIPESHIM_ONLY=engine", false},
-        {"PIPESHIM_SKIP=worker", false},   {"PIPESHIM_SKIP=*.py", false},
-        {"PIPESHIM_SKIP=engine", true},
-    };
-    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *variables[] = {(char *)cases[i].variable, NULL};
-        settings_read(&settings, variables, &names, false, complain, NULL);
-        assert_int_equal(settings_are_active(&settings), cases[i].active);
-    }
+    settings_case_read_one(big);
+    assert_int_equal(settings_case.complaints, 1);
+    assert_string_equal(settings_case.settings.text[SETTING_LOG], "stderr");
 }
 
 int main(void)
@@ -397,12 +266,7 @@ int main(void)
         cmocka_unit_test(test_control_characters_stay_on_one_line),
         cmocka_unit_test(test_unknown_names),
         cmocka_unit_test(test_secure_reads_nothing),
-        cmocka_unit_test(test_only_and_skip),
-        cmocka_unit_test(test_thresholds_by_class),
-        cmocka_unit_test(test_loop_and_depth),
-        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_texts_are_kept),
-        cmocka_unit_test(other_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,14 +33,15 @@ static void place_words(const json_t *frame, char words[WORDS_LIMIT])
              field_string(frame, "function"));
 }
 
-static bool restore_place(json_t *frame, time_t ran)
+static bool restore_place(json_t *frame, int64_t ran_ns)
 {
     struct source_place place;
     char compiled[SOURCE_PATH_LIMIT];
     const char *file = field_string(frame, "file");
     int line = (int)field_integer(frame, "line", 0),
         column = (int)field_integer(frame, "column", 0);
-    if (!field_true(frame, "generated") || !source_place_find("", file, ran, line, column, &place))
+    if (!field_true(frame, "generated") ||
+        !source_place_find("", file, ran_ns, line, column, &place))
         return false;
     snprintf(compiled, sizeof compiled, "%s:%d:%d", file, line, column);
     json_object_set_new(frame, "compiled", json_string(compiled));
@@ -70,7 +71,7 @@ static void choose_where(json_t *object, const json_t *frames)
     }
 }
 
-static void restore_javascript(json_t *object, time_t ran)
+static void restore_javascript(json_t *object, int64_t ran_ns)
 {
     char words[WORDS_LIMIT];
     const json_t *frames = json_object_get(object, "javascript");
@@ -79,7 +80,7 @@ static void restore_javascript(json_t *object, time_t ran)
         json_t *frame = json_array_get(frames, i);
         place_words(frame, words);
         is_where |= strcmp(words, field_string(object, "where")) == 0;
-        changed |= restore_place(frame, ran);
+        changed |= restore_place(frame, ran_ns);
     }
     if (changed && is_where)
         choose_where(object, frames);
@@ -93,21 +94,21 @@ static void restore_where(json_t *object)
         json_object_set_new(object, "where", json_string(words));
 }
 
-static void restore(json_t *object, time_t ran)
+static void restore(json_t *object, int64_t ran_ns)
 {
     restore_symbols(json_object_get(object, "stack"));
-    restore_javascript(object, ran);
+    restore_javascript(object, ran_ns);
     restore_where(object);
 }
 
-static void restore_each(json_t *list, time_t ran)
+static void restore_each(json_t *list, int64_t ran_ns)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
-        restore(json_array_get(list, i), ran);
+        restore(json_array_get(list, i), ran_ns);
 }
 
 /* A deadlock's or finding's own line is that of the member which it is of. */
-static void restore_chain(json_t *event, time_t ran)
+static void restore_chain(json_t *event, int64_t ran_ns)
 {
     const json_t *chain = json_object_get(event, "chain");
     char own[WORDS_LIMIT];
@@ -115,7 +116,7 @@ static void restore_chain(json_t *event, time_t ran)
     for (size_t i = 0; i < json_array_size(chain); i++) {
         json_t *member = json_array_get(chain, i);
         bool is_own = *own && strcmp(field_string(member, "where"), own) == 0;
-        restore(member, ran);
+        restore(member, ran_ns);
         if (is_own)
             json_object_set(event, "where", json_object_get(member, "where"));
     }
@@ -126,8 +127,8 @@ void event_names_restore(json_t *event)
     int64_t time = event ? field_time(event, "time") : TIME_UNKNOWN;
     if (!event)
         return;
-    time_t ran = time == TIME_UNKNOWN ? 0 : (time_t)(time / 1000000);
-    restore(event, ran);
-    restore_chain(event, ran);
-    restore_each(json_object_get(event, "sites"), ran);
+    int64_t ran_ns = time == TIME_UNKNOWN ? 0 : time * 1000;
+    restore(event, ran_ns);
+    restore_chain(event, ran_ns);
+    restore_each(json_object_get(event, "sites"), ran_ns);
 }

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
+#include <stdint.h>
 
 enum { SOURCE_PATH_LIMIT = 1024 };
 
@@ -33,9 +33,10 @@ bool source_map_find(const struct source_map *map, int line, int column,
 
 /* The same by the file's path; maps are kept for the life of the tool, a few at a time. `root`: of
  * the process that runs the file, "" for the own one. False also if the file or its map is newer
- * than `ran`: then what ran was another text. */
-bool source_place_find(const char *root, const char *generated, time_t ran, int line, int column,
-                       struct source_place *place);
+ * than `ran_ns` (since the epoch; a moment when it ran, its process's start is the best one): then
+ * what ran was another text. */
+bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line,
+                       int column, struct source_place *place);
 
 /* Runs on: tool. AS-safe: no. Blocks: as long as the files' file system does. */
 #endif

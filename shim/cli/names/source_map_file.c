@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/names/base64.h"
 #include "cli/names/source_map.h"
 #include "explain/user_frame.h"
+#include "kernel/process_start.h"
 
 enum {
     MAPS_KEPT = 8,
@@ -21,13 +23,13 @@ enum {
 };
 
 struct kept_map {
-    char *key; /* root and path */
-    time_t changed;
+    char *key;              /* root and path */
+    int64_t changed;        /* ns since the epoch */
     struct source_map *map; /* NULL: it has none */
 };
 
 /* A regular file, whole, with a NUL; NULL: it is none, or too large. */
-static char *read_file(const char *path, size_t *size, time_t *changed)
+static char *read_file(const char *path, size_t *size, int64_t *changed)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -46,7 +48,7 @@ static char *read_file(const char *path, size_t *size, time_t *changed)
     close(fd);
     if (text) {
         text[*size] = '\0';
-        *changed = status.st_mtime;
+        *changed = status.st_mtim.tv_sec * (int64_t)NS_PER_S + status.st_mtim.tv_nsec;
     }
     return text;
 }
@@ -118,12 +120,12 @@ static struct source_map *map_of_data(const char *url, size_t length, const char
 
 /* A file beside the generated one. */
 static struct source_map *map_of_file(const char *root, const char *url, size_t length,
-                                      const char *generated, time_t *changed)
+                                      const char *generated, int64_t *changed)
 {
     char name[PATH_MAX], path[2 * PATH_MAX];
     const char *slash = strrchr(generated, '/');
     size_t size;
-    time_t map_changed = 0;
+    int64_t map_changed = 0;
     if (length >= NOTE_LIMIT || memmem(url, length, "://", 3) != NULL)
         return NULL; /* on a server: nothing is fetched */
     size_t folder = url[0] == '/' || !slash ? 0 : (size_t)(slash - generated) + 1;
@@ -170,12 +172,13 @@ static const struct kept_map *map_of(const char *root, const char *generated)
     return oldest;
 }
 
-bool source_place_find(const char *root, const char *generated, time_t ran, int line, int column,
-                       struct source_place *place)
+bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line,
+                       int column, struct source_place *place)
 {
     char path[PATH_MAX];
     if (line <= 0 || column <= 0 || !javascript_file_path(generated, path, sizeof path))
         return false;
     const struct kept_map *kept = map_of(root, path);
-    return kept->map && kept->changed <= ran && source_map_find(kept->map, line, column, place);
+    return kept->map && !changed_since_start(kept->changed, ran_ns) &&
+           source_map_find(kept->map, line, column, place);
 }

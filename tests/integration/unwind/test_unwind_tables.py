@@ -63,11 +63,15 @@ class Tables(unittest.TestCase):
         return program
 
     def test_unwinder_of_aarch64(self):
-        result = subprocess.run(QEMU.split() + [self.cross_program("test_cfi")],
-                                capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 0, result.stdout)
-        self.assertIn("signed: yes", result.stdout)
-        self.assertIn("test_own_stack", result.stdout)
+        said = ""
+        for name in ("test_cfi_expression", "test_cfi_program", "test_cfi_search", "test_cfi_frames"):
+            result = subprocess.run(QEMU.split() + [self.cross_program(name)],
+                                    capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, 0, result.stdout)
+            said += result.stdout
+        self.assertIn("signed: yes", said)
+        self.assertIn("test_signed_return", said)
+        self.assertIn("test_own_stack", said)
 
     def test_rows_of_aarch64(self):
         program = self.cross_program("cfi_rows")
