@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Style, rooms, static checks, Python and shell scripts; the exit status is 0 if all are clean. A
-# The programs of tests/corpus/cases are faulty by purpose, and left out. A
-# tool that is missing is a finding: scripts/install-dependencies.sh lint installs them.
+# Style, rooms, documents, static checks, Python and shell scripts; the exit status is 0 if all are
+# clean. The programs of tests/corpus/cases are faulty by purpose, and left out. A tool that is missing
+# is a finding: scripts/install-dependencies.sh lint installs them.
 #   lint.sh [FILE.c...]      static checks of these files only
 set -u
 status=0
@@ -18,6 +18,7 @@ if [ $# -eq 0 ]; then
     python3 scripts/check-child.py || status=1
     python3 scripts/check-contracts.py || status=1
     python3 scripts/check-events.py || status=1
+    python3 scripts/check-documents.py || status=1
     git ls-files '*.py' ':!tests/corpus/cases' | xargs pyflakes3 || status=1
     git ls-files '*.sh' ':!tests/corpus/cases' | xargs shellcheck .ci/run || status=1
     # shellcheck disable=SC2046 # file names of this repository

@@ -4,7 +4,6 @@
  */
 #include "cli/commands.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,23 +23,6 @@ static const struct command {
     {"metrics", "one exporter for all processes that run the library", command_metrics},
     {"doctor", "prove that the library loads, sees and reports on this machine", command_doctor},
 };
-
-int usage_error(const char *command, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "pipeshim%s%s: ", *command ? " " : "", command);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, " (see pipeshim%s%s --help)\n", *command ? " " : "", command);
-    va_end(arguments);
-    return EXIT_USAGE;
-}
-
-int print_version(void)
-{
-    puts("pipeshim " PIPESHIM_VERSION);
-    return fflush(stdout) == 0 ? 0 : 1;
-}
 
 static int print_help(void)
 {

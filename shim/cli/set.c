@@ -17,7 +17,9 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/set.h"
 #include "cli/status/page_reader.h"
+#include "cli/status/waker.h"
 #include "config/change.h"
 #include "facts/mailbox.h"
 #include "kernel/memory_reader.h"
@@ -26,8 +28,9 @@
 static const char name[] = "set";
 
 enum { DONE = 0, REFUSED = 1, ERROR = 3 };
-/* The watchdog looks once in two seconds at least; a machine may be busy. */
-enum { PATIENCE_MS = 5000, LOOK_EVERY_MS = 10 };
+/* The watchdog is woken, or looks once in two seconds; a machine may be busy. One that cannot be
+ * woken looks once a minute. */
+enum { PATIENCE_MS = 5000, LONG_PATIENCE_MS = 65000, LOOK_EVERY_MS = 10 };
 
 static int print_help(void)
 {
@@ -95,7 +98,7 @@ static bool send_request(int pid, uintptr_t address, struct mailbox *mail)
            write_memory(pid, address, &mail->request, sizeof mail->request);
 }
 
-static void print_answer(struct mailbox *mail, FILE *out)
+void set_print_answer(struct mailbox *mail, FILE *out)
 {
     char shown[6 * MAILBOX_ANSWER];
     mail->answer[sizeof mail->answer - 1] = '\0';
@@ -140,13 +143,23 @@ static int wait_for_answer(int pid, uintptr_t address, uint64_t request)
     struct mailbox mail;
     struct memory_reader memory = memory_reader_process(pid);
     struct timespec pause = {0, (long)LOOK_EVERY_MS * NS_PER_MS};
-    for (int waited = 0; waited < PATIENCE_MS; waited += LOOK_EVERY_MS) {
+    struct waker waker = waker_open(pid, pid_inside(pid));
+    int patience = waker.word ? PATIENCE_MS : LONG_PATIENCE_MS;
+    for (int waited = 0; waited < patience; waited += LOOK_EVERY_MS) {
+        waker_wake(&waker);
+        if (waited == PATIENCE_MS)
+            fprintf(
+                stderr,
+                "pipeshim set: the library's file of process %d was replaced; expected it where "
+                "the process has it, to wake its watchdog: waiting for its next look, a minute "
+                "at most\n",
+                pid);
         if (!memory_read(&memory, address, &mail, sizeof mail)) {
             fprintf(stderr, "pipeshim set: process %d has ended\n", pid);
             return ERROR;
         }
         if (mail.answered == request) {
-            print_answer(&mail, mail.accepted ? stdout : stderr);
+            set_print_answer(&mail, mail.accepted ? stdout : stderr);
             return mail.accepted ? DONE : REFUSED;
         }
         if (mail.request != request) {
@@ -164,7 +177,7 @@ static int wait_for_answer(int pid, uintptr_t address, uint64_t request)
     fprintf(stderr,
             "pipeshim set: process %d does not answer within %d s: it is stopped, or a seccomp "
             "filter has ended its watchdog; if it goes on it takes the change\n",
-            pid, PATIENCE_MS / 1000);
+            pid, patience / 1000);
     return REFUSED;
 }
 

@@ -8,13 +8,13 @@
 
 /* Whether the mapping goes on where `file` was mapped before. .bss follows a file's last mapping
  * without a name: it holds no code. */
-static bool goes_on(const struct mapping *mapping, const struct mapped_file *file)
+static bool goes_on(const struct map_line *mapping, const struct mapped_file *file)
 {
     return mapping->offset != 0 && mapping->path[0] != '\0' &&
            strncmp(mapping->path, file->path, sizeof file->path - 1) == 0;
 }
 
-static void begin_file(const struct mapping *mapping, struct mapped_file *file)
+static void begin_file(const struct map_line *mapping, struct mapped_file *file)
 {
     size_t length = strlen(mapping->path);
     length = length < sizeof file->path ? length : sizeof file->path - 1;
@@ -32,7 +32,7 @@ struct search {
     struct mapped_file *file; /* of the lines before */
 };
 
-static bool search_line(const struct mapping *mapping, void *context)
+static bool search_line(const struct map_line *mapping, void *context)
 {
     struct search *search = context;
     if (goes_on(mapping, search->file))
@@ -61,7 +61,7 @@ struct list {
     unsigned count, limit;
 };
 
-static bool list_line(const struct mapping *mapping, void *context)
+static bool list_line(const struct map_line *mapping, void *context)
 {
     struct list *list = context;
     if (list->count > 0 && goes_on(mapping, &list->files[list->count - 1])) {

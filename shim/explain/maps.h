@@ -7,25 +7,14 @@
 #define PIPESHIM_EXPLAIN_MAPS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-enum { PROC_PATH_LIMIT = 64 };
-
-struct mapping {
-    uintptr_t start, end;
-    uint64_t offset; /* in the file */
-    bool executable;
-    const char *path; /* "" if it has no name; "[vdso]", "[heap]" */
-};
+#include "kernel/proc_text.h"
 
 /* Calls `visit` for each mapping of process `pid` (0: the calling one), by ascending address, until
  * it returns false. False if the list cannot be read. Opens and closes one fd; needs 5 KiB of
  * stack. */
-bool maps_for_each(int pid, bool (*visit)(const struct mapping *mapping, void *context),
+bool maps_for_each(int pid, bool (*visit)(const struct map_line *mapping, void *context),
                    void *context);
-
-/* "/proc/self/NAME" or "/proc/PID/NAME" in `path` (PROC_PATH_LIMIT bytes). */
-void maps_proc_path(int pid, const char *name, char *path);
 
 /* Runs on: watchdog, constructor, tool. AS-safe: yes. Blocks: no. */
 #endif

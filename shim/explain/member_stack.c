@@ -46,7 +46,7 @@ size_t member_stack_workspace_size(void)
 struct reading {
     struct member_stack_workspace *work;
     const struct member_stack_wish *wish;
-    struct member_stack_room *room;
+    struct member_stack_space *space;
     struct member *member;
     struct memory_reader memory;
     struct modules modules;
@@ -93,10 +93,10 @@ static void read_javascript(struct reading *reading)
     struct member_stack_workspace *work = reading->work;
     struct member *member = reading->member;
     struct javascript_stack_facts facts;
-    member->javascript = reading->room->javascript;
+    member->javascript = reading->space->javascript;
     member->javascript_count = javascript_read_stack(
         &work->javascript, &reading->memory, (struct javascript_workspace *)work->for_javascript,
-        &work->trace, &work->snapshot, reading->room->javascript, reading->wish->depth, &facts);
+        &work->trace, &work->snapshot, reading->space->javascript, reading->wish->depth, &facts);
     member->javascript_omitted = facts.omitted;
     if (!member->note && facts.lost)
         member->note = "javascript: outer frames may be missing";
@@ -184,7 +184,7 @@ static void read_main_python(struct reading *reading)
 static void name_compiled_frames(struct reading *reading)
 {
     struct perf_map_name *found = reading->work->compiled;
-    struct stack_frame_name *frames = reading->room->frames;
+    struct stack_frame_name *frames = reading->space->frames;
     unsigned wanted = 0, count = reading->member->frame_count;
     for (unsigned i = 0; i < count; i++)
         if (!frames[i].module[0])
@@ -211,7 +211,7 @@ static bool is_of_this_library(const struct stack_frame_name *frame)
 static void name_frames(struct reading *reading)
 {
     const struct stack_trace *trace = &reading->work->trace;
-    struct stack_frame_name *frames = reading->room->frames;
+    struct stack_frame_name *frames = reading->space->frames;
     struct member *member = reading->member;
     if (trace->count == 0)
         return;
@@ -228,12 +228,12 @@ static void name_frames(struct reading *reading)
 }
 
 void member_stack_read(struct member_stack_workspace *work, int pid, int tid,
-                       const struct member_stack_wish *wish, struct member_stack_room *room,
+                       const struct member_stack_wish *wish, struct member_stack_space *space,
                        struct member *member)
 {
     struct reading reading = {.work = work,
                               .wish = wish,
-                              .room = room,
+                              .space = space,
                               .member = member,
                               .memory = memory_reader_process(pid),
                               .pid = pid,

@@ -23,7 +23,7 @@ struct member_stack_wish {
 };
 
 /* Where the frames go: they are valid as long as this is. */
-struct member_stack_room {
+struct member_stack_space {
     struct stack_frame_name frames[MEMBER_FRAME_LIMIT];
     struct javascript_frame javascript[MEMBER_FRAME_LIMIT];
 };
@@ -41,7 +41,7 @@ size_t member_stack_workspace_size(void);
  * Some 0.3 ms for a C or Python program, some 10 ms for Node, whose symbols are many.
  */
 void member_stack_read(struct member_stack_workspace *work, int pid, int tid,
-                       const struct member_stack_wish *wish, struct member_stack_room *room,
+                       const struct member_stack_wish *wish, struct member_stack_space *space,
                        struct member *member);
 
 /* Writes "file:line function" of the user's code in these frames to member->where, unless that has

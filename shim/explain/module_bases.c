@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "kernel/proc_reader.h"
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -23,7 +24,7 @@ struct search {
     char executable[PATH_MAX];
 };
 
-static bool take(const struct mapping *mapping, void *context)
+static bool take(const struct map_line *mapping, void *context)
 {
     const struct search *search = context;
     struct module_bases *bases = search->bases;
@@ -57,7 +58,7 @@ bool module_bases_read(int pid, struct module_bases *bases)
     struct search search = {.bases = bases};
     char path[PROC_PATH_LIMIT];
     memset(bases, 0, sizeof *bases);
-    maps_proc_path(pid, "exe", path);
+    proc_path(path, pid, 0, "exe");
     long length = raw_syscall(SYS_readlinkat, AT_FDCWD, path, search.executable,
                               sizeof search.executable - 1);
     search.executable[length > 0 ? length : 0] = '\0';

@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/maps.h"
+#include "kernel/proc_reader.h"
 #include "process/executable.h"
 
 /* Of glibc 2.35; NULL with an older one. */
@@ -173,7 +174,7 @@ const struct modules *modules_own(void)
 bool modules_read(int pid, struct mapped_file *files, unsigned limit, struct modules *modules)
 {
     char path[PROC_PATH_LIMIT];
-    maps_proc_path(pid, "exe", path);
+    proc_path(path, pid, 0, "exe");
     *modules = (struct modules){.pid = pid, .files = files};
     long length = raw_syscall(SYS_readlinkat, AT_FDCWD, path, modules->executable,
                               sizeof modules->executable - 1);

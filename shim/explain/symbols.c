@@ -10,6 +10,7 @@
 #include "explain/maps.h"
 #include "explain/symbol_cache.h"
 #include "explain/symbol_table.h"
+#include "kernel/proc_reader.h"
 
 /* Too large for the watchdog's stack; mapped for the time of one symbolize(). */
 struct workspace {
@@ -44,7 +45,7 @@ static int open_module(int pid, const struct module *module, const char *path)
     char name[PROC_PATH_LIMIT + MODULE_PATH_LIMIT];
     int fd = -1;
     if (module->is_executable) { /* the link leads to it even when its file was deleted */
-        maps_proc_path(pid, "exe", name);
+        proc_path(name, pid, 0, "exe");
         fd = open_file(name);
     }
     if (fd >= 0 || path[0] != '/')
@@ -52,7 +53,7 @@ static int open_module(int pid, const struct module *module, const char *path)
     if (pid == 0)
         return open_file(path);
     struct text_buffer text;
-    maps_proc_path(pid, "root", name);
+    proc_path(name, pid, 0, "root");
     text_init(&text, name + strlen(name), sizeof name - strlen(name));
     text_string(&text, path);
     return open_file(name);

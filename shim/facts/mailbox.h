@@ -14,7 +14,19 @@
 
 #include <stdint.h>
 
-enum { MAILBOX_TEXT = 1024, MAILBOX_ANSWER = 2048 };
+enum {
+    MAILBOX_TEXT = 1024,
+    MAILBOX_ANSWER = 2048,
+    MAILBOX_WORDS = 1024, /* of the first page of the library's file */
+};
+
+/* Which of these words the watchdog of process `pid` (in its own namespace) sleeps on as a futex:
+ * who has the file mapped can wake it, to look into the mailbox. Not one for all: thousands of
+ * sleepers on one word are in each other's way. */
+static inline unsigned mailbox_word(int32_t pid)
+{
+    return (uint32_t)pid % MAILBOX_WORDS;
+}
 
 struct mailbox {
     uint64_t request;

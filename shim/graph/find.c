@@ -117,13 +117,13 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
                now->holder_run_ns - before->holder_run_ns >= COMPUTES_NS;
     if (!now->holder_sleeps)
         return true;
-    return now->holder_switches - before->holder_switches >= KEEPER_STEPS ||
+    return now->holder_switches - before->holder_switches >= HOLDER_STEPS ||
            now->holder_sleep_ms >= TIMED_WAIT_MS;
 }
 
 const char *finding_name(enum finding_kind kind)
 {
-    static const char *const names[] = {
+    static const char names[][20] = {
         [FINDING_DEADLOCK] = "deadlock",
         [FINDING_SELF_READER] = "self_reader",
         [FINDING_NO_READER] = "no_reader",

@@ -22,7 +22,7 @@ enum {
     WORDS_LIMIT = 1024,
     ADVICE_LIMIT = 512,
     RESCUE_LIMIT = 64,
-    KEEPER_STEPS = 3, /* wakes without a read that make a sleeping reader one that does not read */
+    HOLDER_STEPS = 3, /* wakes without a read that make a sleeping reader one that does not read */
 };
 
 enum finding_kind {

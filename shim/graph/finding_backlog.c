@@ -46,8 +46,8 @@ static bool is_full_pipe(void *context, int fd, unsigned waits_for)
     return false;
 }
 
-static bool wants_room(const struct wait_graph *graph, const struct wait_thread *thread,
-                       struct search *search)
+static bool wants_space(const struct wait_graph *graph, const struct wait_thread *thread,
+                        struct search *search)
 {
     enum wait_kind kind = thread->wait.kind;
     *search = (struct search){graph, graph->processes[thread->process].pid, -1, {{0, 0}, 0, 0, 0}};
@@ -70,8 +70,8 @@ static bool is_the_pipe(void *context, int fd, unsigned waits_for)
     return false;
 }
 
-bool wait_graph_wants_room(const struct wait_graph *graph, const struct wait_thread *thread,
-                           struct object_key key)
+bool wait_graph_wants_space(const struct wait_graph *graph, const struct wait_thread *thread,
+                            struct object_key key)
 {
     enum wait_kind kind = thread->wait.kind;
     struct search search = {graph, graph->processes[thread->process].pid, -1, {key, 0, 0, 0}};
@@ -99,7 +99,7 @@ bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid)
     wait_graph_load_neighbours(graph, pid);
     for (uint32_t i = 0; own != NO_INDEX && i < graph->thread_count; i++) {
         if (waits_for_reader(graph, &graph->threads[i], own) ||
-            wants_room(graph, &graph->threads[i], &search))
+            wants_space(graph, &graph->threads[i], &search))
             return true;
     }
     return false;
@@ -158,7 +158,7 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     const struct wait_holder *reader;
     struct search search;
     memset(finding, 0, sizeof *finding);
-    if (!wants_room(graph, thread, &search) || !nobody_listens(graph, &search, &reader))
+    if (!wants_space(graph, thread, &search) || !nobody_listens(graph, &search, &reader))
         return false;
     struct chain_link *writer = &finding->chain[0];
     struct wait_edge edge = {reader->process, REASON_SPACE, search.fd, reader->fd, reader->key};

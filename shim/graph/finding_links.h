@@ -41,8 +41,8 @@ bool finding_unopened(const struct wait_graph *graph, const struct wait_thread *
 /* Of the graph's thread `index`, which goes on; see finding_backlog.c. */
 bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_finding *finding);
 /* Does the thread wait, beside all else, for room in the pipe `key`? */
-bool wait_graph_wants_room(const struct wait_graph *graph, const struct wait_thread *thread,
-                           struct object_key key);
+bool wait_graph_wants_space(const struct wait_graph *graph, const struct wait_thread *thread,
+                            struct object_key key);
 bool finding_backlog_confirms(const struct wait_finding *before, const struct wait_finding *now);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */

@@ -117,12 +117,12 @@ static bool is_refused(const struct wait_graph *graph, int pid, int fd)
            fill.full == 1 && (graph->access & ACCESS_BORROW);
 }
 
-static bool waits_for_room(const struct wait_graph *graph, uint32_t process, struct object_key key)
+static bool waits_for_space(const struct wait_graph *graph, uint32_t process, struct object_key key)
 {
     const struct wait_process *own = &graph->processes[process];
     for (uint32_t i = 0; i < own->thread_count; i++) {
         const struct wait_thread *thread = &graph->threads[own->first_thread + i];
-        if (thread->wait.kind == WAIT_WRITE || wait_graph_wants_room(graph, thread, key))
+        if (thread->wait.kind == WAIT_WRITE || wait_graph_wants_space(graph, thread, key))
             return true;
     }
     return false;
@@ -145,7 +145,7 @@ bool finding_nonblocking_foreseen(struct wait_graph *graph, int pid, int fd,
     if (own == NO_INDEX || !graph->processes[own].loaded || process_runtime(pid) == RUNTIME_NODE ||
         fd_describe(pid, fd, &stream) < 0 || !fd_is_channel(&stream) ||
         stream.kind == LINK_SOCKET || !is_refused(graph, pid, fd) ||
-        waits_for_room(graph, own, stream.key) ||
+        waits_for_space(graph, own, stream.key) ||
         !finding_nonblocking_shared(graph, pid, fd, finding) || finding->count < 2 ||
         !may_share(pid, fd, finding->chain[0].for_pid, finding->chain[0].peer_fd))
         return false;

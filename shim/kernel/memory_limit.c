@@ -68,11 +68,8 @@ static uint64_t limit_of(const char *root, const char *path, const char *hard, c
     }
 }
 
-static void find_limit(void *to)
+uint64_t memory_limit_of(const char *groups)
 {
-    char groups[FILE_LIMIT];
-    if (!read_file("/proc/self/cgroup", groups, sizeof groups))
-        return;
     const char *second = strstr(groups, "0::/");
     const char *first = strstr(groups, ":memory:/");
     uint64_t limit = UINT64_MAX;
@@ -81,7 +78,14 @@ static void find_limit(void *to)
     if (first)
         limit = smaller(limit, limit_of("/sys/fs/cgroup/memory", first + 8,
                                         "/memory.limit_in_bytes", "/memory.limit_in_bytes"));
-    *(uint64_t *)to = limit;
+    return limit;
+}
+
+static void find_limit(void *to)
+{
+    char groups[FILE_LIMIT];
+    if (read_file("/proc/self/cgroup", groups, sizeof groups))
+        *(uint64_t *)to = memory_limit_of(groups);
 }
 
 uint64_t memory_limit(void)

@@ -10,5 +10,8 @@
  * versions); UINT64_MAX: there is none, or it cannot be read. About ten system calls. */
 uint64_t memory_limit(void);
 
+/* The same of the groups that a /proc/PID/cgroup names. */
+uint64_t memory_limit_of(const char *groups);
+
 /* Runs on: program threads. AS-safe: yes. Blocks: no. */
 #endif

@@ -207,7 +207,7 @@ static enum link_kind parse_device(const char *name)
     if (starts_with(name, "shm/")) /* a tmpfs: anything may be there */
         return LINK_PATH;
     /* Only the devices that are on every machine: a FIFO may be anywhere under /dev. */
-    static const char *const devices[] = {"null", "zero", "urandom", "random", "full", "kmsg"};
+    static const char devices[][8] = {"null", "zero", "urandom", "random", "full", "kmsg"};
     for (unsigned i = 0; i < sizeof devices / sizeof *devices; i++) {
         if (strcmp(name, devices[i]) == 0)
             return LINK_DEVICE;
@@ -345,19 +345,33 @@ bool parse_inet(const char *text, struct inet_line *line)
     return take_unsigned(&at, 10, &line->inode);
 }
 
+static const char *skip_field(const char *at)
+{
+    while (*at != '\0' && *at != ' ')
+        at++;
+    skip_blanks(&at);
+    return at;
+}
+
 bool parse_map(const char *text, struct map_line *line)
 {
-    /* 7f21a000-7f21c000 rw-p 00000000 00:00 0 */
+    /* 7f21a000-7f21c000 rw-p 00000000 00:00 0      [heap] */
     const char *at = text;
     memset(line, 0, sizeof *line);
     if (!take_unsigned(&at, 16, &line->start) || !take_text(&at, "-") ||
         !take_unsigned(&at, 16, &line->end))
         return false;
     skip_blanks(&at);
-    for (int i = 0; i < 3; i++, at++) {
-        if (*at == '\0')
-            return false;
-    }
-    line->shared = *at == 's';
-    return *at == 's' || *at == 'p';
+    if (strnlen(at, 4) < 4)
+        return false;
+    line->executable = at[2] == 'x';
+    line->shared = at[3] == 's';
+    if (at[3] != 's' && at[3] != 'p')
+        return false;
+    at += 4;
+    if (!take_unsigned(&at, 16, &line->offset))
+        return false;
+    skip_blanks(&at);
+    line->path = skip_field(skip_field(at)); /* device, inode */
+    return true;
 }

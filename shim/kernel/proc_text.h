@@ -89,10 +89,12 @@ struct lock_line {
 /* Takes the next line that names a lock; false at the end. */
 bool parse_lock(const char **cursor, struct lock_line *line);
 
-/* The start of one line of /proc/PID/maps. */
+/* One line of /proc/PID/maps. */
 struct map_line {
     uint64_t start, end;
-    bool shared;
+    uint64_t offset; /* in the file */
+    bool executable, shared;
+    const char *path; /* in `text`; "" if it has no name; "[vdso]", "[heap]" */
 };
 bool parse_map(const char *text, struct map_line *line);
 

@@ -14,8 +14,8 @@
 
 enum {
     GOOD_FOR = 50, /* times its cost */
-    CLOCKS_TELL_NS = 20 * NS_PER_US,
     GOOD_FOR_NS = 100 * NS_PER_MS,
+    CLOCK_GOOD_FOR_NS = NS_PER_MS / 10, /* the same of a clock, which is read in 0.5 us */
     CAP_SETGID_BIT = 6,
     CAP_SETUID_BIT = 7,
     EFFECTIVE = 2, /* in sets[] */
@@ -117,13 +117,15 @@ static struct {
     int own_tid;  /* as /proc names it: a process may see the /proc of another pid namespace */
     int covering; /* the thread that had as many rights at the last proof; 0: the first that comes
                    */
+    uint64_t covering_ns; /* its CPU time before it was read; 0: not known */
+    bool clocks_tell;     /* this process and its /proc number threads alike */
+    int tried;            /* the last one that was asked in place of it; 0: none */
     bool lost;
     bool unreadable;
     bool others; /* at the last proof, a thread of the program was alive */
     uint64_t good_until;
-    uint64_t proven_at; /* 0: not yet */
-    bool clocks_tell;   /* whether a thread has run since: of very many they do not */
-    uint64_t others_ns; /* CPU time of the other threads then, at most */
+    uint64_t proven_at;         /* 0: not yet */
+    uint64_t search_not_before; /* for a thread that sleeps */
 } proof;
 
 static bool is_alive(const struct rights *rights)
@@ -134,21 +136,67 @@ static bool is_alive(const struct rights *rights)
 static bool covers(int tid, const struct rights *own)
 {
     struct rights theirs;
+    uint64_t clock = proof.clocks_tell ? task_run_time_ns(tid) : 0; /* first */
     if (tid == proof.own_tid || !rights_read(tid, &theirs) || !is_alive(&theirs))
         return false;
     proof.others = true;
     if (!rights_cover(&theirs, own))
         return false;
     proof.covering = tid;
+    proof.covering_ns = clock;
     return true;
 }
 
-static __attribute__((noinline)) bool any_thread_covers(const struct rights *own)
+/* Who has not run since it was read is alive and has the rights that it had: a thread gives up its
+ * own only. */
+static bool covering_has_not_run(void)
+{
+    return proof.clocks_tell && proof.covering != 0 && proof.covering_ns != 0 &&
+           task_run_time_ns(proof.covering) == proof.covering_ns;
+}
+
+/* One that runs all the time must be read for each proof. So the next one is tried, in the order of
+ * their numbers, until it is one that sleeps; not among very many. */
+static int next_after(int before)
+{
+    enum { MANY_THREADS = 64 };
+    struct directory threads;
+    int tid;
+    int first = 0;
+    int next = 0;
+    unsigned count = 0;
+    if (directory_open(&threads, "/proc/self/task") != 0)
+        return 0;
+    while (count++ < MANY_THREADS && directory_next_number(&threads, &tid, NULL)) {
+        if (tid == proof.own_tid || tid == proof.covering)
+            continue;
+        if (first == 0 || tid < first)
+            first = tid;
+        if (tid > before && (next == 0 || tid < next))
+            next = tid;
+    }
+    directory_close(&threads);
+    return next ? next : first;
+}
+
+static bool another_covers(const struct rights *own, uint64_t now)
+{
+    enum { ALONE_FOR_S = 10 };
+    if (!proof.clocks_tell || proof.covering == 0 || now < proof.search_not_before)
+        return false;
+    int tid = next_after(proof.tried ? proof.tried : proof.covering);
+    proof.tried = tid;
+    if (tid == 0)
+        proof.search_not_before = now + ALONE_FOR_S * (uint64_t)NS_PER_S;
+    return tid != 0 && covers(tid, own);
+}
+
+static __attribute__((noinline)) bool any_thread_covers(const struct rights *own, uint64_t now)
 {
     struct directory threads;
     int tid;
     bool found = false;
-    if (proof.covering && covers(proof.covering, own))
+    if (another_covers(own, now) || (proof.covering && covers(proof.covering, own)))
         return true;
     if (directory_open(&threads, "/proc/self/task") != 0)
         return false;
@@ -175,10 +223,10 @@ static bool read_own(void)
     return proof.own_known;
 }
 
-static bool is_covered(void)
+static bool is_covered(uint64_t now)
 {
     proof.others = false;
-    return proof.own_known && any_thread_covers(&proof.own);
+    return proof.own_known && any_thread_covers(&proof.own, now);
 }
 
 void rights_begin(void)
@@ -188,8 +236,10 @@ void rights_begin(void)
     proof.unreadable = false;
     proof.good_until = 0;
     proof.proven_at = 0;
-    proof.clocks_tell = true;
+    proof.search_not_before = 0;
+    proof.tried = 0;
     proof.own_tid = own_tid_in_proc();
+    proof.clocks_tell = proof.own_tid == (int)raw_syscall(SYS_gettid);
     read_own();
 }
 
@@ -210,15 +260,15 @@ bool rights_hold(void)
     if (proof.lost || atomic_load(&life->stop))
         return false;
     uint64_t begin = clock_monotonic_ns();
-    if (begin < proof.good_until && begin >= atomic_load(&life->doubted_until))
+    bool in_doubt = begin < atomic_load(&life->doubted_until);
+    if (!in_doubt && begin < proof.good_until)
         return true;
-    uint64_t error = 0;
-    uint64_t others = 0; /* before the proof: what runs from now on counts */
-    if (proof.clocks_tell) {
-        others = task_others_time_ns(&error);
-        others -= error;
+    if (!in_doubt && covering_has_not_run()) {
+        proof.good_until = begin + CLOCK_GOOD_FOR_NS;
+        proof.proven_at = begin;
+        return true;
     }
-    if (!is_covered() && !(read_own() && is_covered())) {
+    if (!is_covered(begin) && !(read_own() && is_covered(begin))) {
         proof.unreadable = !proof.own_known;
         proof.lost = true;
         return false;
@@ -227,19 +277,7 @@ bool rights_hold(void)
     uint64_t good_for = (end - begin) * GOOD_FOR;
     proof.good_until = end + (good_for < GOOD_FOR_NS ? good_for : GOOD_FOR_NS);
     proof.proven_at = end;
-    proof.others_ns = others;
-    proof.clocks_tell &= error < CLOCKS_TELL_NS;
     return true;
-}
-
-/* Who has not run has the rights that it had: a thread gives up its own only. */
-static bool anyone_has_run(void)
-{
-    uint64_t error;
-    if (!proof.clocks_tell || proof.proven_at == 0)
-        return true;
-    uint64_t others = task_others_time_ns(&error);
-    return error >= TASK_NOTHING_RAN_NS || others - proof.others_ns >= TASK_NOTHING_RAN_NS;
 }
 
 bool rights_stand(uint64_t now)
@@ -247,8 +285,7 @@ bool rights_stand(uint64_t now)
     enum { STANDS_FOR_NS = 500 * NS_PER_MS };
     if (proof.lost || atomic_load(&life->stop))
         return false;
-    if (now < atomic_load(&life->doubted_until) ||
-        (now - proof.proven_at >= STANDS_FOR_NS && anyone_has_run()))
+    if (now < atomic_load(&life->doubted_until) || now - proof.proven_at >= STANDS_FOR_NS)
         return rights_hold();
     return true;
 }

@@ -48,14 +48,14 @@ void rights_begin(void);
 
 /* On the watchdog, before it opens, writes or signals anything: false when it must do nothing more
  * but end, because it was asked to, because no thread of the program is left, or because none
- * has as many rights. A proof costs 20 to 50 us and is good for 50 times its cost, 0.1 s at most.
+ * has as many rights. A proof costs 20 to 50 us and is good for 50 times its cost, 0.1 s at most,
+ * and for as long as the thread that had them has not run, which its clock tells in 0.5 us.
  * True on any other thread: what they do, they do with their own rights. */
 bool rights_hold(void);
 
 /* The same for a scan that only looks at its own process's memory, at `now` (CLOCK_MONOTONIC, ns):
- * without a system call when the last proof is no older than 0.5 s and nothing is in doubt, and by
- * the clocks alone as long as no thread has run since. What the scan then opens, writes or signals
- * asks rights_hold(). */
+ * without a system call when the last proof is no older than 0.5 s and nothing is in doubt. What
+ * the scan then opens, writes or signals asks rights_hold(). */
 bool rights_stand(uint64_t now);
 
 /* After rights_hold() was false: whether because /proc cannot be read here (a chroot without it, a

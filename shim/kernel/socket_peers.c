@@ -59,7 +59,7 @@ static void take_attribute(struct unix_socket *socket, unsigned type, const void
     }
 }
 
-static long take_answer(struct unix_socket *socket, const char *answer, size_t length)
+long unix_socket_answer(struct unix_socket *socket, const char *answer, size_t length)
 {
     struct nlmsghdr header;
     if (length < sizeof header)
@@ -116,7 +116,7 @@ long unix_socket_read(uint64_t inode, struct unix_socket *socket)
     if (result >= 0)
         result = raw_syscall(SYS_recvfrom, fd, answer, sizeof answer, MSG_DONTWAIT, 0, 0);
     raw_syscall(SYS_close, fd);
-    return result < 0 ? result : take_answer(socket, answer, (size_t)result);
+    return result < 0 ? result : unix_socket_answer(socket, answer, (size_t)result);
 }
 
 int unix_socket_full(const struct unix_socket *socket)

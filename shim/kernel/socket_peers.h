@@ -8,6 +8,7 @@
 #define PIPESHIM_KERNEL_SOCKET_PEERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "facts/object_facts.h"
@@ -24,6 +25,10 @@ struct unix_socket {
 /* 0 or -errno: -ENOENT when there is no AF_UNIX socket of that inode in the network namespace of
  * the caller. */
 long unix_socket_read(uint64_t inode, struct unix_socket *socket);
+
+/* What the kernel (sock_diag(7)) has answered; a socket's name is its owner's choice. 0 or -errno.
+ */
+long unix_socket_answer(struct unix_socket *socket, const char *answer, size_t length);
 
 /* Whether a sender has to wait: 1 yes, 0 no, -1 unknown. What counts is the memory of the unread
  * messages, their headers included; a sender goes to sleep when it reaches the send buffer

@@ -43,7 +43,8 @@ static long open_source(int pid, const char *path, int64_t start)
     if (text.truncated ||
         raw_syscall(SYS_statx, AT_FDCWD, inside, AT_STATX_DONT_SYNC,
                     STATX_TYPE | STATX_SIZE | STATX_MTIME, &file) < 0 ||
-        !S_ISREG(file.stx_mode) || file.stx_size > FILE_LIMIT || changed_since_start(mtime_ns(&file), start))
+        !S_ISREG(file.stx_mode) || file.stx_size > FILE_LIMIT ||
+        changed_since_start(mtime_ns(&file), start))
         return -1;
     return raw_syscall(SYS_openat, AT_FDCWD, inside, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }

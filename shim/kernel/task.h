@@ -58,8 +58,9 @@ enum {
 };
 /* CPU time of all threads of this process but the caller, ns. Only differences tell something, and
  * not less than `*error_ns`: the kernel asks each thread, which takes it 100 us where there are
- * a thousand. Opens nothing. */
-uint64_t task_others_time_ns(uint64_t *error_ns);
+ * a thousand. `known_ns`: what it was before with a small error, 0: unknown; if it is so still, one
+ * question is enough. Opens nothing. */
+uint64_t task_others_time_ns(uint64_t known_ns, uint64_t *error_ns);
 
 /* How many threads the process has; 0: not known. Opens nothing. */
 unsigned task_count(void);

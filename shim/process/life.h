@@ -41,19 +41,23 @@ struct life {
     _Atomic uint32_t exit_status; /* of the thread that was about to end by exit(2), the last one */
     _Atomic uint32_t unreported;  /* UNREPORTED_…: what the next thread that comes by reports */
     _Atomic uint64_t held_until;  /* CLOCK_MONOTONIC, ns: no watchdog is started before */
-    _Atomic uint64_t doubted_until;  /* the same: its rights are proven for each act until then */
-    _Atomic uint32_t wake;           /* futex: a thread wants the watchdog to look now */
-    _Atomic uint32_t early_calls;    /* calls let through before the watchdog was started */
-    _Atomic uint32_t reporting;      /* lock of report/: 0 free; taken by try only */
-    _Atomic uint32_t finished;       /* the summary is written, or must not be */
-    _Atomic uint32_t slot_bound;     /* slots below this index may be in use */
-    _Atomic uint32_t claiming;       /* threads inside slot_claim() */
-    _Atomic uint32_t claims_barred;  /* no thread may begin to: doors/sandbox_doors.c */
-    _Atomic uint32_t slot_claims;    /* since the last sweep */
-    _Atomic uint32_t slots_left;     /* threads that were alive then */
-    _Atomic uint32_t slots_withheld; /* those below are marked as used: slots_begin_in_child() */
-    _Atomic uint32_t ends_marked;    /* slots_mark_ends() */
-    _Atomic uint32_t pairs_made;     /* pipes and socketpairs that the program made */
+    _Atomic uint64_t doubted_until; /* the same: its rights are proven for each act until then */
+    _Atomic uint32_t wake;          /* futex: a thread wants the watchdog to look now */
+    _Atomic uint64_t first_thread_word; /* watch/sleep.h; 0: not known */
+    _Atomic uint32_t early_calls;       /* calls let through before the watchdog was started */
+    _Atomic uint32_t early_on_pipes;    /* those on pipes, since: */
+    _Atomic uint64_t early_since;       /* CLOCK_MONOTONIC, ns; 0: the first */
+    _Atomic uint32_t ends_asked;        /* doors/held_ends.h: how often it had to ask others */
+    _Atomic uint32_t reporting;         /* lock of report/: 0 free; taken by try only */
+    _Atomic uint32_t finished;          /* the summary is written, or must not be */
+    _Atomic uint32_t slot_bound;        /* slots below this index may be in use */
+    _Atomic uint32_t claiming;          /* threads inside slot_claim() */
+    _Atomic uint32_t claims_barred;     /* no thread may begin to: doors/sandbox_doors.c */
+    _Atomic uint32_t slot_claims;       /* since the last sweep */
+    _Atomic uint32_t slots_left;        /* threads that were alive then */
+    _Atomic uint32_t slots_withheld;    /* those below are marked as used: slots_begin_in_child() */
+    _Atomic uint32_t ends_marked;       /* slots_mark_ends() */
+    _Atomic uint32_t pairs_made;        /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
     _Atomic uint32_t refused;       /* bits of fds 0 to 2: a write failed by a foreign O_NONBLOCK */
     _Atomic uint32_t refusals_seen; /* those of them that watch/refused_writes.h has judged */

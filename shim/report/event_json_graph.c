@@ -50,8 +50,8 @@ static void member_fields(struct json_writer *json, const struct member *member,
     if (event_compact()) /* the line is there; what each has on its stack it tells itself */
         return;
     /* Of its share of the record at least a half is for the C stack. */
-    size_t room = json_space(json), half = share < room ? room - share / 2 : 0,
-           rest = share < room ? room - share : 0;
+    size_t space = json_space(json), half = share < space ? space - share / 2 : 0,
+           rest = share < space ? space - share : 0;
     if (member->python_count)
         event_json_python(json, member->python, member->python_count, member->python_omitted, half);
     if (member->javascript_count)
@@ -65,9 +65,9 @@ static void member_fields(struct json_writer *json, const struct member *member,
  * longer than a record. */
 static size_t share_of_record(const struct json_writer *json, unsigned members)
 {
-    enum { LINK_ROOM = 2048 }; /* what is said of a link besides */
-    size_t room = json_space(json), kept = EVENT_SPACE_FOR_END + members * (size_t)LINK_ROOM;
-    return room > kept ? (room - kept) / members : 0;
+    enum { LINK_SPACE = 2048 }; /* what is said of a link besides */
+    size_t space = json_space(json), kept = EVENT_SPACE_FOR_END + members * (size_t)LINK_SPACE;
+    return space > kept ? (space - kept) / members : 0;
 }
 
 static void chain(struct json_writer *json, const struct wait_finding *finding,

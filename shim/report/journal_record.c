@@ -9,9 +9,9 @@ enum { ERROR = 3, WARNING = 4, NOTICE = 5, INFORMATION = 6 }; /* syslog(3) */
 
 /* The identities of journalctl MESSAGE_ID=…: of an event, for ever. */
 static const struct kind {
-    const char *event;
+    char event[16];
     unsigned priority;
-    const char *identity;
+    char identity[33];
 } kinds[] = {
     {"start", INFORMATION, "43a7d0d6aed04d0bab0dd5a8b25fa500"},
     {"blocked", WARNING, "267567ab801b45e2832b3486ef40ad58"},
@@ -151,12 +151,12 @@ static void put_facts(struct text_buffer *record, const struct journal_facts *fa
 static void put_message(struct text_buffer *record, const char *text, size_t size)
 {
     enum { FRAME = sizeof "MESSAGE\n" + 8 + 1 };
-    size_t room = record->capacity - record->length;
+    size_t space = record->capacity - record->length;
     if (size > 0 && text[size - 1] == '\n')
         size--;
-    if (room <= FRAME)
+    if (space <= FRAME)
         return;
-    put_bytes(record, "MESSAGE", text, size < room - FRAME ? size : room - FRAME);
+    put_bytes(record, "MESSAGE", text, size < space - FRAME ? size : space - FRAME);
 }
 
 void journal_record(struct text_buffer *record, const char *event, uint64_t seq,

@@ -23,7 +23,7 @@
 /* Of one chain, mapped when first needed. child: kept, it is a mapping */
 static struct {
     struct member member[CHAIN_LIMIT];
-    struct member_stack_room room[CHAIN_LIMIT];
+    struct member_stack_space spaces[CHAIN_LIMIT];
     unsigned char work[] __attribute__((aligned(16)));
 } * members;
 
@@ -42,7 +42,7 @@ static bool have_memory(void)
 
 /* A thread of another process, or a further one of this process. */
 static void read_stack(const struct chain_link *link, uint64_t deadline,
-                       struct member_stack_room *room, struct member *member)
+                       struct member_stack_space *space, struct member *member)
 {
     const struct member_stack_wish wish = {.depth = settings_stack_depth(&settings),
                                            .python = settings.number[SETTING_PYTHON],
@@ -50,7 +50,7 @@ static void read_stack(const struct chain_link *link, uint64_t deadline,
                                            .deadline_ns = deadline};
     if (context_permitted_access() & ACCESS_MEMORY)
         member_stack_read((struct member_stack_workspace *)members->work, link->pid, link->tid,
-                          &wish, room, member);
+                          &wish, space, member);
     else
         member->note = "its stack may not be read under this program's seccomp filter";
 }
@@ -120,7 +120,7 @@ const struct member *members_read(const struct wait_finding *finding)
             have_own = true;
             read_own_stack(link, member);
         } else {
-            read_stack(link, deadline, &members->room[i], member);
+            read_stack(link, deadline, &members->spaces[i], member);
         }
         member_stack_where(link->pid, member);
         member_stack_excuse(link->pid, member);

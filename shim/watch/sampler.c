@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/zeroed_memory.h"
 #include "kernel/call_table.h"
 #include "kernel/own_threads.h"
 #include "kernel/rights.h"
@@ -14,8 +15,10 @@
 #include "slots/slot.h"
 #include "watch/context.h"
 #include "watch/judge.h"
+#include "watch/libc_code.h"
 #include "watch/long_waits.h"
 #include "watch/proof.h"
+#include "watch/sleep.h"
 #include "watch/slot_notes.h"
 
 #define LONGEST_INTERVAL_NS      (2 * (uint64_t)NS_PER_S)
@@ -27,6 +30,7 @@ enum {
     /* Of CPU since the last scan, but for the watchdog's: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
+    COUNT_EVERY_NS = NS_PER_S / 4,
 };
 
 /* A thread that was seen asleep in a call of interest, by tid; open addressing. */
@@ -39,7 +43,10 @@ struct tracked {
     struct judgement judgement;
 };
 
-static struct tracked tracked[TRACKED_LIMIT];
+/* Mapped when there is a first one; child: kept, it is a mapping */
+static struct tables {
+    struct tracked tracked[TRACKED_LIMIT], kept[TRACKED_LIMIT];
+} * tables;
 static bool table_used;      /* something was entered since the table was cleared */
 static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
@@ -49,6 +56,10 @@ static uint64_t others_error; /* and how much more it may have been; child: scra
 static bool seen_running;     /* a thread was on a CPU, or on its way, at the last scan */
 static bool seen_new;         /* or one had run since it was last read */
 static uint64_t calm_ns;      /* between two scans while nothing of this is; 0: it was */
+static uint64_t rest_ns;      /* between two looks whether anything has run; 0: it had */
+static uint64_t looked_at;    /* the last of these looks */
+/* The calls that the threads were asleep in at the last scan were made in between. */
+static uint64_t lowest_pc, highest_pc; /* child: kept, each scan begins them */
 /* child: scratch */
 static uint64_t soonest_scan; /* once something moves */
 static unsigned tracked_count;
@@ -63,13 +74,15 @@ static uint64_t writers_identity; /* of find_writers() */
 void sampler_begin(void)
 {
     if (table_used)
-        memset(tracked, 0, sizeof tracked);
+        memset(tables->tracked, 0, sizeof tables->tracked);
     table_used = false;
     own_threads_begin();
     slot_notes_begin();
     next_scan = 0;
     others_time = others_error = 0;
-    calm_ns = 0;
+    calm_ns = rest_ns = 0;
+    looked_at = 0;
+    libc_code_begin();
     seen_running = seen_new = true;
     tracked_count = 0;
     last_cost = 0;
@@ -133,23 +146,34 @@ static const struct slot *holder_of_file_lock(const struct task_call *call,
 
 static struct tracked *find_tracked(int tid)
 {
+    if (!tables && !(tables = zeroed_memory(sizeof *tables)))
+        return NULL;
     for (unsigned probe = 0; probe < TRACKED_LIMIT; probe++) {
-        struct tracked *entry = &tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
+        struct tracked *entry = &tables->tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
         if (entry->tid == tid || entry->tid == 0)
             return entry;
     }
     return NULL;
 }
 
-/* True if every thread of the process has, by their number. */
-static bool all_have_moved(void)
+/* True if every thread of the process has, by their number. The kernel is asked for it four times
+ * a second: that takes as long as all else that is done beside a program which only writes. */
+static bool all_have_moved(uint64_t now)
 {
+    static uint64_t counted_at; /* child: scratch */
+    static unsigned count;      /* child: scratch */
     unsigned moved = 0;
     for (unsigned index = 0; index < slot_bound(); index++) {
         const struct slot *slot = slot_at(index);
         moved += slot && slot_has_moved(index, slot) && slot->tid != 0;
     }
-    return moved > 0 && task_count() == moved + 1; /* and the watchdog */
+    if (moved == 0)
+        return false;
+    if (now - counted_at >= COUNT_EVERY_NS || count != moved + 1) {
+        count = task_count();
+        counted_at = now;
+    }
+    return count == moved + 1; /* and the watchdog */
 }
 
 static void note_sequences(void)
@@ -233,12 +257,16 @@ static bool sample_task(int tid, void *context)
     bool known;
     struct task_call call = own_thread_call(tid, &known);
     seen_new |= !known;
-    if (call.status == TASK_UNREADABLE)
+    if (call.status == TASK_UNREADABLE) {
+        highest_pc = UINT64_MAX;
         return false; /* and so are all the others */
+    }
     if (call.status != TASK_IN_CALL) {
         seen_running = true;
         return true;
     }
+    lowest_pc = call.pc < lowest_pc ? call.pc : lowest_pc;
+    highest_pc = call.pc > highest_pc ? call.pc : highest_pc;
     long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
         track(tid, &call, sample->now, NULL);
@@ -253,7 +281,9 @@ static bool sample_task(int tid, void *context)
 /* Reports the end of what was seen before and was not seen now; closes the gaps. */
 static void forget_unseen(void)
 {
-    static struct tracked kept[TRACKED_LIMIT]; /* child: scratch */
+    if (!table_used)
+        return;
+    struct tracked *tracked = tables->tracked, *kept = tables->kept;
     unsigned count = 0;
     for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
         if (tracked[i].tid == 0)
@@ -263,7 +293,7 @@ static void forget_unseen(void)
         else
             judge_returned(tracked[i].tid, &tracked[i].judgement, tracked[i].since_ns);
     }
-    memset(tracked, 0, sizeof tracked);
+    memset(tracked, 0, sizeof tables->tracked);
     for (unsigned i = 0; i < count; i++)
         *find_tracked(kept[i].tid) = kept[i];
 }
@@ -272,7 +302,7 @@ static void forget_unseen(void)
 static uint64_t used_time(uint64_t *error_ns)
 {
     uint64_t error;
-    uint64_t others = task_others_time_ns(&error);
+    uint64_t others = task_others_time_ns(others_time + others_error, &error);
     uint64_t used = others - others_time;
     *error_ns = error + others_error;
     others_error = error;
@@ -294,6 +324,9 @@ static bool sample_all(uint64_t now)
     scan_number++;
     tracked_count = 0;
     seen_running = seen_new = false;
+    rest_ns = 0;
+    lowest_pc = UINT64_MAX;
+    highest_pc = 0;
     sampled_writes = reported_writes;
     long_waits_begin_round(now);
     find_writers(&sample);
@@ -311,9 +344,9 @@ static bool sample_all(uint64_t now)
 }
 
 /* A program that writes all the time: no thread is in a call for long. */
-static bool is_all_moving(void)
+static bool is_all_moving(uint64_t now)
 {
-    if (tracked_count != 0 || !all_have_moved())
+    if (tracked_count != 0 || !all_have_moved(now))
         return false;
     note_sequences();
     seen_running = true;
@@ -336,6 +369,26 @@ static uint64_t calm_interval(bool calm)
     return calm_ns;
 }
 
+/* Nothing has run since the last scan. Who was asleep in a call of libc's wakes the watchdog when
+ * it makes the next one, as a rule: so looks at whether anything has run may be twice as far apart
+ * each time. A thread that calls the kernel itself does not. */
+static uint64_t rest_interval(uint64_t now)
+{
+    looked_at = now;
+    if (rest_ns == 0)
+        rest_ns = LONGEST_INTERVAL_NS;
+    else if (rest_ns < LONGEST_LONG_SLEEP_NS && libc_code_holds(lowest_pc, highest_pc))
+        rest_ns = rest_ns * 2 < LONGEST_LONG_SLEEP_NS ? rest_ns * 2 : LONGEST_LONG_SLEEP_NS;
+    return rest_ns;
+}
+
+/* The watchdog is awake for something else: two wake-ups become one. Not while a report is open: it
+ * is awake all the time then. */
+static bool may_come_early(uint64_t now, bool stuck)
+{
+    return rest_ns > LONGEST_INTERVAL_NS && !stuck && now - looked_at >= LONGEST_INTERVAL_NS;
+}
+
 static uint64_t largest(uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t more = a > b ? a : b;
@@ -346,12 +399,12 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
 {
     if (activity && soonest_scan < next_scan)
         next_scan = soonest_scan;
-    if (now < next_scan)
+    if (now < next_scan && !may_come_early(now, stuck))
         return next_scan;
     uint64_t interval = context_smallest_threshold_ns() / 2;
     soonest_scan = now + interval;
     reported_writes = stuck;
-    if (activity && !reported_writes && is_all_moving()) {
+    if (activity && !reported_writes && is_all_moving(now)) {
         next_scan = now + interval;
         return next_scan;
     }
@@ -361,7 +414,7 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
     bool same = reported_writes == sampled_writes;
     /* Nothing that was not seen before, and looked at in the same way. */
     if (idle && used < TASK_NOTHING_RAN_NS && !seen_running && same) {
-        next_scan = now + LONGEST_INTERVAL_NS;
+        next_scan = now + rest_interval(now);
         return next_scan;
     }
     if (!sample_all(now))

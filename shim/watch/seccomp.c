@@ -21,6 +21,8 @@
 #include "report/log.h"
 #include "watch/seccomp_evaluate.h"
 
+enum { FUTEX_WAITV = 449 }; /* since Linux 5.16, everywhere */
+
 #define ANY_ARGUMENTS(number)                                                                      \
     {                                                                                              \
         (number), 0,                                                                               \
@@ -113,6 +115,8 @@ static const struct {
     {ANY_ARGUMENTS(SYS_memfd_create), FORBIDS_JOURNAL},
     {ANY_ARGUMENTS(SYS_writev), FORBIDS_JOURNAL},
     {WITH(SYS_fcntl, 1, F_ADD_SEALS), FORBIDS_JOURNAL},
+    {ANY_ARGUMENTS(FUTEX_WAITV), FORBIDS_LONG_SLEEP},
+    {WITH(SYS_futex, 1, FUTEX_WAKE), FORBIDS_LONG_SLEEP},
     {ANY_ARGUMENTS(SYS_perf_event_open), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_create), FORBIDS_SAMPLING},
     {ANY_ARGUMENTS(SYS_timer_settime), FORBIDS_SAMPLING},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a seccomp filter answers, found out without asking the kernel: classic BPF over struct
- * seccomp_data, as seccomp(2) and the kernel's net/core/filter.c and kernel/seccomp.c define it.
+ * seccomp_data, as seccomp(2) and Linux's net/core/filter.c and seccomp.c define it.
  * Pure functions on memory of the caller's.
  */
 #ifndef PIPESHIM_WATCH_SECCOMP_EVALUATE_H

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "watch/watchdog.h"
 
-#include <linux/futex.h>
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "drain/drain.h"
@@ -11,6 +8,7 @@
 #include "kernel/task.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "report/status_page.h"
 #include "slots/slot.h"
 #include "watch/action.h"
 #include "watch/companions.h"
@@ -20,6 +18,7 @@
 #include "watch/drain_watch.h"
 #include "watch/event_loops.h"
 #include "watch/filling.h"
+#include "watch/held_findings.h"
 #include "watch/judge.h"
 #include "watch/known_peers.h"
 #include "watch/lag.h"
@@ -29,11 +28,11 @@
 #include "watch/proof.h"
 #include "watch/refused_writes.h"
 #include "watch/sampler.h"
+#include "watch/sleep.h"
 #include "watch/slot_notes.h"
 #include "watch/slow_reader.h"
 #include "watch/stdio_fill.h"
 
-#define LONGEST_SLEEP_NS   ((uint64_t)2 * NS_PER_S)
 #define ALL_SLOTS_EVERY_NS ((uint64_t)10 * NS_PER_S)
 enum {
     /* A wake-up takes 10 to 30 us of CPU. So the scans follow each other closely where a thread has
@@ -55,6 +54,7 @@ enum {
     FRESH_CLAIM_NS = 2 * NS_PER_MS,
     /* Threads of which the kernel is asked in one scan before their call is due: 2 us each. */
     LOOKS_IN_A_SCAN = 16,
+    RESTLESS_LIMIT = 64,
     /* So much a thread that wrote into a pipe does not run before it is out of the call. */
     RAN_OUT_NS = NS_PER_MS,
 };
@@ -278,7 +278,8 @@ static bool rests(const struct slot *slot, uint32_t sequence)
            (settings.loop == LOOP_AUTO || settings.loop == LOOP_NONE);
 }
 
-static void scan_thread(unsigned index, struct slot *slot, struct scan *scan)
+/* True if the slot is at rest from now on. */
+static bool scan_thread(unsigned index, struct slot *slot, struct scan *scan)
 {
     uint32_t armed = atomic_load_explicit(&slot->armed, memory_order_relaxed);
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
@@ -289,32 +290,65 @@ static void scan_thread(unsigned index, struct slot *slot, struct scan *scan)
             scan_loop(loop, scan);
         scan_slot(slot, loop, scan);
     }
-    if (rests(slot, sequence))
-        slot_note_rest(index, sequence, armed);
+    if (!rests(slot, sequence))
+        return false;
+    slot_note_rest(index, sequence, armed);
+    return true;
 }
 
-static void scan_slots(struct scan *scan)
+/* While all slots are disarmed a thread that makes a call wakes the watchdog. So only those are
+ * looked at that did not rest: with a thousand threads each of the others is a line that is in no
+ * cache. */
+static struct {
+    unsigned slots[RESTLESS_LIMIT];
+    unsigned count; /* more than RESTLESS_LIMIT: they are not all known */
+    uint64_t until; /* then all are looked at; 0: at once */
+} restless;         /* child: scratch, the first scan of each watchdog looks at all */
+
+static void scan_restless(struct scan *scan)
+{
+    for (unsigned i = 0; i < restless.count; i++)
+        scan_thread(restless.slots[i], slot_at(restless.slots[i]), scan);
+}
+
+static void scan_all(struct scan *scan, bool even_at_rest)
 {
     enum { AHEAD = 8 };
-    static uint64_t all_at; /* settings change: not before, all are looked at; child: scratch */
     unsigned bound = slot_bound();
-    bool all = scan->now >= all_at;
-    if (all)
-        all_at = scan->now + ALL_SLOTS_EVERY_NS;
+    restless.count = 0;
     for (unsigned index = 0; index < bound; index++) {
         struct slot *slot = slot_at(index);
         if (index + AHEAD < bound)
             __builtin_prefetch(slot_at(index + AHEAD));
-        if (slot && (all || !slot_is_at_rest(index, slot)))
-            scan_thread(index, slot, scan);
+        if (!slot || (!even_at_rest && slot_is_at_rest(index, slot)) ||
+            scan_thread(index, slot, scan))
+            continue;
+        if (restless.count < RESTLESS_LIMIT)
+            restless.slots[restless.count] = index;
+        restless.count++;
     }
 }
 
-static void sleep_until(uint64_t when, uint64_t now)
+/* `disarmed`: and the scan before this one was made after that. */
+static void scan_slots(struct scan *scan, bool disarmed)
 {
-    uint64_t rest = when > now ? when - now : 0;
-    struct timespec timeout = {(time_t)(rest / NS_PER_S), (long)(rest % NS_PER_S)};
-    raw_syscall(SYS_futex, &life->wake, FUTEX_WAIT_PRIVATE, 0, &timeout);
+    static uint64_t all_at; /* settings change: not before, all are looked at; child: scratch */
+    if (disarmed && scan->now < restless.until && restless.count <= RESTLESS_LIMIT) {
+        scan_restless(scan);
+        return;
+    }
+    bool all = scan->now >= all_at;
+    if (all)
+        all_at = scan->now + ALL_SLOTS_EVERY_NS;
+    scan_all(scan, all);
+    restless.until = disarmed ? scan->now + LONGEST_SLEEP_NS : 0;
+}
+
+/* Nothing is open that others may look at, or that ends unannounced. */
+static bool is_at_peace(const struct scan *scan, unsigned quiet)
+{
+    return quiet > QUIET_SCANS && !scan->stuck && !held_finding_at(0) && !drain_enabled &&
+           settings.number[SETTING_ACTION] == ACTION_LOG && status_page()->call_count == 0;
 }
 
 void watchdog_run(void)
@@ -338,9 +372,10 @@ void watchdog_run(void)
     struct scan scan = {.now = clock_monotonic_ns()};
     while (!atomic_load(&life->leave) && rights_stand(scan.now)) {
         woken |= atomic_exchange(&life->wake, 0) != 0;
-        scan = (struct scan){
-            .now = scan.now, .next = scan.now + LONGEST_SLEEP_NS, .interval = next_interval(woken)};
-        scan_slots(&scan);
+        scan = (struct scan){.now = scan.now,
+                             .next = scan.now + LONGEST_LONG_SLEEP_NS,
+                             .interval = next_interval(woken)};
+        scan_slots(&scan, !woken && quiet > QUIET_SCANS);
         scan_again_at(&scan, sampler_scan(scan.now, scan.activity, scan.stuck));
         scan_again_at(&scan, deadlock_scan(scan.now, scan.stuck));
         scan_again_at(&scan, filling_scan(scan.now, scan.activity));
@@ -351,14 +386,16 @@ void watchdog_run(void)
         scan_again_at(&scan, metrics_poll(scan.now));
         scan_again_at(&scan, action_poll(scan.now));
         live_settings_look();
-        quiet = scan.activity ? 0 : quiet + 1;
+        quiet = scan.activity || woken ? 0 : quiet + 1;
         if (quiet == QUIET_SCANS)
             slots_disarm();
         /* One more scan after disarming: a call that was on its way in did not see it. */
         if (quiet <= QUIET_SCANS || scan.now < atomic_load(&life->doubted_until))
             scan_again_at(&scan, scan.now + scan.interval);
+        if (!is_at_peace(&scan, quiet) || !watchdog_may_sleep_long())
+            scan_again_at(&scan, scan.now + LONGEST_SLEEP_NS);
         woken = false;
-        sleep_until(scan.next, clock_monotonic_ns());
+        watchdog_sleep(scan.next, clock_monotonic_ns());
         scan.now = clock_monotonic_ns();
     }
     cpu_stacks_stop();

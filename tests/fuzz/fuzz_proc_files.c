@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: the bytes are a file or a link of /proc, as a process can make it by its name
-// (comm), its files' names and its control group.
+// (comm), its files' names and its control group; or what the kernel answers of a socket.
 //   make fuzz [FUZZ_SECONDS=60]
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/unix_diag.h>
 #include <string.h>
 
 #include "cli/status/cgroup.h"
+#include "kernel/memory_limit.h"
 #include "kernel/proc_text.h"
+#include "kernel/socket_peers.h"
 #include "seeds.h"
 
 static const char *const seeds[] = {
@@ -33,10 +38,24 @@ static const char *const seeds[] = {
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    static struct {
+        struct nlmsghdr header;
+        struct unix_diag_msg body;
+        struct rtattr name;
+        char bytes[12];
+        struct rtattr peer;
+        uint32_t inode;
+    } answer = {.header = {.nlmsg_len = sizeof answer},
+                .name = {.rta_type = UNIX_DIAG_NAME, .rta_len = sizeof answer.name + 9},
+                .bytes = "/run/sock",
+                .peer = {.rta_type = UNIX_DIAG_PEER, .rta_len = sizeof answer.peer + 4}};
     (void)argc;
     (void)argv;
     for (unsigned i = 0; i < sizeof seeds / sizeof *seeds; i++)
         write_seed(i, seeds[i], strlen(seeds[i]));
+    write_seed(sizeof seeds / sizeof *seeds, &answer, sizeof answer);
+    answer.peer = (struct rtattr){.rta_type = UNIX_DIAG_NAME, .rta_len = sizeof answer.peer + 9};
+    write_seed(sizeof seeds / sizeof *seeds + 1, &answer, sizeof answer); /* beyond its end */
     return 0;
 }
 
@@ -65,12 +84,29 @@ static void read_lists(const char *text)
     }
 }
 
+static void read_map(const char *text)
+{
+    struct map_line map;
+    if (parse_map(text, &map) && (map.path < text || map.path > text + strlen(text)))
+        abort();
+}
+
+/* Of just that size: AddressSanitizer sees one byte more. */
+static void read_answer(const uint8_t *data, size_t size)
+{
+    struct unix_socket socket = {0};
+    char *answer = as_string(data, size);
+    unix_socket_answer(&socket, answer, size);
+    unix_socket_full(&socket);
+    is_terminated(socket.name, sizeof socket.name);
+    free(answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = as_string(data, size);
     struct stat_line stat;
     struct syscall_line call;
-    struct map_line map;
     struct inet_line inet;
     struct cgroup_names names;
     uint64_t first, second;
@@ -84,12 +120,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_field(text, "Pid:", &value);
     parse_field(text, "voluntary_ctxt_switches:", &value);
     parse_link(text, &first);
-    parse_map(text, &map);
+    read_map(text);
     parse_inet(text, &inet);
     read_lists(text);
     cgroup_parse(text, &names);
     is_terminated(names.unit, sizeof names.unit);
     is_terminated(names.container, sizeof names.container);
+    memory_limit_of(text);
     free(text);
+    read_answer(data, size);
     return 0;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: the bytes are the page of a process (facts/status_page.h), in which it can
-// write whatever it likes, and `top` shows it: as rows, and as JSON.
+// write whatever it likes: `top` shows it as rows, in detail and as JSON, and `metrics` adds it up.
 //   make fuzz [FUZZ_SECONDS=60]
 #include <string.h>
 
 #include "cli/status/view.h"
+#include "cli/top/top.h"
+#include "report/metrics_text.h"
 #include "seeds.h"
 
 static FILE *out;
@@ -39,6 +41,27 @@ static void check_rows(void)
     rewind(out);
 }
 
+/* Each line is a comment or "NAME{LABELS} NUMBER", whole. */
+static void check_metrics(const struct status_page *page, bool open_metrics)
+{
+    static char labels[METRICS_LABELS_LIMIT], metrics[METRICS_GROUP_SIZE];
+    static struct status_page sum;
+    struct metrics_group group = {.labels = labels, .page = &sum};
+    struct text_buffer text;
+    memset(&sum, 0, sizeof sum);
+    metrics_add(&sum, page, true);
+    metrics_see(&group, page);
+    text_init(&text, labels, sizeof labels);
+    metrics_label(&text, "exe", page->calls[0].where);
+    text_init(&text, metrics, sizeof metrics);
+    metrics_render(&text, &group, 1, NULL, 1, open_metrics);
+    if (text.truncated || text.length == 0 || metrics[text.length - 1] != '\n')
+        abort();
+    for (size_t i = 0; i < text.length; i++)
+        if ((unsigned char)metrics[i] < ' ' && metrics[i] != '\n')
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct watched process = {
@@ -53,6 +76,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     view_matches(&process, "x");
     view_table(out, &list, shown, 1);
     check_rows();
+    const struct top top = {.list = list};
+    top_detail(&top, &process, NULL, out);
+    check_rows();
+    check_metrics(&process.page, size % 2 == 1);
     json_t *object = view_json(&list, shown, 1);
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     if (!text)

@@ -185,9 +185,18 @@ static void maps(void **state)
     assert_true(parse_map("7f21a000-7f21c000 rw-p 00000000 00:00 0 [heap]", &line));
     assert_int_equal(line.start, 0x7f21a000);
     assert_int_equal(line.end, 0x7f21c000);
-    assert_false(line.shared);
+    assert_false(line.shared || line.executable);
+    assert_string_equal(line.path, "[heap]");
     assert_true(parse_map("1-2 rw-s 0", &line));
     assert_true(line.shared);
+    assert_string_equal(line.path, "");
+    assert_true(
+        parse_map("1-2 r-xp 0001f000 08:01 42                 /lib/a b.so (deleted)", &line));
+    assert_true(line.executable && line.offset == 0x1f000);
+    assert_string_equal(line.path, "/lib/a b.so (deleted)");
+    assert_true(parse_map("1-2 rw-p 0 00:00 0 ", &line));
+    assert_string_equal(line.path, "");
+    assert_false(parse_map("1-2 rw-p", &line));
     assert_false(parse_map("1-2 rw", &line));
     assert_false(parse_map("1-2", &line));
 }

@@ -15,18 +15,18 @@
 #define BUDGET_NS ((uint64_t)2 * NS_PER_S)
 
 static struct member_stack_workspace *workspace;
-static struct member_stack_room *room;
+static struct member_stack_space *space;
 
 static bool have_memory(void)
 {
     if (!workspace)
         workspace = calloc(1, member_stack_workspace_size());
-    if (!room)
-        room = malloc(sizeof *room);
-    return workspace && room;
+    if (!space)
+        space = malloc(sizeof *space);
+    return workspace && space;
 }
 
-/* The room is used again for the next thread: what it holds is copied. */
+/* The space is used again for the next thread: what it holds is copied. */
 static const void *kept(const void *frames, unsigned *count, size_t size)
 {
     void *copy = *count > 0 ? malloc(*count * size) : NULL;
@@ -42,14 +42,14 @@ static void restore_names(int pid, const struct member *member)
 {
     char root[64], name[SYMBOL_NAME_LIMIT / 2]; /* so that it fits into `where` as well */
     for (unsigned i = 0; i < member->frame_count; i++)
-        if (demangle(room->frames[i].symbol, name, sizeof name))
-            memcpy(room->frames[i].symbol, name, sizeof name);
+        if (demangle(space->frames[i].symbol, name, sizeof name))
+            memcpy(space->frames[i].symbol, name, sizeof name);
     if (member->javascript_count == 0)
         return;
     int64_t start_ns = process_start_ns(pid);
     snprintf(root, sizeof root, "/proc/%d/root", pid);
     for (unsigned i = 0; i < member->javascript_count; i++) {
-        struct javascript_frame *frame = &room->javascript[i];
+        struct javascript_frame *frame = &space->javascript[i];
         struct source_place place;
         if (!frame->generated ||
             !source_place_find(root, frame->file, start_ns, frame->line, frame->column, &place) ||
@@ -72,7 +72,7 @@ void diagnosis_read_thread(int pid, int tid, struct member *member)
     diagnosis_forget_thread(member);
     if (!have_memory())
         return;
-    member_stack_read(workspace, pid, tid, &wish, room, member);
+    member_stack_read(workspace, pid, tid, &wish, space, member);
     restore_names(pid, member);
     member_stack_where(pid, member);
     member->frames = kept(member->frames, &member->frame_count, sizeof *member->frames);

@@ -40,7 +40,8 @@ static bool restore_place(json_t *frame, int64_t ran_ns)
     const char *file = field_string(frame, "file");
     int line = (int)field_integer(frame, "line", 0),
         column = (int)field_integer(frame, "column", 0);
-    if (!field_true(frame, "generated") || !source_place_find("", file, ran_ns, line, column, &place))
+    if (!field_true(frame, "generated") ||
+        !source_place_find("", file, ran_ns, line, column, &place))
         return false;
     snprintf(compiled, sizeof compiled, "%s:%d:%d", file, line, column);
     json_object_set_new(frame, "compiled", json_string(compiled));

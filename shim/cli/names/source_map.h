@@ -35,8 +35,8 @@ bool source_map_find(const struct source_map *map, int line, int column,
  * the process that runs the file, "" for the own one. False also if the file or its map is newer
  * than `ran_ns` (since the epoch; a moment when it ran, its process's start is the best one): then
  * what ran was another text. */
-bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line, int column,
-                       struct source_place *place);
+bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line,
+                       int column, struct source_place *place);
 
 /* Runs on: tool. AS-safe: no. Blocks: as long as the files' file system does. */
 #endif

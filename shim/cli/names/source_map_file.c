@@ -23,8 +23,8 @@ enum {
 };
 
 struct kept_map {
-    char *key; /* root and path */
-    int64_t changed; /* ns since the epoch */
+    char *key;              /* root and path */
+    int64_t changed;        /* ns since the epoch */
     struct source_map *map; /* NULL: it has none */
 };
 
@@ -172,8 +172,8 @@ static const struct kept_map *map_of(const char *root, const char *generated)
     return oldest;
 }
 
-bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line, int column,
-                       struct source_place *place)
+bool source_place_find(const char *root, const char *generated, int64_t ran_ns, int line,
+                       int column, struct source_place *place)
 {
     char path[PATH_MAX];
     if (line <= 0 || column <= 0 || !javascript_file_path(generated, path, sizeof path))

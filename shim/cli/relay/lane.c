@@ -108,7 +108,7 @@ static ssize_t write_now(struct lane *lane, const char *from, size_t size)
 uint64_t lane_stands_for(const struct lane *lane, uint64_t now)
 {
     uint64_t standing = now - lane->moved_ns;
-    return standing >= LANE_BEHIND_NS ? standing : 0;
+    return standing >= LANE_REPORTED_AFTER_NS ? standing : 0;
 }
 
 void lane_send(struct lane *lane, uint64_t now)

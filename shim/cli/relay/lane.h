@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "cli/relay/byte_queue.h"
 
-/* What nobody has read for so long is told; so after a wait that long lane_tell() is due. */
-enum { LANE_BEHIND_NS = 100 * NS_PER_MS };
+/* What nobody has read for so long is reported; so after a wait that long lane_report() is due. */
+enum { LANE_REPORTED_AFTER_NS = 100 * NS_PER_MS };
 
 /* What happens at the bound, as PIPESHIM_DRAIN_OVERFLOW has it. */
 enum overflow { OVERFLOW_BLOCK, OVERFLOW_DROP_NEW, OVERFLOW_DROP_OLD };
@@ -25,11 +25,11 @@ struct lane {
     struct byte_queue queue;
     bool in_line; /* the last byte sent did not end one */
     uint64_t queued, dropped, lost, handed_over, spooled;
-    uint64_t hung_ns;  /* for so long nobody read, each time longer than LANE_BEHIND_NS */
+    uint64_t hung_ns;  /* for so long nobody read, each time longer than LANE_REPORTED_AFTER_NS */
     uint64_t moved_ns; /* when something was sent last, or the queue was empty */
-    uint64_t began_ns; /* of the episode that was told */
-    int told;          /* seq of its drain_start; 0: none */
-    uint64_t told_dropped;
+    uint64_t began_ns; /* of the episode that was reported */
+    int report_seq;    /* of its drain_start; 0: none */
+    uint64_t reported_dropped;
 };
 
 /* Takes what the command has written, which there is some of, or its end. At the bound: as

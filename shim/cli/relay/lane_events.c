@@ -17,13 +17,13 @@ static json_t *of_lane(const struct lane *lane)
     return event;
 }
 
-static void tell_episode(struct lane *lane, uint64_t now, bool end)
+static void report_episode(struct lane *lane, uint64_t now, bool end)
 {
     char words[256];
     json_t *event = of_lane(lane);
     double ms = (double)(now - lane->began_ns) / NS_PER_MS;
     if (end)
-        json_object_set_new(event, "ref", json_integer(lane->told));
+        json_object_set_new(event, "ref", json_integer(lane->report_seq));
     json_object_set_new(event, "queued_bytes", json_integer((json_int_t)lane->queued));
     json_object_set_new(event, "peak_bytes", json_integer((json_int_t)lane->queue.peak));
     json_object_set_new(event, "ms", json_real(ms));
@@ -33,10 +33,10 @@ static void tell_episode(struct lane *lane, uint64_t now, bool end)
             : "fd %d is not read fast enough: for %.1f ms, %" PRIu64 " bytes queued by the relay",
         lane->fd, ms, lane->queue.peak);
     int seq = relay_log_event(end ? "drain_end" : "drain_start", event, words);
-    lane->told = end ? 0 : seq;
+    lane->report_seq = end ? 0 : seq;
 }
 
-void lanes_tell_loss(const char *name, uint64_t bytes, const char *words)
+void lanes_report_loss(const char *name, uint64_t bytes, const char *words)
 {
     char line[256];
     json_t *event = json_object();
@@ -49,25 +49,25 @@ void lanes_tell_loss(const char *name, uint64_t bytes, const char *words)
 }
 
 /* What nobody reads is worth a word; what is read is not. */
-void lane_tell(struct lane *lane, uint64_t now)
+void lane_report(struct lane *lane, uint64_t now)
 {
     bool empty = byte_queue_used(&lane->queue) == 0;
     if (empty || lane->out < 0)
         lane->moved_ns = now;
-    if (lane->told && empty)
-        tell_episode(lane, now, true);
-    if (!lane->told && now - lane->moved_ns >= LANE_BEHIND_NS) {
+    if (lane->report_seq && empty)
+        report_episode(lane, now, true);
+    if (!lane->report_seq && now - lane->moved_ns >= LANE_REPORTED_AFTER_NS) {
         lane->began_ns = lane->moved_ns;
-        tell_episode(lane, now, false);
+        report_episode(lane, now, false);
     }
-    if (lane->dropped > lane->told_dropped) {
-        lanes_tell_loss("drain_drop", lane->dropped - lane->told_dropped,
-                        "dropped: the queue is full");
-        lane->told_dropped = lane->dropped;
+    if (lane->dropped > lane->reported_dropped) {
+        lanes_report_loss("drain_drop", lane->dropped - lane->reported_dropped,
+                          "dropped: the queue is full");
+        lane->reported_dropped = lane->dropped;
     }
 }
 
-void lane_tell_spool(const struct lane *lane, const char *path, int64_t offset)
+void lane_report_spool(const struct lane *lane, const char *path, int64_t offset)
 {
     char words[LOG_PATH_LIMIT + 128];
     json_t *event = of_lane(lane);
@@ -108,7 +108,7 @@ static json_t *rescued(const struct lane *lanes, unsigned count, uint64_t now)
     return list;
 }
 
-void lanes_tell_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns)
+void lanes_report_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns)
 {
     uint64_t queued = 0, peak = 0, dropped = 0, lost = 0, handed_over = 0, spooled = 0;
     char words[256];

@@ -209,7 +209,7 @@ void relay_let_go(struct relay *relay, pid_t command)
     }
 }
 
-static bool is_told_to_end(int signal_fd)
+static bool is_asked_to_end(int signal_fd)
 {
     struct signalfd_siginfo info;
     bool ends = false;
@@ -228,7 +228,7 @@ void relay_wait(struct relay *relay, int signal_fd)
     do {
         news[0].revents = news[1].revents = 0;
         poll(news, 2, -1);
-    } while (!news[0].revents && !(news[1].revents && is_told_to_end(signal_fd)));
+    } while (!news[0].revents && !(news[1].revents && is_asked_to_end(signal_fd)));
     close(relay->control);
     relay->control = -1;
 }

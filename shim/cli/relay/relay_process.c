@@ -79,8 +79,8 @@ static void go_round(int *control, int patience_ms, uint64_t *ended)
         wants[2 * i] = (struct pollfd){space ? lane->in : -1, POLLIN, 0};
         /* Without anything to send: only that the reader has gone, which the command is to hear. */
         wants[2 * i + 1] = (struct pollfd){lane->out, queued ? POLLOUT : 0, 0};
-        if (queued && !lane->told && patience_ms > (int)(LANE_BEHIND_NS / NS_PER_MS))
-            patience_ms = LANE_BEHIND_NS / NS_PER_MS;
+        if (queued && !lane->report_seq && patience_ms > (int)(LANE_REPORTED_AFTER_NS / NS_PER_MS))
+            patience_ms = LANE_REPORTED_AFTER_NS / NS_PER_MS;
     }
     wants[2 * (size_t)lane_count] = (struct pollfd){*control, POLLIN, 0};
     if (poll(wants, 2 * (size_t)lane_count + 1, patience_ms) < 0)
@@ -96,7 +96,7 @@ static void go_round(int *control, int patience_ms, uint64_t *ended)
             lane_receive(lane, (enum overflow)config->number[SETTING_DRAIN_OVERFLOW]);
         if (lane->out >= 0 && byte_queue_used(&lane->queue) > 0)
             lane_send(lane, now);
-        lane_tell(lane, now);
+        lane_report(lane, now);
         if (lane->in < 0 && lane->out >= 0 && byte_queue_used(&lane->queue) == 0)
             lane_close(lane);
     }
@@ -145,7 +145,7 @@ static void spool(struct lane *lane)
     }
     close(file);
     lane->spooled = before - byte_queue_used(&lane->queue);
-    lane_tell_spool(lane, path, offset);
+    lane_report_spool(lane, path, offset);
 }
 
 static void say_to_run(int control, enum relay_word word)
@@ -230,15 +230,15 @@ _Noreturn void relay_process(const struct relay_stream *streams, unsigned count,
                 if (lanes[i].in < 0 && byte_queue_used(&lanes[i].queue) > 0)
                     spool(&lanes[i]);
             if (left() > 0)
-                lanes_tell_loss("drain_handoff", left(), "are still queued: the relay goes on");
-            lanes_tell_summary(lanes, lane_count, now, now - began);
+                lanes_report_loss("drain_handoff", left(), "are still queued: the relay goes on");
+            lanes_report_summary(lanes, lane_count, now, now - began);
             say_to_run(control, RELAY_GOES_ON);
         }
         if (dismissed && ended && now - ended >= patience && now - lanes[0].moved_ns >= NS_PER_S)
             break;
     }
     if (!goes_on)
-        lanes_tell_summary(lanes, lane_count, now_ns(), now_ns() - began);
+        lanes_report_summary(lanes, lane_count, now_ns(), now_ns() - began);
     say_to_run(control, RELAY_DONE);
     _exit(0);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * OpenTelemetry's trace data as OTLP/JSON (one ExportTraceServiceRequest): a span for each blocked
- * call, absence of an event loop and drain, and one of no length for each deadlock and finding.
+ * call, lag of an event loop and drain, and one of no length for each deadlock and finding.
  *
  * A span's ids are made of what the log says of it (host, pid, thread, kind, fd, time it began), so
  * that the same log read again, or a longer one, has the same spans: a backend that gets them twice
- * keeps one. A call within an absence of its event loop is a child of that; any other
+ * keeps one. A call within a lag of its event loop is a child of that; any other
  * span is a trace of its own, with links to what it waited for. A process that runs for a month is
  * no trace.
  */
@@ -75,34 +75,34 @@ static struct span_ids ids_of(const struct model *model, const struct slice *sli
                              .span = make_id(model, slice, 3)};
 }
 
-/* The slices are sorted by their start: an absence comes before the calls made in it. */
+/* The slices are sorted by their start: a lag comes before the calls made in it. */
 static bool make_ids(struct spans *spans)
 {
     const struct model *model = spans->model;
-    uint32_t *absence = malloc((model->thread_count + 1) * sizeof *absence);
+    uint32_t *lag = malloc((model->thread_count + 1) * sizeof *lag);
     spans->ids = calloc(model->slice_count + 1, sizeof *spans->ids);
     spans->parents = calloc(model->slice_count + 1, sizeof *spans->parents);
-    if (!absence || !spans->ids || !spans->parents) {
-        free(absence);
+    if (!lag || !spans->ids || !spans->parents) {
+        free(lag);
         return false;
     }
     for (uint32_t i = 0; i < model->thread_count; i++)
-        absence[i] = UINT32_MAX;
+        lag[i] = UINT32_MAX;
     for (uint32_t i = 0; i < model->slice_count; i++) {
         const struct slice *slice = &model->slices[i];
-        uint32_t open = absence[slice->thread];
+        uint32_t open = lag[slice->thread];
         const struct slice *outer = open == UINT32_MAX ? NULL : &model->slices[open];
         spans->ids[i] = ids_of(model, slice);
         spans->parents[i] = NONE;
         if (slice->kind == SLICE_LAG) {
-            absence[slice->thread] = i;
+            lag[slice->thread] = i;
         } else if (slice->kind == SLICE_CALL && outer &&
                    slice->start + slice->duration <= outer->start + outer->duration) {
             memcpy(spans->ids[i].trace, spans->ids[open].trace, sizeof spans->ids[i].trace);
             spans->parents[i] = (int32_t)open;
         }
     }
-    free(absence);
+    free(lag);
     return true;
 }
 

@@ -20,7 +20,7 @@ void format_folded(const struct model *model, FILE *out);
 void format_speedscope(const struct model *model, FILE *out);
 /* Chrome's trace event format, which Perfetto opens: a track a thread, a slice a blocked call. */
 void format_perfetto(const struct model *model, FILE *out);
-/* OpenTelemetry's OTLP/JSON: a span for each blocked call, absence of a loop, drain, finding. */
+/* OpenTelemetry's OTLP/JSON: a span for each blocked call, lag of a loop, drain, finding. */
 void format_otlp(const struct model *model, FILE *out);
 /* One page that needs no network. */
 void format_html(const struct model *model, FILE *out);

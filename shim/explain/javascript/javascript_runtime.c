@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "explain/elf_symbols.h"
+#include "kernel/proc_reader.h"
 
 enum {
     OLDEST_MAJOR = 10, /* Node 18 */
@@ -93,7 +94,7 @@ static void find_bytecodes(const struct memory_reader *reader, struct javascript
     if (!runtime->in_executable)
         return;
     char path[PROC_PATH_LIMIT];
-    maps_proc_path(runtime->pid, "exe", path);
+    proc_path(path, runtime->pid, 0, "exe");
     int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return;

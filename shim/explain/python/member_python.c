@@ -19,12 +19,12 @@ static void reverse(struct python_frame *frames, unsigned count)
 static void add_awaits(const struct python_runtime *runtime, const struct memory_reader *memory,
                        unsigned limit, struct member *member)
 {
-    /* Half of the room at most: the stack ends in what started the loop. The frames are read into
+    /* Half of the space at most: the stack ends in what started the loop. The frames are read into
      * the unused end, or over the outermost of the stack. */
-    unsigned room = limit / 2, count = member->python_count;
-    unsigned kept = count + room <= limit ? count : limit - room;
+    unsigned space = limit / 2, count = member->python_count;
+    unsigned kept = count + space <= limit ? count : limit - space;
     struct python_frame *awaits = &member->python[kept];
-    unsigned added = python_read_awaits(runtime, memory, member->python, kept, awaits, room);
+    unsigned added = python_read_awaits(runtime, memory, member->python, kept, awaits, space);
     if (added == 0)
         return;
     /* Rotates: a frame is large, and the watchdog's stack small. */

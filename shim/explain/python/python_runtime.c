@@ -10,6 +10,7 @@
 #include "explain/module_bases.h"
 #include "explain/python/debug_offsets.h"
 #include "explain/python/offsets_table.h"
+#include "kernel/proc_reader.h"
 
 enum {
     RELEASE_CANDIDATE = 0xC, /* the level of PY_VERSION_HEX; a later one is 0xF, final */
@@ -63,7 +64,7 @@ static void open_search(struct search *search, const struct memory_reader *reade
         add_module(search, bases->libpython[i]);
     if (bases->executable_is_python && find_symbol(search, "_PyRuntime") == 0) {
         char path[PROC_PATH_LIMIT];
-        maps_proc_path(pid, "exe", path);
+        proc_path(path, pid, 0, "exe");
         search->executable_fd =
             (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     }
@@ -192,7 +193,7 @@ static void describe_version(struct text_buffer *text, unsigned version)
 
 void python_runtime_describe(const struct python_runtime *runtime, char *to, size_t capacity)
 {
-    static const char *const suffix[] = {
+    static const char suffix[][32] = {
         [PYTHON_SUPPORTED] = "",
         [PYTHON_UNKNOWN] = " unknown, C stack only",
         [PYTHON_FREE_THREADED] = " free-threaded, C stack only",

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A process that waits for one byte on stdin and does nothing else meanwhile.
+ *   idle HOW THEN
+ * HOW it waits: libc (read()), raw (by a system call instruction of its own).
+ * THEN: write (100,000 bytes to stdout, the same way), exit (by exit(2), an instruction of its own,
+ * with status 6: the process's only thread).
+ */
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char block[100000];
+
+static long instruction(long number, long a, long b, long c)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+    return number;
+#else
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    return x0;
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    int ends[2];
+    char byte;
+    if (argc != 3 || pipe(ends) != 0)
+        return 9;
+    int raw = strcmp(argv[1], "raw") == 0;
+    struct pollfd nothing = {ends[0], POLLIN, 0};
+    poll(&nothing, 1, 1); /* the library begins to watch */
+    if (raw)
+        instruction(SYS_read, 0, (long)&byte, 1);
+    else if (read(0, &byte, 1) < 0)
+        return 9;
+    if (strcmp(argv[2], "exit") == 0)
+        instruction(SYS_exit, 6, 0, 0);
+    if (raw)
+        instruction(SYS_write, 1, (long)block, sizeof block);
+    else if (write(1, block, sizeof block) < 0)
+        return 9;
+    return 0;
+}
