@@ -129,6 +129,20 @@ for i in range(2):
         self.assertEqual(read_text(out), "\n")
         self.assertEqual(len(run.events("action")), 1)
 
+    def test_a_third_look_that_finds_it_no_more(self):
+        """The call still hangs; but somebody else has the pipe open now, and may read."""
+        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="1h")
+        deadlock = run.wait_for("deadlock")[0]
+        child = [m["pid"] for m in deadlock["chain"] if m["pid"] != run.process.pid][0]
+        with open("/proc/%d/fd/1" % child, "rb", buffering=0) as pipe:
+            self.set(run, "action_after=1s")
+            self.wait_until_due()
+            self.assertIsNone(run.process.poll())
+            self.assertEqual(run.events("action"), [])
+            while pipe.read(65536):
+                pass
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+
     def test_not_of_what_is_not_named(self):
         """The twin: the same deadlock, of which only the log tells."""
         for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "1h"}):
