@@ -26,6 +26,17 @@ r, w = os.pipe()
 os.write(2, b"x" * 70000)
 sys.stdin.read()
 """
+# An event loop whose own work keeps it away from its wait.
+LAG = """
+import asyncio, os
+async def main():
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    while True:
+        os.getppid()
+asyncio.run(main())
+"""
+
 
 
 TOOL = os.path.join(BUILD, "pipeshim")
@@ -171,6 +182,19 @@ for i in range(2):
         event = run.wait_for("action")[0]
         self.assertEqual((event["action"], event["ref"]), ("term", blocked["seq"]))
         self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_lag_when_it_is_asked_for(self):
+        run = self.begin_deadlock("term", LAG, PIPESHIM_LOOP="main", PIPESHIM_ACTION_ON="lag")
+        event = run.wait_for("action")[0]
+        self.assertEqual((event["action"], event["ref"]), ("term", run.events("lag")[-1]["seq"]))
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_lag_is_no_reason_by_itself(self):
+        run = self.begin_deadlock("term", LAG, PIPESHIM_LOOP="main")
+        run.wait_for("lag")
+        self.wait_until_due()
+        self.assertIsNone(run.process.poll())
+        self.assertEqual(run.events("action"), [])
 
     def test_a_command_that_hangs(self):
         """It and what it has started are killed at the limit."""
