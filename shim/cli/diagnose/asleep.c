@@ -41,7 +41,7 @@ static int last_cpu(int pid, int tid)
     const char *at = strrchr(text, ')');
     for (int field = FIRST_AFTER_NAME - 1; at && field < CPU_FIELD; field++)
         at = strchr(at + 1, ' ');
-    return at ? atoi(at + 1) : -1;
+    return at ? (int)strtol(at + 1, NULL, 10) : -1;
 }
 
 static bool go_to(int cpu, cpu_set_t *only)
