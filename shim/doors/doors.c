@@ -116,8 +116,11 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
     if (sp == waits->sp) {
         waits->returns++;
     } else {
-        if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd))
+        if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd)) {
+            if (waits->sp == 0)
+                waits->epoll_fd = epoll_fd; /* it asks, and another thread may wait for it */
             return;
+        }
         waits->returns = 0;
         waits->sp = sp;
     }

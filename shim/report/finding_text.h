@@ -29,6 +29,13 @@ void finding_text_verdict(struct text_buffer *text, const struct wait_finding *f
  */
 void finding_text_first_line(struct text_buffer *text, const struct finding_report *report);
 
+/* "server.py[27133]  write fd 2 on pipe:[81723]  FULL …  for parent.py[27109] fd 5": without a
+ * newline. */
+void finding_text_link(struct text_buffer *text, const struct chain_link *link);
+
+/* A member's line of code after "> ", and why it is missing, each with its newline. */
+void finding_text_line(struct text_buffer *text, const struct member *member);
+
 /* All that follows it. */
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report);
 

@@ -228,7 +228,7 @@ void log_path_explain(long error, struct text_buffer *text)
 {
     static const struct {
         int error;
-        const char *words;
+        char words[60];
     } known[] = {
         {ENOENT, "no such file or directory"},
         {ENOTDIR, "a part of it is not a directory"},

@@ -60,6 +60,7 @@ static json_t *peer_json(const struct peer_facts *peer)
     json_t *object = json_object();
     set_number(object, "pid", peer->pid);
     set_text(object, "comm", peer->comm);
+    set_text(object, "name", peer->name);
     set_number(object, "fd", peer->fd);
     if (peer->state)
         json_object_set_new(object, "state", state(peer->state));

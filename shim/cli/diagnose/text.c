@@ -50,7 +50,7 @@ static void print_peers(const struct pipe_facts *pipe)
     fprintf(out, "; other end: %s", pipe->peer_count ? "" : "nobody that can be seen");
     for (unsigned i = 0; i < pipe->peer_count && i < 3; i++) {
         const struct peer_facts *peer = &pipe->peers[i];
-        fprintf(out, "%s%s[%d] fd %d", i ? ", " : "", clean(peer->comm), peer->pid, peer->fd);
+        fprintf(out, "%s%s[%d] fd %d", i ? ", " : "", clean(peer_name(peer)), peer->pid, peer->fd);
         if (peer->waits_in[0] != '\0')
             fprintf(out, " (%s)", peer->waits_in);
     }
