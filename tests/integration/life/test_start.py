@@ -89,7 +89,7 @@ class Start(unittest.TestCase):
         self.assertFalse(os.path.exists(self.log))
 
     def mappings(self, name, **settings):
-        """(permissions, KiB that were written) of each mapping of the file of that name."""
+        """(permissions, KiB of its own, which were written) of each mapping of the file of that name."""
         program = os.path.join(self.folder, "stopped")
         if not os.path.exists(program):
             self.built("stopped", STOPPED)
@@ -106,7 +106,7 @@ class Start(unittest.TestCase):
                 inside = words[-1].rsplit("/", 1)[-1] == name
                 if inside:
                     found.append([words[1], 0])
-            elif inside and words[0] == "Private_Dirty:":
+            elif inside and words[0] == "Anonymous:":
                 found[-1][1] = int(words[1])
         return found
 
