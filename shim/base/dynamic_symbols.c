@@ -273,10 +273,36 @@ static bool find_libc(const struct loaded *all, bool by_file, struct symbol_tabl
     return false;
 }
 
-bool symbols_are_of_known_libc(void)
+/* The first time in the constructor; child: constant */
+static struct symbol_tables libc;
+static _Atomic bool libc_is_known;
+
+const struct symbol_tables *symbols_of_known_libc(void)
 {
+    if (atomic_load_explicit(&libc_is_known, memory_order_acquire))
+        return &libc;
     const struct loaded *all = loaded_objects();
     struct symbol_tables tables;
-    return (find_libc(all, true, &tables) || find_libc(all, false, &tables)) &&
-           symbol_tables_define(&tables, "GLIBC_2.28");
+    if ((!find_libc(all, true, &tables) && !find_libc(all, false, &tables)) ||
+        !symbol_tables_define(&tables, "GLIBC_2.28"))
+        return NULL;
+    libc = tables;
+    atomic_store_explicit(&libc_is_known, true, memory_order_release);
+    return &libc;
+}
+
+uintptr_t symbol_tables_relro_end(const struct symbol_tables *tables, uintptr_t page_size)
+{
+    uintptr_t first = tables->load_bias;
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)first;
+    if (!tables->gnu_hash || first % page_size != 0 ||
+        (uintptr_t)tables->gnu_hash - first >= page_size ||
+        memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phoff >= page_size ||
+        header->e_phnum * sizeof(Elf64_Phdr) > page_size - header->e_phoff)
+        return 0;
+    const Elf64_Phdr *segments = (const Elf64_Phdr *)(first + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (segments[i].p_type == PT_GNU_RELRO)
+            return (first + segments[i].p_vaddr + segments[i].p_memsz) & ~(page_size - 1);
+    return 0;
 }

@@ -47,8 +47,14 @@ void *symbol_next(const char *name);
  * (which may be a copy of a library's data), else the libraries'. NULL: none. */
 void *symbol_global(const char *name);
 
-/* True if the C library of this process is glibc 2.28 or later, by its name and what it defines. */
-bool symbols_are_of_known_libc(void);
+/* Those of this process's C library, if it is glibc 2.28 or later by its name and what it defines;
+ * NULL: it is another one. */
+const struct symbol_tables *symbols_of_known_libc(void);
+
+/* The end of what the loader has made read-only of the object behind its relocation (PT_GNU_RELRO);
+ * 0: it has none, or its ELF header is not known to be mapped, for it does not share a page with
+ * the tables. */
+uintptr_t symbol_tables_relro_end(const struct symbol_tables *tables, uintptr_t page_size);
 
 #endif
 /* Runs on: program threads. AS-safe: yes. Blocks: no. */

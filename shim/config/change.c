@@ -71,12 +71,10 @@ bool setting_change_read(const char *assignment, struct setting_change *change,
 /* One that was set before is found again: thresholds that go up and down take no memory. */
 static const char *find_text(const struct settings *settings, const char *text)
 {
-    for (unsigned at = 0; at < settings->texts_used;) {
-        const char *kept = settings->texts + at;
+    const char *end = settings->texts + sizeof settings->texts;
+    for (const char *kept = end - settings->texts_used; kept < end; kept += strlen(kept) + 1)
         if (strcmp(kept, text) == 0)
             return kept;
-        at += (unsigned)strlen(kept) + 1;
-    }
     return NULL;
 }
 

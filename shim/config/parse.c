@@ -47,7 +47,7 @@ static bool read_fraction(const char **at, uint64_t unit_of_one, uint64_t *fract
 static bool unit_of_duration(const char *unit, uint64_t *nanoseconds)
 {
     static const struct {
-        const char *name;
+        char name[8];
         uint64_t nanoseconds;
     } units[] = {{"", 1000000}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {

@@ -112,9 +112,9 @@ const char *settings_keep_text(struct settings *settings, const char *text)
     size_t size = strlen(text) + 1;
     if (size > sizeof settings->texts - settings->texts_used)
         return NULL;
-    char *kept = settings->texts + settings->texts_used;
-    memcpy(kept, text, size);
     settings->texts_used += (unsigned)size;
+    char *kept = settings->texts + sizeof settings->texts - settings->texts_used;
+    memcpy(kept, text, size);
     return kept;
 }
 
@@ -221,8 +221,16 @@ static enum reading reading_of(int id)
 
 static bool is_ours(const char *variable)
 {
-    return strncmp(variable, "PIPESHIM", 8) == 0 && (variable[8] == '=' || variable[8] == '_') &&
-           strchr(variable, '=') != NULL;
+    return *variable == 'P' && strncmp(variable, "PIPESHIM", 8) == 0 &&
+           (variable[8] == '=' || variable[8] == '_') && strchr(variable, '=') != NULL;
+}
+
+bool settings_are_given(char *const *variables)
+{
+    for (; variables && *variables; variables++)
+        if (is_ours(*variables))
+            return true;
+    return false;
 }
 
 bool settings_ask_for_names(char *const *variables)
@@ -250,7 +258,7 @@ void settings_read(struct settings *settings, char *const *variables,
                    const struct program_names *names, bool secure, settings_complaint *complain,
                    void *context)
 {
-    memset(settings, 0, offsetof(struct settings, texts));
+    memset(settings->number, 0, sizeof *settings - offsetof(struct settings, number));
     if (secure)
         variables = NULL;
     read_variables(settings, variables, READ_PROGRAM, complain, context);

@@ -22,13 +22,14 @@ enum { SUMMARY_OFF, SUMMARY_ON, SUMMARY_ALWAYS };
 enum { SETTINGS_TEXT_LIMIT = 16 * 1024 }; /* all texts together; longer ones are refused */
 
 struct settings {
+    /* Filled from its end, which lies beside what follows: a start touches what is in use. */
+    char texts[SETTINGS_TEXT_LIMIT];
     uint64_t number[SETTING_COUNT];  /* ns, bytes, percent, a choice's position; 0: default "" */
     const char *text[SETTING_COUNT]; /* as given, or the default */
     bool given[SETTING_COUNT];       /* not the default's text: by the environment or a preset */
     enum loop_choice loop;
     bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
     unsigned texts_used;
-    char texts[SETTINGS_TEXT_LIMIT]; /* last: a start touches what is in use */
 };
 
 /* By which names, without directories, PIPESHIM_ONLY and PIPESHIM_SKIP know a program; NULL: it has
@@ -49,6 +50,10 @@ struct program_names {
 void settings_read(struct settings *settings, char *const *variables,
                    const struct program_names *names, bool secure, settings_complaint *complain,
                    void *context);
+
+/* True if one of these is ours, or is named as if it were: else all settings have their defaults.
+ */
+bool settings_are_given(char *const *variables);
 
 /* True if a variable among these makes settings_read() look at the program's names. */
 bool settings_ask_for_names(char *const *variables);

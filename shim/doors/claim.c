@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "doors/held_ends.h"
+#include "doors/own_wait.h"
 #include "drain/drain.h"
 #include "process/life.h"
 #include "process/pairs.h"
@@ -18,15 +20,19 @@
 enum {
     /* A short-lived command (ls, sh, true) makes a few calls that cannot block, and often a sandbox
      * of its own: no second thread for it. After this many calls the test costs more than it saves.
+     * Of a pipe it is exact: there they may be as many again after that time (GNU make takes a
+     * token from its own pipe for each job).
      */
     EARLY_CALLS = 200,
+    EARLY_CALLS_MS = 20,
 };
 
 /* True if the call cannot block for long as things are: then it needs no watchdog yet. */
-static bool is_ready(enum call_id call, int fd, uint64_t detail)
+static bool is_ready(enum call_id call, int fd, uint64_t detail, bool *is_pipe)
 {
     enum { PIPE_BUF_BYTES = 4096 }; /* what a writable pipe surely takes (pipe(7)) */
     enum call_class class = call_describe(call)->class;
+    *is_pipe = false;
     if (fd < 0 || detail > PIPE_BUF_BYTES ||
         (class != CLASS_PIPE_WRITE && class != CLASS_PIPE_READ))
         return false;
@@ -34,12 +40,27 @@ static bool is_ready(enum call_id call, int fd, uint64_t detail)
      */
     long capacity = raw_syscall(SYS_fcntl, fd, F_GETPIPE_SZ);
     int used = -1;
-    if (capacity > 0 && raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used >= 0)
-        return class == CLASS_PIPE_READ ? used > 0
-                                        : used == 0 || used + PIPE_BUF_BYTES <= capacity / 4;
+    *is_pipe = capacity > 0 && raw_syscall(SYS_ioctl, fd, FIONREAD, &used) == 0 && used >= 0;
+    if (*is_pipe && class == CLASS_PIPE_READ)
+        return used > 0 || (raw_syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK);
+    if (*is_pipe)
+        return used == 0 || used + PIPE_BUF_BYTES <= capacity / 4;
     struct pollfd ready = {.fd = fd, .events = class == CLASS_PIPE_WRITE ? POLLOUT : POLLIN};
     struct timespec now = {0, 0};
     return raw_syscall(SYS_ppoll, &ready, 1, &now, 0, 8) == 1;
+}
+
+static bool may_come_early(bool on_pipe)
+{
+    if (!on_pipe)
+        return atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS;
+    if (atomic_fetch_add(&life->early_on_pipes, 1) < EARLY_CALLS)
+        return true;
+    uint64_t now = clock_monotonic_ns();
+    if (now - atomic_exchange(&life->early_since, now) < (uint64_t)EARLY_CALLS_MS * NS_PER_MS)
+        return false;
+    atomic_store(&life->early_on_pipes, 1);
+    return true;
 }
 
 /* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, or for time, if
@@ -52,14 +73,19 @@ static bool may_wait_in_vain(enum call_class class, uint64_t detail)
         return true;
     if (!pairs_any_made())
         return false;
-    return ((class == CLASS_CHILD || class == CLASS_SLEEP) && pairs_one_end_is_held()) ||
-           (raw_syscall(SYS_gettid) != atomic_load(&life->pid) && pairs_one_end_is_held());
+    return (class == CLASS_CHILD || class == CLASS_SLEEP ||
+            raw_syscall(SYS_gettid) != atomic_load(&life->pid)) &&
+           held_ends_reach_others();
 }
 
-/* Only a write is reported on any thread; another call matters once the thread may be a loop. */
-static bool matters(enum call_id call, uint64_t detail, uint32_t state)
+/* Only a write is reported on any thread; another call matters once the thread may be a loop.
+ * `wait`: the arguments of a readiness wait, if they may be looked at; else NULL. */
+static bool matters(enum call_id call, uint64_t detail, const uint64_t *wait, uint32_t state)
 {
     enum call_class class = call_describe(call)->class;
+    if (wait && state == THREAD_NONE && settings.loop == LOOP_AUTO &&
+        !slot_may_be_loop(thread_slot) && wait_is_own(call, wait))
+        class = CLASS_SLEEP;
     if (class == CLASS_PIPE_WRITE || class == CLASS_SOCKET_WRITE)
         return true;
     if (state == THREAD_NONE && may_wait_in_vain(class, detail))
@@ -99,7 +125,7 @@ static void let_reads_pass(void)
 static void arm(struct slot *slot)
 {
     bool ends = marks_ends();
-    bool loop = slot->watch.is_loop || matters(CALL_read, 0, THREAD_RUNNING);
+    bool loop = slot->watch.is_loop || matters(CALL_read, 0, NULL, THREAD_RUNNING);
     atomic_store(&slot->reads, ends ? READS_ASK : loop ? READS_RECORDED : READS_PASS);
     atomic_store(&slot->armed, ends ? SLOT_MARKS_BOTH : SLOT_MARKS_ENTRY);
     uint32_t state = atomic_load(&life->thread_state);
@@ -161,7 +187,8 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
     if (tid == atomic_load(&life->watchdog_tid))
         return NULL;
     if (state == THREAD_NONE) {
-        if (is_ready(call, fd, detail) && atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS)
+        bool on_pipe;
+        if (is_ready(call, fd, detail, &on_pipe) && may_come_early(on_pipe))
             return NULL;
         if (!watchdog_thread_start())
             return NULL;
@@ -182,23 +209,38 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
     return slot;
 }
 
-struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+static struct slot *claim_if_it_matters(enum call_id call, int fd, uint64_t detail,
+                                        const uint64_t *wait)
 {
     /* First what costs nothing. In a forked child all of `life` reads zero, and the first call goes
      * on. */
     uint32_t state = atomic_load(&life->thread_state);
     if (life_is_inert())
         return NULL;
-    /* While there is no watchdog it is asked by system calls whether one is worth it. */
-    bool asks = state == THREAD_NONE && !life_is_postponed();
-    if (!asks && !matters(call, detail, state)) {
+    /* While there is no watchdog it is asked by system calls whether one is worth it; but by none
+     * before the library has begun. */
+    bool began = !life_is_postponed();
+    bool asks = state == THREAD_NONE && began;
+    if (!asks && !matters(call, detail, NULL, state)) {
         if (state == THREAD_RUNNING && call_describe(call)->class == CLASS_PIPE_READ)
             let_reads_pass();
         return NULL;
     }
     if (!late_start() || !begin_claim())
         return NULL;
-    struct slot *slot = !asks || matters(call, detail, state) ? claim(call, fd, detail) : NULL;
+    struct slot *slot =
+        (began && !asks) || matters(call, detail, wait, state) ? claim(call, fd, detail) : NULL;
     end_claim();
     return slot;
+}
+
+struct slot *slot_claim(enum call_id call, int fd, uint64_t detail)
+{
+    return claim_if_it_matters(call, fd, detail, NULL);
+}
+
+struct slot *slot_claim_for_wait(enum call_id call, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    const uint64_t arguments[WAIT_ARGUMENTS] = {a, b, c, d};
+    return claim_if_it_matters(call, -1, 0, arguments);
 }

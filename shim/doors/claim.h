@@ -14,6 +14,10 @@
  * record. Async-signal-safe, keeps errno. Makes a few system calls; may start the watchdog. */
 struct slot *slot_claim(enum call_id call, int fd, uint64_t detail);
 
+/* The same of a readiness wait, with its first arguments: one that no other process can end is not
+ * recorded while there is no watchdog (doors/own_wait.h). */
+struct slot *slot_claim_for_wait(enum call_id call, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
 /* Before a wait that no door records: starts the watchdog, if nothing speaks against it. There is
  * none yet: then `is_worth_it` (NULL: it is) may ask by system calls. Async-signal-safe, keeps
  * errno. */

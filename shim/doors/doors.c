@@ -116,8 +116,11 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
     if (sp == waits->sp) {
         waits->returns++;
     } else {
-        if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd))
+        if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd)) {
+            if (waits->sp == 0)
+                waits->epoll_fd = epoll_fd; /* it asks, and another thread may wait for it */
             return;
+        }
         waits->returns = 0;
         waits->sp = sp;
     }
@@ -137,10 +140,17 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
 #define EPOLL_FD(call, arguments)                                                                  \
     (READINESS_KIND(call) == READINESS_EPOLL ? (int)(intptr_t)(FIRST arguments) : -1)
 
+/* Three arguments have all of them, select() has one more that counts. */
+#define WORD(argument)          (uint64_t)(uintptr_t)(argument)
+#define WORDS_(a, b, c, d, ...) WORD(a), WORD(b), WORD(c), WORD(d)
+#define WORDS(...)              WORDS_(__VA_ARGS__, 0, 0)
+
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
-        SLOT_FOR(CALL_##name, -1, 0);                                                              \
+        struct slot *slot = thread_slot;                                                           \
+        if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))        \
+            slot = slot_claim_for_wait(CALL_##name, WORDS arguments);                              \
         if (__builtin_expect(!slot, 0))                                                            \
             return real_##name arguments;                                                          \
         slot_enter(slot, CALL_##name, -1, 0);                                                      \

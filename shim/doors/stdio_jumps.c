@@ -14,7 +14,7 @@
 #include "doors/nonblocking_doors.h"
 #include "process/pairs.h"
 
-enum { READ_ENTRY = 14, WRITE_ENTRY = 15 };
+enum { READ_ENTRY = 14, WRITE_ENTRY = 15, RELRO_LIMIT = 1 << 20 };
 
 typedef ssize_t write_function(FILE *file, const void *data, ssize_t size);
 
@@ -81,17 +81,24 @@ static bool is_as_expected(void *const *table, const void *read, const void *wri
 }
 
 /* The tables lie in libc's RELRO, read-only after relocation, one close after the other: in one
- * page or in two. Each entry is one aligned word. */
-static bool replace(void **one, void **other)
+ * page or in two. What is behind them there is made writable with them for that moment: so the
+ * kernel moves the border to libc's data and back (3.2 us), where a page in the midst is a mapping
+ * of its own to be made and merged again (6.8 us; each start pays it). Each entry is one aligned
+ * word. */
+static bool replace(const struct symbol_tables *libc, void **one, void **other)
 {
     void **tables[] = {one, other};
     uintptr_t page_size = getauxval(AT_PAGESZ);
     uintptr_t low = (uintptr_t)(one < other ? &one[READ_ENTRY] : &other[READ_ENTRY]);
     uintptr_t high = (uintptr_t)(one < other ? &other[WRITE_ENTRY] : &one[WRITE_ENTRY]);
+    uintptr_t relro_end = symbol_tables_relro_end(libc, page_size);
     low &= ~(page_size - 1);
     high = (high & ~(page_size - 1)) + page_size;
-    if (high - low > 2 * page_size ||
-        raw_syscall(SYS_mprotect, low, high - low, PROT_READ | PROT_WRITE) != 0)
+    if (high - low > 2 * page_size)
+        return false;
+    if (high < relro_end && relro_end - low < RELRO_LIMIT)
+        high = relro_end;
+    if (raw_syscall(SYS_mprotect, low, high - low, PROT_READ | PROT_WRITE) != 0)
         return false;
     for (unsigned i = 0; i < 2; i++) {
         __atomic_store_n(&tables[i][READ_ENTRY], (void *)stdio_read_door, __ATOMIC_RELEASE);
@@ -103,15 +110,18 @@ static bool replace(void **one, void **other)
 
 const char *stdio_jumps_install(void)
 {
-    void **narrow = symbol_next("_IO_file_jumps");
-    void **wide = symbol_next("_IO_wfile_jumps");
-    void *read = symbol_next("_IO_file_read");
-    void *write = symbol_next("_IO_file_write");
+    const struct symbol_tables *libc = symbols_of_known_libc();
+    if (!libc)
+        return "this libc is not known";
+    void **narrow = symbol_tables_find(libc, "_IO_file_jumps");
+    void **wide = symbol_tables_find(libc, "_IO_wfile_jumps");
+    void *read = symbol_tables_find(libc, "_IO_file_read");
+    void *write = symbol_tables_find(libc, "_IO_file_write");
     if (!is_as_expected(narrow, read, write) || !is_as_expected(wide, read, write))
         return "this libc's FILE tables are not laid out as expected";
     real_file_read = (read_function *)read;
     real_file_write = (write_function *)write;
-    if (!replace(narrow, wide))
+    if (!replace(libc, narrow, wide))
         return "the kernel does not let libc's FILE tables be changed";
     return NULL;
 }

@@ -32,7 +32,7 @@ bool drain_wants(int fd)
 
 static struct drain_state *make_state(void)
 {
-    size_t size = sizeof(struct drain_state);
+    size_t size = sizeof(struct drain_state) + STREAM_LIMIT * sizeof(struct stream);
     long made =
         raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made < 0 && made > -4096)

@@ -79,7 +79,7 @@ struct drain_state {
     _Atomic uint64_t resident;           /* bytes of the chunks that have pages */
     _Atomic uint64_t lost;               /* payload, of episodes that are over */
     _Atomic uint16_t hint[STREAM_LIMIT]; /* by inode: where the pipe's stream was last found */
-    struct stream streams[STREAM_LIMIT];
+    struct stream streams[];             /* STREAM_LIMIT; those from `known` on were never used */
 };
 /* Points to zeroes where nothing is drained. */
 extern struct drain_state *drain_state __attribute__((visibility("hidden")));

@@ -14,9 +14,9 @@ struct stream *stream_find(uint64_t device, uint64_t inode)
 {
     _Atomic uint16_t *hint = &drain_state->hint[inode % STREAM_LIMIT];
     unsigned at = atomic_load_explicit(hint, memory_order_relaxed);
-    if (takes_writes_of(&drain_state->streams[at], device, inode))
-        return &drain_state->streams[at];
     uint32_t known = atomic_load(&drain_state->known);
+    if (at < known && takes_writes_of(&drain_state->streams[at], device, inode))
+        return &drain_state->streams[at];
     for (at = 0; at < known; at++) {
         if (!takes_writes_of(&drain_state->streams[at], device, inode))
             continue;

@@ -8,8 +8,8 @@
 
 bool python_file_is_library(const char *file)
 {
-    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python",
-                                        "/lib64/python", "/lib/pypy"};
+    static const char parts[][16] = {"/site-packages/", "/dist-packages/", "/lib/python",
+                                     "/lib64/python", "/lib/pypy"};
     if (strncmp(file, "<frozen ", 8) == 0)
         return true;
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -80,13 +80,13 @@ static bool starts_with(const char *text, const char *start)
 /* By the file's name: an installed library of the user's is the user's. */
 static bool is_runtime(const char *module)
 {
-    static const char *const names[] = {
+    static const char names[][12] = {
         "libc.so",  "libc-2",    "ld-linux",  "ld-2",      "libpthread",  "libstdc++", "libgcc_s",
         "libm.so",  "libdl",     "librt.so",  "libpython", "python",      "node",      "libnode",
         "libuv.so", "libjvm.so", "[vdso]",    "libglib-",  "libpipeshim", "perl",      "libperl",
         "libjava.", "libjli.so", "libnio.so", "libnet.so", "libruby",     "libphp"};
-    static const char *const interpreters[] = {"java", "bash", "dash", "sh",
-                                               "zsh",  "ksh",  "mksh", "ruby"};
+    static const char interpreters[][8] = {"java", "bash", "dash", "sh",
+                                           "zsh",  "ksh",  "mksh", "ruby"};
     const char *name = path_last_part(module);
     for (unsigned i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
         if (strcmp(name, interpreters[i]) == 0)
@@ -130,7 +130,7 @@ static const char *rust_crate(const char *symbol)
 /* Rust's libraries lie in the user's module. */
 static bool is_rust_library(const char *symbol)
 {
-    static const char *const crates[] = {"std", "core", "alloc", "tokio"};
+    static const char crates[][8] = {"std", "core", "alloc", "tokio"};
     const char *crate = rust_crate(symbol);
     for (unsigned i = 0; i < sizeof crates / sizeof *crates; i++) {
         const char *rest = crate + strlen(crates[i]);

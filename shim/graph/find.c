@@ -123,7 +123,7 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 
 const char *finding_name(enum finding_kind kind)
 {
-    static const char *const names[] = {
+    static const char names[][20] = {
         [FINDING_DEADLOCK] = "deadlock",
         [FINDING_SELF_READER] = "self_reader",
         [FINDING_NO_READER] = "no_reader",

@@ -109,6 +109,8 @@ long fd_find(int pid, struct object_key key, unsigned access)
             read_access(directory.fd, name, &description) == 0 && (description.access & access))
             found = fd;
     }
+    if (found < 0 && directory.error != 0)
+        found = directory.error;
     directory_close(&directory);
     return found;
 }

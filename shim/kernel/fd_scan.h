@@ -46,8 +46,8 @@ static inline bool object_key_equal(struct object_key a, struct object_key b)
 long fd_describe(int pid, int fd, struct fd_description *description);
 
 /* The first descriptor of a process that refers to the object and was opened for one of `access`;
- * -ENOENT: none, or no such process, -EACCES: they may not be read. Cheaper than to look at all of
- * them, where most are something else. */
+ * -ENOENT: none, or no such process, -EACCES: they may not be read; another -errno: not all were.
+ * Cheaper than to look at all of them, where most are something else. */
 long fd_find(int pid, struct object_key key, unsigned access);
 
 /* The descriptors of one process, one after the other. */

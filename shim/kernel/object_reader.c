@@ -69,6 +69,8 @@ bool peer_facts_of_holder(int pid, int fd, struct peer_facts *peer)
         }
     }
     directory_close(&threads);
+    if (best >= 0)
+        process_name(pid, peer->comm, peer->name);
     return best >= 0;
 }
 
@@ -257,8 +259,8 @@ static void read_socket_facts(int pid, uint64_t inode, enum object_role role, un
         first_holder(peer, &holder)) {
         struct peer_facts process;
         facts->socket.peer_pid = holder;
-        process_name(holder, peer_facts_of_process(holder, &process) ? process.comm : "",
-                     facts->socket.peer_name);
+        if (peer_facts_of_process(holder, &process))
+            memcpy(facts->socket.peer_name, process.name, sizeof process.name);
     }
 }
 

@@ -4,41 +4,47 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "base/zeroed_memory.h"
 #include "process/life.h"
 
 /* A thread has the place that its number gives: they are given out in turn, so that those of one
  * process seldom meet. Who loses its place is read again. */
 enum { PLACES = 2048 };
 
-static struct known {
+struct known {
     int tid; /* 0: free */
     bool has_call, has_facts, childless;
     uint64_t clock; /* of the thread when it was read; what follows is of that time */
     struct task_call call;
     struct thread_facts facts;
-} known[PLACES];
+};
+static struct known *known; /* PLACES of them, at the first one; child: kept, it is a mapping */
 static bool used;
 static bool trusted; /* child: scratch, each scan sets it */
 
 void own_threads_begin(void)
 {
     if (used)
-        memset(known, 0, sizeof known);
+        memset(known, 0, PLACES * sizeof *known);
     used = false;
 }
 
+/* NULL: nothing is known of any thread. */
 static struct known *place_of(int tid)
 {
-    return &known[(unsigned)tid % PLACES];
+    return known ? &known[(unsigned)tid % PLACES] : NULL;
 }
 
 static bool is_of(const struct known *place, int tid, uint64_t clock)
 {
-    return place->tid == tid && clock != 0 && place->clock == clock;
+    return place && place->tid == tid && clock != 0 && place->clock == clock;
 }
 
+/* NULL: there is no memory to note it in. */
 static struct known *begin(int tid, uint64_t clock)
 {
+    if (!known && !(known = zeroed_memory(PLACES * sizeof *known)))
+        return NULL;
     struct known *place = place_of(tid);
     if (!is_of(place, tid, clock))
         *place = (struct known){.tid = tid, .clock = clock};
@@ -56,8 +62,10 @@ struct task_call own_thread_call(int tid, bool *is_known)
     struct task_call call = task_read_call(tid);
     if (call.status == TASK_IN_CALL && clock != 0 && task_run_time_ns(tid) == clock) {
         struct known *noted = begin(tid, clock);
-        noted->call = call;
-        noted->has_call = true;
+        if (noted) {
+            noted->call = call;
+            noted->has_call = true;
+        }
     }
     return call;
 }
@@ -79,7 +87,7 @@ uint64_t own_thread_clock(int pid, int tid)
 static const struct known *known_of(int pid, int tid)
 {
     const struct known *place = place_of(tid);
-    if (place->tid != tid)
+    if (!place || place->tid != tid)
         return NULL;
     return is_of(place, tid, own_thread_clock(pid, tid)) ? place : NULL;
 }
@@ -111,8 +119,9 @@ bool own_thread_is_childless(int pid, int tid)
 
 void own_thread_note_childless(int tid, uint64_t clock)
 {
-    if (clock != 0 && task_run_time_ns(tid) == clock)
-        begin(tid, clock)->childless = true;
+    struct known *noted = clock != 0 && task_run_time_ns(tid) == clock ? begin(tid, clock) : NULL;
+    if (noted)
+        noted->childless = true;
 }
 
 void own_thread_note(int tid, uint64_t clock, const struct thread_facts *facts)
@@ -120,6 +129,8 @@ void own_thread_note(int tid, uint64_t clock, const struct thread_facts *facts)
     if (clock == 0 || task_run_time_ns(tid) != clock)
         return;
     struct known *noted = begin(tid, clock);
+    if (!noted)
+        return;
     noted->facts = *facts;
     noted->has_facts = true;
 }

@@ -207,7 +207,7 @@ static enum link_kind parse_device(const char *name)
     if (starts_with(name, "shm/")) /* a tmpfs: anything may be there */
         return LINK_PATH;
     /* Only the devices that are on every machine: a FIFO may be anywhere under /dev. */
-    static const char *const devices[] = {"null", "zero", "urandom", "random", "full", "kmsg"};
+    static const char devices[][8] = {"null", "zero", "urandom", "random", "full", "kmsg"};
     for (unsigned i = 0; i < sizeof devices / sizeof *devices; i++) {
         if (strcmp(name, devices[i]) == 0)
             return LINK_DEVICE;

@@ -64,7 +64,7 @@ enum process_runtime process_runtime(int pid)
     if (proc_link(AT_FDCWD, path, link, sizeof link) <= 0)
         return RUNTIME_UNKNOWN;
     static const struct {
-        const char *start; /* of the file's name; a version may follow (python: anything) */
+        char start[12]; /* of the file's name; a version may follow (python: anything) */
         enum process_runtime runtime;
     } runtimes[] = {{"python", RUNTIME_PYTHON}, {"pypy", RUNTIME_PYTHON}, {"node", RUNTIME_NODE},
                     {"nodejs", RUNTIME_NODE},   {"bun", RUNTIME_NODE},    {"deno", RUNTIME_NODE},

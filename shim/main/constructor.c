@@ -34,9 +34,6 @@
 
 extern char **environ __attribute__((weak));
 
-/* Takes the linker to the first byte of a page: scripts/make-layout.sh. */
-__attribute__((section(".page_end"), used)) static const char page_end = 0;
-
 static struct life *make_life(void)
 {
     size_t size = sizeof(struct life) + SLOT_LIMIT / 8;
@@ -117,7 +114,8 @@ static const struct live_effects live_effects = {
 /* The jumps are in place before main() writes: stdio is not seen by any other door. */
 static void install_stdio(void)
 {
-    start.no_stdio = settings.number[SETTING_STDIO] ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
+    bool wanted = report_has_defaults() || settings.number[SETTING_STDIO];
+    start.no_stdio = wanted ? stdio_jumps_install() : "PIPESHIM_STDIO=off";
     start.stdio_tried = true;
 }
 
@@ -165,9 +163,12 @@ static void begin_watching(void)
 /* What takes something that may be another one, or gone, when the first call may block. */
 static bool wants_the_start(void)
 {
-    return calls_past_libc() || report_wants_the_start() ||
-           strcmp(settings.text[SETTING_DRAIN], "off") != 0 || settings.number[SETTING_GROW] != 0 ||
-           settings.text[SETTING_METRICS][0] != '\0';
+    if (calls_past_libc())
+        return true;
+    if (report_has_defaults())
+        return false;
+    return report_wants_the_start() || strcmp(settings.text[SETTING_DRAIN], "off") != 0 ||
+           settings.number[SETTING_GROW] != 0 || settings.text[SETTING_METRICS][0] != '\0';
 }
 
 static void begin_here(char **arguments, char **environment)
@@ -220,7 +221,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     /* The page of our variables is written before it is read: one page fault, not two. */
     atomic_store_explicit(&begun, true, memory_order_relaxed);
     int saved_errno = errno; /* programs look at errno without having set it to 0 */
-    if (symbols_are_of_known_libc())
+    if (symbols_of_known_libc())
         begin_here(argc > 0 ? argv : no_arguments, environment);
     else
         begin_with_unknown_libc(); /* musl passes no arguments here */

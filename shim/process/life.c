@@ -8,7 +8,7 @@
  */
 static struct life before;   /* child: constant */
 struct life *life = &before; /* child: constant */
-/* child: constant. Behind the small variables: a start touches no page for it alone. */
+/* child: constant. Its end lies among what every start writes: scripts/make-layout.sh. */
 struct settings settings __attribute__((section(".bss.settings"), aligned(64)));
 enum { INERT, POSTPONED, ACTIVE };
 static _Atomic uint32_t state; /* INERT…; child: kept, what is inert stays inert */

@@ -21,9 +21,17 @@ static inline bool pairs_any_made(void)
     return atomic_load_explicit(&life->pairs_made, memory_order_relaxed) != 0;
 }
 
-/* True if exactly one end of one of the last pairs that this process made is open. At most 16
- * system calls. */
-bool pairs_one_end_is_held(void);
+/* Who has the end that this process has closed? */
+enum other_end {
+    END_OF_NOBODY, /* and nobody will ever have it: the pair is forgotten */
+    END_OF_SELF,   /* this process, by another number */
+    END_OF_OTHERS, /* another process, or it cannot be known */
+};
+
+/* True if one of the last pairs that this process made has one end left, and `ask`, which gets it,
+ * says END_OF_OTHERS. (The other end's number may be something else's by now.) Beside what `ask`
+ * costs at most 16 system calls. */
+bool pairs_one_end_is_held(enum other_end (*ask)(int held));
 
 /* Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
 #endif

@@ -96,3 +96,36 @@ const char *event_advice_filling(void)
     return "the process at the other end does not read the pipe, or not fast enough: let it read "
            "in parallel with whatever else it does";
 }
+
+static const char *lag_fix(unsigned cause, const struct incident *incident)
+{
+    switch (cause) {
+    case CLASS_CPU:
+        return "give long computations to a thread or process, or cut them into pieces";
+    case CAUSE_STARVED:
+        return "the thread is ready and gets no CPU: too many runnable threads, or the cgroup's "
+               "cpu.max throttles it";
+    case CLASS_LOCK:
+        if (event_waits_for_condition(incident))
+            return "the loop waits for a condition (in Java: sleep, wait, waitFor): wait for it in "
+                   "a thread";
+        return "another thread holds what the loop waits for (in Python also the GIL)";
+    default:
+        return "do not block on the event loop: await it, or give it to a thread";
+    }
+}
+
+unsigned event_lag_fixes(const struct lag_facts *facts, const struct incident *incident,
+                         const char *fixes[LAG_FIXES_LIMIT])
+{
+    enum { GOOD_PART = 4 };
+    unsigned count = 0;
+    fixes[count++] = lag_fix(facts->cause, incident);
+    for (unsigned cause = 0; cause < CAUSE_COUNT && count < LAG_FIXES_LIMIT; cause++) {
+        const char *fix = lag_fix(cause, incident);
+        if (facts->share_ns[cause] != 0 && facts->share_ns[cause] >= facts->lag_ns / GOOD_PART &&
+            fix != fixes[0] && fix != fixes[count - 1])
+            fixes[count++] = fix;
+    }
+    return count;
+}

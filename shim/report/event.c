@@ -3,7 +3,7 @@
 
 /* By kind; the second name is of the other case, see event_name(). scripts/check-events.py reads
  * this table. */
-static const char *const names[EVENT_KIND_COUNT][2] = {
+static const char names[EVENT_KIND_COUNT][2][16] = {
     [EVENT_START] = {"start"},
     [EVENT_BLOCKED] = {"blocked"},
     [EVENT_UNBLOCKED] = {"unblocked"},

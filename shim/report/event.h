@@ -125,6 +125,12 @@ bool event_waits_for_condition(const struct incident *incident);
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 
+/* One for each cause that takes a good part of the lag, the largest first: a thread that computes
+ * on a busy machine is both slow and starved. Returns how many, at least 1. */
+enum { LAG_FIXES_LIMIT = 4 };
+unsigned event_lag_fixes(const struct lag_facts *facts, const struct incident *incident,
+                         const char *fixes[LAG_FIXES_LIMIT]);
+
 /*
  * A format of the log: how each event is written down. One event is whole lines, with the newline.
  * Async-signal-safe; what does not fit the buffer is left out from the end (the outermost frames),

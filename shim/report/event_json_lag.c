@@ -27,6 +27,21 @@ static void shares(struct json_writer *json, const char *key, const struct lag_f
     json_close(json, '}');
 }
 
+static void advice(struct json_writer *json, const struct lag_facts *facts,
+                   const struct incident *incident)
+{
+    const char *fixes[LAG_FIXES_LIMIT];
+    char together[512];
+    struct text_buffer text;
+    unsigned count = event_lag_fixes(facts, incident, fixes);
+    text_init(&text, together, sizeof together);
+    for (unsigned i = 0; i < count; i++) {
+        text_string(&text, i > 0 ? "; " : "");
+        text_string(&text, fixes[i]);
+    }
+    json_put_string(json, "advice", together);
+}
+
 void event_json_lag(struct text_buffer *text, const struct event *event)
 {
     const struct incident *incident = event->wait.incident;
@@ -41,6 +56,7 @@ void event_json_lag(struct text_buffer *text, const struct event *event)
     json_put_bool(&json, "loop", true);
     if (incident->note)
         json_put_string(&json, "note", incident->note);
+    advice(&json, facts, incident);
     event_json_stacks(&json, incident, event->wait.with_stack);
     event_json_end(&json);
 }

@@ -8,6 +8,8 @@ static void peer(struct json_writer *json, const char *key, const struct peer_fa
     json_open(json, key, '{');
     json_put_signed(json, "pid", peer->pid);
     json_put_string(json, "comm", peer->comm);
+    if (peer->name[0])
+        json_put_string(json, "name", peer->name);
     if (peer->fd != UNKNOWN_NUMBER)
         json_put_signed(json, "fd", peer->fd);
     if (peer->state)

@@ -113,7 +113,7 @@ void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe)
     for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++) {
         const struct peer_facts *peer = &pipe->peers[i];
         text_string(text, writes ? "  its reader: " : "  its writer: ");
-        text_printable(text, peer->comm);
+        text_printable(text, peer_name(peer));
         text_char(text, '[');
         text_signed(text, peer->pid);
         text_char(text, ']');
@@ -142,7 +142,7 @@ static void other_process(struct text_buffer *text, const struct object_facts *o
     const struct peer_facts *child = &object->child;
     if (child->pid) {
         text_string(text, "  waits for ");
-        text_printable(text, child->comm);
+        text_printable(text, peer_name(child));
         text_char(text, '[');
         text_signed(text, child->pid);
         text_char(text, ']');

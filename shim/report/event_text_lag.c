@@ -35,43 +35,14 @@ static void calls(struct text_buffer *text, const struct lag_facts *facts)
         text_char(text, '\n');
 }
 
-static const char *advice(unsigned cause, const struct incident *incident)
-{
-    switch (cause) {
-    case CLASS_CPU:
-        return "give long computations to a thread or process, or cut them into pieces";
-    case CAUSE_STARVED:
-        return "the thread is ready and gets no CPU: too many runnable threads, or the cgroup's "
-               "cpu.max throttles it";
-    case CLASS_LOCK:
-        if (event_waits_for_condition(incident))
-            return "the loop waits for a condition (in Java: sleep, wait, waitFor): wait for it in "
-                   "a thread";
-        return "another thread holds what the loop waits for (in Python also the GIL)";
-    default:
-        return "do not block on the event loop: await it, or give it to a thread";
-    }
-}
-
-/* One for each cause that takes a good part of it: a thread that computes on a busy machine is both
- * slow and starved. */
 static void fixes(struct text_buffer *text, const struct lag_facts *facts,
                   const struct incident *incident)
 {
-    enum { GOOD_PART = 4 };
-    const char *last = NULL;
-    for (unsigned i = 0; i <= CAUSE_COUNT; i++) {
-        unsigned cause = i == 0 ? facts->cause : i - 1;
-        if (i != 0 &&
-            (cause == facts->cause || facts->share_ns[cause] < facts->lag_ns / GOOD_PART ||
-             facts->share_ns[cause] == 0))
-            continue;
-        const char *fix = advice(cause, incident);
-        if (fix == last)
-            continue;
-        last = fix;
+    const char *found[LAG_FIXES_LIMIT];
+    unsigned count = event_lag_fixes(facts, incident, found);
+    for (unsigned i = 0; i < count; i++) {
         text_string(text, "  fix: ");
-        text_string(text, fix);
+        text_string(text, found[i]);
         text_char(text, '\n');
     }
 }

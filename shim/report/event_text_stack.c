@@ -86,8 +86,8 @@ static bool is_folded(const struct incident *incident, unsigned i)
 /* "subprocess" of ".../lib/python3.11/subprocess.py", the package of an installed one. */
 static size_t library_name(const char *file, const char **name)
 {
-    static const char *const folders[] = {"/site-packages/", "/dist-packages/", "/lib/python",
-                                          "/lib64/python", "<frozen "};
+    static const char folders[][16] = {"/site-packages/", "/dist-packages/", "/lib/python",
+                                       "/lib64/python", "<frozen "};
     *name = base_name(file);
     for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++) {
         const char *found = strstr(file, folders[i]);

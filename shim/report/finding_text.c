@@ -38,7 +38,7 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
         who(text, finding->chain[i].name, finding->chain[i].pid);
     }
     if (report->blocked_ns > 0) {
-        text_string(text, "  stuck for ");
+        text_string(text, report->at_least ? "  stuck for at least " : "  stuck for ");
         text_milliseconds(text, report->blocked_ns / 1000);
         text_string(text, " s");
     }
@@ -81,9 +81,8 @@ static void fill(struct text_buffer *text, const struct chain_link *link)
     }
 }
 
-static void link_line(struct text_buffer *text, const struct chain_link *link)
+void finding_text_link(struct text_buffer *text, const struct chain_link *link)
 {
-    text_string(text, "  ");
     who(text, link->name, link->pid);
     text_string(text, "  ");
     text_printable(text, link->waits_in);
@@ -100,7 +99,6 @@ static void link_line(struct text_buffer *text, const struct chain_link *link)
             text_signed(text, link->peer_fd);
         }
     }
-    text_char(text, '\n');
 }
 
 static void begin_frame(struct text_buffer *text, const char *indent, unsigned number)
@@ -166,7 +164,7 @@ void finding_text_stacks(struct text_buffer *text, const struct member *member, 
     native_frames(text, member, indent);
 }
 
-static void member_lines(struct text_buffer *text, const struct member *member, bool all_frames)
+void finding_text_line(struct text_buffer *text, const struct member *member)
 {
     if (member->where[0] != '\0') {
         text_string(text, "  > ");
@@ -184,8 +182,6 @@ static void member_lines(struct text_buffer *text, const struct member *member, 
         text_string(text, member->note);
         text_string(text, ")\n");
     }
-    if (all_frames)
-        finding_text_stacks(text, member, "    ");
 }
 
 void finding_text_rest(struct text_buffer *text, const struct finding_report *report)
@@ -193,9 +189,14 @@ void finding_text_rest(struct text_buffer *text, const struct finding_report *re
     const struct wait_finding *finding = report->finding;
     labelled(text, "  ", finding->words);
     for (unsigned i = 0; i < finding->count; i++) {
-        link_line(text, &finding->chain[i]);
-        if (report->members)
-            member_lines(text, &report->members[i], report->all_frames);
+        text_string(text, "  ");
+        finding_text_link(text, &finding->chain[i]);
+        text_char(text, '\n');
+        if (!report->members)
+            continue;
+        finding_text_line(text, &report->members[i]);
+        if (report->all_frames)
+            finding_text_stacks(text, &report->members[i], "    ");
     }
     labelled(text, "  fix: ", finding->advice);
     labelled(text, "  now: ", finding->rescue);

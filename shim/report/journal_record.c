@@ -9,9 +9,9 @@ enum { ERROR = 3, WARNING = 4, NOTICE = 5, INFORMATION = 6 }; /* syslog(3) */
 
 /* The identities of journalctl MESSAGE_ID=…: of an event, for ever. */
 static const struct kind {
-    const char *event;
+    char event[16];
     unsigned priority;
-    const char *identity;
+    char identity[33];
 } kinds[] = {
     {"start", INFORMATION, "43a7d0d6aed04d0bab0dd5a8b25fa500"},
     {"blocked", WARNING, "267567ab801b45e2832b3486ef40ad58"},

@@ -5,15 +5,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/zeroed_memory.h"
+
 enum { CAPACITY = 256 * 1024 }; /* a power of two; four of the longest records */
 
-static char bytes[CAPACITY];          /* child: scratch */
+static char *bytes; /* CAPACITY, at the first record; child: kept, it is a mapping */
 static _Atomic uint64_t added, taken; /* since the process began */
 
 bool log_queue_add(const char *data, size_t size)
 {
     uint64_t at = atomic_load_explicit(&added, memory_order_relaxed);
-    if (size > CAPACITY - (at - atomic_load(&taken)))
+    if (size > CAPACITY - (at - atomic_load(&taken)) ||
+        (!bytes && !(bytes = zeroed_memory(CAPACITY))))
         return false;
     size_t offset = at % CAPACITY;
     size_t first = size < CAPACITY - offset ? size : CAPACITY - offset;

@@ -18,6 +18,7 @@
 enum { COMPLAINTS_LIMIT = 8192, PAGE_EVERY_MS = 250 };
 
 static struct settings *config; /* child: constant */
+static bool has_defaults;       /* nothing is set, and nothing was read; child: constant */
 static bool name_is_open;       /* report_prepare() must ask for the name; child: constant */
 static const struct report_sources *sources; /* child: constant */
 static uint64_t begun_ns;
@@ -59,8 +60,11 @@ bool report_read_settings(char *const *arguments, char *const *environment, bool
                           struct settings *into)
 {
     struct program_names names = {NULL, NULL, NULL};
-    bool asked = !secure && settings_ask_for_names(environment);
     config = into;
+    has_defaults = !secure && !settings_are_given(environment);
+    if (has_defaults)
+        return true;
+    bool asked = !secure && settings_ask_for_names(environment);
     if (asked)
         names = names_of(arguments, executable_name_at_start(arguments));
     settings_read(into, environment, &names, secure, keep_complaint, NULL);
@@ -77,6 +81,11 @@ static bool log_can_wait(const char *where)
     return *where == '/' && strncmp(where, "/dev/", 5) != 0 && strncmp(where, "/proc/", 6) != 0;
 }
 
+bool report_has_defaults(void)
+{
+    return has_defaults;
+}
+
 bool report_wants_the_start(void)
 {
     return name_is_open || complaints_used > 0 || config->text[SETTING_SUPPRESS][0] ||
@@ -89,6 +98,11 @@ bool report_prepare(char *const *arguments, char *const *environment,
 {
     struct settings *into = config;
     sources = from;
+    if (has_defaults) {
+        struct program_names nameless = {NULL, NULL, NULL};
+        settings_read(into, NULL, &nameless, false, keep_complaint, NULL);
+    }
+    has_defaults = false;
     if (name_is_open) {
         struct program_names names = names_of(arguments, executable_name());
         complaints_used = 0;

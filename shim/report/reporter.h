@@ -38,8 +38,12 @@ struct report_sources {
 bool report_read_settings(char *const *arguments, char *const *environment, bool secure,
                           struct settings *into);
 
-/* After report_read_settings() was true: whether the log, or something that is to be said, cannot
- * wait for the first call that may block. Makes no system call. */
+/* After report_read_settings() was true: no variable is set. Then `into` is not filled before
+ * report_prepare(), and zero: most commands never need it. */
+bool report_has_defaults(void);
+
+/* After report_read_settings() was true, and not with defaults alone: whether the log, or something
+ * that is to be said, cannot wait for the first call that may block. Makes no system call. */
 bool report_wants_the_start(void);
 
 /* After report_read_settings() was true: takes the log's destination; what was wrong with the

@@ -103,10 +103,10 @@ static void fill_call(struct status_call *call, const struct incident *incident,
                                  .capacity = piped ? pipe->capacity : -1};
     if (piped && pipe->peer_count > 0) {
         call->peer_pid = pipe->peers[0].pid;
-        copy_text(call->peer, sizeof call->peer, pipe->peers[0].comm);
+        copy_text(call->peer, sizeof call->peer, peer_name(&pipe->peers[0]));
     } else if (incident->object.child.pid != 0) {
         call->peer_pid = incident->object.child.pid;
-        copy_text(call->peer, sizeof call->peer, incident->object.child.comm);
+        copy_text(call->peer, sizeof call->peer, peer_name(&incident->object.child));
     }
     copy_text(call->thread, sizeof call->thread, incident->thread);
     copy_text(call->call, sizeof call->call,

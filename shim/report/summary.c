@@ -16,8 +16,8 @@ void summary_begin(struct summary *summary)
 
 const struct stack_frame_name *incident_program_frame(const struct incident *incident)
 {
-    static const char *const not_the_program[] = {"libpipeshim.so", "libc.so", "libstdc++.so",
-                                                  "[vdso]"};
+    static const char not_the_program[][16] = {"libpipeshim.so", "libc.so", "libstdc++.so",
+                                               "[vdso]"};
     for (unsigned i = 0; i < incident->frame_count; i++) {
         const char *slash = strrchr(incident->frames[i].module, '/');
         const char *name = slash ? slash + 1 : incident->frames[i].module;

@@ -25,7 +25,7 @@ enum rule_kind {
     RULE_KINDS
 };
 
-static const char *const kind_names[RULE_KINDS] = {
+static const char kind_names[RULE_KINDS][12] = {
     "function:", "module:", "python:", "javascript:", "call:", "class:"};
 
 /* child: constant */

@@ -79,7 +79,7 @@ enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
 struct readiness_waits {
     uint64_t sp;
     uint32_t returns;
-    int32_t epoll_fd; /* -1: poll or select */
+    int32_t epoll_fd; /* -1: poll or select. Where `sp` is 0: the one that it has asked, if not 0 */
 };
 
 struct slot {

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/zeroed_memory.h"
 #include "process/life.h"
 
 enum {
@@ -62,7 +63,7 @@ struct session {
     unsigned char stack[STACK_BYTES];
 };
 
-static struct session sessions[SESSION_LIMIT];
+static struct session *sessions; /* SESSION_LIMIT, at the first; child: kept, it is a mapping */
 
 static bool is_error(long result)
 {
@@ -106,7 +107,7 @@ static void forget(struct session *session)
 
 void cpu_events_reset(void)
 {
-    for (unsigned i = 0; i < SESSION_LIMIT; i++) {
+    for (unsigned i = 0; sessions && i < SESSION_LIMIT; i++) {
         /* The descriptors went with the thread that had them. */
         if (sessions[i].ring)
             raw_syscall(SYS_munmap, sessions[i].ring, mapping_size(&sessions[i]));
@@ -117,14 +118,14 @@ void cpu_events_reset(void)
 
 void cpu_events_begin_in_child(void)
 {
-    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+    for (unsigned i = 0; sessions && i < SESSION_LIMIT; i++)
         if (sessions[i].tid != 0 || sessions[i].ring)
             forget(&sessions[i]);
 }
 
 static struct session *find(int tid)
 {
-    for (unsigned i = 0; i < SESSION_LIMIT; i++)
+    for (unsigned i = 0; sessions && i < SESSION_LIMIT; i++)
         if (sessions[i].tid == tid)
             return &sessions[i];
     return NULL;
@@ -160,9 +161,11 @@ static bool open_session(struct session *session, int tid)
     return true;
 }
 
-/* A free one, else that of a thread that is not sampled now. */
+/* A free one, else that of a thread that is not sampled now; NULL: no memory for any. */
 static struct session *free_session(void)
 {
+    if (!sessions && !(sessions = zeroed_memory(SESSION_LIMIT * sizeof *sessions)))
+        return NULL;
     struct session *session = find(0);
     for (unsigned i = 0; !session && i < SESSION_LIMIT; i++) {
         if (!sessions[i].on) {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/zeroed_memory.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "kernel/own_threads.h"
@@ -27,11 +28,11 @@ enum {
 #define FIRST_PAUSE_NS   ((uint64_t)250 * NS_PER_MS)
 #define LONGEST_PAUSE_NS ((uint64_t)60 * NS_PER_S)
 
-static struct graph_memory memory;          /* child: kept, it is a mapping */
-static struct wait_graph *graph;            /* child: scratch, each scan begins with it */
-static struct wait_finding found[FINDINGS]; /* child: scratch */
-static uint64_t next_scan;                  /* of a stuck write; 0: none is */
-static uint64_t pause;                      /* between two of these; child: scratch */
+static struct graph_memory memory; /* child: kept, it is a mapping */
+static struct wait_graph *graph;   /* child: scratch, each scan begins with it */
+static struct wait_finding *found; /* FINDINGS; child: kept, it is a mapping */
+static uint64_t next_scan;         /* of a stuck write; 0: none is */
+static uint64_t pause;             /* between two of these; child: scratch */
 static uint64_t paid_at; /* what the scans for stalls have cost allows none of a new one earlier */
 static uint64_t not_before; /* what the last scans have cost allows none earlier */
 static uint64_t
@@ -195,11 +196,19 @@ static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
         held_findings_add(&held);
 }
 
+/* Without memory nothing is found. */
+static unsigned examine(void)
+{
+    if (!found && !(found = zeroed_memory(FINDINGS * sizeof *found)))
+        return 0;
+    return wait_graph_examine(graph, own_pid(), found, FINDINGS);
+}
+
 /* The third look at what is due. */
 static void act(uint64_t now)
 {
     struct held_finding *held;
-    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    unsigned count = examine();
     for (unsigned at = 0; (held = held_finding_at(at)); at++) {
         if (!held->to_act || held->since == 0 || now < held->act_not_before ||
             now < action_due(held->since, now))
@@ -240,7 +249,7 @@ static uint64_t act_when_due(uint64_t now)
 static struct wait_finding *find_new(unsigned *count)
 {
     graph = graph_memory_begin(&memory);
-    *count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    *count = examine();
     return choose(*count);
 }
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/zeroed_memory.h"
 #include "drain/drain.h"
 #include "drain/finish.h"
 #include "drain/settings.h"
@@ -33,7 +34,7 @@ struct reported_episode {
 };
 
 /* Used by the watchdog, and at exit by the thread that exits: one at a time. */
-static struct reported_episode reported[STREAM_LIMIT];
+static struct reported_episode *reported; /* STREAM_LIMIT, at the first; child: kept, a mapping */
 static uint64_t reported_dropped_bytes, reported_dropped_writes;
 static uint32_t reported_known; /* of these something was reported, or may have been */
 static unsigned fallbacks_reported;
@@ -225,6 +226,8 @@ bool drain_reports_streams(uint64_t now, bool scan)
 {
     bool open = false;
     uint32_t known = atomic_load(&drain_state->known);
+    if (known > 0 && !reported && !(reported = zeroed_memory(STREAM_LIMIT * sizeof *reported)))
+        known = 0;
     if (known > reported_known)
         reported_known = known;
     /* To look for a pipe's peers takes a pass over all processes: not for hundreds of pipes. */

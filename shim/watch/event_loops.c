@@ -112,13 +112,28 @@ static struct event_loop *recognise_poll(struct slot *slot, const struct memory_
     return NULL;
 }
 
+/* Guest mode (trio in a Qt program): another thread asks this epoll, without ever sleeping in it,
+ * and runs what is ready. This one waits on its behalf, and does the work of a thread pool besides.
+ */
+static bool waits_for_another_thread(const struct slot *slot)
+{
+    int epoll_fd = slot->waits[READINESS_EPOLL].epoll_fd;
+    for (unsigned index = 0; epoll_fd > 0 && index < slot_bound(); index++) {
+        const struct slot *other = slot_at(index);
+        if (other && other != slot && other->tid != 0 && other->waits[READINESS_EPOLL].sp == 0 &&
+            other->waits[READINESS_EPOLL].epoll_fd == epoll_fd)
+            return true;
+    }
+    return false;
+}
+
 static struct event_loop *recognise(struct slot *slot, const struct memory_reader *memory,
                                     uint64_t now)
 {
     if (settings.loop == LOOP_NONE)
         return NULL;
     if (slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP &&
-        (settings.loop == LOOP_AUTO || is_designated(slot)))
+        (settings.loop == LOOP_AUTO ? !waits_for_another_thread(slot) : is_designated(slot)))
         return make(slot, READINESS_EPOLL, slot->waits[READINESS_EPOLL].epoll_fd, now);
     if (settings.loop == LOOP_AUTO)
         return recognise_poll(slot, memory, now);
@@ -327,7 +342,9 @@ static bool epoll_is_closed(const struct event_loop *loop)
 
 bool event_loop_is_left(struct event_loop *loop, const struct incident *incident)
 {
-    if (!epoll_is_closed(loop) &&
+    bool guest = settings.loop == LOOP_AUTO && loop->kind == READINESS_EPOLL &&
+                 waits_for_another_thread(loop->slot);
+    if (!guest && !epoll_is_closed(loop) &&
         (!loop->position.taken || !loop_position_is_left(&loop->position, incident)))
         return false;
     cpu_stacks_end(loop->tid);

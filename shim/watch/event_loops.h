@@ -3,7 +3,7 @@
  * Which threads are event loops (PIPESHIM_LOOP), and whether one is in its loop now.
  *
  * `auto` takes a thread that keeps coming back to the same readiness wait, the outermost one it has
- * made. Three things must not be taken for a loop:
+ * made. What must not be taken for a loop:
  *   - a synchronous client's poll for its one socket (requests, urllib3, httpx; curl), a wait for a
  *     child's output (subprocess.communicate) or a line of input (readline), a server that accepts
  *     one connection and serves it before it looks again (gunicorn's sync worker): a poll or select
@@ -13,6 +13,8 @@
  * its children. The stack at the loop's own wait is remembered; a thread whose stack has lost that
  *     part of it which runs the loop, or that has closed the loop's epoll descriptor, is in no loop
  *     until it comes back;
+ *   - a thread that waits for another one's loop (trio's guest mode): that one asks the same epoll
+ *     without sleeping in it, and runs what is ready;
  *   - the wait of a loop that runs inside a callback of itself (a modal dialog of Qt,
  *     g_main_context_iteration): it waits on the same epoll or wake-up descriptor.
  * For the watchdog thread only.
@@ -67,7 +69,7 @@ unsigned event_loop_index(const struct event_loop *loop);
 uint32_t event_loop_returns(const struct event_loop *loop);
 
 /* True, and remembered, if the stack just taken (and the incident's Python frames) show that the
- * loop was left. */
+ * loop was left, or another thread turns out to run it. */
 bool event_loop_is_left(struct event_loop *loop, const struct incident *incident);
 
 /* True if one is known. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/zeroed_memory.h"
 #include "kernel/call_table.h"
 #include "kernel/own_threads.h"
 #include "kernel/rights.h"
@@ -42,7 +43,10 @@ struct tracked {
     struct judgement judgement;
 };
 
-static struct tracked tracked[TRACKED_LIMIT];
+/* Mapped when there is a first one; child: kept, it is a mapping */
+static struct tables {
+    struct tracked tracked[TRACKED_LIMIT], kept[TRACKED_LIMIT];
+} * tables;
 static bool table_used;      /* something was entered since the table was cleared */
 static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
@@ -70,7 +74,7 @@ static uint64_t writers_identity; /* of find_writers() */
 void sampler_begin(void)
 {
     if (table_used)
-        memset(tracked, 0, sizeof tracked);
+        memset(tables->tracked, 0, sizeof tables->tracked);
     table_used = false;
     own_threads_begin();
     slot_notes_begin();
@@ -142,8 +146,10 @@ static const struct slot *holder_of_file_lock(const struct task_call *call,
 
 static struct tracked *find_tracked(int tid)
 {
+    if (!tables && !(tables = zeroed_memory(sizeof *tables)))
+        return NULL;
     for (unsigned probe = 0; probe < TRACKED_LIMIT; probe++) {
-        struct tracked *entry = &tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
+        struct tracked *entry = &tables->tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
         if (entry->tid == tid || entry->tid == 0)
             return entry;
     }
@@ -275,7 +281,9 @@ static bool sample_task(int tid, void *context)
 /* Reports the end of what was seen before and was not seen now; closes the gaps. */
 static void forget_unseen(void)
 {
-    static struct tracked kept[TRACKED_LIMIT]; /* child: scratch */
+    if (!table_used)
+        return;
+    struct tracked *tracked = tables->tracked, *kept = tables->kept;
     unsigned count = 0;
     for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
         if (tracked[i].tid == 0)
@@ -285,7 +293,7 @@ static void forget_unseen(void)
         else
             judge_returned(tracked[i].tid, &tracked[i].judgement, tracked[i].since_ns);
     }
-    memset(tracked, 0, sizeof tracked);
+    memset(tracked, 0, sizeof tables->tracked);
     for (unsigned i = 0; i < count; i++)
         *find_tracked(kept[i].tid) = kept[i];
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kernel/task.h"
+#include "kernel/thread_wait.h"
 
 enum { REMEMBERED_PIPES = 8 };
 
@@ -43,6 +43,14 @@ void slow_reader_reported(const struct incident *incident)
     pipes[at].reader = pipe->peers[0].pid;
 }
 
+/* It computes, or hands on what it has read and is itself held up there: that is told by whoever
+ * reads from it, or in its own log. */
+static bool is_at_work(int pid)
+{
+    struct thread_wait wait;
+    return thread_wait_read(pid, pid, &wait) && (wait.state == 'R' || wait.kind == WAIT_WRITE);
+}
+
 bool slow_reader_at_work(const struct incident *incident)
 {
     const struct pipe_facts *pipe = &incident->object.pipe;
@@ -50,5 +58,5 @@ bool slow_reader_at_work(const struct incident *incident)
         incident->blocked_ns >= SLOW_READER_PATIENCE * incident->threshold_ns)
         return false;
     unsigned at = find(pipe);
-    return at != REMEMBERED_PIPES && task_wants_cpu(pipes[at].reader);
+    return at != REMEMBERED_PIPES && is_at_work(pipes[at].reader);
 }

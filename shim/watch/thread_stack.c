@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/zeroed_memory.h"
 #include "explain/perf_map.h"
 #include "explain/symbols.h"
 #include "explain/unwinder.h"
@@ -13,7 +14,12 @@
 /* Too large for the watchdog's stack; used by the watchdog alone. child: scratch */
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
-static struct stack_frame_name names[STACK_DEPTH_LIMIT];
+
+/* Mapped for the first stack that is named; child: kept, it is a mapping */
+static struct naming {
+    struct stack_frame_name names[STACK_DEPTH_LIMIT];
+    struct perf_map_name compiled[STACK_DEPTH_LIMIT];
+} * naming;
 
 bool thread_stack_wanted(void)
 {
@@ -77,7 +83,8 @@ unsigned thread_stack_own_frames(void)
  * one. */
 static void name_compiled_frames(unsigned count)
 {
-    static struct perf_map_name found[STACK_DEPTH_LIMIT]; /* child: scratch */
+    struct stack_frame_name *names = naming->names;
+    struct perf_map_name *found = naming->compiled;
     unsigned wanted = 0;
     for (unsigned i = 0; i < count; i++)
         if (!names[i].module[0])
@@ -106,6 +113,7 @@ static uint64_t hash_stack(void)
  * the kernel does. Returns how many frames are left. */
 static unsigned without_own_frames(unsigned count)
 {
+    struct stack_frame_name *names = naming->names;
     unsigned kept = 0;
     for (unsigned i = 0; i < count; i++) {
         if (module_is_own(names[i].pc))
@@ -119,10 +127,12 @@ static unsigned without_own_frames(unsigned count)
 
 void thread_stack_name(const struct memory_reader *memory, struct incident *incident)
 {
-    unsigned count =
-        (unsigned)symbolize(&trace, modules_own(), memory, names, settings_stack_depth(&settings));
+    if (!naming && !(naming = zeroed_memory(sizeof *naming)))
+        return;
+    unsigned count = (unsigned)symbolize(&trace, modules_own(), memory, naming->names,
+                                         settings_stack_depth(&settings));
     name_compiled_frames(count);
-    incident->frames = names;
+    incident->frames = naming->names;
     incident->frame_count = without_own_frames(count);
     incident->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
     incident->stack_hash = hash_stack();

@@ -53,6 +53,18 @@ static bool lag_says(struct lag_facts *lag, const char *wanted)
     return strstr(event_case.data, wanted) != NULL;
 }
 
+static bool lag_says_in_json(struct lag_facts *lag, const char *wanted)
+{
+    text_init(&event_case.text, event_case.data, sizeof event_case.data);
+    event_render(&event_format_json, &event_case.text,
+                 &(struct event){
+                     .head = event_case.head,
+                     .kind = EVENT_LAG,
+                     .wait = {.incident = &event_case.incident, .lag = lag, .with_stack = true}});
+    event_case.data[event_case.text.length] = '\0';
+    return strstr(event_case.data, wanted) != NULL;
+}
+
 static bool blocked_says(const char *wanted)
 {
     text_init(&event_case.text, event_case.data, sizeof event_case.data);
@@ -108,7 +120,9 @@ static void test_both_causes_have_their_advice(void **state)
     lag.share_ns[CLASS_CPU] = 46000000;
     assert_true(lag_says(&lag, "gets no CPU"));
     assert_true(lag_says(&lag, "long computations"));
+    assert_true(lag_says_in_json(&lag, "throttles it; give long computations"));
     lag.share_ns[CLASS_CPU] = 1000000;
+    assert_false(lag_says_in_json(&lag, "long computations"));
     assert_true(lag_says(&lag, "gets no CPU"));
     assert_false(lag_says(&lag, "long computations"));
 }
@@ -144,6 +158,19 @@ static void test_a_reader_that_runs(void **state)
     assert_false(blocked_says("which runs"));
 }
 
+static void test_a_reader_by_the_name_of_its_script(void **state)
+{
+    struct pipe_facts *pipe = &event_case.incident.object.pipe;
+    (void)state;
+    pipe->peers_known = true;
+    pipe->peer_count = 1;
+    pipe->peers[0] = (struct peer_facts){.pid = 7, .fd = 0, .comm = "python3"};
+    assert_true(blocked_says("its reader: python3[7] fd 0"));
+    strcpy(pipe->peers[0].name, "client.py");
+    assert_true(blocked_says("its reader: client.py[7] fd 0"));
+    assert_false(blocked_says("python3[7]"));
+}
+
 static void test_the_process_behind_a_socket_has_a_name(void **state)
 {
     (void)state;
@@ -161,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_line_of_text, event_set_up),
         cmocka_unit_test_setup(test_a_repeat_is_one_line, event_set_up),
+        cmocka_unit_test_setup(test_a_reader_by_the_name_of_its_script, event_set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, event_set_up),
         cmocka_unit_test_setup(test_interpreters_frames_are_left_out, event_set_up),
         cmocka_unit_test_setup(test_the_stack_of_a_lag_says_whose_it_is, event_set_up),

@@ -9,12 +9,17 @@
  *   sleep   sleeps; nobody reads COMMAND's output
  *   wait    waits for COMMAND, of which it keeps no pipe; it closes both ends of one as a shell
  * does
+ *   kept    the same, but it keeps the reading end of a pipe that nobody writes to
+ *   select, poll, time  waits by one of these for a byte in a pipe of which it has both ends, or
+ * for time; nobody reads COMMAND's output. With a third argument it keeps no pipe of COMMAND's.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,6 +55,31 @@ static void start(const char *command, const int ends[2])
     close(ends[1]);
 }
 
+/* As gunicorn's first process waits for its workers, for ever; returns if `how` is no such wait. */
+static void wait_for_own_pipe(const char *how)
+{
+    int own[2];
+    if (pipe(own) != 0)
+        return;
+    for (;;) {
+        fd_set reads;
+        FD_ZERO(&reads);
+        FD_SET(own[0], &reads);
+        struct pollfd one = {.fd = own[0], .events = POLLIN};
+        struct timeval moment = {0, 200000};
+        if (strcmp(how, "select") == 0)
+            select(own[0] + 1, &reads, NULL, NULL, NULL);
+        else if (strcmp(how, "poll") == 0)
+            poll(&one, 1, -1);
+        else if (strcmp(how, "time") == 0)
+            select(0, NULL, NULL, NULL, &moment);
+        else
+            break;
+    }
+    close(own[0]);
+    close(own[1]);
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
@@ -67,9 +97,14 @@ int main(int argc, char **argv)
     }
     if (strcmp(how, "lock") == 0)
         pthread_create(&thread, NULL, wait_for_ever, NULL);
+    if (strcmp(how, "kept") == 0 && pipe(ends) == 0)
+        close(ends[1]);
     if (pipe(ends) != 0)
         return 1;
     start(command, ends);
+    if (argc > 3)
+        close(ends[0]);
+    wait_for_own_pipe(how);
     if (strcmp(how, "stdio") == 0)
         read_all(fdopen(ends[0], "r"));
     else if (strcmp(how, "sleep") == 0)

@@ -33,6 +33,8 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
         .finding = &diagnosis->findings[index],
         .members = &diagnosis->members[(size_t)index * CHAIN_LIMIT],
         .scans = 2,
+        .blocked_ns = diagnosis->lasts_ns[index],
+        .at_least = true,
         .all_frames = style->stacks,
     };
     text_init(&text, lines, sizeof lines);
@@ -48,7 +50,7 @@ static void print_peers(const struct pipe_facts *pipe)
     fprintf(out, "; other end: %s", pipe->peer_count ? "" : "nobody that can be seen");
     for (unsigned i = 0; i < pipe->peer_count && i < 3; i++) {
         const struct peer_facts *peer = &pipe->peers[i];
-        fprintf(out, "%s%s[%d] fd %d", i ? ", " : "", clean(peer->comm), peer->pid, peer->fd);
+        fprintf(out, "%s%s[%d] fd %d", i ? ", " : "", clean(peer_name(peer)), peer->pid, peer->fd);
         if (peer->waits_in[0] != '\0')
             fprintf(out, " (%s)", peer->waits_in);
     }

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "cli/report/event_finding.h"
+#include "report/finding_text.h"
+
 void fill_from_pipe(struct model *model, const struct event *event, struct slice *slice)
 {
     const json_t *pipe = json_object_get(event->json, "pipe");
@@ -37,6 +40,38 @@ static uint32_t chain_key(const struct deadlock *deadlock, const char *id)
     return key;
 }
 
+static string_id intern_text(struct model *model, const struct text_buffer *text)
+{
+    bool ends_line = text->length > 0 && text->data[text->length - 1] == '\n';
+    return string_intern(&model->strings, text->data, text->length - ends_line);
+}
+
+/* In the words of the library's own log, and by the same code. */
+static void render(struct model *model, const json_t *json, struct deadlock *to)
+{
+    static struct event_finding read;
+    char lines[STRING_LENGTH_LIMIT];
+    struct text_buffer text;
+    if (!event_finding_read(json, &read))
+        return;
+    const struct finding_report report = {
+        .finding = &read.finding, .blocked_ns = read.blocked_ns, .scans = 2};
+    text_init(&text, lines, sizeof lines);
+    if (to->kind != 0 && read.finding.kind == FINDING_DEADLOCK) /* of a newer version */
+        text_format(&text, "STUCK %s", string_text(&model->strings, to->kind));
+    else
+        finding_text_first_line(&text, &report);
+    to->verdict = intern_text(model, &text);
+    for (unsigned i = 0; i < to->member_count && i < read.finding.count; i++) {
+        text_init(&text, lines, sizeof lines);
+        finding_text_link(&text, &read.finding.chain[i]);
+        to->members[i].link = intern_text(model, &text);
+        text_init(&text, lines, sizeof lines);
+        finding_text_line(&text, &read.members[i]);
+        to->members[i].code = intern_text(model, &text);
+    }
+}
+
 bool on_deadlock(struct model *model, const struct event *event)
 {
     const json_t *chain = json_object_get(event->json, "chain");
@@ -46,22 +81,20 @@ bool on_deadlock(struct model *model, const struct event *event)
         return false;
     for (size_t i = 0; i < size && i < CHAIN_MEMBERS_LIMIT; i++) {
         const json_t *member = json_array_get(chain, i);
-        found.members[found.member_count++] = (struct chain_member){
-            .name = intern_field(model, member, "name"),
-            .where = intern_field(model, member, "where"),
-            .source = intern_field(model, member, "source"),
-            .used = field_integer(json_object_get(member, "pipe"), "used", NONE),
-            .capacity = field_integer(json_object_get(member, "pipe"), "capacity", NONE),
-            .slots = field_integer(json_object_get(member, "pipe"), "slots", NONE),
-            .pid = field_small(member, "pid"),
-            .for_pid = field_small(member, "for_pid"),
-            .comm = intern_field(model, member, "comm"),
-            .waits_in = intern_field(model, member, "waits_in"),
-            .object = intern_field(model, member, "object")};
+        found.members[found.member_count++] =
+            (struct chain_member){.name = intern_field(model, member, "name"),
+                                  .where = intern_field(model, member, "where"),
+                                  .source = intern_field(model, member, "source"),
+                                  .pid = field_small(member, "pid"),
+                                  .for_pid = field_small(member, "for_pid"),
+                                  .comm = intern_field(model, member, "comm"),
+                                  .waits_in = intern_field(model, member, "waits_in"),
+                                  .object = intern_field(model, member, "object")};
     }
     if (strcmp(field_string(event->json, "event"), "finding") == 0)
         found.kind = intern_field(model, event->json,
                                   *field_string(event->json, "kind") ? "kind" : "finding");
+    render(model, event->json, &found);
     found.words = intern_field(model, event->json, "words");
     found.rescue = intern_field(model, event->json, "rescue");
     found.advice = intern_field(model, event->json, "advice");

@@ -48,7 +48,7 @@ static void read_link(const json_t *from, struct chain_link *link)
     take(from, "for_name", link->for_name, sizeof link->for_name);
     take(from, "waits_in", link->waits_in, sizeof link->waits_in);
     take(from, "object", link->object, sizeof link->object);
-    link->reason = reason_of(from);
+    link->reason = pipe ? REASON_SPACE : reason_of(from);
     link->own_fd = field_small(from, "fd");
     link->peer_fd = field_small(from, "for_fd");
     link->used = field_integer(pipe, "used", UNKNOWN_NUMBER);
@@ -74,6 +74,13 @@ static void read_member(const json_t *from, struct member *member)
     }
 }
 
+static void name_who_is_waited_for(const struct wait_finding *finding, struct chain_link *link)
+{
+    for (unsigned i = 0; i < finding->count && link->for_name[0] == '\0'; i++)
+        if (finding->chain[i].pid == link->for_pid)
+            memcpy(link->for_name, finding->chain[i].name, sizeof link->for_name);
+}
+
 bool event_finding_read(const json_t *event, struct event_finding *to)
 {
     const char *name = field_string(event, "event");
@@ -92,6 +99,8 @@ bool event_finding_read(const json_t *event, struct event_finding *to)
         read_member(json_array_get(chain, i), &to->members[i]);
         finding->count++;
     }
+    for (unsigned i = 0; i < finding->count; i++)
+        name_who_is_waited_for(finding, &finding->chain[i]);
     int64_t blocked_us = field_milliseconds(event, "blocked_ms");
     to->blocked_ns = blocked_us > 0 ? (uint64_t)blocked_us * 1000 : 0;
     return true;

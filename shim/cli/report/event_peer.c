@@ -11,17 +11,19 @@ enum { NONE = -1 };
 static void name_process(char *text, size_t size, const json_t *process, bool generic,
                          const char *role)
 {
-    const char *comm = field_string(process, "comm");
+    const char *name = field_string(process, "name");
     const char *state = field_string(process, "state");
     const char *waits_in = field_string(process, "waits_in");
     int32_t fd = field_small(process, "fd");
+    if (*name == '\0')
+        name = field_string(process, "comm");
     char pid_text[16] = "";
     char fd_text[24] = "";
     if (!generic)
         snprintf(pid_text, sizeof pid_text, "[%d]", field_small(process, "pid"));
     if (!generic && fd != NONE)
         snprintf(fd_text, sizeof fd_text, " fd %d", fd);
-    snprintf(text, size, "%s %.64s%s%s%s%.8s%s%.80s", role, *comm ? comm : "?", pid_text, fd_text,
+    snprintf(text, size, "%s %.64s%s%s%s%.8s%s%.80s", role, *name ? name : "?", pid_text, fd_text,
              *state ? ", state " : "", state, *waits_in ? ", in " : "", waits_in);
 }
 

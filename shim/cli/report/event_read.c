@@ -52,6 +52,7 @@ static void read_peer(const json_t *from, struct peer_facts *peer)
     peer->fd = number(from, "fd");
     peer->state = *field_string(from, "state");
     take(from, "comm", peer->comm, sizeof peer->comm);
+    take(from, "name", peer->name, sizeof peer->name);
     take(from, "waits_in", peer->waits_in, sizeof peer->waits_in);
 }
 

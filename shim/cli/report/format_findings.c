@@ -32,6 +32,16 @@ static void markdown(const char *text, FILE *out)
     }
 }
 
+/* Lines as they are: what is indented cannot end the block. */
+static void code_block(const char *lines, FILE *out)
+{
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        fprintf(out, "    %.*s\n", (int)length, lines);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
 static void markdown_sites(const struct model *model, uint32_t limit, FILE *out)
 {
     fputs("## Calls by time blocked\n\n| blocked | calls | longest | call | program | line |\n"
@@ -59,24 +69,21 @@ void format_markdown(const struct model *model, uint32_t limit, FILE *out)
     fputs("# pipeshim report\n\n", out);
     for (uint32_t i = 0; i < model->deadlock_count; i++) {
         const struct deadlock *deadlock = &model->deadlocks[i];
-        fprintf(out, "## %s, %s UTC\n\n", verdict_of(model, deadlock),
-                time_text(deadlock->time, when));
+        fputs("## ", out);
+        markdown(text_of(model, deadlock->verdict), out);
+        fprintf(out, "\n\n%s UTC: ", time_text(deadlock->time, when));
         markdown(text_of(model, deadlock->words), out);
-        fputs("\n\n| process | waits in | on | line |\n|---|---|---|---|\n", out);
+        fputs("\n\n", out);
         for (uint32_t k = 0; k < deadlock->member_count; k++) {
-            const struct chain_member *member = &deadlock->members[k];
-            fputs("| ", out);
-            markdown(name_of(model, member), out);
-            fprintf(out, " (%d) | ", member->pid);
-            markdown(text_of(model, member->waits_in), out);
-            fputs(" | ", out);
-            markdown(text_of(model, member->object), out);
-            fputs(" | ", out);
-            markdown(text_of(model, member->where), out);
-            fputs(" |\n", out);
+            code_block(text_of(model, deadlock->members[k].link), out);
+            code_block(text_of(model, deadlock->members[k].code), out);
         }
         fputs("\n**fix:** ", out);
         markdown(text_of(model, deadlock->advice), out);
+        if (deadlock->rescue != 0) {
+            fputs("\n\n**now:** ", out);
+            markdown(text_of(model, deadlock->rescue), out);
+        }
         fputs("\n\n", out);
     }
     if (model->deadlock_count == 0)
@@ -126,12 +133,18 @@ void format_junit(const struct model *model, FILE *out)
         fputs("\"><failure message=\"", out);
         xml(text_of(model, deadlock->words), out);
         fputs("\">", out);
+        xml(text_of(model, deadlock->verdict), out);
         for (uint32_t k = 0; k < deadlock->member_count; k++) {
-            xml(text_of(model, deadlock->members[k].where), out);
+            fputs("\n  ", out);
+            xml(text_of(model, deadlock->members[k].link), out);
             fputs("\n", out);
+            xml(text_of(model, deadlock->members[k].code), out);
         }
-        fputs("fix: ", out);
+        fputs("\n  fix: ", out);
         xml(text_of(model, deadlock->advice), out);
+        if (deadlock->rescue != 0)
+            fputs("\n  now: ", out);
+        xml(text_of(model, deadlock->rescue), out);
         fputs("</failure></testcase>\n", out);
     }
     fputs("</testsuite>\n", out);

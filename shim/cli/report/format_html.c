@@ -134,23 +134,18 @@ static void write_deadlocks(const struct model *model, FILE *out)
         fprintf(out, "%s{\"time\":%" PRId64 ",\"advice\":", i > 0 ? ",\n" : "",
                 deadlock->time - model->first_time);
         write_text(model, deadlock->advice, out);
-        fputs(",\"kind\":", out);
-        write_text(model, deadlock->kind, out);
         fputs(",\"words\":", out);
         write_text(model, deadlock->words, out);
+        fputs(",\"verdict\":", out);
+        write_text(model, deadlock->verdict, out);
+        fputs(",\"rescue\":", out);
+        write_text(model, deadlock->rescue, out);
         fputs(",\"members\":[", out);
         for (uint32_t j = 0; j < deadlock->member_count; j++) {
-            const struct chain_member *member = &deadlock->members[j];
-            fprintf(out, "%s[%d,", j > 0 ? "," : "", member->pid);
-            write_text(model, member->name != 0 ? member->name : member->comm, out);
+            fputs(j > 0 ? ",[" : "[", out);
+            write_text(model, deadlock->members[j].link, out);
             fputs(",", out);
-            write_text(model, member->waits_in, out);
-            fputs(",", out);
-            write_text(model, member->object, out);
-            fprintf(out, ",%d,", member->for_pid);
-            write_text(model, member->where, out);
-            fputs(",", out);
-            write_text(model, member->source, out);
+            write_text(model, deadlock->members[j].code, out);
             fputs("]", out);
         }
         fputs("]}", out);

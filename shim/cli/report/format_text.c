@@ -75,32 +75,9 @@ static void put_line(FILE *out, const struct model *model, const char *before, s
 
 static void write_member(const struct model *model, const struct chain_member *member, FILE *out)
 {
-    fputs("  ", out);
-    put(out, model, member->name != 0 ? member->name : member->comm);
-    fprintf(out, "[%d] waits in ", member->pid);
-    put(out, model, member->waits_in);
-    if (member->object != 0) {
-        fputs(" on ", out);
-        put(out, model, member->object);
-    }
-    if (member->used >= 0 && member->capacity >= 0)
-        fprintf(out, " (%" PRId64 " of %" PRId64 " bytes", member->used, member->capacity);
-    if (member->used >= 0 && member->capacity >= 0 && member->slots >= 0)
-        fprintf(out, ", %" PRId64 " of %" PRId64 " slots", member->slots, member->slots);
-    if (member->used >= 0 && member->capacity >= 0)
-        fputs(")", out);
-    if (member->for_pid != NONE)
-        fprintf(out, " for [%d]", member->for_pid);
-    fputs("\n", out);
-    if (member->where != 0) {
-        fputs("  > ", out);
-        put(out, model, member->where);
-        if (member->source != 0) {
-            fputs("    ", out);
-            put(out, model, member->source);
-        }
-        fputs("\n", out);
-    }
+    put_line(out, model, "  ", member->link);
+    if (member->code != 0)
+        fprintf(out, "%s\n", model_text(model, member->code));
 }
 
 static void write_deadlocks(const struct model *model, FILE *out)
@@ -108,11 +85,8 @@ static void write_deadlocks(const struct model *model, FILE *out)
     for (uint32_t i = 0; i < model->deadlock_count; i++) {
         const struct deadlock *deadlock = &model->deadlocks[i];
         char when[32];
-        fputs(deadlock->kind ? "\nSTUCK " : "\nDEADLOCK", out);
-        if (deadlock->kind)
-            put(out, model, deadlock->kind);
-        fprintf(out, " of %u process%s, %s UTC", deadlock->member_count,
-                deadlock->member_count == 1 ? "" : "es", time_text(deadlock->time, when));
+        put_line(out, model, "\n", deadlock->verdict);
+        fprintf(out, "  found at %s UTC", time_text(deadlock->time, when));
         if (deadlock->count > 1)
             fprintf(out, ", reported %" PRIu64 " times", deadlock->count);
         fputs("\n", out);
@@ -120,6 +94,7 @@ static void write_deadlocks(const struct model *model, FILE *out)
         for (uint32_t j = 0; j < deadlock->member_count; j++)
             write_member(model, &deadlock->members[j], out);
         put_line(out, model, "  fix: ", deadlock->advice);
+        put_line(out, model, "  now: ", deadlock->rescue);
     }
     if (model->overflow.deadlocks > 0)
         fprintf(out, "\nand %" PRIu64 " more deadlock reports\n", model->overflow.deadlocks);

@@ -138,7 +138,7 @@ struct fill_sample {
 struct chain_member {
     int32_t pid, for_pid;
     string_id comm, name, waits_in, object, where, source;
-    int64_t used, capacity, slots; /* of a full pipe; NONE */
+    string_id link, code; /* as report/finding_text.h says it: of one line, of some */
 };
 
 /* A deadlock, or a finding: both have a chain. */
@@ -149,6 +149,7 @@ struct deadlock {
     uint32_t key; /* of its id or its members: each of them reports it */
     uint64_t count;
     uint32_t member_count;
+    string_id verdict; /* as report/finding_text.h says it, from its first word on */
     string_id words, advice, rescue;
     struct chain_member members[CHAIN_MEMBERS_LIMIT];
 };

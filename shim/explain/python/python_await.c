@@ -75,7 +75,7 @@ enum awaitable { OTHER, COROUTINE, GENERATOR, WRAPPER, TASK };
 static enum awaitable kind_of(const struct chain *chain, uintptr_t object, uintptr_t *type)
 {
     static const struct {
-        const char *name;
+        char name[24];
         enum awaitable kind;
     } names[] = {{"coroutine", COROUTINE},
                  {"async_generator", COROUTINE},

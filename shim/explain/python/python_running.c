@@ -17,8 +17,8 @@ enum {
  * may have been cut by a generator that was just suspended, which clears its link. */
 static bool is_outermost_function(const char *name)
 {
-    static const char *const known[] = {"<module>", "_run_module_as_main", "_bootstrap",
-                                        "Thread._bootstrap"};
+    static const char known[][20] = {"<module>", "_run_module_as_main", "_bootstrap",
+                                     "Thread._bootstrap"};
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i]) == 0)
             return true;

@@ -193,7 +193,7 @@ static void describe_version(struct text_buffer *text, unsigned version)
 
 void python_runtime_describe(const struct python_runtime *runtime, char *to, size_t capacity)
 {
-    static const char *const suffix[] = {
+    static const char suffix[][32] = {
         [PYTHON_SUPPORTED] = "",
         [PYTHON_UNKNOWN] = " unknown, C stack only",
         [PYTHON_FREE_THREADED] = " free-threaded, C stack only",

@@ -151,6 +151,25 @@ class Findings(PipeshimCase):
         """head | bzip2 -9. Twice where the first look met it in a call."""
         self.assertLessEqual(self.times_told("compute"), 3)
 
+    def test_a_reader_that_hands_on_is_told_once(self):
+        """head | bzip2 -9 | wc, where wc gets no CPU: bzip2 computes, then it is held up itself."""
+        writer = "import os\nfor _ in range(24): os.write(1, bytes(65536))"
+        relay = ("import os, time\n"
+                 "os.dup2(1, 9)\n"
+                 "for turn in range(24):\n"
+                 "    end = time.monotonic() + 0.25\n"
+                 "    while turn < 12 and time.monotonic() < end: pass\n"
+                 "    for _ in range(turn >= 12): os.write(9, bytes(65536))\n"
+                 "    os.read(0, 65536)\n")
+        reader = "import os, time\nwhile os.read(0, 65536): time.sleep(0.25)"
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" | \"$0\" -c \"$2\" | \"$0\" -c \"$3\"", PYTHON,
+                         writer, relay, reader,
+                         settings={"PIPESHIM_RATE": "1000/s", "PIPESHIM_THRESHOLD": "100ms"})
+        self.assertEqual(run.drain()[2], 0)
+        blocked = run.events("blocked")
+        self.assertLessEqual(len([e for e in blocked if e["fd"] == 1]), 3, blocked)
+        self.assertEqual({e["class"] for e in blocked}, {"pipe_write"})
+
     def test_a_reader_that_sleeps_is_told_each_time(self):
         """Not where the watchdog lacked a CPU, which may be often: but more than a computing one."""
         self.assertGreaterEqual(self.times_told("time.sleep"), 5)
@@ -159,7 +178,8 @@ class Findings(PipeshimCase):
         """Who was found to hold its other end a moment ago may have passed it on."""
         run = self.start(PYTHON, "-c", "import os\nfor _ in range(2): os.write(1, bytes(65537))")
         first = run.wait_for("blocked")[0]
-        self.assertEqual([peer["pid"] for peer in first["pipe"]["peers"]], [os.getpid()])
+        self.assertEqual([(peer["pid"], peer["name"]) for peer in first["pipe"]["peers"]],
+                         [(os.getpid(), os.path.basename(sys.argv[0]))])
         waits, goes_on = os.pipe()
         other = subprocess.Popen([PYTHON, "-c", "import os; os.read(0, 65536); os.read(%d, 1)\n"
                                   "while os.read(0, 65536): pass" % waits],

@@ -173,6 +173,22 @@ class Install(Case):
         make("uninstall", *settings)
         self.assertEqual(files_under(self.folder), set())
 
+    def test_each_folder_by_itself_and_all_together(self):
+        usual = {"LIBDIR": ("lib", "libpipeshim.so"), "BINDIR": ("bin", "pipeshim"),
+                 "MANDIR": ("share/man", "man7/libpipeshim.7")}
+        for chosen in (("LIBDIR",), ("BINDIR",), ("MANDIR",), tuple(usual)):
+            with self.subTest(chosen):
+                settings = ["DESTDIR=" + self.folder, "PREFIX=/usr/local"]
+                settings += ["%s=/elsewhere/%s" % (name, name.lower()) for name in chosen]
+                make("install", *settings)
+                installed = files_under(self.folder)
+                for name, (folder, file) in usual.items():
+                    folders = ["usr/local/" + folder, "elsewhere/" + name.lower()]
+                    self.assertIn(os.path.join(folders[name in chosen], file), installed)
+                    self.assertNotIn(os.path.join(folders[name not in chosen], file), installed)
+                make("uninstall", *settings)
+                self.assertEqual(files_under(self.folder), set())
+
     def test_run_finds_the_library_where_it_is_installed(self):
         triplet = subprocess.run(["cc", "-dumpmachine"], check=True, capture_output=True,
                                  text=True).stdout.strip()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the library does at the start of a program: next to nothing, until something blocks."""
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,15 @@ int main(void)
 }
 """
 
+# Started, and no call made.
+STOPPED = r"""
+#include <signal.h>
+int main(void)
+{
+    return raise(SIGSTOP);
+}
+"""
+
 
 def environment(**settings):
     made = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
@@ -54,11 +64,16 @@ class Start(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="pipeshim-start-")
         self.addCleanup(folder.cleanup)
-        self.program = os.path.join(folder.name, "state")
+        self.folder = folder.name
         self.log = os.path.join(folder.name, "log")
-        with open(self.program + ".c", "w", encoding="ascii") as file:
-            file.write(STATE)
-        subprocess.run(["cc", "-o", self.program, self.program + ".c"], check=True)
+        self.program = self.built("state", STATE)
+
+    def built(self, name, text):
+        program = os.path.join(self.folder, name)
+        with open(program + ".c", "w", encoding="ascii") as file:
+            file.write(text)
+        subprocess.run(["cc", "-o", program, program + ".c"], check=True)
+        return program
 
     def state(self, **settings):
         output = subprocess.run([self.program], env=environment(**settings), check=True,
@@ -72,6 +87,57 @@ class Start(unittest.TestCase):
         self.assertEqual(watched[:3], [threads, files, heap])
         self.assertGreater(watched[3], 0)
         self.assertFalse(os.path.exists(self.log))
+
+    def mappings(self, name, **settings):
+        """(permissions, KiB of its own, which were written) of each mapping of the file of that name."""
+        program = os.path.join(self.folder, "stopped")
+        if not os.path.exists(program):
+            self.built("stopped", STOPPED)
+        child = os.posix_spawn(program, [program], environment(**settings))
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]))
+        with open("/proc/%d/smaps" % child, encoding="ascii") as file:
+            text = file.read()
+        os.kill(child, signal.SIGCONT)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        found, inside = [], False
+        for line in text.splitlines():
+            words = line.split()
+            if "-" in words[0] and not words[0].endswith(":"):
+                inside = words[-1].rsplit("/", 1)[-1] == name
+                if inside:
+                    found.append([words[1], 0])
+            elif inside and words[0] == "Anonymous:":
+                found[-1][1] = int(words[1])
+        return found
+
+    @unittest.skipIf(os.environ.get("SANITIZE"), "the sanitizers' own variables are among them")
+    def test_one_page_is_written(self):
+        page = os.sysconf("SC_PAGE_SIZE") // 1024
+        for settings in ({}, {"PIPESHIM": "off"}, {"PIPESHIM_ONLY": "none"},
+                         {"PIPESHIM_LOG": self.log, "PIPESHIM_RATE": "5/s"}):
+            self.assertEqual(self.mappings("libpipeshim.so", LD_PRELOAD=LIBRARY, **settings),
+                             [["r-xp", 0], ["rw-p", page]], settings)
+
+    @unittest.skipIf(os.environ.get("SANITIZE"), "the sanitizers' own variables are among them")
+    def test_it_is_mapped_with_all_that_is_near(self):
+        """Without memory of its own behind the file, and below the 2 MB from which on the kernel
+        gives a library page tables of its own."""
+        text = subprocess.run(["readelf", "-lW", LIBRARY], check=True, capture_output=True,
+                              text=True).stdout
+        loads = [[int(word, 16) for word in line.split()[1:6]] for line in text.splitlines()
+                 if line.split()[:1] == ["LOAD"]]
+        self.assertEqual(len(loads), 2)
+        _, address, _, in_file, in_memory = loads[-1]
+        page = os.sysconf("SC_PAGE_SIZE")
+        self.assertEqual((address + in_file) // page, (address + in_memory - 1) // page)
+        self.assertLess(address + in_memory, 2 << 20)
+
+    def test_libc_is_protected_as_before(self):
+        """stdio's tables were written to: what the loader had made read-only is so again."""
+        without = [permissions for permissions, _ in self.mappings("libc.so.6")]
+        self.assertIn("r--p", without)
+        self.assertEqual([permissions for permissions, _ in
+                          self.mappings("libc.so.6", LD_PRELOAD=LIBRARY)], without)
 
     def faults(self, **settings):
         """The fewest page faults of a start of /bin/true: what a start costs, without a clock."""

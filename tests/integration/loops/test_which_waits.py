@@ -29,6 +29,24 @@ for _ in range(3):
     threading.Timer(0.7, events.put, (0,)).start()
     events.get()
 """
+# A thread pool's worker that waits for it, and does other jobs between (trio's to_thread in guest
+# mode). argv[1]: "host": the main thread asks the epoll, and runs what is ready.
+POOL = """
+import queue, select, socket, sys, threading, time
+ours, theirs = socket.socketpair()
+epoll, jobs, done = select.epoll(), queue.SimpleQueue(), queue.SimpleQueue()
+epoll.register(ours, select.EPOLLIN)
+def work():
+    while True: done.put(jobs.get()())
+threading.Thread(target=work, daemon=True).start()
+for turn in range(60):
+    if sys.argv[1] == "host": epoll.poll(0)
+    jobs.put(lambda: epoll.poll(0.01))
+    done.get()
+    if turn % 12 == 11:
+        jobs.put(lambda: time.sleep(0.5))
+        done.get()
+"""
 # One request after the other, in this thread.
 SERVER = """
 import http.server, os, sys, time
@@ -88,6 +106,18 @@ class WhichWaits(LoopCase):
         run = self.start(PYTHON, "-c", GUEST, "0")
         self.assertEqual(run.drain()[2], 0)
         self.assert_silent(run)
+
+    def test_a_pool_that_waits_for_a_guest(self):
+        run = self.start(PYTHON, "-c", POOL, "host")
+        self.assertEqual(run.drain()[2], 0)
+        self.assert_silent(run)
+
+    def test_a_worker_that_waits_for_itself(self):
+        """The twin: nobody else runs what is ready."""
+        run = self.start(PYTHON, "-c", POOL, "alone")
+        event = run.wait_for("blocked")[0]
+        self.assertEqual((event["class"], event["loop"]), ("sleep", True))
+        self.assertEqual(run.drain()[2], 0)
 
     def test_a_loop_that_waits_in_a_queue(self):
         """The twin: it waits in the epoll itself, and then where its loop does not run."""

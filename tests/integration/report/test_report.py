@@ -68,7 +68,7 @@ class Text(ReportTest):
         text, _ = self.run_tool(write_log(self.path("log"), engine))
         self.assertEqual(text.count("DEADLOCK"), 1)  # each member reports the same one
         self.assertIn("reported 2 times", text)
-        self.assertIn("engine[2707] waits in write fd 2 on pipe:[1] for [2210]", text)
+        self.assertIn("  engine[2707]  write fd 2 on pipe:[1]  for python3[2210]\n", text)
         self.assertIn("fix: drain stderr", text)
         self.assertIn("1 time an event loop was away from its wait, 500 ms in all", text)
         self.assertIn("crunch", text)

@@ -3,6 +3,7 @@
 """Deadlocks and findings in each format that is for people, from logs of several members."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,7 +48,7 @@ class Findings(unittest.TestCase):
 
     def test_text(self):
         out = self.report("text", self.events)
-        self.assertEqual(out.count("DEADLOCK of 2 processes"), 1, "two members, one deadlock")
+        self.assertEqual(out.count("DEADLOCK server.py"), 1, "two members, one deadlock")
         self.assertIn("reported 2 times", out)
         self.assertEqual(out.count("STUCK reader_away"), 1)
         self.assertIn("  server.py waits <for> it\n", out)
@@ -56,12 +57,19 @@ class Findings(unittest.TestCase):
         self.assertNotIn("\x1b", out)
         self.assertNotIn("does not know", out)
         self.assertNotIn("DEADLOCK", self.report("text", self.quiet))
+        newer = event("finding", 1, 2, kind="reader_asleep", chain=CHAIN)
+        self.assertIn("\nSTUCK reader_asleep\n", self.report("text", [newer]))
 
     def test_markdown(self):
         out = self.report("markdown", self.events)
         self.assertIn("server.py waits \\<for\\> it", out)
-        rows = [line for line in out.splitlines() if line.startswith("| a")]
-        self.assertEqual(rows[0], "| a\\|\\<b\\> .py (1) | read fd 5 | pipe:\\[8\\] | /s/parent.py:6 ask |")
+        lines = [line for line in out.splitlines() if line.startswith("    ")]
+        self.assertEqual(lines[:4], [
+            "    server.py[2]  write fd 2 on pipe:[7]  FULL 48000 of 65536 bytes, 16 of 16 slots  "
+            "for a|<b>?.py[1]",
+            "      > /s/server.py:5 handle    log.debug(x)",
+            "    a|<b>?.py[1]  read fd 5 on pipe:[8]  for server.py[2]",
+            "      > /s/parent.py:6 ask"])
         self.assertIn("No deadlock and no finding", self.report("markdown", self.quiet))
 
     def test_junit(self):
@@ -76,7 +84,13 @@ class Findings(unittest.TestCase):
 
     def test_html(self):
         out = self.report("html", self.events)
-        self.assertIn("log.debug(x)", out)
+        data = json.loads(re.search(r'id="data">(.*?)</script>', out, re.S)[1])
+        self.assertEqual([one["verdict"] for one in data["deadlocks"]],
+                         ["DEADLOCK server.py[2] <-> a|<b>?.py[1]  seen twice without progress",
+                          "STUCK reader_away server.py[2] -> a|<b>?.py[1]  seen twice without progress"])
+        self.assertEqual(data["deadlocks"][0]["members"][0],
+                         ["server.py[2]  write fd 2 on pipe:[7]  FULL 48000 of 65536 bytes, 16 of 16 slots  "
+                          "for a|<b>?.py[1]", "  > /s/server.py:5 handle    log.debug(x)"])
         self.assertIn("reader_away", out)
 
 

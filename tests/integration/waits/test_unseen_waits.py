@@ -99,6 +99,85 @@ class UnseenWaits(UnseenCase):
                 self.assertEqual(thread_count(pid), 1)
 
 
+# Each job counts the threads of the make that waits for it, and its own shell's that waits for `ls`.
+# It computes and sleeps; for the small ones before it make takes hundreds of tokens.
+MAKEFILE = r"""
+WATCHED := job1 job2 job3 job4 job5 job6
+all: last
+$(SMALL): ; @true; echo $@
+$(WATCHED): $(SMALL)
+WATCH = until grep -q -e poll -e select -e wait /proc/$$PPID/wchan; do sleep 0.01; done; \
+    ls /proc/$$PPID/task >make.$@; i=0; while [ $$i -lt 2000 ]; do i=$$((i+1)); done; \
+    sleep 0.05; ls /proc/$$$$/task >shell.$@
+job%: ; @$(WATCH)
+sub: $(WATCHED) ; +@$(MAKE) under1 under2 under3
+under%: ; @$(WATCH)
+last: sub ; @$(WATCH)
+"""
+# One job is stuck for ever, two others end.
+STUCK_MAKEFILE = r"""
+all: stuck ends too
+stuck: ; @exec python3 -c "import subprocess, sys; \
+    subprocess.Popen(['head', '-c', '200000', '/dev/zero'], stdout=subprocess.PIPE).wait()"
+ends too: ; @sleep 0.1
+"""
+
+
+class Make(UnseenCase):
+    """GNU make waits for a token of its jobserver, a pipe of its own, and for its jobs; for their
+    stdin it keeps the reading end of a pipe that nobody writes to."""
+
+    def make(self, text, *options):
+        self.folder = self.temporary_folder()
+        with open(os.path.join(self.folder, "Makefile"), "w") as file:
+            file.write(text)
+        return self.begin(["make", "-j4", "--no-print-directory", "-C", self.folder, *options])
+
+    def test_no_second_thread(self):
+        run = self.make(MAKEFILE, "SMALL=" + " ".join("small%d" % i for i in range(300)))
+        self.assertEqual(run.drain()[2], 0)
+        counted = [name for name in os.listdir(self.folder)
+                   if name.startswith(("make.", "shell."))]
+        self.assertEqual(len(counted), 20, counted)
+        for name in counted:
+            threads = read_text(os.path.join(self.folder, name)).split()
+            self.assertEqual(len(threads), 1, name)
+        self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
+    def test_a_job_is_deadlocked(self):
+        """Whoever can tells it: the job itself. make waits in peace for what does not come."""
+        run = self.make(STUCK_MAKEFILE)
+        event = run.wait_for("deadlock")[0]
+        self.assertNotEqual(event["pid"], run.process.pid)
+        self.assertEqual([os.path.basename(e["exe"]) for e in run.events("deadlock")
+                          if "python" not in e["exe"] and "head" not in e["exe"]], [])
+        self.assertEqual(thread_count(run.process.pid), 1)
+
+
+class OwnPipes(UnseenCase):
+    """Parents that wait for what only they themselves, a signal or time bring: a self-pipe."""
+    HOW = ("select", "poll", "time")
+
+    def test_in_peace(self):
+        for how in (*self.HOW, "kept"):  # nobody writes to the pipe that it keeps one end of
+            with self.subTest(how=how):
+                run = self.begin([victim("unseen_waits"), how, "exec sleep 600", "no pipe"])
+                pid = run.process.pid
+                wait_until(lambda: any(word in read_text("/proc/%d/wchan" % pid)
+                                       for word in ("poll", "select", "do_wait")), "its wait")
+                self.assertEqual(thread_count(pid), 1)
+
+    def test_nobody_reads_what_the_child_says(self):
+        for how in self.HOW:
+            with self.subTest(how=how):
+                run = self.parent(how, FILLS)
+                # A signal that only the child can cause, or no reason at all not to read.
+                event = run.wait_for("finding" if how == "time" else "deadlock")[0]
+                self.assertEqual((event["pid"], event["certainty"]),
+                                 (run.process.pid, "proven"))
+                self.assertEqual(event.get("kind"), "reader_away" if how == "time" else None)
+                self.assertRegex(event["words"], r"^head \(\d+\) cannot finish its write")
+
 
 class Fifos(UnseenCase):
     """To open a FIFO for writing waits for whoever opens it for reading."""
