@@ -52,9 +52,12 @@ uint64_t lag_ref(const struct event_loop *loop)
     return lag_of(loop)->report_seq;
 }
 
-void lag_explained_by(const struct event_loop *loop, const struct report_ref *report)
+void lag_explained_by(const struct event_loop *loop, const struct report_ref *report,
+                      uint64_t since_ns)
 {
     struct lag *lag = lag_of(loop);
+    if (lag->lagging)
+        lag_account_includes(&lag->account, since_ns);
     if (lag->is_reported)
         return; /* the call's report refers to the lag's */
     lag->is_reported = true;
