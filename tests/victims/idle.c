@@ -30,13 +30,12 @@ static long instruction(long number, long a, long b, long c)
 
 int main(int argc, char **argv)
 {
-    int ends[2];
     char byte;
-    if (argc != 3 || pipe(ends) != 0)
+    if (argc != 3)
         return 9;
     int raw = strcmp(argv[1], "raw") == 0;
-    struct pollfd nothing = {ends[0], POLLIN, 0};
-    poll(&nothing, 1, 1); /* the library begins to watch */
+    struct pollfd input = {0, POLLIN, 0};
+    poll(&input, 1, 1); /* whoever has the other end may let it wait: the library begins to watch */
     if (raw)
         instruction(SYS_read, 0, (long)&byte, 1);
     else if (read(0, &byte, 1) < 0)
