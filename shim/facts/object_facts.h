@@ -38,7 +38,8 @@ struct peer_facts {
     int fd;     /* its fd, UNKNOWN_NUMBER when there is none or it may not be read */
     char state; /* R S D T t Z X of proc(5); 0 unknown */
     char comm[COMM_LIMIT];
-    char name[PEER_NAME_LIMIT]; /* as its user knows it, of an interpreter its script; "": unknown */
+    char
+        name[PEER_NAME_LIMIT]; /* as its user knows it, of an interpreter its script; "": unknown */
     char
         waits_in[WAITS_IN_LIMIT]; /* what its relevant thread waits in; empty: unknown or running */
 };

@@ -127,7 +127,7 @@ static bool agree(uint64_t a, uint64_t b)
 }
 
 /* The kernel reckons the caller's time up to the moment when it begins to ask
- * (thread_group_cputime() of kernel/sched/cputime.c), so that what is read is too much only if a
+ * (thread_group_cputime() of sched/cputime.c), so that what is read is too much only if a
  * timer interrupt came in between; two that agree had none. */
 uint64_t task_others_time_ns(uint64_t known_ns, uint64_t *error_ns)
 {
