@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "doors/real.h"
 #include "drain/descriptor.h"
+#include "drain/direct.h"
 #include "drain/drain.h"
 #include "drain/headroom.h"
 #include "process/life.h"
@@ -35,14 +36,14 @@ static ssize_t (*next_vmsplice)(int, const struct iovec *, size_t, unsigned);
 static int (*next_pclose)(FILE *);
 
 static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector, int count,
-                                              bool ours, ssize_t *result)
+                                              bool ours, long tried, ssize_t *result)
 {
-    if (!drain_wants(fd))
+    if (tried < 0 && !drain_wants(fd))
         return false;
     /* The raw calls behind this are no cancellation points, and write() is one. */
     if (!is_single_threaded())
         cancellation_point();
-    ssize_t outcome = drain_write(fd, vector, count, ours);
+    ssize_t outcome = drain_write(fd, vector, count, ours, tried);
     if (outcome == DRAIN_PASS)
         return false;
     if (outcome < 0) {
@@ -56,22 +57,38 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
 bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 {
     struct iovec one = {(void *)data, size};
-    return drain_enabled && !headroom_take(fd, size) && drained(fd, &one, 1, true, result);
+    return drain_enabled && !headroom_ask(fd, size) &&
+           drained(fd, &one, 1, true, DIRECT_NOT_TRIED, result);
 }
 
-static ssize_t drained_write(int fd, const void *buffer, size_t size)
+static __attribute__((noinline)) ssize_t write_or_queue(int fd, const void *buffer, size_t size,
+                                                        long tried)
 {
-    if (__builtin_expect(headroom_take(fd, size), 1))
-        return next_write(fd, buffer, size);
     struct iovec one = {(void *)buffer, size};
     ssize_t result;
-    return drained(fd, &one, 1, true, &result) ? result : next_write(fd, buffer, size);
+    return drained(fd, &one, 1, true, tried, &result) ? result : next_write(fd, buffer, size);
+}
+
+static __attribute__((noinline)) ssize_t tested_write(int fd, const void *buffer, size_t size)
+{
+    if (headroom_ask(fd, size))
+        return next_write(fd, buffer, size);
+    long tried = headroom_is_direct(fd) ? direct_try(fd, buffer, size) : DIRECT_NOT_TRIED;
+    return tried >= 0 && (size_t)tried == size ? tried : write_or_queue(fd, buffer, size, tried);
+}
+
+/* All calls are the last thing that is done (see the Makefile): the processor foretells no return
+ * from behind a system call. */
+static ssize_t drained_write(int fd, const void *buffer, size_t size)
+{
+    return __builtin_expect(headroom_take(fd, size), 1) ? next_write(fd, buffer, size)
+                                                        : tested_write(fd, buffer, size);
 }
 
 static ssize_t drained_writev(int fd, const struct iovec *vector, int count)
 {
     ssize_t result;
-    if (count > 0 && drained(fd, vector, count, false, &result))
+    if (count > 0 && drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return next_writev(fd, vector, count);
 }
@@ -91,7 +108,8 @@ static ssize_t drained_pwritev64v2(int fd, const struct iovec *vector, int count
                                    int flags)
 {
     ssize_t result;
-    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
+    if (offset == -1 && flags == 0 && count > 0 &&
+        drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev64v2(fd, vector, count, offset, flags)
                                                : -1;
@@ -101,7 +119,8 @@ static ssize_t drained_pwritev2(int fd, const struct iovec *vector, int count, o
                                 int flags)
 {
     ssize_t result;
-    if (offset == -1 && flags == 0 && count > 0 && drained(fd, vector, count, false, &result))
+    if (offset == -1 && flags == 0 && count > 0 &&
+        drained(fd, vector, count, false, DIRECT_NOT_TRIED, &result))
         return result;
     return may_pass(fd, !(flags & RWF_NOWAIT)) ? next_pwritev2(fd, vector, count, offset, flags)
                                                : -1;

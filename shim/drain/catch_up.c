@@ -28,9 +28,16 @@ static bool reader_is_quick(struct stream *stream, struct channel *channel)
     return true;
 }
 
+static void nap(void)
+{
+    enum { NAP_NS = 50 * NS_PER_US };
+    const struct timespec moment = {0, NAP_NS};
+    raw_syscall(SYS_nanosleep, &moment, 0);
+}
+
 bool catch_up_wait(const struct descriptor *descriptor, uint64_t size)
 {
-    enum { BACKLOG = 128 * 1024, PIPEFUL = 64 * 1024, POLLS = 10, RETRY_NS = 50 * NS_PER_US };
+    enum { BACKLOG = 128 * 1024, PIPEFUL = 64 * 1024, POLLS = 10 };
     struct stream *stream = stream_find(descriptor->device, descriptor->inode);
     if (!stream || !atomic_load(&stream->running))
         return false;
@@ -42,11 +49,18 @@ bool catch_up_wait(const struct descriptor *descriptor, uint64_t size)
             return false;
         atomic_store(&stream->catching_up, 1);
     }
-    const struct timespec retry = {0, RETRY_NS};
     uint64_t polls = POLLS * (1 + size / PIPEFUL);
     for (; polls > 0 && !stream_is_sent(stream) && reader_is_quick(stream, channel); polls--)
-        raw_syscall(SYS_nanosleep, &retry, 0);
+        nap();
     if (stream_is_sent(stream))
         episode_check(stream, -1);
     return !drain_is_active();
+}
+
+bool catch_up_nap(struct stream *stream)
+{
+    if (!reader_is_quick(stream, atomic_load(&stream->channel)))
+        return false;
+    nap();
+    return true;
 }

@@ -9,10 +9,16 @@
 #define PIPESHIM_DRAIN_CATCH_UP_H
 
 #include "drain/descriptor.h"
+#include "drain/stream.h"
 
 /* Before a write of so many bytes. True: nothing is queued in the process any more. No lock is
  * held. */
 bool catch_up_wait(const struct descriptor *descriptor, uint64_t size);
+
+/* For a write of a burst for which the queue would need memory made anew: that costs more than to
+ * wait until a quick reader has left some of it. A nap; false: the reader is not quick. No lock is
+ * held. */
+bool catch_up_nap(struct stream *stream);
 
 /* Runs on: program threads. AS-safe: yes. Blocks: a millisecond for each pipeful of the write. */
 #endif

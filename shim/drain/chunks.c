@@ -140,6 +140,20 @@ static int take_chunk(struct stream *stream)
     return free;
 }
 
+bool chunks_would_grow(struct stream *stream, uint64_t to)
+{
+    unsigned touched = 0;
+    if (to <= stream->chunks_to)
+        return false;
+    chunks_collect(stream);
+    for (unsigned index = 0; index < stream->mapped; index++) {
+        if (bit(stream->touched, index) && !bit(stream->used, index))
+            return false;
+        touched += bit(stream->touched, index);
+    }
+    return touched >= kept();
+}
+
 bool chunks_prepare(struct stream *stream, uint64_t to)
 {
     struct channel *channel = channel_of(stream);

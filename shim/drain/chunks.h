@@ -17,6 +17,9 @@
  * space (RLIMIT_AS), for it. */
 bool chunks_prepare(struct stream *stream, uint64_t to);
 
+/* True if that takes pages made anew, though the stream has what it may keep when it is empty. */
+bool chunks_would_grow(struct stream *stream, uint64_t to);
+
 /* Takes back the chunks of what was sent; counts what the helper has taken as queued no more. */
 void chunks_collect(struct stream *stream);
 

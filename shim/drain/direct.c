@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/newer_libc.h"
 #include "base/raw_syscall.h"
 #include "drain/descriptor.h"
+#include "drain/headroom_table.h"
+#include "drain/settings.h"
 #include "drain/stream.h"
 #include "kernel/proc_reader.h"
 
@@ -126,4 +129,28 @@ bool direct_reader_is_gone(int fd)
     struct timespec at_once = {0, 0};
     return raw_syscall(SYS_ppoll, &state, 1, &at_once, 0, 8) == 1 &&
            (state.revents & (POLLERR | POLLHUP));
+}
+
+void direct_grow(const struct descriptor *descriptor)
+{
+    if (drain_settings.grow && descriptor->kind == DESCRIPTOR_PIPE &&
+        raw_syscall(SYS_fcntl, descriptor->fd, F_GETPIPE_SZ) < (long)drain_settings.grow)
+        raw_syscall(SYS_fcntl, descriptor->fd, F_SETPIPE_SZ, drain_settings.grow);
+}
+
+long direct_try(int fd, const void *buffer, size_t size)
+{
+    struct iovec one = {(void *)buffer, size};
+    struct headroom *space = &headrooms[fd];
+    if ((drain_settings.write_behind_mode && size < DIRECT_FROM) ||
+        atomic_load_explicit(&space->no_nowait, memory_order_relaxed))
+        return DIRECT_NOT_TRIED;
+    /* write() is a cancellation point, this call is none. */
+    if (!is_single_threaded())
+        cancellation_point();
+    long done = raw_syscall(SYS_pwritev2, fd, &one, 1, -1, -1, RWF_NOWAIT);
+    if (__builtin_expect(done != -EOPNOTSUPP && done != -ENOSYS, 1))
+        return done;
+    atomic_store_explicit(&space->no_nowait, 1, memory_order_relaxed);
+    return DIRECT_NOT_TRIED;
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "drain/descriptor.h"
+
 static inline uint64_t vector_size(const struct iovec *vector, int count)
 {
     uint64_t size = 0;
@@ -31,6 +33,18 @@ long direct_write_rest(int fd, const struct iovec *vector, int count, uint64_t d
 
 /* True if the kernel says that nobody can read what is written to `fd` any more. */
 bool direct_reader_is_gone(int fd);
+
+/* As PIPESHIM_GROW says. */
+void direct_grow(const struct descriptor *descriptor);
+
+enum { DIRECT_NOT_TRIED = -200000 }; /* no result of a call */
+
+enum { DIRECT_FROM = 1024 }; /* bytes: to queue more does write-behind no good */
+
+/* A blocking write to a pipe of which headroom_is_direct() is true, tried without a wait: what
+ * pwritev2(RWF_NOWAIT) says (the write's result, or `tried` for drain_write()), or
+ * DIRECT_NOT_TRIED, and drain_write() is to decide. A cancellation point. */
+long direct_try(int fd, const void *buffer, size_t size);
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: direct_write_rest() as write
  * does; direct_write_while_read() some ms. */

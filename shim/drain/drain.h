@@ -48,9 +48,10 @@ void drain_name(const char *fds);
 bool drain_wants(int fd);
 
 /* `ours`: the vector lies in our own memory, else it may be anything, as what it points to may
- * always. What a blocking writev() of `vector` to `fd` returns, or -errno, or DRAIN_PASS. The bytes
- * may be in the queue instead of the pipe. Async-signal-safe; does not touch errno. */
-ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours);
+ * always. `tried`: what direct_try() has said of it. What a blocking writev() of `vector` to `fd`
+ * returns, or -errno, or DRAIN_PASS. The bytes may be in the queue instead of the pipe.
+ * Async-signal-safe; does not touch errno. */
+ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours, long tried);
 
 enum drain_wait {
     DRAIN_DONT_WAIT,

@@ -42,13 +42,13 @@ bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now)
 
 bool headroom_begin(int fd, size_t size)
 {
-    if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
+    if ((unsigned)fd >= HEADROOM_FDS)
         return false;
     struct headroom *space = &headrooms[fd];
     if (atomic_load_explicit(&space->asked, memory_order_relaxed) == 0)
         atomic_store_explicit(&space->asked, TICKS_LONG_AGO, memory_order_relaxed);
     atomic_store_explicit(&space->free_since, descriptor_children_ended(), memory_order_relaxed);
-    return headroom_renew(space, fd, size, ticks_now());
+    return size <= HEADROOM_LIMIT && headroom_renew(space, fd, size, ticks_now());
 }
 
 void headroom_begin_in_child(void)

@@ -40,27 +40,36 @@ static inline void headroom_note(struct slot *slot)
 
 /* Looks at the pipe, not more often than it pays. True: as headroom_take(). One system call;
  * async-signal-safe. */
-bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now);
+bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now)
+    __attribute__((noinline));
 
-/* `fd` is a pipe that PIPESHIM_DRAIN names, and a direct write to it is in order. True: as
- * headroom_take(). */
+/* `fd` is a pipe that PIPESHIM_DRAIN names, and a direct write to it is in order: from now on
+ * headroom_is_direct() says so. True: as headroom_take(). */
 bool headroom_begin(int fd, size_t size);
 
-/* True if a write of `size` bytes to `fd` may be made with write() now; takes them. */
-static inline bool headroom_take(int fd, size_t size)
+/* True if `fd` was a pipe when it was last asked for, and has not changed, and nothing is known to
+ * be sent to it but what is written now: a direct write is in order. */
+static inline __attribute__((always_inline)) bool headroom_is_direct(int fd)
 {
-    if ((unsigned)fd >= HEADROOM_FDS || size > HEADROOM_LIMIT)
+    if ((unsigned)fd >= HEADROOM_FDS)
+        return false;
+    struct headroom *space = &headrooms[fd];
+    return atomic_load_explicit(&space->asked, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(&drain_state->active, memory_order_relaxed) == 0 &&
+           atomic_load_explicit(&space->free_since, memory_order_relaxed) ==
+               descriptor_children_ended();
+}
+
+/* True if a write of `size` bytes to `fd` may surely be made with write() now; takes them. */
+static inline __attribute__((always_inline)) bool headroom_take(int fd, size_t size)
+{
+    if (size > HEADROOM_LIMIT || !headroom_is_direct(fd))
         return false;
     struct headroom *space = &headrooms[fd];
     uint64_t asked = atomic_load_explicit(&space->asked, memory_order_relaxed);
-    if (asked == 0 || atomic_load_explicit(&drain_state->active, memory_order_relaxed) != 0 ||
-        atomic_load_explicit(&space->free_since, memory_order_relaxed) !=
-            descriptor_children_ended())
-        return false;
-    uint64_t now = ticks_now();
     int32_t left = atomic_load_explicit(&space->left, memory_order_relaxed);
-    if (left < (int32_t)size || now - asked > TICKS_IN_100_US)
-        return headroom_renew(space, fd, size, now);
+    if (left < (int32_t)size || ticks_now() - asked > TICKS_IN_100_US)
+        return false;
     if (is_single_threaded())
         atomic_store_explicit(&space->left, left - (int32_t)size, memory_order_relaxed);
     else if (atomic_fetch_sub_explicit(&space->left, (int32_t)size, memory_order_relaxed) <
@@ -68,6 +77,13 @@ static inline bool headroom_take(int fd, size_t size)
         return false;
     headroom_note(thread_slot);
     return true;
+}
+
+/* The same, and looks at the pipe if that may help. */
+static inline bool headroom_ask(int fd, size_t size)
+{
+    return headroom_take(fd, size) || (size <= HEADROOM_LIMIT && headroom_is_direct(fd) &&
+                                       headroom_renew(&headrooms[fd], fd, size, ticks_now()));
 }
 
 /* A forked child. */

@@ -14,13 +14,15 @@ struct headroom {
                                   * not known to be one */
     _Atomic int32_t left;        /* bytes; 0 or less: none */
     _Atomic uint32_t free_since; /* descriptor_children_ended() then */
-};
+    _Atomic uint32_t no_nowait;  /* a FIFO with a name: the kernel knows no RWF_NOWAIT of it */
+} __attribute__((aligned(32)));
 extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
 
 /* `fd` becomes another pipe. Async-signal-safe. */
 static inline void headroom_forget(unsigned fd)
 {
     atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
+    atomic_store_explicit(&headrooms[fd].no_nowait, 0, memory_order_relaxed);
 }
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */

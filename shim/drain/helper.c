@@ -7,7 +7,6 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "base/clock.h"
@@ -16,7 +15,6 @@
 #include "drain/dismissal.h"
 #include "drain/helper_death.h"
 #include "drain/helper_queue.h"
-#include "drain/page_batch.h"
 #include "drain/send_order.h"
 #include "drain/space.h"
 
@@ -43,22 +41,6 @@ static bool nap_for_a_quick_reader(unsigned *naps)
     ++*naps;
     nap(READ_IN_NS);
     return true;
-}
-
-/* How many pages fit into the pipe now, about; with a quick reader, in a moment. */
-static unsigned pages_that_fit(void)
-{
-    enum { ENOUGH = 4 };
-    unsigned naps = 0;
-    unsigned fit;
-    do {
-        int used = 0;
-        long size = raw_syscall(SYS_fcntl, HELPER_FD, F_GETPIPE_SZ);
-        if (size < 0 || raw_syscall(SYS_ioctl, HELPER_FD, FIONREAD, &used) != 0)
-            return 0;
-        fit = used < size ? (unsigned)((size - used) / PIPE_BUF) : 0;
-    } while (fit < ENOUGH && nap_for_a_quick_reader(&naps));
-    return fit;
 }
 
 /* The program wants its queue back: nothing is in the pipe that `sent` and `begun` do not say. It
@@ -122,30 +104,6 @@ static bool send_parts(struct iovec *part, unsigned count, uint32_t size)
             part->iov_len -= (uint64_t)result;
         }
     }
-    return true;
-}
-
-/* Sends the pages; where others have filled the pipe, the next one by a write that waits. `*size`:
- * of the bytes that are left. False: the reader is gone. */
-static bool send_pages(uint32_t *size)
-{
-    while (*size > 0) {
-        uint64_t sent_to;
-        uint32_t done = page_batch_send(HELPER_FD, &sent_to);
-        if (done == 0) {
-            struct iovec page = page_batch_next(&sent_to);
-            done = (uint32_t)page.iov_len;
-            if (!send_parts(&page, 1, done))
-                return false;
-            atomic_store(&channel->begun, 0);
-        }
-        *size -= done;
-        atomic_store(&channel->sent, sent_to);
-        atomic_store(&channel->in_flight, *size);
-        if (*size > 0)
-            give_back_if_asked();
-    }
-    page_batch_renew();
     return true;
 }
 
@@ -229,11 +187,8 @@ static void wait_until_open(void)
     }
 }
 
-void helper_run(struct channel *of, char *chunks_of, pid_t who, bool filtered)
+void helper_run(struct channel *of, char *chunks_of, pid_t who)
 {
-    /* Write-behind; else a helper is not in a hurry, and should have little in its hands. */
-    if (!filtered && drain_limits.linger_ns > 0)
-        page_batch_allow();
     channel = of;
     helper_queue_begin(of, chunks_of);
     program = who;
@@ -245,15 +200,10 @@ void helper_run(struct channel *of, char *chunks_of, pid_t who, bool filtered)
         struct iovec *parts;
         unsigned count;
         give_back_if_asked();
-        bool pages = page_batch_allowed() && helper_queue_has_pages();
-        uint32_t left = pages ? helper_queue_take_pages(pages_that_fit()) : 0;
-        pages = left > 0;
-        if (!pages)
-            left = helper_queue_take(&parts, &count);
-        uint32_t size = left;
+        uint32_t size = helper_queue_take(&parts, &count);
         if (size > 0) {
-            if (!(pages ? send_pages(&left) : send_parts(parts, count, size))) {
-                atomic_fetch_add(&channel->lost, left);
+            if (!send_parts(parts, count, size)) {
+                atomic_fetch_add(&channel->lost, size);
                 helper_queue_discard();
             }
             atomic_store(&channel->begun, 0);

@@ -11,8 +11,8 @@ enum { HELPER_FD = 0 }; /* the pipe's write end */
 
 /* Sends what comes through the channel `of`, whose chunks lie `chunks_of` in the helper's memory,
  * until it is empty, or the reader has gone. When it returns everything of the helper's is closed,
- * and the process ends. `who` queues; `filtered`: it may be under a seccomp filter. */
-void helper_run(struct channel *of, char *chunks_of, pid_t who, bool filtered);
+ * and the process ends. `who` queues. */
+void helper_run(struct channel *of, char *chunks_of, pid_t who);
 
 /* Runs on: helper. AS-safe: no. Blocks: yes. */
 #endif

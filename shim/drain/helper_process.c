@@ -82,8 +82,7 @@ static void unmap_program(uintptr_t queue)
     }
 }
 
-static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program,
-                                                            bool filtered)
+static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program)
 {
     dismissal_begin();
     raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
@@ -101,7 +100,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct channel *chan
         cpus[i] = ~0ULL;
     raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
     unmap_program((uintptr_t)channel);
-    helper_run(channel, (char *)channel + CHANNEL_HEADER, program, filtered);
+    helper_run(channel, (char *)channel + CHANNEL_HEADER, program);
     for (;;)
         raw_syscall(SYS_exit_group, 0);
 }
@@ -131,9 +130,8 @@ static __attribute__((noreturn)) void settle(const struct request *request, int 
     atomic_store(&channel->ticket,
                  request->send_order_is_known ? send_order_draw(HELPER_FD) : SEND_ORDER_NONE);
     pid_t program = request->program;
-    bool filtered = !request->send_order_is_known;
     atomic_store(&channel->settled, 1);
-    helper_main(channel, program, filtered);
+    helper_main(channel, program);
 }
 
 /* A mapping of the object, which children do not inherit; NULL: none. */

@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #include "base/raw_syscall.h"
-#include "drain/page_batch.h"
 #include "drain/plain_copy.h"
 
 enum { PARTS = 512, COPIED_BELOW = 1024, FETCHED_AHEAD = 512 };
@@ -149,45 +148,4 @@ uint32_t helper_queue_take(struct iovec **taken, unsigned *count)
     *taken = parts;
     *count = part_count;
     return used;
-}
-
-bool helper_queue_has_pages(void)
-{
-    uint64_t tail = atomic_load(&channel->tail);
-    return checked_head(tail) - tail > PIPE_BUF && !drain_limits.drops_oldest &&
-           !atomic_load_explicit(&channel->begun, memory_order_relaxed);
-}
-
-uint32_t helper_queue_take_pages(unsigned most)
-{
-    uint64_t tail = atomic_load(&channel->tail);
-    uint64_t head = checked_head(tail);
-    uint64_t at = tail;
-    uint32_t bytes = 0;
-    if (!page_batch_begin(most))
-        return 0;
-    note_peak(head - tail);
-    while (at < head) {
-        struct record record = channel_record(channel, chunks, drain_limits.chunks, at);
-        __builtin_prefetch(place(at) + FETCHED_AHEAD);
-        if (record.size > PIPE_BUF || record.size == 0 || (record.flags & RECORD_CONTINUED) ||
-            at + record_space(record.size) > head)
-            break; /* helper_queue_take() says what it is */
-        char *to = page_batch_add(record.size, at);
-        if (!to)
-            break;
-        read_queue(at + sizeof record, to, record.size);
-        bytes += record.size;
-        at += record_space(record.size);
-    }
-    if (bytes <= PIPE_BUF)
-        return 0;
-    page_batch_end(at);
-    atomic_store(&channel->in_flight, bytes);
-    if (!atomic_compare_exchange_strong(&channel->tail, &tail, at)) {
-        atomic_store(&channel->in_flight, 0);
-        return 0;
-    }
-    atomic_store(&channel->middle, 0);
-    return bytes;
 }

@@ -7,7 +7,6 @@
 #ifndef PIPESHIM_DRAIN_HELPER_QUEUE_H
 #define PIPESHIM_DRAIN_HELPER_QUEUE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -19,13 +18,6 @@ void helper_queue_begin(struct channel *of, char *chunks_of);
 /* Takes whole records: one, or as many as fit into PIPE_BUF. Returns their bytes, 0 when nothing is
  * there or writers dropped it meanwhile. `*taken`, `*count` parts, is where they lie. */
 uint32_t helper_queue_take(struct iovec **taken, unsigned *count);
-
-/* True if more is queued than one write may send, and may be taken into pages. */
-bool helper_queue_has_pages(void);
-
-/* Takes whole writes of up to PIPE_BUF into the page batch (drain/page_batch.h), `most` pages.
- * Returns their bytes; 0: helper_queue_take() does as well. */
-uint32_t helper_queue_take_pages(unsigned most);
 
 /* The reader has gone: all that is queued is lost. */
 void helper_queue_discard(void);

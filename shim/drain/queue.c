@@ -125,8 +125,7 @@ static bool write_records(struct stream *stream, uint64_t at, const struct queue
     return true;
 }
 
-/* Appends `size` bytes; there is space for them. QUEUE_DONE, QUEUE_ELSEWHERE, QUEUE_UNREADABLE or
- * QUEUE_NOT_POSSIBLE. */
+/* Appends `size` bytes; there is space for them. QUEUE_DONE, or why not. */
 static enum queue_outcome append(struct stream *stream, struct queued_write *write, uint64_t size)
 {
     struct channel *channel = channel_of(stream);
@@ -134,6 +133,8 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
     uint64_t space = space_of(size);
     if (head & ~CHANNEL_POSITION)
         return QUEUE_ELSEWHERE;
+    if (write->spares && chunks_would_grow(stream, head + space))
+        return QUEUE_SPARED;
     if (!chunks_prepare(stream, head + space)) {
         fallback_note(DRAIN_NO_MEMORY);
         return QUEUE_NOT_POSSIBLE;

@@ -24,6 +24,7 @@ enum queue_outcome {
     QUEUE_ELSEWHERE,    /* the stream takes nothing more: try again with another */
     QUEUE_NO_SPACE,     /* nothing of this pipe's is queued: other pipes' queues are at the bound */
     QUEUE_UNREADABLE,   /* `vector` cannot be read any more: ask again how much of it can */
+    QUEUE_SPARED,       /* it would take memory made anew: wait for a quick reader first */
     QUEUE_NOT_POSSIBLE, /* no helper, or no memory, is to be had; nothing more of it is queued */
 };
 
@@ -34,6 +35,7 @@ struct queued_write {
     uint64_t size;
     uint64_t done;    /* of which so many bytes are queued, or in the pipe */
     uint32_t version; /* mapping_version() before it was asked whether it can */
+    bool spares;      /* QUEUE_SPARED rather than that */
     bool uncounted; /* somebody was inside another queue: there may be more space than was found */
 };
 

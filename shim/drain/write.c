@@ -34,6 +34,7 @@ struct drained_write {
     uint64_t now; /* ticks */
     bool at_once; /* tried directly before it is queued */
     uint32_t asked;
+    unsigned naps;  /* for memory that a quick reader leaves */
     unsigned tries; /* for space that other queues may have left meanwhile */
 };
 
@@ -43,6 +44,7 @@ enum {
     WAIT_FOR_SPACE = DRAIN_PASS - 2,
     WAIT_A_MOMENT = DRAIN_PASS - 3,
     ASK_MEMORY = DRAIN_PASS - 4,
+    WAIT_FOR_MEMORY = DRAIN_PASS - 5,
 };
 
 static long sleep_ns(long ns)
@@ -60,13 +62,6 @@ static bool reader_is_gone(struct stream *stream, int fd, uint64_t now)
         return false;
     stream->reader_seen = now;
     return direct_reader_is_gone(fd);
-}
-
-static void grow_pipe(const struct descriptor *descriptor)
-{
-    if (drain_settings.grow && descriptor->kind == DESCRIPTOR_PIPE &&
-        raw_syscall(SYS_fcntl, descriptor->fd, F_GETPIPE_SZ) < (long)drain_settings.grow)
-        raw_syscall(SYS_fcntl, descriptor->fd, F_SETPIPE_SZ, drain_settings.grow);
 }
 
 /* True if no other image's helper sends to the pipe, nor one of ours for a stream that was sealed,
@@ -143,6 +138,8 @@ static ssize_t write_in_order(struct stream *stream, struct drained_write *write
         return TRY_AGAIN;
     if (outcome == QUEUE_UNREADABLE)
         return ASK_MEMORY;
+    if (outcome == QUEUE_SPARED)
+        return WAIT_FOR_MEMORY;
     return write_unqueued(stream, write, outcome);
 }
 
@@ -169,17 +166,19 @@ static enum sameness look_again(struct drained_write *write)
 /* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
  * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
  * of it that was written. */
-static ssize_t write_directly(struct drained_write *write)
+static ssize_t write_directly(struct drained_write *write, long tried)
 {
     const struct queued_write *queued = &write->queued;
-    long done = direct_write_now(queued->fd, queued->vector, write->count);
+    long done = tried != DIRECT_NOT_TRIED
+                    ? tried
+                    : direct_write_now(queued->fd, queued->vector, write->count);
     if (done == -EPIPE || (done >= 0 && (uint64_t)done == queued->size))
         return done;
     if (done < 0 && done != -EAGAIN)
         return DRAIN_PASS;
     if (look_again(write) != SAME)
         return done > 0 ? done : DRAIN_PASS;
-    grow_pipe(&write->descriptor);
+    direct_grow(&write->descriptor);
     done = direct_write_while_read(queued->fd, queued->vector, write->count, done);
     return done < 0 && done != -EAGAIN && done != -EPIPE ? DRAIN_PASS : done;
 }
@@ -230,12 +229,11 @@ static struct stream *lock_in_order(struct drained_write *write)
  * answer: those are tried directly. */
 static bool is_of_a_burst(uint64_t size)
 {
-    enum { LARGE = 1024 };
     static __thread uint32_t last; /* child: kept, only its changes count */
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
     last = sequence;
-    return drain_settings.write_behind_mode && size < LARGE && calls <= 2;
+    return drain_settings.write_behind_mode && size < DIRECT_FROM && calls <= 2;
 }
 
 /* How much of the memory can be read: the rest is not written, as by the kernel, which copies page
@@ -257,9 +255,15 @@ static ssize_t ask_memory(struct drained_write *write)
 /* Between two tries. 0, or the result of the write. */
 static ssize_t wait_between(struct stream *stream, struct drained_write *write, ssize_t reason)
 {
+    enum { NAPS_FOR_MEMORY = 10 };
     struct queued_write *queued = &write->queued;
     if (reason == TRY_AGAIN)
         return 0;
+    if (reason == WAIT_FOR_MEMORY) {
+        queued->spares = ++write->naps < NAPS_FOR_MEMORY && catch_up_nap(stream);
+        episode_check(stream, queued->fd);
+        return 0;
+    }
     if (reason == ASK_MEMORY) {
         write->now = ticks_now();
         return ask_memory(write);
@@ -340,20 +344,23 @@ static bool measure(struct drained_write *write, bool ours)
     return size > 0;
 }
 
-ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
+static ssize_t write_any(int fd, const struct iovec *vector, int count, bool ours, long tried)
 {
     if (count <= 0 || count > IOV_MAX)
         return DRAIN_PASS;
     struct drained_write write; /* member by member: to clear all of it costs as much as the rest */
-    write.queued = (struct queued_write){.fd = fd, .vector = vector};
+    write.queued =
+        (struct queued_write){.fd = fd, .vector = vector, .done = tried > 0 ? (uint64_t)tried : 0};
     write.count = count;
     write.asked = 0;
+    write.naps = 0;
     write.tries = 0;
     if (!measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;
     struct descriptor *descriptor = &write.descriptor;
     write.at_once = !is_of_a_burst(queued->size);
+    queued->spares = !write.at_once;
     bool direct = write.at_once && !drain_is_active();
     /* A direct write fails by itself on what has become non-blocking: it needs no clock. */
     write.now = direct ? TICKS_LONG_AGO : ticks_now();
@@ -367,20 +374,29 @@ ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours)
     direct =
         descriptor->named && write.at_once && (direct || catch_up_wait(descriptor, queued->size));
     if (direct && descriptor_is_free(descriptor)) {
-        if (count == 1 && descriptor->kind == DESCRIPTOR_PIPE && headroom_begin(fd, queued->size))
+        if (tried == DIRECT_NOT_TRIED && count == 1 && descriptor->kind == DESCRIPTOR_PIPE &&
+            headroom_begin(fd, queued->size))
             return DRAIN_PASS;
-        ssize_t done = write_directly(&write);
+        ssize_t done = write_directly(&write, tried);
         if (done == (ssize_t)queued->size || (done < 0 && done != -EAGAIN))
             return done;
         queued->done = done > 0 ? (uint64_t)done : 0;
         write.now = ticks_now();
     }
     if (drain_settings.write_behind_mode && drain_settings.grow)
-        grow_pipe(descriptor);
+        direct_grow(descriptor);
     ssize_t result = ask_memory(&write);
     if (result != 0)
         return result;
     result = write_locked(&write);
     finish_late_write(result);
     return result;
+}
+
+ssize_t drain_write(int fd, const struct iovec *vector, int count, bool ours, long tried)
+{
+    ssize_t result = write_any(fd, vector, count, ours, tried);
+    if (tried > 0 && result == DRAIN_PASS)
+        return direct_write_rest(fd, vector, count, (uint64_t)tried);
+    return tried > 0 && result < 0 ? tried : result;
 }

@@ -38,7 +38,7 @@ void finding_text_first_line(struct text_buffer *text, const struct finding_repo
         who(text, finding->chain[i].name, finding->chain[i].pid);
     }
     if (report->blocked_ns > 0) {
-        text_string(text, "  stuck for ");
+        text_string(text, report->at_least ? "  stuck for at least " : "  stuck for ");
         text_milliseconds(text, report->blocked_ns / 1000);
         text_string(text, " s");
     }

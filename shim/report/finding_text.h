@@ -7,6 +7,8 @@
 #ifndef PIPESHIM_REPORT_FINDING_TEXT_H
 #define PIPESHIM_REPORT_FINDING_TEXT_H
 
+#include <stdbool.h>
+
 #include "base/text_buffer.h"
 #include "facts/member.h"
 #include "graph/finding.h"
@@ -14,7 +16,8 @@
 struct finding_report {
     const struct wait_finding *finding;
     const struct member *members; /* one for each link, or NULL */
-    uint64_t blocked_ns;          /* how long it has lasted at least; 0: not known */
+    uint64_t blocked_ns;          /* how long it has lasted; 0: not known */
+    bool at_least;                /* and it may be longer: seen from outside */
     unsigned scans;               /* how often it was seen; 0: not said */
     bool all_frames;              /* whole stacks, not the user's line alone */
 };

@@ -143,6 +143,15 @@ static long follow_link(struct walk *walk, const char *name)
     return walk->folder < 0 ? walk->folder : 0;
 }
 
+/* In a sticky directory the kernel refuses to look at another user's link at all
+ * (fs.protected_symlinks): whether that is why. */
+static bool is_foreign_link(const struct walk *walk, const char *name)
+{
+    struct stat file = {0};
+    return raw_syscall(SYS_newfstatat, walk->folder, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(file.st_mode) && !is_trusted(&file);
+}
+
 static long enter_folder(struct walk *walk, const char *name)
 {
     struct stat file = {0};
@@ -182,7 +191,7 @@ static long walk_to(struct walk *walk)
         if (last && result == -ELOOP)
             result = follow_link(walk, name);
         else if (last)
-            return result;
+            return result == -EACCES && is_foreign_link(walk, name) ? -LOG_FOREIGN_LINK : result;
         if (result < 0)
             return result;
     }

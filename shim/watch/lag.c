@@ -52,9 +52,12 @@ uint64_t lag_ref(const struct event_loop *loop)
     return lag_of(loop)->report_seq;
 }
 
-void lag_explained_by(const struct event_loop *loop, const struct report_ref *report)
+void lag_explained_by(const struct event_loop *loop, const struct report_ref *report,
+                      uint64_t since_ns)
 {
     struct lag *lag = lag_of(loop);
+    if (lag->lagging)
+        lag_account_includes(&lag->account, since_ns);
     if (lag->is_reported)
         return; /* the call's report refers to the lag's */
     lag->is_reported = true;
@@ -184,15 +187,38 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
         lag_report_now(loop, memory, observed, now);
 }
 
-/* In its own wait, woken, and not out of it a scan later: it is ready and gets no CPU. */
-static bool is_ready_only(struct event_loop *loop, struct observation *observed)
+/* In its own wait, woken, and not out of it a scan later: it is ready and gets no CPU. A wait that
+ * the last scan did not see is not asked for yet: a loop that turns all the time is in another one
+ * at each scan. */
+static bool is_ready_only(struct event_loop *loop, struct observation *observed, uint64_t now)
 {
+    struct lag *lag = lag_of(loop);
+    bool seen = lag->wait_sequence == observed->record.sequence;
+    bool ready_before = lag->ready_sequence == observed->record.sequence;
+    lag->wait_sequence = observed->record.sequence;
+    lag->ready_sequence = 0;
+    if (!seen)
+        return false;
     if (observed->call.status != TASK_IN_CALL)
         observed->call = watched_call(loop->tid);
-    bool before = lag_of(loop)->ready_sequence == observed->record.sequence;
-    bool now = observed->call.status == TASK_RUNNING;
-    lag_of(loop)->ready_sequence = now ? observed->record.sequence : 0;
-    return before && now;
+    if (observed->call.status != TASK_RUNNING)
+        return false;
+    lag->ready_sequence = observed->record.sequence;
+    if (!ready_before)
+        lag->ready_ns = now;
+    return ready_before;
+}
+
+/* When it went away: the wait's return woke the watchdog and noted the time, or a scan saw it ready
+ * in its wait, or the scan before saw the wait. */
+static uint64_t away_since(const struct event_loop *loop, const struct lag *lag, uint64_t now)
+{
+    uint64_t claimed = loop->slot->claimed_ns;
+    if (lag->ready_sequence != 0)
+        return lag->ready_ns;
+    return claimed > lag->account.scanned_ns && claimed < now && now - claimed < LAG_FRESH_NS
+               ? claimed
+               : now;
 }
 
 struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *memory, uint64_t now)
@@ -207,7 +233,10 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
     lag->statistics.iterations +=
         iteration >= lag->iterations_seen ? iteration - lag->iterations_seen : iteration;
     lag->iterations_seen = iteration;
-    bool waits = is_in_own_wait(loop, memory, &observed) && !is_ready_only(loop, &observed);
+    bool own = is_in_own_wait(loop, memory, &observed);
+    if (!own)
+        lag->ready_sequence = 0;
+    bool waits = own && !is_ready_only(loop, &observed, now);
     if (lag->lagging && (waits || iteration != lag->iteration))
         lag_end(loop, now);
     if (waits) {
@@ -220,13 +249,9 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
         return here;
     }
     if (!lag->lagging) {
-        /* The wait's return woke the watchdog and noted the time, or the scan before saw the wait.
-         */
-        uint64_t claimed = loop->slot->claimed_ns;
-        bool fresh =
-            claimed > lag->account.scanned_ns && claimed < now && now - claimed < LAG_FRESH_NS;
+        uint64_t since = away_since(loop, lag, now);
         begin_lag(loop, lag, iteration);
-        lag_account_begin(&lag->account, loop->tid, fresh ? claimed : now, now);
+        lag_account_begin(&lag->account, loop->tid, since, now);
     } else {
         follow_lag(loop, memory, &observed, now);
     }

@@ -36,8 +36,10 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
 /* The `lag` event of this lag; 0: none, or it was held back. */
 uint64_t lag_ref(const struct event_loop *loop);
 
-/* A call on the loop's thread has been reported: it explains this lag. */
-void lag_explained_by(const struct event_loop *loop, const struct report_ref *report);
+/* A call on the loop's thread, which has lasted since `since_ns` (CLOCK_MONOTONIC), has been
+ * reported: it explains this lag. */
+void lag_explained_by(const struct event_loop *loop, const struct report_ref *report,
+                      uint64_t since_ns);
 
 /* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
 void lag_end_all(void);

@@ -61,6 +61,12 @@ void lag_account_call(struct lag_account *account, const char *name, enum call_c
     count_call(account, name, class, elapsed);
 }
 
+void lag_account_includes(struct lag_account *account, uint64_t since)
+{
+    if (since < account->since_ns)
+        account->since_ns = since;
+}
+
 void lag_account_schedule(struct lag_account *account, int tid)
 {
     task_schedule_ns(tid, &account->last_run_ns, &account->last_delay_ns);

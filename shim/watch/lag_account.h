@@ -32,6 +32,10 @@ void lag_account_running(struct lag_account *account, uint64_t now);
 void lag_account_call(struct lag_account *account, const char *name, enum call_class class,
                       uint64_t now);
 
+/* A call of this lag has lasted since `since`: so the lag has, too, though the scan that saw the
+ * call begin still found the loop in its wait and the next one came late. */
+void lag_account_includes(struct lag_account *account, uint64_t since);
+
 /* Asks the scheduler, for the end, when the thread may be gone. */
 void lag_account_schedule(struct lag_account *account, int tid);
 

@@ -33,7 +33,9 @@ struct lag {
     enum call_class class;
     uint64_t report_seq; /* the report that tells of this lag; 0: none, or held back */
     bool is_reported;
+    uint32_t wait_sequence;  /* of the own wait that it was last seen in */
     uint32_t ready_sequence; /* of the own wait that it was woken from at the last scan; 0: none */
+    uint64_t ready_ns;       /* when it was first seen so in that one */
     unsigned waits_for_sample;
     struct unslotted_wait unslotted;
     struct loop_statistics statistics;

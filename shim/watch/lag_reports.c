@@ -90,7 +90,7 @@ static void judge_unslotted_wait(struct event_loop *loop, const struct observati
 {
     wait->judgement = judge_unslotted(loop, &observed->call, wait->since_ns, lag_ref(loop));
     if (wait->judgement.verdict == VERDICT_REPORTED)
-        lag_explained_by(loop, &wait->judgement.report);
+        lag_explained_by(loop, &wait->judgement.report, wait->since_ns);
 }
 
 void lag_follow_unslotted(struct event_loop *loop, const struct observation *observed, uint64_t now)

@@ -140,7 +140,7 @@ static void judge_again(struct slot *slot, struct event_loop *loop, struct scan 
     struct slot_watch *watch = &slot->watch;
     struct judgement judgement = judge_slot(slot, loop, watch->since_ns, loop ? lag_ref(loop) : 0);
     if (loop && judgement.verdict == VERDICT_REPORTED)
-        lag_explained_by(loop, &judgement.report);
+        lag_explained_by(loop, &judgement.report, watch->since_ns);
     watch->judged = judgement.verdict;
     watch->was_judged = true;
     watch->proven = false;

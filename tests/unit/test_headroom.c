@@ -45,7 +45,7 @@ static long passed(size_t size)
 {
     static char record[HEADROOM_LIMIT];
     long bytes = 0;
-    for (bool pass = headroom_begin(ends[1], size); pass; pass = headroom_take(ends[1], size)) {
+    for (bool pass = headroom_begin(ends[1], size); pass; pass = headroom_ask(ends[1], size)) {
         assert_int_equal(write(ends[1], record, size), size);
         bytes += (long)size;
     }

@@ -65,7 +65,8 @@ static enum queue_outcome queue_part(int fd, uint64_t at, uint64_t size, uint64_
                                      enum drain_overflow overflow, uint64_t *queued)
 {
     struct iovec parts[2] = {{sent + at, size / 3}, {sent + at + size / 3, size - size / 3}};
-    struct queued_write write = {fd, parts, size, done, mapping_version(), false};
+    struct queued_write write = {
+        .fd = fd, .vector = parts, .size = size, .done = done, .version = mapping_version()};
     struct stream *stream = stream_of(fd);
     uint32_t asked;
     enum queue_outcome outcome = queue_write(stream, &write, overflow, &asked);
@@ -269,7 +270,8 @@ static void test_at_the_bound_it_waits(void **state)
     uint64_t at = fill(ends[1]);
     struct stream *stream = stream_of(ends[1]);
     struct iovec part = {sent + at, 60000};
-    struct queued_write write = {ends[1], &part, 60000, 0, mapping_version(), false};
+    struct queued_write write = {
+        .fd = ends[1], .vector = &part, .size = 60000, .done = 0, .version = mapping_version()};
     uint32_t asked;
     assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_FULL);
     assert_int_equal(write.done, 0);
@@ -337,6 +339,32 @@ static void test_at_the_bound_the_oldest_is_dropped(void **state)
 }
 
 /* The other pipe has all of the queue: to wait for space here would be to wait for its reader. */
+/* A write that spares memory is told so before pages are made anew beyond what an empty queue
+ * keeps; one that does not spare it, or finds pages that were sent, is queued. */
+static void test_memory_is_spared(void **state)
+{
+    (void)state;
+    enum { PART = 32 * 1024, KEPT = 512 * 1024 };
+    uint64_t at = 0;
+    struct iovec part = {sent, PART};
+    uint32_t asked;
+    enum queue_outcome outcome = QUEUE_DONE;
+    for (; outcome == QUEUE_DONE; at += outcome == QUEUE_DONE ? PART : 0) {
+        struct queued_write write = {.fd = ends[1], .vector = &part, .size = PART, .spares = true};
+        part.iov_base = sent + at;
+        write.version = mapping_version();
+        struct stream *stream = stream_of(ends[1]);
+        outcome = queue_write(stream, &write, DRAIN_BLOCK, &asked);
+        stream_lock_release(stream);
+        assert_int_equal(write.done, outcome == QUEUE_DONE ? PART : 0);
+    }
+    assert_int_equal(outcome, QUEUE_SPARED);
+    assert_true(at > KEPT - 3 * PART && at <= KEPT + PIPE_SIZE);
+    assert_int_equal(queue_bytes(ends[1], at, PART), QUEUE_DONE);
+    expect(ends[0], sent, at + PART);
+    wait_until_over(ends[1]);
+}
+
 static void test_another_pipe_has_it_all(void **state)
 {
     (void)state;
@@ -377,7 +405,8 @@ static void test_a_sealed_stream(void **state)
     struct stream *stream = stream_of(ends[1]);
     stream_seal(stream);
     struct iovec part = {sent + 30000, 30000};
-    struct queued_write write = {ends[1], &part, 30000, 0, mapping_version(), false};
+    struct queued_write write = {
+        .fd = ends[1], .vector = &part, .size = 30000, .done = 0, .version = mapping_version()};
     uint32_t asked;
     assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_ELSEWHERE);
     assert_int_equal(write.done, 0);
@@ -402,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_at_the_bound_it_waits, begin, end),
         cmocka_unit_test_setup_teardown(test_at_the_bound_the_new_one_is_dropped, begin, end),
         cmocka_unit_test_setup_teardown(test_at_the_bound_the_oldest_is_dropped, begin, end),
+        cmocka_unit_test_setup_teardown(test_memory_is_spared, begin, end),
         cmocka_unit_test_setup_teardown(test_another_pipe_has_it_all, begin, end),
         cmocka_unit_test_setup_teardown(test_another_pipe_is_not_counted, begin, end),
         cmocka_unit_test_setup_teardown(test_a_sealed_stream, begin, end),

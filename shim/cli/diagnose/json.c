@@ -308,7 +308,8 @@ static json_t *link_json(const struct chain_link *link)
     return object;
 }
 
-static json_t *finding_json(const struct wait_finding *finding, const struct member *members)
+static json_t *finding_json(const struct wait_finding *finding, const struct member *members,
+                            uint64_t lasts_ns)
 {
     json_t *object = json_object(), *chain = json_array();
     set_text(object, "kind", finding_name(finding->kind));
@@ -320,6 +321,8 @@ static json_t *finding_json(const struct wait_finding *finding, const struct mem
     json_object_set_new(object, "chain", chain);
     if (finding->timed)
         set_number(object, "timeout_ms", finding->limit_ms);
+    if (lasts_ns > 0)
+        json_object_set_new(object, "blocked_ms", json_real((double)lasts_ns / 1e6));
     set_text(object, "words", finding->words);
     set_text(object, "advice", finding->advice);
     set_text(object, "rescue", finding->rescue);
@@ -344,7 +347,8 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
     json_object_set_new(object, "ms", json_real(diagnosis->milliseconds));
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
         json_array_append_new(findings, finding_json(&diagnosis->findings[i],
-                                                     &diagnosis->members[(size_t)i * CHAIN_LIMIT]));
+                                                     &diagnosis->members[(size_t)i * CHAIN_LIMIT],
+                                                     diagnosis->lasts_ns[i]));
     json_object_set_new(object, "findings", findings);
     json_object_set_new(object, "nearby", json_integer(diagnosis->nearby));
     json_object_set_new(object, "unread", json_integer(diagnosis->unread));

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "cli/diagnose/asleep.h"
 #include "cli/diagnose/members.h"
 #include "cli/user_name.h"
 #include "kernel/object_reader.h"
@@ -337,9 +339,20 @@ static void keep_what_was_asked_for(struct diagnosis *diagnosis)
     diagnosis->finding_count = kept;
 }
 
+/* Where the kernel does not say since when somebody sleeps: it has not moved between two scans. */
+static void say_how_long(struct diagnosis *diagnosis, unsigned apart_ms)
+{
+    for (unsigned i = 0; i < diagnosis->finding_count; i++) {
+        const struct wait_finding *finding = &diagnosis->findings[i];
+        uint64_t asleep = finding_lasts_ns(finding), apart = (uint64_t)apart_ms * NS_PER_MS;
+        bool waits = finding->kind != FINDING_BACKLOG && !finding->foreseen;
+        diagnosis->lasts_ns[i] = waits && asleep < apart ? apart : asleep;
+    }
+}
+
 bool diagnose_once(struct diagnosis *diagnosis)
 {
-    unsigned count = 0;
+    unsigned count = 0, apart_ms = 0;
     double start = now_ms();
     diagnosis->scans = diagnosis->finding_count = 0;
     struct wait_finding *first = calloc(FINDINGS_LIMIT, sizeof *first);
@@ -347,8 +360,10 @@ bool diagnose_once(struct diagnosis *diagnosis)
     bool scanned = first && again && scan(diagnosis, first, &count);
     if (scanned && count > 0) {
         pause_ms(SECOND_SCAN_MS);
+        apart_ms = SECOND_SCAN_MS;
         if (!confirm(diagnosis, first, count, again, false)) {
             pause_ms(THIRD_SCAN_MS);
+            apart_ms += THIRD_SCAN_MS;
             confirm(diagnosis, first, count, again, true);
         }
     }
@@ -356,6 +371,7 @@ bool diagnose_once(struct diagnosis *diagnosis)
     free(again);
     drop_what_goes_on(diagnosis);
     keep_what_was_asked_for(diagnosis);
+    say_how_long(diagnosis, apart_ms);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
         diagnosis_read_members(&diagnosis->findings[i],
                                &diagnosis->members[(size_t)i * CHAIN_LIMIT]);

@@ -36,7 +36,8 @@ struct diagnosis {
     unsigned pid_count;
     struct wait_graph graph; /* of the last scan */
     struct wait_finding *findings;
-    unsigned finding_count; /* confirmed ones */
+    unsigned finding_count;            /* confirmed ones */
+    uint64_t lasts_ns[FINDINGS_LIMIT]; /* for how long each has, at least; 0: not said */
     unsigned scans;
     double milliseconds; /* from the first scan to the last, both included */
     struct note *notes;

@@ -33,6 +33,8 @@ static void print_finding(const struct diagnosis *diagnosis, unsigned index,
         .finding = &diagnosis->findings[index],
         .members = &diagnosis->members[(size_t)index * CHAIN_LIMIT],
         .scans = 2,
+        .blocked_ns = diagnosis->lasts_ns[index],
+        .at_least = true,
         .all_frames = style->stacks,
     };
     text_init(&text, lines, sizeof lines);

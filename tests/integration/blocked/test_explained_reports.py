@@ -168,7 +168,7 @@ class ExplainedReports(unittest.TestCase):
                           for frame in lag["python"]]
                 if frames[0][0] == "small":
                     self.assertIn(frames.pop(0)[1], (2, 3))
-                self.assertEqual(frames[0][0], "crunch")
+                self.assertEqual(frames[0][0], "crunch", frames)
                 self.assertIn(frames[0][1], (6, 7))
                 self.assertEqual(frames[1:4], [("handle", 9), ("main", 13), ("_run", frames[3][1])])
                 self.assertEqual(frames[-1], ("<module>", 14))

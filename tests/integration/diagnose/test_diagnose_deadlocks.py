@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Deadlocks over real pipes: each shape with the real program that makes it."""
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
@@ -264,6 +266,25 @@ class Deadlocks(DiagnoseTest):
                          rf"^pipeshim: DEADLOCK python3\[{child}\] <-> python3\[{parent.pid}\]")
         self.assertLess(len(out.splitlines()), 25)
         self.assertIn("  fix: ", out)
+
+    def test_how_long_it_lasts(self):
+        """Never more than the truth; and not only since it was looked for."""
+        begun = time.monotonic()
+        parent = self.python(WAITS_BEFORE_READING)
+        self.until_status(DEADLOCK, parent.pid)
+        known = os.path.exists("/proc/self/sched")  # CONFIG_SCHED_DEBUG
+        wanted_ms = 3000 if known else 100
+
+        def lasts():
+            report = self.diagnose(parent.pid)[1]
+            said = self.the_finding(report, "deadlock")["blocked_ms"]
+            self.assertLess(said, (time.monotonic() - begun) * 1000)
+            self.assertGreater(said, 100)  # the distance of its looks
+            return said >= wanted_ms
+        self.until(lasts, f"{wanted_ms} ms")
+        first = self.text(parent.pid)[1].splitlines()[0]
+        said = re.search(r"  stuck for at least ([0-9.]+) s  seen twice without progress", first)
+        self.assertGreaterEqual(float(said.group(1)) * 1000, wanted_ms - 100)
 
     def test_watch_ends_with_the_deadlock(self):
         code = "import sys; sys.stdin.readline()\n" + WAITS_BEFORE_READING

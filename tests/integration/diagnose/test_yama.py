@@ -95,7 +95,8 @@ class Yama(unittest.TestCase):
     def test_what_follows_is_told_and_what_is_missing(self):
         status, out, notes = self.diagnose("stdout")
         self.assertEqual(status, DEADLOCK, out + notes)
-        self.assertRegex(out.splitlines()[0], r"^pipeshim: DEADLOCK \S+\[\d+\] <-> \S+\[\d+\]")
+        self.assertRegex(out.splitlines()[0], r"^pipeshim: DEADLOCK \S+\[\d+\] <-> \S+\[\d+\]  "
+                                               r"stuck for at least [0-9.]+ s  seen twice")
         self.assertIn("its stack may not be read", out)
         self.assertIn("kernel.yama.ptrace_scope", notes)
         self.assertNotRegex(out, r"FULL \d")  # how full it is cannot be asked

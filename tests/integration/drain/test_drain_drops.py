@@ -48,7 +48,6 @@ def space(size):
     """A write's room in the queue: its bytes in whole words, and a header."""
     return 8 + (size + 7) // 8 * 8
 
-PAGES_AT_ONCE = 16  # of small writes in write-behind: drain/page_batch.h
 
 
 class Drops(PipeshimCase):
@@ -136,7 +135,7 @@ class Drops(PipeshimCase):
         if policy == "drop-new":
             self.assertTrue(numbers == list(range(len(numbers))))
             # The rest is in the pipe, or in the helper's hands (the bound may count that).
-            in_hands = max(PIPE_BUF * (PAGES_AT_ONCE if mode == "behind" else 1), size)
+            in_hands = max(PIPE_BUF, size)
             self.assertIn((len(numbers) - in_queue) * size - in_pipe,
                           range(-in_hands, in_hands + 1))
         else:

@@ -22,12 +22,13 @@ class Lag(LoopCase):
                          settings={"PIPESHIM_THRESHOLD": "20ms"})
         run.begin_drain()
         run.wait_for("lag", LAGS)
+        # It was sampled, not only looked at: only samples know a running thread's stack.
+        wait_until(lambda: "compute" in [name for lag in run.events("lag")
+                                         for name in symbols_of(lag)], "stack of a running thread")
         time.sleep(SECONDS)
         out, _, status = run.finish()
         self.assertEqual(status, 0, out)
         lags = run.events("lag")
-        # It was sampled, not only looked at: only samples know a running thread's stack.
-        self.assertIn("compute", [name for lag in lags for name in symbols_of(lag)])
         ends = run.events("lag_end")
         self.assertGreaterEqual(len(ends), len(lags) - 1)
         print(out.decode().strip(), "in", len(lags), "lags")

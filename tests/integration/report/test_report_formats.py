@@ -210,6 +210,31 @@ class Html(ReportTest):
         page = html.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         self.assertNotRegex(page, r"https?:|//[a-z]+\.|@import|<link|<img|<iframe|\bsrc=|url\(")
 
+    def test_what_is_written_on_colours_can_be_read(self):
+        """WCAG 2.1, 1.4.3: 4.5 to 1 at least, in both themes, and on each class's colour."""
+        def luminance(colour):
+            parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+            red, green, blue = [p / 12.92 if p <= .04045 else ((p + .055) / 1.055) ** 2.4 for p in parts]
+            return .2126 * red + .7152 * green + .0722 * blue
+
+        def contrast(one, other):
+            darker, lighter = sorted((luminance(one), luminance(other)))
+            return (lighter + .05) / (darker + .05)
+        _, html = self.make_page(*engine_and_reader())
+        classes = re.findall(r'(\w+): "(#[0-9a-f]{6})"', re.search(r"const COLOURS = \{(.*?)\}", html, re.S)[1])
+        ink = re.search(r'g\.fillStyle = "(#[0-9a-f]{6})"; g\.fillText\(data\.sites', html)[1]
+        self.assertEqual(len(classes), 14)
+        self.assertEqual(len({colour for _, colour in classes}), 14)
+        for name, colour in classes:
+            self.assertGreaterEqual(contrast(ink, colour), 4.5, name)
+        themes = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", rules))
+                  for rules in re.findall(r":root \{(.*?)\}", html, re.S)]
+        self.assertEqual(len(themes), 2)
+        for theme in themes:
+            for text, under in [("ink", "back"), ("ink", "panel"), ("soft", "back"), ("soft", "panel"),
+                                ("accent", "back"), ("accent", "panel"), ("ink", "bad-back"), ("soft", "bad-back")]:
+                self.assertGreaterEqual(contrast(theme[text], theme[under]), 4.5, (text, under))
+
     def test_strings_of_the_log_never_become_markup(self):
         evil = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&\u2028"
         process = Process(5, evil, host=evil)

@@ -26,6 +26,17 @@ r, w = os.pipe()
 os.write(2, b"x" * 70000)
 sys.stdin.read()
 """
+# An event loop whose own work keeps it away from its wait.
+LAG = """
+import asyncio, os
+async def main():
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    while True:
+        os.getppid()
+asyncio.run(main())
+"""
+
 
 
 TOOL = os.path.join(BUILD, "pipeshim")
@@ -129,6 +140,20 @@ for i in range(2):
         self.assertEqual(read_text(out), "\n")
         self.assertEqual(len(run.events("action")), 1)
 
+    def test_a_third_look_that_finds_it_no_more(self):
+        """The call still hangs; but somebody else has the pipe open now, and may read."""
+        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="1h")
+        deadlock = run.wait_for("deadlock")[0]
+        child = [m["pid"] for m in deadlock["chain"] if m["pid"] != run.process.pid][0]
+        with open("/proc/%d/fd/1" % child, "rb", buffering=0) as pipe:
+            self.set(run, "action_after=1s")
+            self.wait_until_due()
+            self.assertIsNone(run.process.poll())
+            self.assertEqual(run.events("action"), [])
+            while pipe.read(65536):
+                pass
+        self.assertEqual(run.process.wait(DEADLINE_S), 0)
+
     def test_not_of_what_is_not_named(self):
         """The twin: the same deadlock, of which only the log tells."""
         for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "1h"}):
@@ -157,6 +182,19 @@ for i in range(2):
         event = run.wait_for("action")[0]
         self.assertEqual((event["action"], event["ref"]), ("term", blocked["seq"]))
         self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_lag_when_it_is_asked_for(self):
+        run = self.begin_deadlock("term", LAG, PIPESHIM_LOOP="main", PIPESHIM_ACTION_ON="lag")
+        event = run.wait_for("action")[0]
+        self.assertEqual((event["action"], event["ref"]), ("term", run.events("lag")[-1]["seq"]))
+        self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_lag_is_no_reason_by_itself(self):
+        run = self.begin_deadlock("term", LAG, PIPESHIM_LOOP="main")
+        run.wait_for("lag")
+        self.wait_until_due()
+        self.assertIsNone(run.process.poll())
+        self.assertEqual(run.events("action"), [])
 
     def test_a_command_that_hangs(self):
         """It and what it has started are killed at the limit."""
