@@ -255,10 +255,10 @@ def watchdog():
         program.end()
 
 
-def idle_processes(count=500, seconds=60):
+def idle_processes(count=100, seconds=60):
     """What a host pays for processes that only wait: those here, and as many as it may have."""
     programs = [Watched(WAITS) for _ in range(count)]
-    time.sleep(20)
+    time.sleep(70)  # until they sleep for as long as they will
     before = [program.watchdog() for program in programs]
     time.sleep(seconds)
     after = [program.watchdog() for program in programs]

@@ -6,6 +6,7 @@ helpers that are stopped, descriptors that become non-blocking, threads that jum
 cancelled; readers that stall, trickle, close, or are two. Every byte at the reader is compared.
 drain_soak.py SECONDS [SEED [ROUND]]"""
 import collections
+import contextlib
 import fcntl
 import os
 import random
@@ -91,10 +92,16 @@ class Soak(DrainCase):
         """For a moment."""
         stopped = helpers_of(run.inode)
         for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+            self.signal_helper(pid, signal.SIGSTOP)
         time.sleep(choose.random() * 0.05)
         for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+            self.signal_helper(pid, signal.SIGCONT)
+
+    @staticmethod
+    def signal_helper(pid, number):
+        """It may just have left, and its parent have taken note."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def random_reads(self, run, choose, least=1):
         """Reads all, stalling and trickling, and stops the program or its helper now and then. Not one
