@@ -109,7 +109,8 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
         return false;
     if (recorder_has_page())
         status_page_lag_end(facts);
-    recorder_write(&event);
+    if (ref != 0)
+        recorder_write(&event);
     recorder_unlock();
     return true;
 }

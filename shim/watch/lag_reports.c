@@ -39,7 +39,7 @@ static bool report_end(struct event_loop *loop, uint64_t now)
 {
     struct lag *lag = lag_of(loop);
     struct lag_facts facts;
-    if (lag->is_reported && lag->report_seq != 0) {
+    if (lag->is_reported) {
         lag_account_facts(&lag->account, loop->tid, now, &facts);
         if (!report_lag_end(loop->tid, lag->report_seq, &facts))
             return false;

@@ -27,6 +27,21 @@ import os, sys
 print("ready", flush=True)
 sys.stdin.readline()
 """
+# Its loop is late now and then, by its own work, and at last no more.
+LATE = """
+import asyncio, sys, time
+async def main():
+    for _ in range(3):
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            pass
+    print("over", flush=True)
+    while True:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+"""
 
 
 def top(*arguments):
@@ -101,6 +116,17 @@ class Top(PipeshimCase):
         seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
         self.assertEqual(seen["findings"]["deadlock"], {"told": 1, "active": False})
         self.assertEqual(top("-b", "-n", "1", str(process.pid)).returncode, 0)
+
+    def test_a_late_loop_that_is_held_back_is_over_when_it_is(self):
+        """Nothing is written of a lag that a rule suppresses; its end counts all the same."""
+        rules = os.path.join(self.temporary_folder(), "rules")
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write("class:cpu\n")
+        process = self.launch([PYTHON, "-c", LATE], PIPESHIM_LOOP="main", PIPESHIM_SUPPRESS=rules)
+        wait_until(lambda: (s := shown(process.pid)) and s["state"] == "LAG", "lag in top")
+        self.assertEqual(process.stdout.readline(), b"over\n")
+        seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
+        self.assertGreater(seen["loops"][0]["lag_max_ms"], 400)
 
     def test_a_healthy_program_is_ok(self):
         process = self.launch([PYTHON, "-c", HEALTHY])
