@@ -179,9 +179,13 @@ static uint64_t act_on_page(uint64_t now)
     return UINT64_MAX;
 }
 
+/* The setting may have changed since: what has begun is reported all the same, and who no longer
+ * wants the process to end keeps it. */
 static uint64_t poll_action(uint64_t now)
 {
-    if (action() == ACTION_LOG)
+    if (action() != ACTION_TERM)
+        kill_at = 0;
+    if (action() == ACTION_LOG && command_ref == 0)
         return UINT64_MAX;
     bool may = may_act();
     see_disturbances(now);

@@ -196,6 +196,23 @@ for i in range(2):
         self.assertIsNone(run.process.poll())
         self.assertEqual(run.events("action"), [])
 
+    def test_the_setting_changes_meanwhile(self):
+        """The result of a command that has begun is told; SIGTERM is followed by no SIGKILL."""
+        folder = self.temporary_folder()
+        run = self.begin_deadlock("exec:touch %s/begun; while ! test -e %s/go; do sleep 0.1; done; exit 3" %
+                                  (folder, folder))
+        wait_until(lambda: os.path.exists(folder + "/begun"), "command")
+        self.set(run, "action=log")
+        open(folder + "/go", "w").close()
+        self.assertEqual(self.assert_action(run, "exec")["result"], "exit 3")
+        run = self.begin_deadlock("term", "import signal\nsignal.signal(15, signal.SIG_IGN)\n" +
+                                  DEADLOCK)
+        self.assert_action(run, "term")
+        self.set(run, "action=log")
+        self.set(run, "action=term")
+        time.sleep(12)  # nothing is to come: SIGKILL was due after 10 s
+        self.assertIsNone(run.process.poll())
+
     def test_a_command_that_hangs(self):
         """It and what it has started are killed at the limit."""
         out = os.path.join(self.temporary_folder(), "out")
