@@ -54,9 +54,14 @@ static bool may_come_early(bool on_pipe)
 {
     if (!on_pipe)
         return atomic_fetch_add(&life->early_calls, 1) < EARLY_CALLS;
-    if (atomic_fetch_add(&life->early_on_pipes, 1) < EARLY_CALLS)
+    uint32_t before = atomic_fetch_add(&life->early_on_pipes, 1);
+    if (before > 0 && before < EARLY_CALLS)
         return true;
     uint64_t now = clock_monotonic_ns();
+    if (before == 0) {
+        atomic_store(&life->early_since, now);
+        return true;
+    }
     if (now - atomic_exchange(&life->early_since, now) < (uint64_t)EARLY_CALLS_MS * NS_PER_MS)
         return false;
     atomic_store(&life->early_on_pipes, 1);

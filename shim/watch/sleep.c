@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/raw_syscall.h"
+#include "base/valgrind.h"
 #include "facts/mailbox.h"
 #include "process/filters.h"
 #include "process/life.h"
@@ -41,7 +42,8 @@ static bool first_thread_lives(void)
 
 bool watchdog_may_sleep_long(void)
 {
-    return !is_missing && !(filters_forbid() & FORBIDS_LONG_SLEEP) && first_thread_lives();
+    return !is_missing && !runs_on_valgrind() /* it knows no such call, and says so */ &&
+           !(filters_forbid() & FORBIDS_LONG_SLEEP) && first_thread_lives();
 }
 
 /* The kernel wakes one sleeper only, and pthread_join() may be another. */

@@ -100,7 +100,7 @@ int main(void) {
     int zero = mkstemp(path);
     unlink(path);
     ftruncate(zero, 8192);
-    for (int i = 0; i < 300; i++) /* a program that calls no door at all is not watched */
+    for (int i = 0; i < 10000; i++) /* a program that calls no door at all is not watched */
         write(1, "", 0);
     log_it(zero, line);
     return 5;

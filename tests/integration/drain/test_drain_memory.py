@@ -90,8 +90,9 @@ class Memory(DrainCase):
             for when in ("before", "after"):
                 with self.subTest(mode=mode, when=when):
                     locked = self.locked(when, DRAIN_MODE=mode)
-                    # The queue holds 240 KB, in chunks that grow by half.
-                    self.assertLess(locked - base, 2 * MIB)
+                    # The queue holds 240 KB, in chunks that grow by half. The watchdog's tables
+                    # are some 1.6 MB, mapped when it needs them: in the base perhaps not yet.
+                    self.assertLess(locked - base, 4 * MIB)
 
     def test_address_space_limit(self):
         """No more than the queue needs: it once needed a gigabyte."""

@@ -53,7 +53,7 @@ def block(text, begin):
 
 def without_numbers(lines):
     """As they are but for numbers, how long it had lasted, and when `report` says that it was found."""
-    lines = [re.sub(r"  stuck for \d+\.\d s", "", line) for line in lines]
+    lines = [re.sub(r"  stuck for (at least )?\d+\.\d s", "", line) for line in lines]
     return [re.sub(r"\d+", "N", line) for line in lines if not line.startswith("  found at ")]
 
 
