@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A Node loop that turns, is blocked by one callback in the way that argv[2] names, and turns again.
+// argv[3] is a FIFO; one that computes does so until there is a file of that name with .go at its end.
 'use strict';
 const child = require('child_process');
 const crypto = require('crypto');
@@ -11,13 +12,15 @@ const ways = {
     execSync: () => { try { child.execSync('exec sleep 60'); } catch (error) { /* it was killed */ } },
     spawnSync: () => child.spawnSync('sleep', ['60'], {stdio: 'ignore'}),
     fifo: () => fs.closeSync(fs.openSync(process.argv[3], 'r')),
-    atomics: () => Atomics.wait(shared, 0, 0, 2000),
+    atomics: () => Atomics.wait(shared, 0, 0, 8000),
     pbkdf2: () => {
-        const end = Date.now() + 2000;
-        while (Date.now() < end)
+        while (!fs.existsSync(process.argv[3] + '.go'))
             crypto.pbkdf2Sync('a password', 'salt', 50000, 64, 'sha512');
     },
-    cpu: () => { for (let end = Date.now() + 2000, x = 1; Date.now() < end;) x = Math.sqrt(x + 1); },
+    cpu: () => {
+        while (!fs.existsSync(process.argv[3] + '.go'))
+            for (let end = Date.now() + 50, x = 1; Date.now() < end;) x = Math.sqrt(x + 1);
+    },
 };
 
 let turns = 0;

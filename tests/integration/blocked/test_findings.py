@@ -246,7 +246,7 @@ class Findings(PipeshimCase):
         self.assertEqual(self.computing_reader(0.3, 8), [])
 
     def test_a_reader_that_only_computes(self):
-        self.assertEqual(set(self.computing_reader(5, 3)), {"reader_away"})
+        self.assertEqual(set(self.computing_reader(5, 2)), {"reader_away"})
 
     def test_only_oneself_can_read(self):
         code = ("import os, threading\n"
