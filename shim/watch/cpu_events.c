@@ -166,11 +166,12 @@ static struct session *free_session(void)
 {
     if (!sessions && !(sessions = zeroed_memory(SESSION_LIMIT * sizeof *sessions)))
         return NULL;
+    struct session *all = sessions;
     struct session *session = find(0);
     for (unsigned i = 0; !session && i < SESSION_LIMIT; i++) {
-        if (!sessions[i].on) {
-            close_session(&sessions[i]);
-            session = &sessions[i];
+        if (!all[i].on) {
+            close_session(&all[i]);
+            session = &all[i];
         }
     }
     return session;
