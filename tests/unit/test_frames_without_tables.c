@@ -24,6 +24,8 @@
 #define WITH_FRAME   NOINLINE __attribute__((optimize("no-omit-frame-pointer")))
 #define KEEP_FRAME() __asm__ volatile("" ::: "memory")
 
+#if defined(__x86_64__)
+
 static struct memory_reader reader;
 static struct stack_snapshot snapshot;
 static struct stack_trace trace;
@@ -37,8 +39,6 @@ static NOINLINE void unwind_here(void)
     unwind_snapshot(&snapshot, modules_own(), &reader, STACK_DEPTH_LIMIT, &trace);
     symbolize(&trace, modules_own(), &reader, names, STACK_DEPTH_LIMIT);
 }
-
-#if defined(__x86_64__)
 
 static void *generate(const unsigned char *code, size_t size)
 {
@@ -193,8 +193,6 @@ static void test_perf_trampoline(void **state)
     assert_generated_frame();
 }
 
-#endif
-
 static int set_up(void **state)
 {
     (void)state;
@@ -202,6 +200,8 @@ static int set_up(void **state)
     modules_init();
     return 0;
 }
+
+#endif
 
 int main(void)
 {
