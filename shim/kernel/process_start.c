@@ -22,6 +22,16 @@ int64_t process_start_ns(int pid)
     return booted + (int64_t)(stat.start_ticks * TICK_NS);
 }
 
+int64_t file_time_ns(int64_t seconds, int64_t nanoseconds)
+{
+    const int64_t limit = INT64_MAX / 2 / (int64_t)NS_PER_S;
+    if (seconds > limit)
+        seconds = limit;
+    if (seconds < -limit)
+        seconds = -limit;
+    return seconds * (int64_t)NS_PER_S + nanoseconds;
+}
+
 bool changed_since_start(int64_t mtime_ns, int64_t start_ns)
 {
     return mtime_ns > start_ns + (int64_t)(2 * TICK_NS);

@@ -10,6 +10,10 @@
  * 0: the process is gone, or may not be asked. A clock that was set since then moves it. */
 int64_t process_start_ns(int pid);
 
+/* Nanoseconds since the epoch; of a time that is too far away for it, as a file or a log may have,
+ * one that is far away in the same direction. */
+int64_t file_time_ns(int64_t seconds, int64_t nanoseconds);
+
 /* Whether a file of that mtime (ns since the epoch) was changed after `start_ns`: what runs is then
  * another text. A script that a launcher writes and starts at once is as old as its process, to
  * the tick: two ticks later still counts as before. */

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
@@ -25,11 +24,6 @@ static bool is_of_our_user(int pid)
            process.stx_uid == (uint32_t)raw_syscall(SYS_geteuid);
 }
 
-static int64_t mtime_ns(const struct statx *file)
-{
-    return file->stx_mtime.tv_sec * (int64_t)NS_PER_S + (int64_t)file->stx_mtime.tv_nsec;
-}
-
 static long open_source(int pid, const char *path, int64_t start)
 {
     char inside[PATH_LIMIT];
@@ -44,7 +38,7 @@ static long open_source(int pid, const char *path, int64_t start)
         raw_syscall(SYS_statx, AT_FDCWD, inside, AT_STATX_DONT_SYNC,
                     STATX_TYPE | STATX_SIZE | STATX_MTIME, &file) < 0 ||
         !S_ISREG(file.stx_mode) || file.stx_size > FILE_LIMIT ||
-        changed_since_start(mtime_ns(&file), start))
+        changed_since_start(file_time_ns(file.stx_mtime.tv_sec, file.stx_mtime.tv_nsec), start))
         return -1;
     return raw_syscall(SYS_openat, AT_FDCWD, inside, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }

@@ -40,6 +40,8 @@ size_t log_queue_size(void)
 int log_queue_peek(struct iovec pieces[2])
 {
     size_t size = log_queue_size();
+    if (size == 0) /* nor perhaps any memory yet */
+        return 0;
     size_t offset = atomic_load(&taken) % CAPACITY;
     size_t first = size < CAPACITY - offset ? size : CAPACITY - offset;
     pieces[0] = (struct iovec){bytes + offset, first};

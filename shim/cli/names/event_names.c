@@ -9,6 +9,7 @@
 #include "cli/names/source_map.h"
 #include "cli/report/event_fields.h"
 #include "explain/user_frame.h"
+#include "kernel/process_start.h"
 
 enum { NAME_LIMIT = 2048, WORDS_LIMIT = 4096 };
 
@@ -127,7 +128,7 @@ void event_names_restore(json_t *event)
     int64_t time = event ? field_time(event, "time") : TIME_UNKNOWN;
     if (!event)
         return;
-    int64_t ran_ns = time == TIME_UNKNOWN ? 0 : time * 1000;
+    int64_t ran_ns = time == TIME_UNKNOWN ? 0 : file_time_ns(time / 1000000, time % 1000000 * 1000);
     restore(event, ran_ns);
     restore_chain(event, ran_ns);
     restore_each(json_object_get(event, "sites"), ran_ns);

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "cli/names/base64.h"
 #include "cli/names/source_map.h"
 #include "explain/user_frame.h"
@@ -48,7 +47,7 @@ static char *read_file(const char *path, size_t *size, int64_t *changed)
     close(fd);
     if (text) {
         text[*size] = '\0';
-        *changed = status.st_mtim.tv_sec * (int64_t)NS_PER_S + status.st_mtim.tv_nsec;
+        *changed = file_time_ns(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
     }
     return text;
 }
