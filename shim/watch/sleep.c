@@ -24,6 +24,9 @@ struct waiter {
 enum { WAKE, MAIL, FIRST_THREAD, WAITERS };
 
 static bool is_missing; /* the kernel has no such call; child: kept, it is the same kernel */
+/* Whoever may read the library's file may wake all who sleep on it, as often as they listen: a
+ * neighbour could keep the watchdogs of all users busy. child: kept, 2 s */
+static uint64_t listens_from; /* CLOCK_MONOTONIC, ns: no long sleep before */
 
 void watchdog_note_first_thread(void)
 {
@@ -42,7 +45,8 @@ static bool first_thread_lives(void)
 
 bool watchdog_may_sleep_long(void)
 {
-    return !is_missing && !runs_on_valgrind() /* it knows no such call, and says so */ &&
+    return !is_missing && clock_monotonic_ns() >= listens_from &&
+           !runs_on_valgrind() /* it knows no such call, and says so */ &&
            !(filters_forbid() & FORBIDS_LONG_SLEEP) && first_thread_lives();
 }
 
@@ -64,6 +68,8 @@ static void sleep_long(uint64_t when)
     };
     struct timespec end = {(time_t)(when / NS_PER_S), (long)(when % NS_PER_S)};
     long woken = raw_syscall(FUTEX_WAITV, waiters, WAITERS, 0, &end, CLOCK_MONOTONIC);
+    if (woken == MAIL)
+        listens_from = clock_monotonic_ns() + LONGEST_SLEEP_NS;
     if (woken == FIRST_THREAD || !first_thread_lives())
         pass_on(&waiters[FIRST_THREAD]);
     is_missing |= woken < 0 && woken != -ETIMEDOUT && woken != -EAGAIN && woken != -EINTR;

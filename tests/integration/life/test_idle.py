@@ -3,6 +3,7 @@
 """The watchdog of an idle process sleeps for long, and is woken by all that must not wait for it."""
 import ctypes
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
-from pipeshim_case import (BUILD, DEADLINE_S, PipeshimCase, read_text, victim, wait_until,
-                           watchdog_folder)
+from pipeshim_case import (BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text, victim,
+                           wait_until, watchdog_folder)
 
 FUTEX_WAITV, EINVAL = 449, 22
+FUTEX, FUTEX_WAKE = 98 if os.uname().machine == "aarch64" else 202, 1
 LONG_S = 5  # longer than `pipeshim set` waits for an answer, and than any other sleep
 
 
@@ -69,6 +71,28 @@ class Idle(PipeshimCase):
             return time.monotonic() < end and done.returncode == 0 and "threshold" in \
                 done.stdout.lower()
         wait_until(is_answered_before_the_end, "answer of a watchdog that sleeps")
+
+    def test_who_wakes_it_without_need(self):
+        """Whoever may read the library's file may wake all who sleep on it: they do not listen each
+        time, or a neighbour could keep the watchdogs of all users busy."""
+        run = self.idle("libc", "write")
+        wait_until(lambda: left_of_sleep(run.process.pid) > 1, "long sleep")
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        with open(LIBRARY, "rb") as file:
+            page = libc.mmap(None, ctypes.c_size_t(4096), 1, 1, file.fileno(), ctypes.c_long(0))
+        word = ctypes.c_void_p(page + 4 * (run.process.pid % 1024))
+
+        def wakes():
+            return int(re.search(r"^voluntary_ctxt_switches:\t(\d+)", read_text(
+                watchdog_folder(run.process.pid) + "/status"), re.M)[1])
+        before, begun, woken = wakes(), time.monotonic(), 0
+        for _ in range(3000):
+            woken += libc.syscall(FUTEX, word, FUTEX_WAKE, 1000, None, None, 0)
+            time.sleep(0.001)
+        self.assertGreater(woken, 0)
+        # Each wake-up is one, and a lock or two that it may wait for.
+        self.assertLess(wakes() - before, 20 + 4 * (time.monotonic() - begun))
 
     def test_a_call_wakes_it(self):
         """The write that gets stuck is told before the sleep would have ended."""
