@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "own_instruction.h"
 #include <wchar.h>
 
 /* What programs built with _FORTIFY_SOURCE call instead. */
@@ -85,25 +87,6 @@ static long by_vfprintf(const char *format, ...)
     long result = vfprintf(stderr, format, list);
     va_end(list);
     return result;
-}
-
-static long by_instruction(long number, long fd, const void *data, size_t size)
-{
-#if defined(__x86_64__)
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(fd), "S"(data), "d"(size)
-                     : "rcx", "r11", "memory");
-    return result;
-#else
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = fd;
-    register const void *x1 __asm__("x1") = data;
-    register size_t x2 __asm__("x2") = size;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-    return x0;
-#endif
 }
 
 static long by_sendmmsg(void)
@@ -195,7 +178,7 @@ static __attribute__((noinline)) long stuck_here(const char *call)
     if (IS("syscall"))
         return syscall(SYS_write, 1, block, SIZE);
     if (IS("instruction"))
-        return by_instruction(SYS_write, 1, block, SIZE);
+        return own_instruction(SYS_write, 1, (long)block, (long)SIZE);
     if (IS("puts"))
         done = puts(block) >= 0;
     else if (IS("fwrite"))

@@ -11,22 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static char block[100000];
+#include "own_instruction.h"
 
-static long instruction(long number, long a, long b, long c)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-    return number;
-#else
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-    return x0;
-#endif
-}
+static char block[100000];
 
 int main(int argc, char **argv)
 {
@@ -37,13 +24,13 @@ int main(int argc, char **argv)
     struct pollfd input = {0, POLLIN, 0};
     poll(&input, 1, 1); /* whoever has the other end may let it wait: the library begins to watch */
     if (raw)
-        instruction(SYS_read, 0, (long)&byte, 1);
+        own_instruction(SYS_read, 0, (long)&byte, 1);
     else if (read(0, &byte, 1) < 0)
         return 9;
     if (strcmp(argv[2], "exit") == 0)
-        instruction(SYS_exit, 6, 0, 0);
+        own_instruction(SYS_exit, 6, 0, 0);
     if (raw)
-        instruction(SYS_write, 1, (long)block, sizeof block);
+        own_instruction(SYS_write, 1, (long)block, sizeof block);
     else if (write(1, block, sizeof block) < 0)
         return 9;
     return 0;

@@ -20,6 +20,22 @@ ROOT = os.geteuid() == 0
 
 
 class WritesWhereItMay(PipeshimCase):
+    def full_disk(self, size):
+        """A file system of that size without space: a file `fill` takes all of it."""
+        if not ROOT:
+            self.skipTest("needs root to mount a file system")
+        folder = self.temporary_folder()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "none", folder]).returncode:
+            self.skipTest("mount refused")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        with open(folder + "/fill", "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        return folder
+
     def test_mode(self):
         log = self.temporary_folder() + "/log"
         run("/bin/true", settings={"PIPESHIM_LOG": log, "PIPESHIM_RATE": "wrong"})
@@ -77,18 +93,7 @@ class WritesWhereItMay(PipeshimCase):
 
     def test_a_full_disk_is_told_when_there_is_room(self):
         """A report waits in memory while its log has no room, and comes first when it has."""
-        if not ROOT:
-            self.skipTest("needs root to mount a file system")
-        folder = self.temporary_folder()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]).returncode:
-            self.skipTest("mount refused")
-        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
-        with open(folder + "/fill", "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
+        folder = self.full_disk("64k")
         stuck = StuckWriter(self, PIPESHIM_LOG=folder + "/log", PIPESHIM_FORMAT="json")
         wait_until(lambda: os.path.exists(folder + "/log"), "empty log")
         os.unlink(folder + "/fill")
@@ -110,19 +115,8 @@ down(250)
 """
 
     def test_what_a_full_disk_has_cost_is_counted(self):
-        if not ROOT:
-            self.skipTest("needs root to mount a file system")
-        folder = self.temporary_folder()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder]).returncode:
-            self.skipTest("mount refused")
-        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        folder = self.full_disk("4m")
         log = folder + "/log"
-        with open(folder + "/fill", "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
         stuck = StuckWriter(self, ("/usr/bin/python3", "-Sc", self.DEEP), PIPESHIM_LOG=log,
                       PIPESHIM_FORMAT="json", PIPESHIM_REPEAT="0", PIPESHIM_RATE="1000/s",
                       PIPESHIM_THRESHOLD="20ms", PIPESHIM_STACK_DEPTH="256")
