@@ -69,14 +69,25 @@ static bool is_space(int c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+static const char *without_dots(const char *path)
+{
+    for (;;) {
+        if (path[0] == '.' && path[1] == '/')
+            path += 2;
+        else if (path[0] == '.' && path[1] == '.' && path[2] == '/')
+            path += 3;
+        else
+            return path;
+    }
+}
+
 /* A path in the text, "./worker.js", is that of the command line, or the last part of what the
  * program made of it, "/srv/app/worker.js". */
 static bool fits(const char *text, const char *word)
 {
     if (strcmp(text, word) == 0)
         return true;
-    while (strncmp(text, "./", 2) == 0 || strncmp(text, "../", 3) == 0)
-        text += text[1] == '/' ? 2 : 3;
+    text = without_dots(text);
     size_t length = strlen(text), size = strlen(word);
     return length > 0 && size > length && word[size - length - 1] == '/' &&
            strcmp(word + size - length, text) == 0;
