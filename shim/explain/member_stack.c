@@ -304,6 +304,6 @@ void member_stack_excuse(int pid, int other, struct member *member)
     enum process_runtime runtime = process_runtime(pid);
     if (runtime == RUNTIME_NODE)
         spawn_line_read(pid, other, member);
-    if (member->where[0] == '\0')
+    if (member->where[0] == '\0' && (runtime != RUNTIME_NODE || other != 0))
         member->note = words[runtime];
 }
