@@ -125,6 +125,8 @@ bool parse_stat(const char *text, struct stat_line *line)
         skip_word(&at);
     if (!take_int(&at, &line->end_signal))
         line->end_signal = SIGCHLD; /* cut off: of nearly all */
+    if (!take_int(&at, &line->cpu))
+        line->cpu = -1;
     return true;
 }
 
@@ -157,6 +159,27 @@ static bool parse_two(const char *text, uint64_t *first, uint64_t *second)
 bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay)
 {
     return parse_two(text, run_time, delay);
+}
+
+/* "se.exec_start    :    123456.789012": milliseconds. The first line is the thread's own name. */
+bool parse_exec_start(const char *text, uint64_t *ns)
+{
+    enum { NS_IN_MS = 1000000 };
+    static const char name[] = "se.exec_start";
+    uint64_t milliseconds, fraction = 0;
+    for (const char *at = strchr(text, '\n'); at; at = strchr(at, '\n')) {
+        at++;
+        if (strncmp(at, name, sizeof name - 1) != 0)
+            continue;
+        at += sizeof name - 1;
+        if (!take_text(&at, ":") || !take_unsigned(&at, 10, &milliseconds))
+            return false;
+        if (*at++ == '.')
+            take_unsigned(&at, 10, &fraction); /* six digits */
+        *ns = milliseconds * NS_IN_MS + fraction;
+        return true;
+    }
+    return false;
 }
 
 bool parse_statm(const char *text, uint64_t *size, uint64_t *resident)
