@@ -129,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *event;
     while ((event = log_reader_next(&reader)) || (event = log_reader_last(&reader))) {
         event_text_write(event, out);
+        check_text();
         run_annotations_write(event, out);
         check_annotation();
         aggregate_event(&model, event, 0);
