@@ -7,6 +7,7 @@
 #include "explain/javascript/javascript_stack.h"
 #include "explain/modules.h"
 #include "explain/perf_map.h"
+#include "explain/perl/perl_line.h"
 #include "explain/python/member_python.h"
 #include "explain/shell_line.h"
 #include "explain/symbols.h"
@@ -70,6 +71,8 @@ static void read_interpreter(struct reading *reading, int tid)
     enum process_runtime runtime = process_runtime(reading->pid);
     if (runtime == RUNTIME_SHELL)
         shell_line_read(&reading->memory, reading->pid, reading->member);
+    if (runtime == RUNTIME_PERL)
+        perl_line_read(&reading->memory, reading->pid, tid, reading->member);
     if (!reading->wish->python || runtime != RUNTIME_PYTHON)
         return;
     member_read_python(&reading->memory, reading->pid, inner_tid(reading->pid, tid),
@@ -291,7 +294,7 @@ void member_stack_excuse(int pid, struct member *member)
         [RUNTIME_NODE] = "its event loop waits: see where it starts the other one",
         [RUNTIME_SHELL] = "a shell: which line of its script this is cannot be read",
         [RUNTIME_JAVA] = "Java: which line this is cannot be read from outside, jstack tells it",
-        [RUNTIME_PERL] = "Perl: which line this is cannot be read from outside",
+        [RUNTIME_PERL] = "Perl: which line this is cannot be read of this version, build or thread",
         [RUNTIME_RUBY] = "Ruby: which line this is cannot be read from outside",
         [RUNTIME_PHP] = "PHP: which line this is cannot be read from outside",
     };
