@@ -121,7 +121,11 @@ bool parse_stat(const char *text, struct stat_line *line)
     skip_word(&at);
     if (!take_unsigned(&at, 10, &line->start_ticks))
         return false;
-    for (int field = 23; field < 38; field++)
+    for (int field = 23; field < 28; field++)
+        skip_word(&at);
+    if (!take_unsigned(&at, 10, &line->start_stack))
+        line->start_stack = 0;
+    for (int field = 29; field < 38; field++)
         skip_word(&at);
     if (!take_int(&at, &line->end_signal))
         line->end_signal = SIGCHLD; /* cut off: of nearly all */

@@ -25,6 +25,8 @@ struct stat_line {
     bool exiting;       /* it has begun to end; its status may not stand yet */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
+    uint64_t start_stack; /* where it began at the last exec: a forked child has its parent's; 0: it
+                           * may not be read */
     int end_signal; /* what its parent is sent when it ends; 0: nothing, and wait() does not see it
                      */
 };
