@@ -202,6 +202,7 @@ $(BUILD)/fuzz/javascript.recording: $(BUILD)/tests/tools/javascript_frames
 
 FUZZ_FLAGS     := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZED_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/objects/%.o,$(CORE_SOURCES) tests/support/python_image.c \
+                  tests/support/perl_image.c \
                   $(filter-out shim/cli/main.c,$(CLI_SOURCES)))
 $(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)

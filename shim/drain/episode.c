@@ -102,11 +102,13 @@ static uint64_t align_down(uint64_t at)
 }
 
 /* What lies in [from, head) goes to the chunks of the new helper, chunk by chunk. What was copied
- * is given back at once, so that it is not twice in memory. */
+ * is given back at once, so that it is not twice in memory; not while the old helper has not ended,
+ * for the kernel may be just reading there for it. */
 static void copy_chunks(struct stream *stream, struct channel *fresh, char *chunks, uint64_t from,
                         uint64_t head)
 {
     struct channel *old = atomic_load(&stream->channel);
+    bool ended = helper_was_killed(old);
     unsigned index = 0;
     for (uint64_t at = from; at < head; index++) {
         uint64_t size = chunk_rest(at) < head - at ? chunk_rest(at) : head - at;
@@ -114,7 +116,8 @@ static void copy_chunks(struct stream *stream, struct channel *fresh, char *chun
         unsigned slot = (unsigned)(at >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
         atomic_store(&fresh->chunk_of[slot], (uint16_t)index);
         memcpy(chunks + index * chunk_size() + (at & (chunk_size() - 1)), place, size);
-        raw_syscall(SYS_madvise, place - (at & (chunk_size() - 1)), chunk_size(), MADV_REMOVE);
+        if (ended)
+            raw_syscall(SYS_madvise, place - (at & (chunk_size() - 1)), chunk_size(), MADV_REMOVE);
         at += size;
     }
 }
@@ -290,6 +293,37 @@ static bool leads_to(int fd, struct stream *stream)
     struct stat status = {0};
     return raw_syscall(SYS_fstat, fd, &status) == 0 &&
            stream_is_of(stream, status.st_dev, status.st_ino);
+}
+
+int episode_descriptor(struct stream *stream)
+{
+    enum { TRIED = 1024 };
+    int fd = atomic_load(&stream->fd);
+    if (leads_to(fd, stream))
+        return fd;
+    for (fd = 0; fd < TRIED; fd++)
+        if (leads_to(fd, stream))
+            return fd;
+    return -1;
+}
+
+bool episode_leave(struct stream *stream)
+{
+    enum { TRIES = 8 }; /* the next one may be killed as well */
+    for (int i = 0; atomic_load(&stream->running); i++) {
+        struct channel *channel = atomic_load(&stream->channel);
+        bool has_left = channel_has_left(channel);
+        if (has_left)
+            retire(stream);
+        if (has_left ||
+            (!helper_was_killed(channel) && !helper_is_killed(atomic_load(&stream->helper))))
+            return true;
+        int fd = i < TRIES ? episode_descriptor(stream) : -1;
+        if (fd < 0)
+            return false;
+        go_on_after_a_killed_one(stream, fd);
+    }
+    return true;
 }
 
 static bool is_to_be_looked_at(struct stream *stream)

@@ -24,6 +24,15 @@ void episode_check_locked(struct stream *stream, int fd);
 /* The same where the lock may not be free: then nothing is done. */
 void episode_check(struct stream *stream, int fd);
 
+/* A descriptor of this process that leads to the stream's pipe: the one that began the episode, if
+ * it still does, else the lowest; -1: there is none. Up to a thousand system calls. */
+int episode_descriptor(struct stream *stream);
+
+/* The lock is held, and the process, or its image, ends. True: a helper that nobody has killed goes
+ * on with what is left, or nothing is; also in place of one that was killed and has not ended yet:
+ * after the process there is nobody to notice. False: there is none, and what is left is lost. */
+bool episode_leave(struct stream *stream);
+
 /* The lock is held, and the helper gone: what was queued is elsewhere, and the episode is over. */
 void episode_end_taken_back(struct stream *stream);
 

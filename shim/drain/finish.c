@@ -14,10 +14,11 @@
 #include "drain/unsent.h"
 
 static uint64_t handed_over_bytes, handed_over_writes;
-static uint64_t finish_deadline;  /* 0: the process goes on */
-static uint64_t exec_deadline;    /* of an exec that waited, and failed; 0: none */
-static struct finish_hooks hooks; /* child: constant */
-static bool spools;               /* child: constant */
+static struct finish_abandoned abandoned; /* child: scratch */
+static uint64_t finish_deadline;          /* 0: the process goes on */
+static uint64_t exec_deadline;            /* of an exec that waited, and failed; 0: none */
+static struct finish_hooks hooks;         /* child: constant */
+static bool spools;                       /* child: constant */
 struct finish_wait finish_wait;
 
 void finish_prepare(const struct finish_hooks *wanted, bool to_file)
@@ -38,26 +39,37 @@ static bool all_sent(bool *any)
         struct channel *channel = atomic_load(&stream->channel);
         atomic_store(&channel->let_go, 1);
         helper_wake(channel);
-        episode_check(stream, atomic_load(&stream->fd));
-        sent = sent && stream_is_sent(stream);
+        int fd = helper_was_killed(channel) ? episode_descriptor(stream) : atomic_load(&stream->fd);
+        episode_check(stream, fd);
+        sent = sent && (stream_is_sent(stream) || fd < 0); /* without one nobody can send it */
     }
     return sent;
 }
 
 /* Counts what a stream holds, and what its helper has in its hands; begun anew when it has sent
  * something meanwhile. */
-static void count_left(struct stream *stream)
+static void leave(struct stream *stream)
 {
     struct unsent unsent = {0};
     if (!atomic_load(&stream->running) || stream_lock_take(stream) != STREAM_LOCKED)
         return;
+    bool goes_on = episode_leave(stream);
     for (int tries = 0; tries < 4 && atomic_load(&stream->running); tries++)
         if (unsent_measure(stream, &unsent))
             break;
+    if (!goes_on)
+        episode_end_taken_back(stream); /* by nobody: it is counted below */
     stream_lock_release(stream);
-    atomic_store(&stream->handed_over, unsent.bytes);
-    handed_over_bytes += unsent.bytes;
-    handed_over_writes += unsent.writes;
+    if (goes_on) {
+        atomic_store(&stream->handed_over, unsent.bytes);
+        handed_over_bytes += unsent.bytes;
+        handed_over_writes += unsent.writes;
+    } else {
+        atomic_fetch_add(&stream->lost, unsent.bytes);
+        atomic_fetch_add(&drain_state->lost, unsent.bytes);
+        abandoned.bytes += unsent.bytes;
+        abandoned.writes += unsent.writes;
+    }
 }
 
 /* What is queued for it is lost, and its helper is just about to say so. */
@@ -156,13 +168,15 @@ bool finish(uint64_t patience_ns, bool exits)
     return true;
 }
 
-void finish_hand_over(void)
+struct finish_abandoned finish_hand_over(void)
 {
     handed_over_bytes = 0;
     handed_over_writes = 0;
+    abandoned = (struct finish_abandoned){0};
     uint32_t known = atomic_load(&drain_state->known);
     for (uint32_t i = 0; i < known; i++)
-        count_left(&drain_state->streams[i]);
+        leave(&drain_state->streams[i]);
+    return abandoned;
 }
 
 void finish_lose(void)

@@ -36,8 +36,14 @@ bool finish(uint64_t patience_ns, bool exits);
  * flush, waits for the rest of that time. */
 void finish_late_write(ssize_t result);
 
-/* After finish(): what is left is the helpers', and counted as handed over. */
-void finish_hand_over(void);
+/* What nobody sends, for its helper was killed and no other could be had. */
+struct finish_abandoned {
+    uint64_t bytes, writes;
+};
+
+/* After finish(): what is left is the helpers', and counted as handed over; what has none is
+ * counted as lost, and returned. */
+struct finish_abandoned finish_hand_over(void);
 
 /* True if what is left when this process exits is lost, for it takes its helpers with it. */
 bool finish_ends_helpers(bool exits);

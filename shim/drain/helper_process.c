@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -18,10 +19,14 @@
 #include "drain/helper.h"
 #include "drain/helper_death.h"
 #include "drain/send_order.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
+
+#define HELPER_NAME "pipeshim-drain"
 
 enum { CPU_MASK_WORDS = 128, OWN_CHILDREN = 1024 };
 
@@ -85,7 +90,6 @@ static void unmap_program(uintptr_t queue)
 static __attribute__((noreturn, noinline)) void helper_main(struct channel *channel, pid_t program)
 {
     dismissal_begin();
-    raw_syscall(SYS_prctl, PR_SET_NAME, "pipeshim-drain", 0, 0, 0);
     raw_syscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
     if (drain_limits.linger_ns > 0) {
         /* Write-behind: it must not take the processor from the writer whenever it wakes up. */
@@ -125,6 +129,7 @@ static __attribute__((noreturn)) void settle(const struct request *request, int 
         raw_syscall(SYS_exit_group, 1);
     struct channel *channel = (struct channel *)made;
     helper_death_begin(channel);
+    raw_syscall(SYS_prctl, PR_SET_NAME, HELPER_NAME, 0, 0, 0);
     raw_syscall(SYS_setsid);
     keep_only(request->fd);
     atomic_store(&channel->ticket,
@@ -305,6 +310,16 @@ bool helper_start(int fd, struct helper_memory *memory, helper_prepare *prepare,
     if (request.started && request.stays_ours)
         remember_own_child(request.memory.helper);
     return request.started;
+}
+
+/* The name is compared: /proc may be that of another PID namespace, where the number is another's.
+ */
+bool helper_is_killed(int32_t helper)
+{
+    char text[512];
+    struct stat_line stat;
+    return helper > 0 && proc_read_of(helper, 0, "stat", text, sizeof text) > 0 &&
+           parse_stat(text, &stat) && stat.killed && strcmp(stat.comm, HELPER_NAME) == 0;
 }
 
 void helper_wake(struct channel *channel)

@@ -27,6 +27,10 @@ typedef bool helper_prepare(void *context, struct helper_memory *memory);
  * the memory that was prepared is the caller's all the same (else its `channel` is NULL). */
 bool helper_start(int fd, struct helper_memory *memory, helper_prepare *prepare, void *context);
 
+/* True if it was killed, though it may not have ended yet: on a machine that gives it no processor,
+ * or under a tracer, it keeps all that it holds. False where /proc does not tell. */
+bool helper_is_killed(int32_t helper);
+
 /* Wakes it, if it sleeps. */
 void helper_wake(struct channel *channel);
 

@@ -12,31 +12,18 @@
 #include "drain/descriptor.h"
 #include "drain/direct.h"
 #include "drain/drain.h"
+#include "drain/drained_write.h"
 #include "drain/episode.h"
 #include "drain/fallback.h"
 #include "drain/finish.h"
 #include "drain/headroom.h"
-#include "drain/mapping_changes.h"
 #include "drain/queue.h"
-#include "drain/readable.h"
 #include "drain/send_order.h"
 #include "drain/settings.h"
 #include "drain/space.h"
 #include "drain/stream_table.h"
 #include "drain/totals.h"
 #include "slots/slot.h"
-
-/* A write and what is known of it. */
-struct drained_write {
-    struct queued_write queued;
-    int count; /* of the vector */
-    struct descriptor descriptor;
-    uint64_t now; /* ticks */
-    bool at_once; /* tried directly before it is queued */
-    uint32_t asked;
-    unsigned naps;  /* for memory that a quick reader leaves */
-    unsigned tries; /* for space that other queues may have left meanwhile */
-};
 
 /* Not a result: what to do before the next try. */
 enum {
@@ -149,20 +136,6 @@ static ssize_t write_non_blocking(const struct descriptor *descriptor)
     return streams_are_sent(descriptor->device, descriptor->inode) ? DRAIN_PASS : -EAGAIN;
 }
 
-enum sameness { SAME, MADE_NON_BLOCKING, ANOTHER };
-
-/* What became of the descriptor since it was asked: another process may make it non-blocking,
- * another thread close it. */
-static enum sameness look_again(struct drained_write *write)
-{
-    struct descriptor before = write->descriptor;
-    write->now = ticks_now();
-    descriptor_of(before.fd, write->now, TICKS_ABOUT_1_MS, &write->descriptor);
-    if (write->descriptor.inode != before.inode || write->descriptor.device != before.device)
-        return ANOTHER;
-    return write->descriptor.non_blocking ? MADE_NON_BLOCKING : SAME;
-}
-
 /* With nothing queued in the whole process no lock is taken: what fits goes out. Returns what
  * drain_write() does, or -EAGAIN if nothing was written and the write is to be queued, or the part
  * of it that was written. */
@@ -176,7 +149,7 @@ static ssize_t write_directly(struct drained_write *write, long tried)
         return done;
     if (done < 0 && done != -EAGAIN)
         return DRAIN_PASS;
-    if (look_again(write) != SAME)
+    if (drained_write_look_again(write) != DESCRIPTOR_SAME)
         return done > 0 ? done : DRAIN_PASS;
     direct_grow(&write->descriptor);
     done = direct_write_while_read(queued->fd, queued->vector, write->count, done);
@@ -236,22 +209,6 @@ static bool is_of_a_burst(uint64_t size)
     return drain_settings.write_behind_mode && size < DIRECT_FROM && calls <= 2;
 }
 
-/* How much of the memory can be read: the rest is not written, as by the kernel, which copies page
- * by page. 0, or the result of the write. */
-static ssize_t ask_memory(struct drained_write *write)
-{
-    struct queued_write *queued = &write->queued;
-    queued->version = mapping_version();
-    uint64_t good = readable_bytes(queued->vector, write->count, write->now);
-    if (good >= queued->size)
-        return 0;
-    good -= good % PIPE_BUF;
-    if (good <= queued->done)
-        return queued->done > 0 ? (ssize_t)queued->done : -EFAULT;
-    queued->size = good;
-    return 0;
-}
-
 /* Between two tries. 0, or the result of the write. */
 static ssize_t wait_between(struct stream *stream, struct drained_write *write, ssize_t reason)
 {
@@ -266,7 +223,7 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
     }
     if (reason == ASK_MEMORY) {
         write->now = ticks_now();
-        return ask_memory(write);
+        return drained_write_ask_memory(write);
     }
     if (reason == WAIT_A_MOMENT) {
         long slept = sleep_ns(NS_PER_MS / 4);
@@ -283,17 +240,6 @@ static ssize_t wait_between(struct stream *stream, struct drained_write *write, 
     if (result == -EINTR)
         return queued->done > 0 ? (ssize_t)queued->done : -EINTR;
     return 0;
-}
-
-/* What became of the descriptor while the write waited. 0: it is what it was. */
-static ssize_t check_again(struct drained_write *write)
-{
-    enum sameness sameness = look_again(write);
-    if (sameness == SAME)
-        return 0;
-    if (write->queued.done > 0)
-        return (ssize_t)write->queued.done;
-    return sameness == ANOTHER ? -EBADF : -EAGAIN;
 }
 
 /* All queues are some pipe's. What was queued for this one, before its stream was sealed, comes
@@ -321,27 +267,10 @@ static ssize_t write_locked(struct drained_write *write)
             return result;
         ssize_t ended = wait_between(stream, write, result);
         if (ended == 0)
-            ended = check_again(write);
+            ended = drained_write_check(write);
         if (ended != 0)
             return ended;
     }
-}
-
-/* Of a vector whose memory may be anything: false: the kernel is to say what is wrong with it. */
-static bool measure(struct drained_write *write, bool ours)
-{
-    struct queued_write *queued = &write->queued;
-    uint64_t bytes = sizeof *queued->vector * (uint64_t)write->count;
-    if (!ours && !readable(queued->vector, bytes, ticks_now()))
-        return false;
-    uint64_t size = 0;
-    for (int i = 0; i < write->count; i++) {
-        if (queued->vector[i].iov_len > SSIZE_MAX - size)
-            return false;
-        size += queued->vector[i].iov_len;
-    }
-    queued->size = size;
-    return size > 0;
 }
 
 static ssize_t write_any(int fd, const struct iovec *vector, int count, bool ours, long tried)
@@ -355,7 +284,7 @@ static ssize_t write_any(int fd, const struct iovec *vector, int count, bool our
     write.asked = 0;
     write.naps = 0;
     write.tries = 0;
-    if (!measure(&write, ours))
+    if (!drained_write_measure(&write, ours))
         return DRAIN_PASS;
     struct queued_write *queued = &write.queued;
     struct descriptor *descriptor = &write.descriptor;
@@ -385,7 +314,7 @@ static ssize_t write_any(int fd, const struct iovec *vector, int count, bool our
     }
     if (drain_settings.write_behind_mode && drain_settings.grow)
         direct_grow(descriptor);
-    ssize_t result = ask_memory(&write);
+    ssize_t result = drained_write_ask_memory(&write);
     if (result != 0)
         return result;
     result = write_locked(&write);

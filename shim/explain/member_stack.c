@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 #include "explain/javascript/javascript_stack.h"
+#include "explain/javascript/spawn_line.h"
 #include "explain/modules.h"
 #include "explain/perf_map.h"
+#include "explain/perl/perl_line.h"
 #include "explain/python/member_python.h"
 #include "explain/shell_line.h"
 #include "explain/symbols.h"
@@ -70,6 +72,8 @@ static void read_interpreter(struct reading *reading, int tid)
     enum process_runtime runtime = process_runtime(reading->pid);
     if (runtime == RUNTIME_SHELL)
         shell_line_read(&reading->memory, reading->pid, reading->member);
+    if (runtime == RUNTIME_PERL)
+        perl_line_read(&reading->memory, reading->pid, tid, reading->member);
     if (!reading->wish->python || runtime != RUNTIME_PYTHON)
         return;
     member_read_python(&reading->memory, reading->pid, inner_tid(reading->pid, tid),
@@ -283,7 +287,7 @@ void member_stack_where(int pid, struct member *member)
     read_source(pid, member);
 }
 
-void member_stack_excuse(int pid, struct member *member)
+void member_stack_excuse(int pid, int other, struct member *member)
 {
     static const char *const words[] = {
         [RUNTIME_UNKNOWN] = NULL,
@@ -291,10 +295,15 @@ void member_stack_excuse(int pid, struct member *member)
         [RUNTIME_NODE] = "its event loop waits: see where it starts the other one",
         [RUNTIME_SHELL] = "a shell: which line of its script this is cannot be read",
         [RUNTIME_JAVA] = "Java: which line this is cannot be read from outside, jstack tells it",
-        [RUNTIME_PERL] = "Perl: which line this is cannot be read from outside",
+        [RUNTIME_PERL] = "Perl: which line this is cannot be read of this version, build or thread",
         [RUNTIME_RUBY] = "Ruby: which line this is cannot be read from outside",
         [RUNTIME_PHP] = "PHP: which line this is cannot be read from outside",
     };
-    if (member->where[0] == '\0' && !member->note)
-        member->note = words[process_runtime(pid)];
+    if (member->where[0] != '\0' || member->note)
+        return;
+    enum process_runtime runtime = process_runtime(pid);
+    if (runtime == RUNTIME_NODE)
+        spawn_line_read(pid, other, member);
+    if (member->where[0] == '\0' && (runtime != RUNTIME_NODE || other != 0))
+        member->note = words[runtime];
 }

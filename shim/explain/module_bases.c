@@ -42,6 +42,8 @@ static bool take(const struct map_line *mapping, void *context)
         bases->executable_is_python = starts_with(name, "python");
     } else if (bases->libnode == 0 && starts_with(name, "libnode.so")) {
         bases->libnode = mapping->start;
+    } else if (bases->libperl == 0 && starts_with(name, "libperl.so")) {
+        bases->libperl = mapping->start;
     } else if (starts_with(name, "libpython") && bases->libpython_count < LIBPYTHON_LIMIT) {
         bases->libpython[bases->libpython_count++] = mapping->start;
     } else if (starts_with(name, "libpthread.so.0") || starts_with(name, "libpthread-2.") ||

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where the modules that can hold CPython or V8 are mapped, from /proc/PID/maps: readable also in a
+ * Where the modules that can hold CPython, V8 or Perl are mapped, from /proc/PID/maps: readable also in a
  * process that is not dumpable, and without the loader's lock.
  */
 #ifndef PIPESHIM_EXPLAIN_MODULE_BASES_H
@@ -22,6 +22,7 @@ struct module_bases {
     bool executable_is_python; /* its file name starts with "python" */
     uintptr_t libpython[LIBPYTHON_LIMIT];
     unsigned libpython_count;
+    uintptr_t libperl; /* 0: none, perl has it all inside */
     uintptr_t libnode; /* libnode.so, where node is only a stub; 0: none */
     /* Executable mappings of the executable and of libnode: V8 maps a part of its file a second
      * time, near to the code that it compiles. */

@@ -41,7 +41,12 @@ struct drain_spool_facts {
 };
 
 /* What became of the rest of a queue. */
-enum drain_loss { DRAIN_DROPPED, DRAIN_HANDED_OVER, DRAIN_LOST_WITH_INIT };
+enum drain_loss {
+    DRAIN_DROPPED,
+    DRAIN_HANDED_OVER,
+    DRAIN_LOST_WITH_INIT,
+    DRAIN_LOST_WITHOUT_HELPER,
+};
 
 /* A pipe that its reader left unread for so long that the program would have hung. */
 struct drain_rescue {

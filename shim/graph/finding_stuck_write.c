@@ -124,6 +124,43 @@ static bool waits_for_space(const struct wait_graph *graph, const struct wait_th
     return link->key.inode != 0 && link->full != 0;
 }
 
+static bool descends_from(const struct wait_graph *graph, const struct wait_process *process,
+                          const struct wait_process *ancestor)
+{
+    enum { GENERATIONS = 64 }; /* pids are given again: a circle may be read */
+    for (int left = GENERATIONS; left > 0 && process->parent > 1; left--) {
+        if (process->parent == ancestor->pid)
+            return true;
+        uint32_t next = wait_graph_process(graph, process->parent);
+        if (next == NO_INDEX)
+            return false;
+        process = &graph->processes[next];
+    }
+    return false;
+}
+
+/* A write to a pipe without any reader would have failed: somebody who is not seen has the reading
+ * end. */
+enum unseen { UNSEEN_STRANGER, UNSEEN_ANCESTOR, UNSEEN_NEAR };
+
+/* Near is who may read on in a moment: `app | sudo tee log`, the supervisor that has started it, a
+ * child that is another user now. Further up is sshd, of a command without a terminal. */
+static enum unseen who_is_unseen(const struct wait_graph *graph, const struct wait_process *writer)
+{
+    enum unseen who = UNSEEN_STRANGER;
+    for (uint32_t i = 0; graph->unreadable > 0 && i < graph->process_count; i++) {
+        const struct wait_process *other = &graph->processes[i];
+        if (other->readable || other->state == 'Z')
+            continue;
+        if (other->session == writer->session || other->pid == writer->parent ||
+            descends_from(graph, other, writer))
+            return UNSEEN_NEAR;
+        if (descends_from(graph, writer, other))
+            who = UNSEEN_ANCESTOR;
+    }
+    return who;
+}
+
 bool finding_stuck_write(const struct wait_graph *graph, const struct wait_thread *thread,
                          struct wait_finding *finding)
 {
@@ -134,6 +171,12 @@ bool finding_stuck_write(const struct wait_graph *graph, const struct wait_threa
     if (readers.listening || readers.doubt)
         return false;
     finding->kind = kind_of_readers(&readers);
+    if (finding->kind == FINDING_NO_READER) {
+        enum unseen who = who_is_unseen(graph, &graph->processes[thread->process]);
+        if (who == UNSEEN_NEAR)
+            return false;
+        finding->likely = who == UNSEEN_ANCESTOR;
+    }
     if (finding->kind == FINDING_READER_STOPPED && readers.edge)
         finding->tracer_pid = tracer_of(graph->processes[readers.holder].pid);
     finding->count = 1;

@@ -99,17 +99,24 @@ static bool uring_is_idle(int pid, int fd)
            submitted == waiting && taken == submitted && answered == taken;
 }
 
+/* True: the descriptors may not be read. */
+static bool note_error(struct wait_graph *graph, long error)
+{
+    bool forbidden = error == -EACCES || error == -EPERM;
+    graph->unreadable += forbidden;
+    graph->refused |= proc_is_no_answer(error);
+    return forbidden;
+}
+
 static void scan_fds(struct wait_graph *graph, uint32_t index)
 {
     struct wait_process *process = &graph->processes[index];
     struct fd_iterator fds;
     long error = fd_iterate(&fds, process->pid);
-    if (error == -EACCES || error == -EPERM)
-        graph->unreadable++;
-    graph->refused |= proc_is_no_answer(error);
-    if (error < 0)
+    if (error < 0) {
+        note_error(graph, error);
         return;
-    process->readable = true;
+    }
     while (fd_next(&fds)) {
         if (fds.description.kind == LINK_URING && !uring_is_idle(process->pid, fds.fd))
             process->opaque = true;
@@ -126,7 +133,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
             .access = fds.description.access,
         };
     }
-    graph->refused |= proc_is_no_answer(fds.directory.error);
+    process->readable = !note_error(graph, fds.directory.error);
     fd_iterate_end(&fds);
 }
 

@@ -60,6 +60,12 @@ long fd_describe(int pid, int fd, struct fd_description *description)
     return describe(AT_FDCWD, path, description);
 }
 
+/* Root without CAP_SYS_PTRACE (in a container) may list the descriptors of others and read none. */
+static bool is_hole(long result)
+{
+    return result == -EACCES || result == -EPERM || proc_is_no_answer(result);
+}
+
 long fd_iterate(struct fd_iterator *iterator, int pid)
 {
     char path[PROC_PATH_LIMIT];
@@ -74,20 +80,24 @@ bool fd_next(struct fd_iterator *iterator)
         long result = describe(iterator->directory.fd, name, &iterator->description);
         if (result == 0)
             return true;
-        if (proc_is_no_answer(result)) /* else it was closed since: not the end of the list */
+        if (is_hole(result)) /* else it was closed since: not the end of the list */
             iterator->directory.error = result;
     }
     return false;
 }
 
-/* The link of an anonymous pipe and of a socket is its name; only a FIFO must be asked for. */
-static bool is_object(int directory, const char *name, struct object_key key)
+/* The link of an anonymous pipe and of a socket is its name; only a FIFO must be asked for.
+ * 1: it is, 0: it is not, or -errno. */
+static long is_object(int directory, const char *name, struct object_key key)
 {
     struct fd_description fd;
-    if (key.device != 0)
-        return describe(directory, name, &fd) == 0 && object_key_equal(fd.key, key);
-    if (proc_link(directory, name, fd.link, sizeof fd.link) < 0)
-        return false;
+    if (key.device != 0) {
+        long described = describe(directory, name, &fd);
+        return described < 0 ? described : object_key_equal(fd.key, key);
+    }
+    long length = proc_link(directory, name, fd.link, sizeof fd.link);
+    if (length < 0)
+        return length;
     fd.kind = parse_link(fd.link, &fd.key.inode);
     return (fd.kind == LINK_PIPE || fd.kind == LINK_SOCKET) && fd.key.inode == key.inode;
 }
@@ -105,8 +115,11 @@ long fd_find(int pid, struct object_key key, unsigned access)
         return error;
     while (found < 0 && directory_next_number(&directory, &fd, &name)) {
         struct fd_description description = {.access = 0};
-        if (is_object(directory.fd, name, key) &&
-            read_access(directory.fd, name, &description) == 0 && (description.access & access))
+        long same = is_object(directory.fd, name, key);
+        if (is_hole(same))
+            directory.error = same;
+        if (same > 0 && read_access(directory.fd, name, &description) == 0 &&
+            (description.access & access))
             found = fd;
     }
     if (found < 0 && directory.error != 0)

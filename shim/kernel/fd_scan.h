@@ -52,7 +52,7 @@ long fd_find(int pid, struct object_key key, unsigned access);
 
 /* The descriptors of one process, one after the other. */
 struct fd_iterator {
-    struct directory directory; /* its `error`: some were left out */
+    struct directory directory; /* its `error`: some were left out, with -EACCES as a rule all */
     int fd;
     struct fd_description description;
 };

@@ -85,8 +85,8 @@ static void skip_word(const char **at)
         (*at)++;
 }
 
-/* PF_KTHREAD and PF_EXITING of include/linux/sched.h. */
-enum { KERNEL_THREAD_FLAG = 0x00200000, EXITING_FLAG = 0x4 };
+/* PF_KTHREAD, PF_EXITING and PF_SIGNALED of include/linux/sched.h. */
+enum { KERNEL_THREAD_FLAG = 0x00200000, EXITING_FLAG = 0x4, SIGNALED_FLAG = 0x400 };
 
 bool parse_stat(const char *text, struct stat_line *line)
 {
@@ -125,7 +125,12 @@ bool parse_stat(const char *text, struct stat_line *line)
         skip_word(&at);
     if (!take_unsigned(&at, 10, &line->start_stack))
         line->start_stack = 0;
-    for (int field = 29; field < 38; field++)
+    for (int field = 29; field < 31; field++)
+        skip_word(&at);
+    uint64_t pending = 0;
+    take_unsigned(&at, 10, &pending);
+    line->killed = line->exiting || (flags & SIGNALED_FLAG) || (pending >> (SIGKILL - 1) & 1);
+    for (int field = 32; field < 38; field++)
         skip_word(&at);
     if (!take_int(&at, &line->end_signal))
         line->end_signal = SIGCHLD; /* cut off: of nearly all */

@@ -23,6 +23,7 @@ struct stat_line {
     char state;
     bool kernel_thread; /* a thread of the kernel: no program, no descriptors */
     bool exiting;       /* it has begun to end; its status may not stand yet */
+    bool killed;        /* it runs no more code of its own: SIGKILL waits for it, or has come */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
     uint64_t start_stack; /* where it began at the last exec: a forked child has its parent's; 0: it

@@ -42,8 +42,11 @@ void event_json_drain_loss(struct text_buffer *text, const struct event *event)
     event_json_begin(&json, text, event);
     json_put_unsigned(&json, "bytes", event->loss.bytes);
     json_put_unsigned(&json, "writes", event->loss.writes);
+    static const char *const reasons[] = {[DRAIN_DROPPED] = "overflow",
+                                          [DRAIN_LOST_WITH_INIT] = "pid_namespace_ends",
+                                          [DRAIN_LOST_WITHOUT_HELPER] = "helper_killed"};
     if (what != DRAIN_HANDED_OVER)
-        json_put_string(&json, "reason", what == DRAIN_DROPPED ? "overflow" : "pid_namespace_ends");
+        json_put_string(&json, "reason", reasons[what]);
     event_json_end(&json);
 }
 
@@ -174,6 +177,9 @@ void event_text_drain_loss(struct text_buffer *text, const struct event *event)
                                           "process of its PID namespace, and the kernel ends the "
                                           "helper process with it (PIPESHIM_DRAIN_EXIT=wait "
                                           "waits; an init before it helps)\n"},
+        [DRAIN_LOST_WITHOUT_HELPER] = {"LOST", " writes that were queued: the helper process which "
+                                               "should have sent them was killed, and no other "
+                                               "could be started for them\n"},
     };
     event_text_begin(text, event, said[what].headline);
     number(text, event->loss.bytes, " bytes of ");
@@ -298,7 +304,7 @@ void event_text_drain_totals(struct text_buffer *text, const struct summary *sum
     number(text, totals->episodes, " episodes, at most ");
     number(text, totals->peak_bytes, " at once, ");
     number(text, totals->dropped_bytes, " dropped, ");
-    number(text, totals->lost_bytes, " lost to a dead reader, ");
+    number(text, totals->lost_bytes, " lost, ");
     number(text, totals->handed_over_bytes, " handed over");
     if (totals->spooled_bytes) {
         text_string(text, ", ");

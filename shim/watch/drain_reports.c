@@ -255,7 +255,10 @@ void drain_reports_drops_now_and_then(uint64_t now)
 
 void drain_reports_rest(bool exits)
 {
-    finish_hand_over();
+    struct finish_abandoned abandoned = finish_hand_over();
+    report_fallbacks();
+    if (abandoned.writes > 0)
+        report_drain_loss(DRAIN_LOST_WITHOUT_HELPER, abandoned.bytes, abandoned.writes);
     struct drain_totals totals = drain_totals();
     if (totals.handed_over_writes == 0)
         return;

@@ -16,8 +16,9 @@
 enum {
     LOOKS_CPU_RATIO =
         150, /* with what is looked at besides (sampler, filling) below 1 % of a CPU */
-    LOOKS_OF_A_PASS =
-        3, /* at the relatives, at all processes, and where something is wrong again */
+    /* What was found is looked at again, what is to be acted on, and for what is new the relatives,
+     * all processes, and where something is wrong all once more. */
+    LOOKS_OF_A_PASS = 5,
     LOOKS_SAVED_MS = 30, /* of CPU: a cycle is told at once where a look at all takes 15 ms */
 };
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "explain/member_stack.h"
+#include "explain/perl/perl_line.h"
 #include "explain/python/member_python.h"
 #include "explain/shell_line.h"
 #include "explain/user_frame.h"
@@ -59,6 +60,8 @@ static void read_own_interpreter(const struct chain_link *link, struct member *m
 {
     if (link->runtime == RUNTIME_SHELL)
         shell_line_read(context_memory(), link->pid, member);
+    if (link->runtime == RUNTIME_PERL)
+        perl_line_read(context_memory(), link->pid, link->tid, member);
     unsigned depth = settings_stack_depth(&settings);
     if (!settings.number[SETTING_PYTHON] || link->runtime != RUNTIME_PYTHON)
         return;
@@ -123,7 +126,7 @@ const struct member *members_read(const struct wait_finding *finding)
             read_stack(link, deadline, &members->spaces[i], member);
         }
         member_stack_where(link->pid, member);
-        member_stack_excuse(link->pid, member);
+        member_stack_excuse(link->pid, link->for_pid, member);
     }
     return members->member;
 }

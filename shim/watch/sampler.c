@@ -2,11 +2,9 @@
 #include "watch/sampler.h"
 
 #include <linux/futex.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
-#include "base/zeroed_memory.h"
 #include "kernel/call_table.h"
 #include "kernel/own_threads.h"
 #include "kernel/rights.h"
@@ -20,35 +18,19 @@
 #include "watch/proof.h"
 #include "watch/sleep.h"
 #include "watch/slot_notes.h"
+#include "watch/tracked_calls.h"
 
 #define LONGEST_INTERVAL_NS      (2 * (uint64_t)NS_PER_S)
 #define LONGEST_CALM_INTERVAL_NS (8 * (uint64_t)NS_PER_S)
 enum {
-    TRACKED_LIMIT = 1024, /* threads that sleep in a call of interest at once */
-    WRITERS_LIMIT = 64,   /* with more stuck writes, locks are not asked for the others */
-    COST_RATIO = 1000,    /* at most this fraction of the time goes into looking */
+    WRITERS_LIMIT = 64, /* with more stuck writes, locks are not asked for the others */
+    COST_RATIO = 1000,  /* at most this fraction of the time goes into looking */
     /* Of CPU since the last scan, but for the watchdog's: the process is as good as idle. */
     IDLE_CPU_NS = NS_PER_MS / 2,
     IDLE_INTERVAL_NS = NS_PER_S,
     COUNT_EVERY_NS = NS_PER_S / 4,
 };
 
-/* A thread that was seen asleep in a call of interest, by tid; open addressing. */
-struct tracked {
-    int tid;
-    uint32_t seen; /* the scan that saw it last */
-    uint64_t number, fd, sp;
-    uint64_t run_time; /* has not moved since `since_ns`: it is one and the same sleep */
-    uint64_t since_ns;
-    struct judgement judgement;
-};
-
-/* Mapped when there is a first one; child: kept, it is a mapping */
-static struct tables {
-    struct tracked tracked[TRACKED_LIMIT], kept[TRACKED_LIMIT];
-} * tables;
-static bool table_used;      /* something was entered since the table was cleared */
-static uint32_t scan_number; /* child: kept, only its changes count */
 static uint64_t next_scan;
 static uint64_t
     others_time; /* CPU time of all threads but the watchdog at the last scan, at most */
@@ -62,20 +44,15 @@ static uint64_t looked_at;    /* the last of these looks */
 static uint64_t lowest_pc, highest_pc; /* child: kept, each scan begins them */
 /* child: scratch */
 static uint64_t soonest_scan; /* once something moves */
-static unsigned tracked_count;
-/* child: scratch */
-static uint64_t explaining_ns; /* CPU time of this scan that went into reports, which are rare */
-static uint64_t cost;        /* how long the next scan must keep away from this one for its cost */
-static uint64_t last_cost;   /* the same of that scan alone */
-static bool reported_writes; /* a write is stuck now: locks are worth a scan */
-static bool sampled_writes;  /* one was at the last scan */
+static uint64_t cost;         /* how long the next scan must keep away from this one for its cost */
+static uint64_t last_cost;    /* the same of that scan alone */
+static bool reported_writes;  /* a write is stuck now: locks are worth a scan */
+static bool sampled_writes;   /* one was at the last scan */
 static uint64_t writers_identity; /* of find_writers() */
 
 void sampler_begin(void)
 {
-    if (table_used)
-        memset(tables->tracked, 0, sizeof tables->tracked);
-    table_used = false;
+    tracked_calls_begin();
     own_threads_begin();
     slot_notes_begin();
     next_scan = 0;
@@ -84,7 +61,6 @@ void sampler_begin(void)
     looked_at = 0;
     libc_code_begin();
     seen_running = seen_new = true;
-    tracked_count = 0;
     last_cost = 0;
     reported_writes = false;
     writers_identity = 0;
@@ -144,18 +120,6 @@ static const struct slot *holder_of_file_lock(const struct task_call *call,
     return NULL;
 }
 
-static struct tracked *find_tracked(int tid)
-{
-    if (!tables && !(tables = zeroed_memory(sizeof *tables)))
-        return NULL;
-    for (unsigned probe = 0; probe < TRACKED_LIMIT; probe++) {
-        struct tracked *entry = &tables->tracked[((unsigned)tid + probe) % TRACKED_LIMIT];
-        if (entry->tid == tid || entry->tid == 0)
-            return entry;
-    }
-    return NULL;
-}
-
 /* True if every thread of the process has, by their number. The kernel is asked for it four times
  * a second: that takes as long as all else that is done beside a program which only writes. */
 static bool all_have_moved(uint64_t now)
@@ -185,41 +149,6 @@ static void note_sequences(void)
     }
 }
 
-static void track(int tid, const struct task_call *call, uint64_t now, const struct slot *owner)
-{
-    struct tracked *entry = find_tracked(tid);
-    if (!entry)
-        return;
-    uint64_t run_time = task_run_time_ns(tid);
-    bool same = entry->tid == tid && entry->number == (uint64_t)call->number &&
-                entry->fd == call->arguments[0] && entry->sp == call->sp &&
-                entry->run_time == run_time;
-    if (!same) {
-        if (entry->tid == tid)
-            judge_returned(tid, &entry->judgement, entry->since_ns);
-        table_used = true;
-        *entry = (struct tracked){.tid = tid,
-                                  .number = (uint64_t)call->number,
-                                  .fd = call->arguments[0],
-                                  .sp = call->sp,
-                                  .run_time = run_time,
-                                  .since_ns = now};
-    }
-    entry->seen = scan_number;
-    tracked_count++;
-    enum call_class class = owner ? CLASS_LOCK : CLASS_PIPE_WRITE;
-    if (entry->judgement.verdict == VERDICT_OPEN &&
-        now - entry->since_ns >= context_threshold_ns(class)) {
-        uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-        entry->judgement = judge_sampled(tid, call, entry->since_ns, owner);
-        explaining_ns += clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began;
-    } else if (entry->judgement.verdict == VERDICT_REPORTED) {
-        judge_still(tid, &entry->judgement.report, entry->since_ns, now);
-    }
-    if (!owner && entry->judgement.verdict == VERDICT_REPORTED)
-        reported_writes = true;
-}
-
 /* Who waited for none of their locks and has not run does not wait for one now, as long as they are
  * the same. */
 static void find_writers(struct sample *sample)
@@ -235,12 +164,6 @@ static void find_writers(struct sample *sample)
     }
     sample->same_writers = identity == writers_identity;
     writers_identity = identity;
-}
-
-static bool is_tracked(int tid)
-{
-    const struct tracked *entry = table_used ? find_tracked(tid) : NULL;
-    return entry && entry->tid == tid;
 }
 
 static bool sample_task(int tid, void *context)
@@ -269,33 +192,14 @@ static bool sample_task(int tid, void *context)
     highest_pc = call.pc > highest_pc ? call.pc : highest_pc;
     long_waits_see(tid, &call, sample->now);
     if (is_write(call.number) && !slot_covers(tid, &call)) {
-        track(tid, &call, sample->now, NULL);
-    } else if (sample->writer_count != 0 && (!(known && sample->same_writers) || is_tracked(tid))) {
+        reported_writes |= tracked_calls_see(tid, &call, sample->now, NULL);
+    } else if (sample->writer_count != 0 &&
+               (!(known && sample->same_writers) || tracked_calls_has(tid))) {
         const struct slot *owner = holder_of_file_lock(&call, sample);
         if (owner)
-            track(tid, &call, sample->now, owner);
+            tracked_calls_see(tid, &call, sample->now, owner);
     }
     return true;
-}
-
-/* Reports the end of what was seen before and was not seen now; closes the gaps. */
-static void forget_unseen(void)
-{
-    if (!table_used)
-        return;
-    struct tracked *tracked = tables->tracked, *kept = tables->kept;
-    unsigned count = 0;
-    for (unsigned i = 0; i < TRACKED_LIMIT; i++) {
-        if (tracked[i].tid == 0)
-            continue;
-        if (tracked[i].seen == scan_number)
-            kept[count++] = tracked[i];
-        else
-            judge_returned(tracked[i].tid, &tracked[i].judgement, tracked[i].since_ns);
-    }
-    memset(tracked, 0, sizeof tables->tracked);
-    for (unsigned i = 0; i < count; i++)
-        *find_tracked(kept[i].tid) = kept[i];
 }
 
 /* Of CPU, by the others, since the last call; all of it when that was not comparable. */
@@ -316,13 +220,10 @@ static bool sample_all(uint64_t now)
 {
     enum { FEW = 256 };
     struct sample sample = {.now = now, .slots_are_few = slot_bound() <= FEW};
-    unsigned before = tracked_count;
     uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!rights_hold())
         return false;
-    explaining_ns = 0;
-    scan_number++;
-    tracked_count = 0;
+    tracked_calls_begin_round();
     seen_running = seen_new = false;
     rest_ns = 0;
     lowest_pc = UINT64_MAX;
@@ -332,8 +233,7 @@ static bool sample_all(uint64_t now)
     find_writers(&sample);
     task_for_each(sample_task, &sample);
     note_sequences();
-    if (before != 0)
-        forget_unseen();
+    uint64_t explaining_ns = tracked_calls_end_round();
     /* What it took, not how long: a watchdog that gets no CPU must not go blind for it. Nor for
      * interrupts, or a hypervisor, in the midst of one scan: the cheaper one of two counts. */
     uint64_t this_cost =
@@ -346,7 +246,7 @@ static bool sample_all(uint64_t now)
 /* A program that writes all the time: no thread is in a call for long. */
 static bool is_all_moving(uint64_t now)
 {
-    if (tracked_count != 0 || !all_have_moved(now))
+    if (tracked_calls_any() || !all_have_moved(now))
         return false;
     note_sequences();
     seen_running = true;
@@ -410,7 +310,7 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
     }
     uint64_t error;
     uint64_t used = used_time(&error);
-    bool idle = used < IDLE_CPU_NS && !activity && tracked_count == 0;
+    bool idle = used < IDLE_CPU_NS && !activity && !tracked_calls_any();
     bool same = reported_writes == sampled_writes;
     /* Nothing that was not seen before, and looked at in the same way. */
     if (idle && used < TASK_NOTHING_RAN_NS && !seen_running && same) {
@@ -421,7 +321,7 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
         return UINT64_MAX;
     uint64_t calm = calm_interval(idle && same && !seen_new && !seen_running &&
                                   used < error + TASK_NOTHING_RAN_NS);
-    idle = idle && tracked_count == 0 && !reported_writes;
+    idle = idle && !tracked_calls_any() && !reported_writes;
     interval = interval > cost ? interval : cost;
     soonest_scan = now + interval;
     next_scan = now + largest(interval, calm, idle ? IDLE_INTERVAL_NS : 0);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,6 +34,7 @@ static void stat_lines(void **state)
     assert_int_equal(line.start_ticks, 123456);
     assert_int_equal(line.end_signal, 17);
     assert_false(line.kernel_thread);
+    assert_false(line.killed);
     /* A program may choose a name that looks like the rest of the line. */
     assert_true(
         parse_stat("7 (a) R 1 (b) T 3 4 5 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 9 ", &line));
@@ -48,6 +50,33 @@ static void stat_lines(void **state)
     assert_false(parse_stat("7 (sh)", &line));
     assert_false(parse_stat("7 (sh) S 1", &line));
     assert_false(parse_stat("99999999999999999999 (sh) S 1 1 1", &line));
+}
+
+/* From the moment of kill(2) on, in whichever state its end is. */
+static void killed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flags, *pending;
+        bool killed;
+    } cases[] = {
+        {"4194304", "0", false},    {"4194304", "256", true}, /* SIGKILL */
+        {"4194304", "8192", false},                           /* SIGALRM */
+        {"4195328", "0", true},                               /* it was taken */
+        {"4194308", "0", true},                               /* the process ends */
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        struct stat_line line;
+        snprintf(
+            text, sizeof text,
+            "7 (sh) R 1 7 7 0 -1 %s 0 0 0 0 0 0 0 0 20 0 1 0 9 1000 200 1 0 0 0 0 0 %s 0 0 0 0 "
+            "0 0 17 1\n",
+            cases[i].flags, cases[i].pending);
+        assert_true(parse_stat(text, &line));
+        assert_int_equal(line.killed, cases[i].killed);
+        assert_int_equal(line.end_signal, 17);
+    }
 }
 
 static void syscall_lines(void **state)
@@ -265,11 +294,11 @@ static void any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stat_lines),   cmocka_unit_test(syscall_lines),
-        cmocka_unit_test(links),        cmocka_unit_test(fields),
-        cmocka_unit_test(epoll_sets),   cmocka_unit_test(locks),
-        cmocka_unit_test(inet_sockets), cmocka_unit_test(maps),
-        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(stat_lines),    cmocka_unit_test(killed),
+        cmocka_unit_test(syscall_lines), cmocka_unit_test(links),
+        cmocka_unit_test(fields),        cmocka_unit_test(epoll_sets),
+        cmocka_unit_test(locks),         cmocka_unit_test(inet_sockets),
+        cmocka_unit_test(maps),          cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

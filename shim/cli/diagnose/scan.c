@@ -180,7 +180,8 @@ static bool scan(struct diagnosis *diagnosis, struct wait_finding *findings, uns
     }
     *count = wait_graph_find(graph, findings, FINDINGS_LIMIT);
     *count = find_refused(graph, findings, *count);
-    if (graph->unreadable > 0)
+    /* Of strangers alone it is no news: a user may read none of root's. */
+    if (graph->unreadable > 0 && (!diagnosis->pids || diagnosis->unread > 0 || *count > 0))
         note(diagnosis, 0, "%u process%s may not be read (other users, not dumpable, or Yama)",
              graph->unreadable, graph->unreadable == 1 ? "" : "es");
     note_unread_calls(diagnosis);

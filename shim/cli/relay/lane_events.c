@@ -139,8 +139,7 @@ void lanes_report_summary(const struct lane *lanes, unsigned count, uint64_t now
     }
     snprintf(words, sizeof words,
              "relayed: %" PRIu64 " bytes, at most %" PRIu64 " at once, %" PRIu64
-             " dropped, %" PRIu64 " lost to a dead reader, %" PRIu64
-             " handed over; it would have hung for %.1f ms",
+             " dropped, %" PRIu64 " lost, %" PRIu64 " handed over; it would have hung for %.1f ms",
              queued, peak, dropped, lost, handed_over, (double)hung_ns / NS_PER_MS);
     relay_log_event("summary", event, words);
 }

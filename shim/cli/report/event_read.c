@@ -218,6 +218,8 @@ static void on_loss(const json_t *json, struct read_event *to)
         to->event.loss.what = DRAIN_HANDED_OVER;
     else if (strcmp(field_string(json, "reason"), "pid_namespace_ends") == 0)
         to->event.loss.what = DRAIN_LOST_WITH_INIT;
+    else if (strcmp(field_string(json, "reason"), "helper_killed") == 0)
+        to->event.loss.what = DRAIN_LOST_WITHOUT_HELPER;
     else
         to->event.loss.what = DRAIN_DROPPED;
     to->event.loss.bytes = count(json, "bytes");

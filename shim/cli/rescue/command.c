@@ -18,6 +18,7 @@
 #include "cli/rescue/pipe.h"
 #include "cli/rescue/target.h"
 #include "config/parse.h"
+#include "kernel/task.h"
 
 static const char name[] = "rescue";
 
@@ -122,32 +123,42 @@ static void say_why_not(int error, const struct rescue_target *target)
 }
 
 /* A process that only needed space for one more line goes on at once; one that writes on fills any
- * pipe, so it is given a moment to. */
+ * pipe, so it is given a moment to, and longer while it is ready to run. */
 static bool goes_on(const struct rescue_target *target)
 {
-    for (int waited = 0; waited < GOES_ON_WITHIN_MS; waited += 50) {
-        struct timespec pause = {0, 50L * NS_PER_MS};
+    enum { STEP_MS = 50, RUNS_FOR_MS = 3000 };
+    for (int waited = STEP_MS;; waited += STEP_MS) {
+        struct timespec pause = {0, STEP_MS * (long)NS_PER_MS};
         nanosleep(&pause, NULL);
+        if (waited < GOES_ON_WITHIN_MS)
+            continue;
+        if (rescue_target_is_stuck(target) == 1)
+            return false;
+        if (waited >= RUNS_FOR_MS || !task_wants_cpu(target->writer_tid))
+            return true;
     }
-    return rescue_target_is_stuck(target) != 1;
 }
 
 static bool grow(const struct rescue_target *target, const struct options *options, int *status)
 {
-    int64_t before = 0, after = 0;
-    int error = rescue_grow(target, options->grow, &before, &after);
+    struct rescue_growth growth;
+    int error = rescue_grow(target, options->grow, &growth);
     if (error < 0) {
         say_why_not(error, target);
         *status = ERROR;
         return false;
     }
-    if (after > before)
+    if (growth.after > growth.before)
         printf("grew %s from %lld to %lld bytes; nothing was taken from it\n", target->object,
-               (long long)before, (long long)after);
+               (long long)growth.before, (long long)growth.after);
     else
-        printf("%s is as large as it can be made: %lld bytes\n", target->object, (long long)before);
+        printf("%s is as large as it can be made: %lld bytes\n", target->object,
+               (long long)growth.before);
+    if (growth.limit)
+        printf("more is not allowed to user %d: %s is %lld\n", (int)geteuid(), growth.limit,
+               (long long)growth.limit_value);
     fflush(stdout);
-    return after > before && goes_on(target);
+    return growth.after > growth.before && goes_on(target);
 }
 
 static int open_spool(const char *path)
@@ -180,12 +191,18 @@ static int take(const struct rescue_target *target, const struct options *option
            taken.reader_is_back ? "its reader is back"
            : taken.writers_gone ? "it has closed the pipe or ended"
            : taken.time_is_over ? "the time of --for is over"
+           : taken.interrupted  ? "a signal ended this"
                                 : "it could not go on");
-    if (error < 0) {
+    if (error < 0 && taken.file_failed)
+        fprintf(stderr, "pipeshim rescue: %s: %s; what it did not take is in the pipe still\n",
+                options->spool, strerror(-error));
+    else if (error < 0)
         say_why_not(error, target);
+    if (error < 0)
         return ERROR;
-    }
-    return taken.time_is_over && rescue_target_is_stuck(target) == 1 ? STILL_STUCK : RESCUED;
+    return (taken.time_is_over || taken.interrupted) && rescue_target_is_stuck(target) == 1
+               ? STILL_STUCK
+               : RESCUED;
 }
 
 static int rescue(const struct rescue_target *target, const struct options *options)
@@ -200,9 +217,12 @@ static int rescue(const struct rescue_target *target, const struct options *opti
     if (options->spool || options->discard)
         return take(target, options);
     if (status == STILL_STUCK)
-        printf("%s[%d] is still stuck: its reader does not read. --spool FILE takes what it wrote "
-               "and keeps it, --discard throws it away\n",
-               target->writer_name, target->writer);
+        printf("%s[%d] is still stuck: its reader does not read. %s\n", target->writer_name,
+               target->writer,
+               target->socket
+                   ? "Nothing can be taken from a socket from outside"
+                   : "--spool FILE takes what it wrote and keeps it, --discard throws it "
+                     "away");
     return status;
 }
 
@@ -215,6 +235,8 @@ static int find(const struct options *options, struct rescue_target *target)
         fprintf(stderr, "pipeshim rescue: process %d not found\n", options->pid);
         return ERROR;
     case RESCUE_NOT_READABLE:
+        if (options->force && rescue_target_assume(options->pid, options->fd, target))
+            return -1;
         fprintf(stderr,
                 "pipeshim rescue: process %d may not be read: expected root, or its own user where "
                 "Yama (kernel.yama.ptrace_scope) allows it; nothing was done\n",

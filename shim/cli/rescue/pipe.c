@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,64 +14,98 @@
 
 #include "base/clock.h"
 #include "cli/diagnose/scan.h"
-#include "kernel/borrowed_fd.h"
 #include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 
 enum { DEFAULT_PIPE_MAX = 1 << 20 }; /* the kernel's */
 enum { POLL_MS = 20, POLLS_A_SCAN = 10, DEFAULT_SOCKET_BYTES = 1 << 20 };
 
+static int64_t sysctl_of(const char *name)
+{
+    char path[PROC_PATH_LIMIT];
+    char text[32];
+    snprintf(path, sizeof path, "/proc/sys/%s", name);
+    return proc_read(path, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : 0;
+}
+
 static int64_t largest_pipe(void)
 {
-    char text[32];
-    int64_t size = 0;
-    if (proc_read("/proc/sys/fs/pipe-max-size", text, sizeof text) > 0)
-        size = strtoll(text, NULL, 10);
+    int64_t size = sysctl_of("fs/pipe-max-size");
     return size > 0 ? size : DEFAULT_PIPE_MAX;
 }
 
+static void note_limit(struct rescue_growth *growth, const char *name, const char *path)
+{
+    growth->limit = name;
+    growth->limit_value = sysctl_of(path);
+}
+
 /* A sender of an AF_UNIX stream waits for its own buffer; raising that wakes it (socket(7)). */
-static int grow_socket(int fd, int64_t size, int64_t *before, int64_t *after)
+static int grow_socket(int fd, int64_t size, struct rescue_growth *growth)
 {
     int value = 0, wanted = (int)(size > 0 && size < INT32_MAX ? size : DEFAULT_SOCKET_BYTES);
     socklen_t length = sizeof value;
     if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &length) != 0)
         return -errno;
-    *before = value;
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted) != 0)
-        return -errno;
+    growth->before = growth->after = value;
+    if (wanted <= value / 2) /* the kernel counts twice what is asked for */
+        return 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0) {
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted) != 0)
+            return -errno;
+        note_limit(growth, "net.core.wmem_max", "net/core/wmem_max");
+    }
     length = sizeof value;
     getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &length);
-    *after = value;
+    growth->after = value;
+    if (value / 2 >= wanted)
+        growth->limit = NULL;
     return 0;
 }
 
-static int grow_pipe(int fd, int64_t size, int64_t *before, int64_t *after)
+/* One size, as fcntl() does it; -EPERM: a limit of this user. */
+static int set_size(int fd, int64_t size)
 {
-    *before = fcntl(fd, F_GETPIPE_SZ);
-    if (*before < 0)
+    int got = fcntl(fd, F_SETPIPE_SZ, (int)size);
+    return got < 0 ? -errno : got;
+}
+
+/* The largest that is allowed, to a page's half-way: all of a user's pipes share two bounds of
+ * pages. */
+static int grow_pipe(int fd, int64_t size, struct rescue_growth *growth)
+{
+    int64_t most = largest_pipe();
+    growth->before = growth->after = fcntl(fd, F_GETPIPE_SZ);
+    if (growth->before < 0)
         return -errno;
     if (size <= 0)
-        size = largest_pipe();
-    if (size <= *before) {
-        *after = *before;
-        return 0;
+        size = most;
+    if (size > growth->before && size > most && set_size(fd, size) == -EPERM) {
+        size = most;
+        note_limit(growth, "fs.pipe-max-size", "fs/pipe-max-size");
     }
-    int got = fcntl(fd, F_SETPIPE_SZ, (int)(size < INT32_MAX ? size : INT32_MAX));
-    if (got < 0)
-        return -errno;
-    *after = got;
+    for (; size > growth->before; size /= 2) {
+        int got = set_size(fd, size);
+        if (got > 0) {
+            growth->after = got;
+            return 0;
+        }
+        if (got != -EPERM && got != -ENOMEM)
+            return got;
+        if (got == -EPERM)
+            note_limit(growth, "fs.pipe-user-pages-soft", "fs/pipe-user-pages-soft");
+    }
     return 0;
 }
 
-int rescue_grow(const struct rescue_target *target, int64_t size, int64_t *before, int64_t *after)
+int rescue_grow(const struct rescue_target *target, int64_t size, struct rescue_growth *growth)
 {
-    long fd = borrowed_fd(target->writer, target->fd);
+    memset(growth, 0, sizeof *growth);
+    int fd = rescue_target_open(target);
     if (fd < 0)
-        return (int)fd;
-    int result = (target->socket ? grow_socket : grow_pipe)((int)fd, size, before, after);
-    close((int)fd);
+        return fd;
+    int result = (target->socket ? grow_socket : grow_pipe)(fd, size, growth);
+    close(fd);
     return result;
 }
 
@@ -97,24 +132,72 @@ static bool reader_listens(const struct rescue_target *target, struct wait_graph
     return false;
 }
 
+enum { PIECE = 65536 };
+
+/* Into a file that cannot be spliced to. What it does not take is lost, so it is asked for its
+ * space before. */
+static ssize_t copy(int from, int to)
+{
+    static char bytes[PIECE];
+    off_t at = lseek(to, 0, SEEK_CUR);
+    int error = at >= 0 ? posix_fallocate(to, at, PIECE) : 0;
+    if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
+        errno = error;
+        return -1;
+    }
+    ssize_t got = read(from, bytes, sizeof bytes);
+    for (ssize_t done = 0; done < got;) {
+        ssize_t written = write(to, bytes + done, (size_t)(got - done));
+        if (written < 0 && errno != EINTR)
+            return -1;
+        done += written > 0 ? written : 0;
+    }
+    if (at >= 0 && error == 0 && ftruncate(to, at + (got > 0 ? got : 0)) != 0)
+        return -1;
+    return got;
+}
+
+/* What the pipe holds, or a part of it. A full disk takes nothing from the pipe. */
+static ssize_t take_some(int from, int to)
+{
+    static char bytes[PIECE];
+    if (to < 0)
+        return read(from, bytes, sizeof bytes);
+    ssize_t moved = splice(from, NULL, to, NULL, PIECE, SPLICE_F_NONBLOCK);
+    return moved < 0 && errno == EINVAL ? copy(from, to) : moved;
+}
+
 /* Everything that is in the pipe now. */
 static int take_all(int from, int to, struct rescue_taken *taken)
 {
-    static char bytes[65536];
     for (;;) {
-        ssize_t got = read(from, bytes, sizeof bytes);
+        ssize_t got = take_some(from, to);
         if (got == 0)
             taken->writers_gone = true;
-        if (got <= 0)
-            return got == 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        for (ssize_t done = 0; to >= 0 && done < got;) {
-            ssize_t written = write(to, bytes + done, (size_t)(got - done));
-            if (written < 0 && errno != EINTR)
-                return -errno;
-            done += written > 0 ? written : 0;
-        }
+        if (got == 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+            return 0;
+        taken->file_failed = got < 0 && to >= 0;
+        if (got < 0)
+            return -errno;
         taken->bytes += (uint64_t)got;
     }
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* So that what was taken until then is told. */
+static void hear_signals(void)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 static uint64_t now_ns(void)
@@ -143,6 +226,7 @@ int rescue_take(const struct rescue_target *target, int to, uint64_t for_ns,
     memset(taken, 0, sizeof *taken);
     if (from < 0)
         return from;
+    hear_signals();
     if (!diagnosis_start(&diagnosis, NULL, 0)) {
         close(from);
         return -ENOMEM;
@@ -155,9 +239,11 @@ int rescue_take(const struct rescue_target *target, int to, uint64_t for_ns,
             taken->reader_is_back = true;
         else if (now_ns() >= end)
             taken->time_is_over = true;
+        else if (interrupted)
+            taken->interrupted = true;
         else if (stuck == 1)
             result = take_all(from, to, taken);
-        if (taken->reader_is_back || taken->time_is_over)
+        if (taken->reader_is_back || taken->time_is_over || taken->interrupted)
             break;
         nanosleep(&pause, NULL);
     }

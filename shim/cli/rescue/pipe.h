@@ -8,16 +8,25 @@
 
 #include "cli/rescue/target.h"
 
-/* Makes the pipe or the socket's buffer hold `size` bytes (0: as much as the system allows).
- * Nothing is taken from it. `*before` and `*after` in bytes. 0 or -errno: -EPERM beyond
- * fs.pipe-max-size or the user's limits without the right to. */
-int rescue_grow(const struct rescue_target *target, int64_t size, int64_t *before, int64_t *after);
+struct rescue_growth {
+    int64_t before, after; /* bytes */
+    /* The sysctl that allows no more to this user (fs.pipe-max-size, …), and its value; NULL: it is
+     * as large as was asked for. */
+    const char *limit;
+    int64_t limit_value;
+};
+
+/* Makes the pipe or the socket's buffer hold `size` bytes (0: what fs.pipe-max-size says), or as
+ * much of it as this user may. Nothing is taken from it. 0 or -errno: it may not be had. */
+int rescue_grow(const struct rescue_target *target, int64_t size, struct rescue_growth *growth);
 
 struct rescue_taken {
     uint64_t bytes;
     bool reader_is_back; /* it reads again, or is about to */
     bool writers_gone;   /* all of them have closed it */
     bool time_is_over;   /* --for */
+    bool interrupted;    /* SIGINT, SIGTERM or SIGHUP came */
+    bool file_failed;    /* the result is the file's: what it could not take is in the pipe still */
 };
 
 /* Takes what the pipe holds whenever it is full and its reader does not read, until the reader is

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "cli/rescue/target.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/diagnose/scan.h"
 #include "kernel/borrowed_fd.h"
@@ -17,6 +21,7 @@ static void take_link(const struct wait_finding *finding, const struct chain_lin
     uint64_t inode;
     memset(target, 0, sizeof *target);
     target->writer = link->pid;
+    target->writer_tid = link->tid;
     target->fd = link->own_fd;
     target->reader = link->for_pid;
     target->reader_fd = link->peer_fd;
@@ -70,7 +75,7 @@ bool rescue_target_assume(int pid, int fd, struct rescue_target *target)
     memset(target, 0, sizeof *target);
     if (fd < 0 || fd_describe(pid, fd, &description) < 0 || !fd_is_channel(&description))
         return false;
-    target->writer = pid;
+    target->writer = target->writer_tid = pid;
     target->fd = fd;
     target->reader_fd = -1;
     target->socket = description.kind == LINK_SOCKET;
@@ -79,9 +84,31 @@ bool rescue_target_assume(int pid, int fd, struct rescue_target *target)
     return true;
 }
 
+int rescue_target_open(const struct rescue_target *target)
+{
+    char path[64];
+    long fd = borrowed_fd(target->writer, target->fd);
+    if (fd >= 0 || target->socket || fd == -ESRCH || fd == -EBADF)
+        return (int)fd;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", target->writer, target->fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return own < 0 ? -errno : own;
+}
+
+/* Slots count, not bytes: only poll() knows. */
+static int is_full(const struct rescue_target *target)
+{
+    int fd = rescue_target_open(target);
+    if (fd < 0)
+        return fd == -ENXIO ? 0 : 1; /* nobody has the other end: EPIPE ends the write */
+    struct pollfd writable = {fd, POLLOUT, 0};
+    int ready = poll(&writable, 1, 0);
+    close(fd);
+    return ready == 0;
+}
+
 int rescue_target_is_stuck(const struct rescue_target *target)
 {
-    struct pipe_fill fill;
     struct fd_description description;
     struct unix_socket own;
     if (fd_describe(target->writer, target->fd, &description) < 0 ||
@@ -90,5 +117,5 @@ int rescue_target_is_stuck(const struct rescue_target *target)
     if (target->socket)
         return unix_socket_read(description.key.inode, &own) == 0 ? unix_socket_full(&own) != 0
                                                                   : -1;
-    return borrowed_pipe_fill(target->writer, target->fd, true, &fill) == 0 ? fill.full : -1;
+    return is_full(target);
 }

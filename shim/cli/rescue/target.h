@@ -10,6 +10,7 @@
 
 struct rescue_target {
     int writer, fd;        /* who is stuck, and its descriptor */
+    int writer_tid;        /* the thread */
     int reader, reader_fd; /* who should read; 0, -1: not known */
     bool proven;           /* a finding names it; else --force was given */
     bool socket;           /* a socketpair: it cannot be opened, only asked and set */
@@ -33,9 +34,14 @@ enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *targ
  */
 bool rescue_target_assume(int pid, int fd, struct rescue_target *target);
 
-/* Is the writer's pipe still full, or its write still waiting? -1 when that cannot be known (it
- * has ended, or closed it). */
+/* Is the writer's pipe still full, or its write still waiting? Yes also if that may not be asked.
+ * -1: it has ended, or closed it. */
 int rescue_target_is_stuck(const struct rescue_target *target);
+
+/* The writer's descriptor, for the caller to close, or -errno: a duplicate, which takes the right
+ * to trace (and Linux 5.6); of a pipe, where that is refused, a writing end of our own, which takes
+ * the right to look at its files. */
+int rescue_target_open(const struct rescue_target *target);
 
 /* Runs on: tool. AS-safe: no. Blocks: some 150 ms. */
 #endif

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The drainer's helper process is killed, as the OOM killer does it: another goes on, nothing is
 lost, and the program never waits for one that is dead."""
+import array
+import contextlib
+import ctypes
+import fcntl
+import json
 import os
 import random
 import signal
 import socket
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -25,6 +31,11 @@ for line in sys.stdin:
             file.write(b"f" * 1000)
             file.flush()
             os.sendfile(2, file.fileno(), 0, 1000)
+    elif line == "close\\n":
+        os.close(2)
+    elif line == "move\\n":
+        os.dup2(2, 30)
+        os.close(2)
     else:
         size, count = map(int, line.split())
         for _ in range(count):
@@ -32,6 +43,12 @@ for line in sys.stdin:
             number += 1
     print("done", flush=True)
 """
+
+
+PTRACE_SEIZE, PTRACE_DETACH, TRACE_EXIT, WALL = 0x4206, 17, 0x40, 0x40000000
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+ptrace.restype = ctypes.c_long
 
 
 def written(size, first, count):
@@ -142,6 +159,90 @@ class HelperKilled(DrainCase):
                 self.assertEqual(run.wait(), 0)
                 self.assertTrue(run.read() == written(1000, 0, 300))
                 self.assert_helper_leaves(run)
+
+    @contextlib.contextmanager
+    def killed_and_kept_from_ending(self, run):
+        """As on a machine that gives it no processor: killed, and yet with all that it holds."""
+        pid = self.helper(run)
+        self.wait_until_it_waits(pid)
+        if ptrace(PTRACE_SEIZE, pid, None, TRACE_EXIT) != 0:
+            self.skipTest("no ptrace of another's child")
+        os.kill(pid, signal.SIGKILL)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(pid, WALL)[1]))
+        try:
+            yield pid
+        finally:
+            ptrace(PTRACE_DETACH, pid, None, None)
+
+    def test_program_that_ends_before_a_killed_helper_does(self):
+        for mode in MODES:
+            for patience in ("0", "50ms"):
+                with self.subTest(mode=mode, patience=patience):
+                    log = os.path.join(self.directory(), "log")
+                    run = self.writer(DRAIN_MODE=mode, DRAIN_EXIT=patience, LOG=log, FORMAT="json")
+                    self.write(run, 1000, 300)
+                    with self.killed_and_kept_from_ending(run) as killed:
+                        run.process.stdin.close()
+                        self.assertEqual(run.wait(), 0)
+                        self.assertEqual(len(helpers_of(run.inode)), 2)
+                        self.assertIn(killed, helpers_of(run.inode))
+                    self.assertEqual(self.told(log, "drain_handoff", "bytes"),
+                                     [300000 - self.in_pipe(run)])
+                    self.assertTrue(run.read() == written(1000, 0, 300))
+                    self.assertEqual(self.told(log, "drain_drop", "bytes"), [])
+
+    def test_killed_when_the_program_has_closed_the_pipe(self):
+        """Another helper cannot be had: no exit waits for it, and the log says what is lost."""
+        for mode in MODES:
+            for patience in ("0", "wait"):
+                with self.subTest(mode=mode, patience=patience):
+                    log = os.path.join(self.directory(), "log")
+                    run = self.writer(DRAIN_MODE=mode, DRAIN_EXIT=patience, LOG=log, FORMAT="json")
+                    self.write(run, 1000, 300)
+                    self.say(run, b"close\n")
+                    self.assertEqual(read_soon(run.process.stdout.fileno()), b"done\n")
+                    self.kill_helper(run)
+                    run.process.stdin.close()
+                    self.assertEqual(run.wait(), 0)
+                    left = run.read()
+                    self.assertTrue(left == written(1000, 0, 300)[:len(left)])
+                    self.assertEqual(self.told(log, "drain_drop", "bytes"), [300000 - len(left)])
+                    self.assertEqual(self.told(log, "drain_drop", "reason"), ["helper_killed"])
+                    self.assertEqual(self.told(log, "summary", "drain")[0]["lost_bytes"],
+                                     300000 - len(left))
+                    self.assertEqual(self.told(log, "drain_handoff", "bytes"), [])
+
+    def test_what_is_lost_is_told_to_a_person(self):
+        log = os.path.join(self.directory(), "log")
+        run = self.writer(LOG=log)
+        self.write(run, 1000, 300)
+        self.say(run, b"close\n")
+        self.assertEqual(read_soon(run.process.stdout.fileno()), b"done\n")
+        self.kill_helper(run)
+        left = 300000 - len(self.read_all(run))
+        self.assertRegex(read_text(log), r"LOST .*\b%d bytes of 2\d\d writes that were queued: the "
+                         r"helper process which should have sent them was killed" % left)
+
+    def test_killed_when_another_descriptor_leads_to_the_pipe(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                run = self.writer(DRAIN_MODE=mode)
+                self.write(run, 1000, 300)
+                self.say(run, b"move\n")
+                self.assertEqual(read_soon(run.process.stdout.fileno()), b"done\n")
+                self.kill_helper(run)
+                self.assertTrue(self.read_all(run) == written(1000, 0, 300))
+
+    @staticmethod
+    def told(log, kind, field):
+        events = [json.loads(line) for line in read_text(log).splitlines()]
+        return [event[field] for event in events if event["event"] == kind]
+
+    @staticmethod
+    def in_pipe(run):
+        held = array.array("i", [0])
+        fcntl.ioctl(run.reader, termios.FIONREAD, held)
+        return held[0]
 
     def test_writer_at_the_bound(self):
         for mode in MODES:

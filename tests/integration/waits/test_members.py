@@ -22,7 +22,7 @@ child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess
                          env=environment())
 child.wait()
 """
-# The same in shells and Perl; the line is in a loop, in a function.
+# The same in a shell; the line is in a loop, in a function.
 SHELL_WAITS = """
 waits() {
     exec 3< <("$@")
@@ -33,11 +33,11 @@ waits() {
 }
 waits "$@"
 """
-PERL_WAITS = """
-pipe(my $read, my $write);
-if (!fork()) { open(STDOUT, '>&', $write); close $_ for ($read, $write); exec @ARGV; }
-close $write;
-wait();
+DASH_WAITS = """
+mkfifo "$0.fifo"
+"$@" >"$0.fifo" &
+exec 3<"$0.fifo"
+wait $!
 """
 TEMPLATE = "_ZN3app5QueueISt3mapI"
 NODE_LINES = [("log", 5), ("answer", 9), ("<anonymous>", 12)]
@@ -90,12 +90,10 @@ class Members(WaitsCase):
 
     def test_where_no_line_can_be_read(self):
         """No function of the interpreter's, and a word why."""
-        run = self.begin_script("/usr/bin/perl", "waits.pl", PERL_WAITS)
-        events = run.wait_for("deadlock", 2) + [self.finding(run.process.pid)]
-        for event in events:
-            _, parent = self.chain(event, run)
-            self.assertNotIn("where", parent)
-            self.assertRegex(parent["note"], "^Perl: .*cannot be read")
+        run = self.begin_script("/bin/dash", "waits.sh", DASH_WAITS)
+        _, parent = self.chain(run.wait_for("finding")[0], run)
+        self.assertNotIn("where", parent)
+        self.assertRegex(parent["note"], "^a shell: .*cannot be read")
 
     def test_c_stack_of_a_child_in_its_parents_log(self):
         run = self.begin("parent", WAITS, victim("write_template"))

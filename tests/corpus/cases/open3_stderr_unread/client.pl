@@ -8,7 +8,6 @@
 # stuck: server.py write stderr
 # other: client.pl
 # line: client.pl
-# unmet: line
 # needs: perl
 use IPC::Open3;
 use Symbol 'gensym';

@@ -8,7 +8,6 @@
 # stuck: git.sh write stdout
 # other: deploy.pl
 # line: deploy.pl
-# unmet: line
 # needs: perl
 use IPC::Open3;
 
