@@ -99,6 +99,7 @@ static const char *find_javascript(void)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .away = lag_longest_absence,
     .rescues = rescues_of_summary,
     .streams = stdio_fill_take,
     .drains = drain_watch_drains,
