@@ -100,6 +100,7 @@ static const char *find_javascript(void)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .away = lag_longest_absence,
     .rescues = rescues_of_summary,
     .looks = look_budget_totals,
     .streams = stdio_fill_take,
