@@ -243,6 +243,7 @@ static void write_summary(void)
     counts->drain_on = drain_enabled;
     counts->drain = drain_totals();
     counts->loop_count = sources->loops(counts->loops, LAG_LOOP_LIMIT);
+    counts->looks = sources->looks();
     counts->rescue_count = sources->rescues(counts->rescues, SUMMARY_RESCUES);
     recorder_write(&event);
 }

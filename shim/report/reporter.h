@@ -29,6 +29,7 @@ struct report_sources {
     bool (*away)(struct lag_absence *out);
     /* The same of what the drainer rescued. */
     unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
+    struct look_totals (*looks)(void);
     /* True when there is something new of stdin, stdout, stderr. */
     bool (*streams)(struct status_stream out[STATUS_STREAMS]);
     /* Copies at most `limit`; returns how many pipes are drained. */
