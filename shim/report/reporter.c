@@ -175,6 +175,7 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
     static struct status_drain drains[STATUS_DRAINS];    /* child: scratch */
     struct status_stream streams[STATUS_STREAMS];
+    struct lag_absence absence;
     struct summary *counts = recorder_counts();
     if (!recorder_has_page())
         return;
@@ -185,8 +186,10 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
             counts->drain = drain_totals();
     }
     status_page_refresh(counts, watchdog_cpu_ns, clock_monotonic_ns());
-    if (has_loops)
+    if (has_loops) {
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+        status_page_away(sources->away(&absence) ? &absence : NULL);
+    }
     if (sources->streams(streams))
         status_page_streams(streams);
     if (drain_enabled)
@@ -240,6 +243,7 @@ static void write_summary(void)
     counts->drain_on = drain_enabled;
     counts->drain = drain_totals();
     counts->loop_count = sources->loops(counts->loops, LAG_LOOP_LIMIT);
+    counts->looks = sources->looks();
     counts->rescue_count = sources->rescues(counts->rescues, SUMMARY_RESCUES);
     recorder_write(&event);
 }
