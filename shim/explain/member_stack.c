@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "explain/javascript/javascript_stack.h"
+#include "explain/javascript/spawn_line.h"
 #include "explain/modules.h"
 #include "explain/perf_map.h"
 #include "explain/perl/perl_line.h"
@@ -286,7 +287,7 @@ void member_stack_where(int pid, struct member *member)
     read_source(pid, member);
 }
 
-void member_stack_excuse(int pid, struct member *member)
+void member_stack_excuse(int pid, int other, struct member *member)
 {
     static const char *const words[] = {
         [RUNTIME_UNKNOWN] = NULL,
@@ -298,6 +299,11 @@ void member_stack_excuse(int pid, struct member *member)
         [RUNTIME_RUBY] = "Ruby: which line this is cannot be read from outside",
         [RUNTIME_PHP] = "PHP: which line this is cannot be read from outside",
     };
-    if (member->where[0] == '\0' && !member->note)
-        member->note = words[process_runtime(pid)];
+    if (member->where[0] != '\0' || member->note)
+        return;
+    enum process_runtime runtime = process_runtime(pid);
+    if (runtime == RUNTIME_NODE)
+        spawn_line_read(pid, other, member);
+    if (member->where[0] == '\0' && (runtime != RUNTIME_NODE || other != 0))
+        member->note = words[runtime];
 }

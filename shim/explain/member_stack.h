@@ -49,9 +49,10 @@ void member_stack_read(struct member_stack_workspace *work, int pid, int tid,
  * that line to member->source, where the file of process `pid` has it. */
 void member_stack_where(int pid, struct member *member);
 
-/* Where no line was found though all could be read: sets `note` to why a program of that language
+/* Where no line was found though all could be read: of a Node the one by which it has started
+ * process `other`, for which it waits (0: none); else sets `note` to why a program of that language
  * has none. */
-void member_stack_excuse(int pid, struct member *member);
+void member_stack_excuse(int pid, int other, struct member *member);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

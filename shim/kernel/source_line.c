@@ -59,14 +59,19 @@ static bool copy_line(struct line_reader *lines, int line, char to[SOURCE_LINE_L
     return length > 0;
 }
 
+long source_file_open(int pid, const char *path)
+{
+    int64_t start = process_start_ns(pid);
+    if (path[0] == '\0' || path[0] == '<' || start == 0 || !is_of_our_user(pid))
+        return -1;
+    return open_source(pid, path, start);
+}
+
 bool source_line_read(int pid, const char *path, int line, char to[SOURCE_LINE_LIMIT])
 {
     struct line_reader lines = {.at = 0, .end = 0, .ended = false};
-    int64_t start = process_start_ns(pid);
     to[0] = '\0';
-    if (line <= 0 || path[0] == '\0' || path[0] == '<' || start == 0 || !is_of_our_user(pid))
-        return false;
-    long fd = open_source(pid, path, start);
+    long fd = line > 0 ? source_file_open(pid, path) : -1;
     if (fd < 0)
         return false;
     lines.fd = (int)fd;

@@ -17,5 +17,8 @@ enum { SOURCE_LINE_LIMIT = 128 };
  */
 bool source_line_read(int pid, const char *path, int line, char to[SOURCE_LINE_LIMIT]);
 
+/* Opens the file itself for reading, by the same rules; -1. The caller closes it. */
+long source_file_open(int pid, const char *path);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: as long as the file's file system does. */
 #endif

@@ -25,8 +25,11 @@ struct report_sources {
     const char *(*cpu_stacks)(void); /* which source is on, or why none is */
     /* Copies at most `limit` loops; returns how many. */
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+    /* The loop that has been away for longest, of those that were told; false: none is. */
+    bool (*away)(struct lag_absence *out);
     /* The same of what the drainer rescued. */
     unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
+    struct look_totals (*looks)(void);
     /* True when there is something new of stdin, stdout, stderr. */
     bool (*streams)(struct status_stream out[STATUS_STREAMS]);
     /* Copies at most `limit`; returns how many pipes are drained. */
@@ -89,16 +92,19 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
 /* The same event as one line of JSON, for PIPESHIM_ACTION=exec:…; `seq` as it was reported. */
 void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
                          char *line, size_t size);
-/* That of a call that is blocked now, or with `call` NULL of a loop that is away. */
-void report_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
+/* That of a call that is blocked now; or of a loop that is away, with the call that holds it or
+ * NULL. */
+void report_wait_line(bool lag, const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
                       char *line, size_t size);
 /* An action was taken because of event `ref`: `action`. */
 void report_action(const char *action, uint64_t ref, const char *result, int tid);
 /* The settings were changed from outside, all at once (struct event_config): `config`. What the
  * log itself does with them it does from now on. */
 bool report_config(const struct setting_change *changes, unsigned count, const char *const *before);
-/* That thread's wait is over, or another one. False: to be said again later. */
+/* That thread's wait is over, or another one; or it is stuck again in what was over, which was told
+ * and counted before: for the status page alone. False: to be said again later. */
 bool report_finding_over(int tid);
+bool report_finding_again(const struct wait_finding *finding, int tid);
 
 /* A pipe that is about to be full: `filling`. */
 void report_filling(int fd, const struct object_facts *object,

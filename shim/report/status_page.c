@@ -188,10 +188,23 @@ void status_page_lag(int tid, uint64_t seq, uint64_t since_ns)
     write_end();
 }
 
-void status_page_lag_end(const struct lag_facts *facts)
+void status_page_away(const struct lag_absence *absence)
 {
     write_begin();
-    page->lagging = 0;
+    page->lagging = absence != NULL;
+    if (absence) {
+        page->lag_tid = absence->tid;
+        page->lag_seq = absence->seq;
+        page->lag_since_ns = absence->since_ns;
+    }
+    write_end();
+}
+
+void status_page_lag_end(int tid, const struct lag_facts *facts)
+{
+    write_begin();
+    if (page->lag_tid == tid)
+        page->lagging = 0;
     for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
         page->lag_cause_ns[cause] += facts->share_ns[cause];
     write_end();
@@ -213,10 +226,8 @@ static void fill_finding(struct status_finding *to, const struct wait_finding *f
     }
 }
 
-void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
+static void put_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
 {
-    write_begin();
-    page->found[finding->kind]++;
     if (tid != 0) {
         forget_finding(tid);
         if (page->finding_count == STATUS_FINDINGS)
@@ -228,6 +239,20 @@ void status_page_finding(const struct wait_finding *finding, int tid, uint64_t n
     page->found_kind = (int32_t)finding->kind;
     page->found_ns = now_ns;
     copy_text(page->words, sizeof page->words, finding->words);
+}
+
+void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
+{
+    write_begin();
+    page->found[finding->kind]++;
+    put_finding(finding, tid, now_ns);
+    write_end();
+}
+
+void status_page_finding_again(const struct wait_finding *finding, int tid, uint64_t now_ns)
+{
+    write_begin();
+    put_finding(finding, tid, now_ns);
     write_end();
 }
 

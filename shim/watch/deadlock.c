@@ -16,14 +16,13 @@
 #include "watch/graph_memory.h"
 #include "watch/held_findings.h"
 #include "watch/long_waits.h"
+#include "watch/look_budget.h"
 #include "watch/members.h"
 #include "watch/suspicion.h"
 
 enum {
     FINDINGS = 16,
-    REPORTED_LIMIT = 64,   /* more than FINDINGS: what is found again must be remembered */
-    STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
-    COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
+    REPORTED_LIMIT = 64, /* more than FINDINGS: what is found again must be remembered */
 };
 #define FIRST_PAUSE_NS   ((uint64_t)250 * NS_PER_MS)
 #define LONGEST_PAUSE_NS ((uint64_t)60 * NS_PER_S)
@@ -33,17 +32,16 @@ static struct wait_graph *graph;   /* child: scratch, each scan begins with it *
 static struct wait_finding *found; /* FINDINGS; child: kept, it is a mapping */
 static uint64_t next_scan;         /* of a stuck write; 0: none is */
 static uint64_t pause;             /* between two of these; child: scratch */
-static uint64_t paid_at; /* what the scans for stalls have cost allows none of a new one earlier */
-static uint64_t not_before; /* what the last scans have cost allows none earlier */
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
+static uint64_t doubts_at; /* not before, what is held is looked at for its own sake */
 
 void deadlock_begin(void)
 {
     suspicion_begin();
     next_scan = 0;
-    not_before = paid_at = 0;
+    doubts_at = 0;
     reported_count = 0;
     held_findings_begin();
 }
@@ -87,11 +85,6 @@ static bool is_awaited(const struct wait_finding *finding)
            finding->chain[0].for_pid == own_pid();
 }
 
-static uint64_t identity(const struct wait_finding *finding)
-{
-    return finding->id != 0 ? finding->id : finding->fingerprint;
-}
-
 static bool is_reported(uint64_t id)
 {
     for (unsigned i = 0; i < reported_count && i < REPORTED_LIMIT; i++) {
@@ -107,7 +100,7 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
     for (unsigned i = 0; i < count && deadlock->likely; i++) {
         struct wait_finding *backlog = &found[i];
         if (backlog->kind == FINDING_BACKLOG && is_member(deadlock, backlog->chain[0].pid) &&
-            suspicion_of_backlog(deadlock, backlog, is_reported(identity(backlog))))
+            suspicion_of_backlog(deadlock, backlog, is_reported(finding_identity(backlog))))
             return backlog;
     }
     return deadlock;
@@ -116,7 +109,7 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
 /* Told, and it lasts: then whatever else is wrong is to be told as well. */
 static bool is_known(const struct wait_finding *finding)
 {
-    return is_reported(identity(finding)) || held_findings_know(finding);
+    return is_reported(finding_identity(finding)) || held_findings_know(finding);
 }
 
 /* What is to be reported here, and was not yet: a cycle that this process is a member of, what is
@@ -149,15 +142,21 @@ static struct wait_finding *choose(unsigned count)
     return hopeless && !told && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
-/* How long this process's member has waited, as far as it was seen. */
+/* Since when what was confirmed now has lasted: its thread `tid` has slept, or the scans have found
+ * it. Not since the thread waits in this place, where it may have been served for hours. */
+static uint64_t lasts_since(int tid)
+{
+    uint64_t asleep = tid != 0 ? long_waits_asleep_since(tid) : 0;
+    uint64_t found_at = suspicion_since();
+    return asleep != 0 && asleep < found_at ? asleep : found_at;
+}
+
+/* How long this process's member has waited; 0: it has none. */
 static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
 {
-    for (unsigned i = 0; i < finding->count; i++) {
-        uint64_t since =
-            finding->chain[i].pid == own_pid() ? long_waits_since(finding->chain[i].tid) : 0;
-        if (since != 0)
-            return now - since;
-    }
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == own_pid())
+            return now - lasts_since(finding->chain[i].tid);
     return 0;
 }
 
@@ -185,10 +184,11 @@ static bool may_end_by_itself(const struct wait_finding *finding)
 static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
 {
     const struct held_finding held = {.tid = tid,
+                                      .since = lasts_since(tid),
                                       .to_act = is_member(finding, own_pid()) &&
                                                 !may_end_by_itself(finding),
                                       .kind = finding->kind,
-                                      .id = identity(finding),
+                                      .id = finding_identity(finding),
                                       .seq = seq,
                                       .first_tid = finding->chain[0].tid,
                                       .first_inode = finding->chain[0].key.inode};
@@ -196,53 +196,52 @@ static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
         held_findings_add(&held);
 }
 
-/* Without memory nothing is found. */
+static uint64_t cpu_ns(void)
+{
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void pay_since(uint64_t began)
+{
+    look_budget_spend(clock_monotonic_ns(), cpu_ns() - began);
+}
+
+/* A look at all processes. Without memory nothing is found. */
 static unsigned examine(void)
 {
     if (!found && !(found = zeroed_memory(FINDINGS * sizeof *found)))
         return 0;
-    return wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    uint64_t began = cpu_ns();
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    pay_since(began);
+    return count;
 }
 
-/* The third look at what is due. */
-static void act(uint64_t now)
+/* When to call again; UINT64_MAX: all that is held is as it was found. */
+static uint64_t settle_doubts(uint64_t now, uint64_t paid)
 {
-    struct held_finding *held;
+    if (!held_findings_doubted())
+        return UINT64_MAX;
+    if (now < doubts_at || now < paid)
+        return doubts_at > paid ? doubts_at : paid;
+    if (!rights_hold() || !(graph = graph_memory_begin(&memory)))
+        return now + SUSPICION_ROUND_NS;
     unsigned count = examine();
-    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
-        if (!held->to_act || held->since == 0 || now < held->act_not_before ||
-            now < action_due(held->since, now))
-            continue;
-        for (unsigned i = 0; i < count && held->to_act; i++)
-            if (identity(&found[i]) == held->id && found[i].kind == held->kind)
-                held->to_act =
-                    !action_on_finding(&found[i], held->seq, held->tid, now - held->since);
-        held->act_not_before = now + SUSPICION_ROUND_NS; /* a debugger may leave */
-    }
+    held_findings_look(found, count, now);
+    doubts_at = now + SUSPICION_ROUND_NS;
+    return held_findings_doubted() ? doubts_at : UINT64_MAX;
 }
 
-/* When one of those that were reported is to be acted on, UINT64_MAX: none. */
-static uint64_t next_action(uint64_t now)
+/* The third look. */
+static uint64_t act_when_due(uint64_t now, uint64_t paid)
 {
-    const struct held_finding *held;
-    uint64_t next = UINT64_MAX;
-    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
-        if (!held->to_act || held->since == 0 || !action_wanted(held->kind))
-            continue;
-        uint64_t due = action_due(held->since, now);
-        due = due > held->act_not_before ? due : held->act_not_before;
-        next = due < next ? due : next;
-    }
-    return next;
-}
-
-static uint64_t act_when_due(uint64_t now)
-{
-    uint64_t due = next_action(now);
+    uint64_t due = held_findings_act_at(now);
+    due = due > paid ? due : paid;
     if (now < due || !rights_hold() || !(graph = graph_memory_begin(&memory)))
         return due;
-    act(now);
-    return next_action(now);
+    unsigned count = examine();
+    held_findings_act(found, count, now);
+    return held_findings_act_at(now);
 }
 
 /* What was not reported yet. */
@@ -272,13 +271,14 @@ static void scan(uint64_t now)
     own_threads_trust(false);
     if (trusted && finding)
         finding = find_new(&count);
+    held_findings_look(found, count, now);
     bool confirmed = finding && suspicion_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
                   : 0;
     if (seq != 0) {
-        reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
+        reported[reported_count++ % REPORTED_LIMIT] = finding_identity(finding);
         hold(finding, seq, tid);
         suspicion_begin();
         finding = choose(count); /* the next one, if there is more than one */
@@ -290,19 +290,18 @@ static void scan(uint64_t now)
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
-    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t began = cpu_ns();
     graph = graph_memory_begin(&memory);
     trust_threads();
     bool worth_it =
         wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid());
     own_threads_trust(false);
+    pay_since(began);
     if (worth_it)
         scan(now);
-    not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
-/* A write that is stuck: at once, if the stalls before it have not cost too much, then at growing
- * distances. UINT64_MAX: none is. */
+/* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
 static uint64_t stuck_write_due(uint64_t now, bool stuck)
 {
     if (!stuck) {
@@ -311,19 +310,16 @@ static uint64_t stuck_write_due(uint64_t now, bool stuck)
     }
     if (next_scan == 0) {
         pause = FIRST_PAUSE_NS;
-        next_scan = now > paid_at ? now : paid_at;
+        next_scan = now;
     }
     return next_scan;
 }
 
 static void scan_stuck_write(uint64_t now)
 {
-    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     scan(now);
     next_scan = clock_monotonic_ns() + pause;
     pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
-    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
-    paid_at = (paid_at > now ? paid_at : now) + cost;
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
@@ -332,18 +328,19 @@ static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
     return first < c ? first : c;
 }
 
-static uint64_t scan_if_due(uint64_t now, bool stuck)
+static uint64_t scan_if_due(uint64_t now, uint64_t paid, bool stuck)
 {
-    uint64_t due_at = not_before;
-    bool due = now >= not_before && long_waits_due(now, &due_at);
-    uint64_t stuck_at = stuck_write_due(now, stuck);
+    uint64_t due_at, stuck_at = stuck_write_due(now, stuck);
+    if (now < paid) /* whatever is due keeps till then */
+        return paid;
+    bool due = long_waits_due(now, &due_at);
     if (now < stuck_at && !due && now < suspicion_due())
         return earliest(due_at, suspicion_due(), stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
     if (now >= stuck_at)
         scan_stuck_write(now);
-    if (now >= suspicion_due())
+    else if (now >= suspicion_due())
         scan(now);
     else if (due)
         scan_waits(now);
@@ -353,7 +350,9 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
     held_findings_see();
-    uint64_t act_at = act_when_due(now);
-    uint64_t next = scan_if_due(now, stuck);
-    return act_at < next ? act_at : next;
+    /* For all of them alike: what comes first in a pass must not spend what the others wait for. */
+    uint64_t paid = look_budget_due(now);
+    uint64_t doubts = settle_doubts(now, paid);
+    uint64_t act_at = act_when_due(now, paid);
+    return earliest(doubts, act_at, scan_if_due(now, paid, stuck));
 }

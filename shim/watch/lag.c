@@ -145,6 +145,42 @@ unsigned lag_statistics(struct loop_statistics *out, unsigned limit)
     return collector.count;
 }
 
+struct visitor {
+    void (*visit)(const struct lag_absence *absence, void *context);
+    void *context;
+};
+
+static void visit_if_away(struct event_loop *loop, void *context)
+{
+    const struct visitor *visitor = context;
+    const struct lag *lag = lag_of(loop);
+    const struct lag_absence absence = {
+        .tid = loop->tid, .since_ns = lag->account.since_ns, .seq = lag->report_seq};
+    if (lag->lagging && lag->is_reported && loop->state != LOOP_LEFT)
+        visitor->visit(&absence, visitor->context);
+}
+
+void lag_for_each_absence(void (*visit)(const struct lag_absence *absence, void *context),
+                          void *context)
+{
+    struct visitor visitor = {visit, context};
+    event_loops_for_each(visit_if_away, &visitor);
+}
+
+static void take_longer(const struct lag_absence *absence, void *longest)
+{
+    struct lag_absence *kept = longest;
+    if (kept->tid == 0 || absence->since_ns < kept->since_ns)
+        *kept = *absence;
+}
+
+bool lag_longest_absence(struct lag_absence *longest)
+{
+    *longest = (struct lag_absence){0};
+    lag_for_each_absence(take_longer, longest);
+    return longest->tid != 0;
+}
+
 static uint64_t sleeping_since(const struct event_loop *loop, const struct observation *observed)
 {
     if (observed->slotted)

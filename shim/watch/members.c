@@ -126,7 +126,7 @@ const struct member *members_read(const struct wait_finding *finding)
             read_stack(link, deadline, &members->spaces[i], member);
         }
         member_stack_where(link->pid, member);
-        member_stack_excuse(link->pid, member);
+        member_stack_excuse(link->pid, link->for_pid, member);
     }
     return members->member;
 }

@@ -91,6 +91,6 @@ void diagnosis_read_members(const struct wait_finding *finding, struct member *m
 {
     for (unsigned i = 0; i < finding->count; i++) {
         diagnosis_read_thread(finding->chain[i].pid, finding->chain[i].tid, &members[i]);
-        member_stack_excuse(finding->chain[i].pid, &members[i]);
+        member_stack_excuse(finding->chain[i].pid, finding->chain[i].for_pid, &members[i]);
     }
 }

@@ -21,6 +21,19 @@ child.wait()
 print("done", flush=True)
 sys.stdin.read()
 """
+# It reads line after line in one place; the child writes one now and then, when its stderr is read.
+SERVED = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", '''
+import os, sys, time
+os.write(2, b"x" * 200000)
+while True:
+    os.write(1, b"line\\\\n")
+    time.sleep(0.02)
+'''], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+while os.read(child.stdout.fileno(), 5):
+    pass
+"""
 # It writes to a pipe of its own that it reads when it is told to.
 HEALTHY = """
 import os, sys
@@ -41,6 +54,25 @@ async def main():
     while True:
         await asyncio.sleep(0.01)
 asyncio.run(main())
+"""
+# Two event loops: one is away for good, the other one now and then.
+TWO_LOOPS = """
+import asyncio, os, threading, time
+def run(seconds):
+    async def main():
+        while True:
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+            end = time.time() + seconds
+            while time.time() < end:
+                os.getppid()
+    asyncio.run(main())
+def name(text):
+    open("/proc/thread-self/comm", "w").write(text)
+threading.Thread(target=lambda: (name("long"), run(10000)), daemon=True).start()
+time.sleep(1)
+threading.Thread(target=lambda: (name("short"), run(1)), daemon=True).start()
+threading.Event().wait()
 """
 
 
@@ -117,6 +149,19 @@ class Top(PipeshimCase):
         self.assertEqual(seen["findings"]["deadlock"], {"told": 1, "active": False})
         self.assertEqual(top("-b", "-n", "1", str(process.pid)).returncode, 0)
 
+    def test_a_deadlock_that_ends_in_the_place_where_it_began(self):
+        """The thread waits in the same call again and again, and is served there."""
+        process = self.launch([PYTHON, "-c", SERVED])
+        wait_until(lambda: (s := shown(process.pid)) and s["state"] == "DEADLOCK", "deadlock in top")
+        child = self.children(process.pid)[0]["pid"]
+        with open("/proc/%d/fd/2" % child, "rb", buffering=0) as pipe:
+            left = 200000
+            while left > 0:
+                left -= len(pipe.read(left))
+        seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
+        self.assertEqual(seen["findings"]["deadlock"], {"told": 1, "active": False})
+        self.assertEqual(seen["chains"], [])
+
     def test_a_late_loop_that_is_held_back_is_over_when_it_is(self):
         """Nothing is written of a lag that a rule suppresses; its end counts all the same."""
         rules = os.path.join(self.temporary_folder(), "rules")
@@ -127,6 +172,16 @@ class Top(PipeshimCase):
         self.assertEqual(process.stdout.readline(), b"over\n")
         seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
         self.assertGreater(seen["loops"][0]["lag_max_ms"], 400)
+
+    def test_one_of_two_late_loops_comes_back(self):
+        """The other one is away still, and since when it was."""
+        process = self.launch([PYTHON, "-c", TWO_LOOPS], PIPESHIM_LOOP="long,short")
+
+        def both():
+            seen = shown(process.pid)
+            ended = seen and [loop for loop in seen["loops"] if loop["thread"] == "short" and loop["lags"] > 1]
+            return ended and seen["state"] == "LAG" and seen["since_ms"] > 5000
+        wait_until(both, "lag of the one loop, and ends of the other's")
 
     def test_a_healthy_program_is_ok(self):
         process = self.launch([PYTHON, "-c", HEALTHY])

@@ -7,7 +7,6 @@
 // stuck: agent.js epoll_wait *
 // other: sleep
 // line: agent.js
-// unmet: line
 // needs: node
 const { spawn } = require('child_process')
 

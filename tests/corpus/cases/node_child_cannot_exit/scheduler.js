@@ -8,7 +8,6 @@
 // stuck: routine.js epoll_wait *
 // other: scheduler.js
 // line: scheduler.js
-// unmet: line
 // needs: node
 const { spawn } = require('child_process')
 

@@ -8,7 +8,6 @@
 // stuck: gs write stderr
 // other: convert.js
 // line: convert.js
-// unmet: line
 // needs: node
 const { spawn } = require('child_process')
 

@@ -8,7 +8,6 @@
 // stuck: server.py write stdout
 // other: driver.js
 // line: driver.js
-// unmet: line
 // needs: node
 const { spawn } = require('child_process')
 const http = require('http')

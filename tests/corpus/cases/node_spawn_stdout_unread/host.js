@@ -8,7 +8,6 @@
 // stuck: script.py write stdout
 // other: host.js
 // line: host.js
-// unmet: line
 // needs: node
 // quick: yes
 const { spawn } = require('child_process')

@@ -8,7 +8,6 @@
 // stuck: server.py write stderr
 // other: client.mjs
 // line: client.mjs
-// unmet: line
 // needs: node
 import { spawn } from 'node:child_process'
 
