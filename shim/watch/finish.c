@@ -15,6 +15,7 @@
 #include "watch/metrics.h"
 #include "watch/refused_writes.h"
 #include "watch/thread.h"
+#include "watch/tracked_calls.h"
 
 enum { PATIENCE_NS = 50 * NS_PER_MS }; /* for all that hangs, together */
 
@@ -23,6 +24,7 @@ static void end_reports(uint64_t deadline)
 {
     watchdog_thread_hold_at_exit(deadline);
     judge_end_all();
+    tracked_calls_end_own();
     lag_end_all();
 }
 

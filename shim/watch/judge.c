@@ -232,16 +232,16 @@ bool slot_end_report(struct slot *slot)
     return true;
 }
 
-/* At exit. The thread that exits is in no call. */
+/* At exit. The thread that exits is in no call, also where a jump has left its slot as it was. */
 static bool is_over(const struct slot *slot)
 {
     struct slot_record record;
     struct task_call call;
-    if (atomic_load(&slot->sequence) != slot->watch.sequence)
+    if (atomic_load(&slot->sequence) != slot->watch.sequence ||
+        slot->tid == (int)raw_syscall(SYS_gettid))
         return true;
-    return slot_end_is_unmarked(slot) &&
-           (slot->tid == (int)raw_syscall(SYS_gettid) ||
-            (slot_copy(slot, &record) && prove(&record, &call) == PROOF_FAILS));
+    return slot_end_is_unmarked(slot) && slot_copy(slot, &record) &&
+           prove(&record, &call) == PROOF_FAILS;
 }
 
 void judge_end_all(void)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/raw_syscall.h"
 #include "kernel/task.h"
 #include "report/reporter.h"
 #include "watch/context.h"
@@ -73,7 +74,10 @@ static void end_at_exit(struct event_loop *loop, void *context)
     (void)context;
     struct lag *lag = lag_of(loop);
     /* Come back between the watchdog's last scan and the end. */
-    if (!lag->lagging || event_loop_returns(loop) == lag->iteration)
+    bool came_back = lag->lagging && event_loop_returns(loop) != lag->iteration;
+    if (came_back || loop->tid == (int)raw_syscall(SYS_gettid))
+        lag_end_unslotted(loop);
+    if (!came_back)
         return;
     uint64_t now = clock_monotonic_ns();
     count_lag(loop, lag, now);

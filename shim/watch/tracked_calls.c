@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/raw_syscall.h"
 #include "base/zeroed_memory.h"
 #include "watch/context.h"
 #include "watch/judge.h"
@@ -128,4 +129,13 @@ uint64_t tracked_calls_end_round(void)
     if (any_before && table_used)
         forget_unseen();
     return judging_ns;
+}
+
+void tracked_calls_end_own(void)
+{
+    struct tracked *entry = table_used ? find_tracked((int)raw_syscall(SYS_gettid)) : NULL;
+    if (!entry || entry->tid == 0)
+        return;
+    judge_returned(entry->tid, &entry->judgement, entry->since_ns);
+    entry->judgement.verdict = VERDICT_NOT_REPORTABLE;
 }

@@ -37,5 +37,10 @@ bool tracked_calls_any(void);
  * this round's judgements took: reports are rare, and no part of what a look costs. */
 uint64_t tracked_calls_end_round(void);
 
-/* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
+/* At exit, by the thread that exits: if its call was reported, it has ended, and that is reported.
+ */
+void tracked_calls_end_own(void);
+
+/* Runs on: watchdog; tracked_calls_end_own(): the thread that ends. AS-safe: yes. Blocks: as long
+ * as the file systems of symbol files do. */
 #endif

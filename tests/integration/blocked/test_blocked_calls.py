@@ -96,6 +96,16 @@ class BlockedCalls(PipeshimCase):
             with self.subTest(argument):
                 self.check("blocked_calls", argument, call, "write", STDOUT)
 
+    def test_an_end_just_before_the_exit(self):
+        """The watchdog has no time to look: the thread that exits says that its call is over."""
+        for argument, settings in (("write", {}), ("syscall", {}), ("instruction", {}),
+                                   ("fprintf", {"PIPESHIM_STDIO": "off"})):
+            with self.subTest(argument):
+                run = self.start(victim("blocked_calls"), argument, settings=settings)
+                blocked = run.wait_for("blocked")[0]
+                self.assertEqual(run.drain()[2], 7)
+                self.assertEqual([e["ref"] for e in run.events("unblocked")], [blocked["seq"]])
+
     def test_threads_behind_the_lock_of_a_file(self):
         run = self.start(victim("blocked_calls"), "lock")
         events = run.wait_for("blocked", 3)

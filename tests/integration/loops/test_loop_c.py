@@ -90,6 +90,19 @@ class CLoop(LoopCase):
         loops = run.events("summary")[-1]["loops"]
         self.assertEqual([(loop["tid"], loop["lags"]) for loop in loops], [(run.process.pid, 1)])
 
+    def test_a_call_that_ends_just_before_the_exit(self):
+        """The loop makes one turn more, or none; a lock's wait has no door that marks its end."""
+        for way, turns, kinds in (("mutex", "1", ["blocked", "unblocked", "lag_end"]),
+                                  ("condition", "0", ["blocked", "unblocked"]),
+                                  ("usleep", "0", ["blocked", "unblocked"])):
+            with self.subTest(way):
+                run = self.start_way(way, "20", turns)
+                event = run.wait_for("blocked")[0]
+                self.end(run, event)
+                told = [e for e in self.told(run, event["seq"]) if e["event"] != "still"]
+                # A watchdog that had no CPU may first see the loop's turn.
+                self.assertEqual([e["event"] for e in told][:len(kinds)], kinds)
+
     def test_silent_without_the_block(self):
         run = self.start_way("none")
         self.assertEqual(run.drain()[2], 0)
