@@ -251,7 +251,7 @@ CROSS_CC      := $(CROSS)gcc $(CPPFLAGS) -Itests/aarch64 -Itests/support -std=gn
 CROSS_SOURCES := $(wildcard shim/explain/cfi/*.c shim/explain/unwind*.c shim/base/*.c) \
                  shim/explain/stack_snapshot.c shim/explain/return_address.c shim/explain/modules.c \
                  shim/explain/mapped_file.c shim/explain/maps.c shim/kernel/memory_reader.c \
-                 shim/kernel/proc_text.c shim/kernel/proc_reader.c shim/process/executable.c tests/support/elf_image.c tests/support/cfi_image.c
+                 shim/kernel/proc_text.c shim/kernel/text_cursor.c shim/kernel/proc_reader.c shim/process/executable.c tests/support/elf_image.c tests/support/cfi_image.c
 CROSS_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/aarch64/%,$(wildcard tests/unit/test_cfi_*.c))
 $(BUILD)/aarch64/%: tests/tools/%.c $(CROSS_SOURCES)
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs libFuzzer targets, two at once, each for SECONDS; one line a target. Of one that fails all its
-# output, and the input stays as TARGET.crash-…. The exit status is 0 if none failed.
+# Runs libFuzzer targets, two a processor at once, each for SECONDS; one line a target. Of one that
+# fails all its output, and the input stays as TARGET.crash-…. The exit status is 0 if none failed.
 #   fuzz.sh BUILD SECONDS TARGET...
 set -u
 
@@ -29,4 +29,4 @@ if [ "${1:-}" = --one ]; then
     run_one "$2"
     exit
 fi
-printf '%s\n' "$@" | xargs -P 2 -n 1 sh "$0" "$build" "$seconds" --one
+printf '%s\n' "$@" | xargs -P "$((2 * $(nproc)))" -n 1 sh "$0" "$build" "$seconds" --one

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/http_request.h"
 #include "cli/options.h"
 #include "cli/status/host_sums.h"
 #include "config/parse.h"
@@ -189,31 +190,32 @@ static void answer(struct exporter *exporter, const struct client *client)
 {
     static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
                                     "Connection: close\r\n\r\n";
-    char request[8192], head[256];
+    char text[8192], head[256];
+    struct http_request request;
     size_t size = 0;
-    request[0] = '\0';
-    while (size < sizeof request - 1 && !strstr(request, "\r\n\r\n")) {
+    text[0] = '\0';
+    while (size < sizeof text - 1 && !http_request_is_whole(text)) {
         if (!client_is_ready(client, POLLIN))
             return;
-        ssize_t got = recv(client->fd, request + size, sizeof request - 1 - size, MSG_DONTWAIT);
+        ssize_t got = recv(client->fd, text + size, sizeof text - 1 - size, MSG_DONTWAIT);
         if (got <= 0)
             return;
         size += (size_t)got;
-        request[size] = '\0';
+        text[size] = '\0';
     }
-    if (strncmp(request, "GET /metrics ", 13) != 0 && strncmp(request, "GET / ", 6) != 0) {
+    http_request_parse(text, &request);
+    if (!request.is_for_metrics) {
         client_write(client, not_found, sizeof not_found - 1);
         return;
     }
-    bool open_metrics = strstr(request, "application/openmetrics-text") != NULL;
-    if (!make_text(exporter, open_metrics))
+    if (!make_text(exporter, request.open_metrics))
         return;
     int length =
         snprintf(head, sizeof head,
                  "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                  "Connection: close\r\n\r\n",
-                 open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                              : "text/plain; version=0.0.4; charset=utf-8",
+                 request.open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                      : "text/plain; version=0.0.4; charset=utf-8",
                  exporter->sums.length);
     if (client_write(client, head, (size_t)length))
         client_write(client, exporter->sums.text, exporter->sums.length);

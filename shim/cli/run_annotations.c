@@ -28,6 +28,8 @@ static void escaped(const char *text, bool property, FILE *out)
             fputs("%3A", out);
         else if (property && *text == ',')
             fputs("%2C", out);
+        else if ((unsigned char)*text < ' ' || *text == 0x7f)
+            fputc('?', out); /* no command for the terminal that shows the runner's log */
         else
             fputc(*text, out);
     }

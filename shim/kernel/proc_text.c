@@ -1,89 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/proc_text.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
-static void skip_blanks(const char **at)
-{
-    while (**at == ' ' || **at == '\t')
-        (*at)++;
-}
-
-static int digit_value(char c, unsigned base)
-{
-    int value = -1;
-    if (c >= '0' && c <= '9')
-        value = c - '0';
-    else if (c >= 'a' && c <= 'f')
-        value = c - 'a' + 10;
-    else if (c >= 'A' && c <= 'F')
-        value = c - 'A' + 10;
-    return value >= 0 && (unsigned)value < base ? value : -1;
-}
-
-/* Wraps silently beyond 64 bits: the kernel prints none, and a wrong number does no harm. */
-static bool take_unsigned(const char **at, unsigned base, uint64_t *value)
-{
-    skip_blanks(at);
-    if (digit_value(**at, base) < 0)
-        return false;
-    *value = 0;
-    for (int digit; (digit = digit_value(**at, base)) >= 0; (*at)++)
-        *value = *value * base + (unsigned)digit;
-    return true;
-}
-
-static bool take_signed(const char **at, int64_t *value)
-{
-    skip_blanks(at);
-    bool negative = **at == '-';
-    if (negative)
-        (*at)++;
-    uint64_t magnitude;
-    if (!take_unsigned(at, 10, &magnitude) || magnitude > INT64_MAX)
-        return false;
-    *value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
-    return true;
-}
-
-static bool take_int(const char **at, int *value)
-{
-    int64_t wide;
-    if (!take_signed(at, &wide) || wide < INT_MIN || wide > INT_MAX)
-        return false;
-    *value = (int)wide;
-    return true;
-}
-
-/* "0x" and hexadecimal digits, as /proc/PID/syscall prints its arguments. */
-static bool take_hexadecimal(const char **at, uint64_t *value)
-{
-    skip_blanks(at);
-    if ((*at)[0] != '0' || (*at)[1] != 'x')
-        return false;
-    *at += 2;
-    return take_unsigned(at, 16, value);
-}
-
-static bool take_text(const char **at, const char *expected)
-{
-    skip_blanks(at);
-    size_t length = strlen(expected);
-    if (strncmp(*at, expected, length) != 0)
-        return false;
-    *at += length;
-    return true;
-}
-
-static void skip_word(const char **at)
-{
-    skip_blanks(at);
-    while (**at != '\0' && **at != ' ' && **at != '\t' && **at != '\n')
-        (*at)++;
-}
+#include "kernel/text_cursor.h"
 
 /* PF_KTHREAD, PF_EXITING and PF_SIGNALED of include/linux/sched.h. */
 enum { KERNEL_THREAD_FLAG = 0x00200000, EXITING_FLAG = 0x4, SIGNALED_FLAG = 0x400 };
@@ -130,6 +52,8 @@ bool parse_stat(const char *text, struct stat_line *line)
         skip_word(&at);
     if (!take_int(&at, &line->end_signal))
         line->end_signal = SIGCHLD; /* cut off: of nearly all */
+    if (!take_int(&at, &line->cpu))
+        line->cpu = -1;
     return true;
 }
 
@@ -162,6 +86,27 @@ static bool parse_two(const char *text, uint64_t *first, uint64_t *second)
 bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay)
 {
     return parse_two(text, run_time, delay);
+}
+
+/* "se.exec_start    :    123456.789012": milliseconds. The first line is the thread's own name. */
+bool parse_exec_start(const char *text, uint64_t *ns)
+{
+    enum { NS_IN_MS = 1000000 };
+    static const char name[] = "se.exec_start";
+    uint64_t milliseconds, fraction = 0;
+    for (const char *at = strchr(text, '\n'); at; at = strchr(at, '\n')) {
+        at++;
+        if (strncmp(at, name, sizeof name - 1) != 0)
+            continue;
+        at += sizeof name - 1;
+        if (!take_text(&at, ":") || !take_unsigned(&at, 10, &milliseconds))
+            return false;
+        if (*at++ == '.')
+            take_unsigned(&at, 10, &fraction); /* six digits */
+        *ns = milliseconds * NS_IN_MS + fraction;
+        return true;
+    }
+    return false;
 }
 
 bool parse_statm(const char *text, uint64_t *size, uint64_t *resident)

@@ -28,6 +28,7 @@ struct stat_line {
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
     int end_signal; /* what its parent is sent when it ends; 0: nothing, and wait() does not see it
                      */
+    int cpu;        /* on which it ran last; -1: the text was cut off before */
 };
 bool parse_stat(const char *text, struct stat_line *line);
 
@@ -44,6 +45,10 @@ bool parse_syscall(const char *text, struct syscall_line *line);
 
 /* /proc/PID/task/TID/schedstat: nanoseconds on a CPU, and ready to run without one. */
 bool parse_schedstat(const char *text, uint64_t *run_time, uint64_t *delay);
+
+/* se.exec_start of /proc/PID/task/TID/sched: when it last began to run, in ns of its CPU's clock.
+ */
+bool parse_exec_start(const char *text, uint64_t *ns);
 
 /* /proc/PID/statm: pages of address space, and of memory that is there. */
 bool parse_statm(const char *text, uint64_t *size, uint64_t *resident);

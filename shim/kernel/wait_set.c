@@ -5,49 +5,42 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "kernel/memory_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 
-static bool poll_set_each(int pid, const struct thread_wait *wait, wait_set_visit visit,
-                          void *context)
+bool poll_array_each(const struct memory_reader *memory, uint64_t address, uint64_t count,
+                     wait_set_visit visit, void *context)
 {
-    struct memory_reader memory = memory_reader_process(pid);
-    uint64_t count = wait->arguments[1];
-    if (count > WAIT_SET_LIMIT)
-        return false;
-    for (uint64_t i = 0; i < count; i++) {
-        struct pollfd entry;
-        if (!memory_read(&memory, wait->arguments[0] + i * sizeof entry, &entry, sizeof entry))
+    enum { AT_ONCE = 32 };
+    struct pollfd entries[AT_ONCE];
+    for (uint64_t done = 0; done < count; done += AT_ONCE) {
+        uint64_t part = count - done < AT_ONCE ? count - done : AT_ONCE;
+        if (!memory_read(memory, address + done * sizeof *entries, entries, part * sizeof *entries))
             return false;
-        if (entry.fd < 0)
-            continue;
-        unsigned waits_for =
-            (entry.events & (POLLIN | POLLPRI | POLLRDNORM) ? WAIT_FOR_INPUT : 0U) |
-            (entry.events & (POLLOUT | POLLWRNORM) ? WAIT_FOR_SPACE : 0U);
-        if (!visit(context, entry.fd, waits_for))
-            return false;
+        for (uint64_t i = 0; i < part; i++) {
+            unsigned waits_for =
+                (entries[i].events & (POLLIN | POLLPRI | POLLRDNORM) ? WAIT_FOR_INPUT : 0U) |
+                (entries[i].events & (POLLOUT | POLLWRNORM) ? WAIT_FOR_SPACE : 0U);
+            if (entries[i].fd >= 0 && !visit(context, entries[i].fd, waits_for))
+                return false;
+        }
     }
     return true;
 }
 
 /* The kernel writes its answer into the sets only when the call returns. */
-static bool select_set_each(int pid, const struct thread_wait *wait, wait_set_visit visit,
-                            void *context)
+bool select_sets_each(const struct memory_reader *memory, uint64_t count,
+                      const uint64_t addresses[2], wait_set_visit visit, void *context)
 {
     enum { WORD_BITS = 64 };
-    uint64_t sets[2][WAIT_SET_LIMIT / WORD_BITS + 1];
-    struct memory_reader memory = memory_reader_process(pid);
-    uint64_t count = wait->arguments[0];
-    if (count > WAIT_SET_LIMIT)
+    uint64_t sets[2][SELECT_LIMIT / WORD_BITS];
+    if (count > SELECT_LIMIT)
         return false;
     memset(sets, 0, sizeof sets);
-    for (unsigned set = 0; set < 2; set++) {
-        uint64_t address = wait->arguments[1 + set];
-        size_t size = (count + WORD_BITS - 1) / WORD_BITS * sizeof(uint64_t);
-        if (address != 0 && !memory_read(&memory, address, sets[set], size))
+    size_t size = (count + WORD_BITS - 1) / WORD_BITS * sizeof(uint64_t);
+    for (unsigned set = 0; size != 0 && set < 2; set++)
+        if (addresses[set] != 0 && !memory_read(memory, addresses[set], sets[set], size))
             return false;
-    }
     for (unsigned fd = 0; fd < count; fd++) {
         uint64_t bit = 1ULL << (fd % WORD_BITS);
         unsigned waits_for = (sets[0][fd / WORD_BITS] & bit ? WAIT_FOR_INPUT : 0U) |
@@ -79,10 +72,16 @@ bool epoll_set_each(int pid, int epoll_fd, wait_set_visit visit, void *context)
     return all;
 }
 
+static bool is_read_from_memory(const struct thread_wait *wait)
+{
+    return wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT;
+}
+
 bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
                    wait_set_visit visit, void *context)
 {
-    if (!wait->call_known)
+    struct memory_reader memory = memory_reader_process(pid);
+    if (!wait->call_known || (is_read_from_memory(wait) && !memory_allowed))
         return false;
     switch (wait->kind) {
     case WAIT_READ:
@@ -90,9 +89,11 @@ bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
     case WAIT_WRITE:
         return wait->fd >= 0 && visit(context, wait->fd, WAIT_FOR_SPACE);
     case WAIT_POLL:
-        return memory_allowed && poll_set_each(pid, wait, visit, context);
+        return wait->arguments[1] <= WAIT_SET_LIMIT &&
+               poll_array_each(&memory, wait->arguments[0], wait->arguments[1], visit, context);
     case WAIT_SELECT:
-        return memory_allowed && select_set_each(pid, wait, visit, context);
+        return wait->arguments[0] <= WAIT_SET_LIMIT &&
+               select_sets_each(&memory, wait->arguments[0], &wait->arguments[1], visit, context);
     case WAIT_EPOLL:
         return epoll_set_each(pid, wait->fd, visit, context);
     default:

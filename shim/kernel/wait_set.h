@@ -12,10 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/memory_reader.h"
 #include "kernel/thread_wait.h"
 
 enum {
     WAIT_SET_LIMIT = 256, /* descriptors of one wait that are looked at */
+    SELECT_LIMIT = 1024,  /* FD_SETSIZE; false beyond */
     WAIT_FOR_INPUT = 1,
     WAIT_FOR_SPACE = 2,
 };
@@ -23,6 +25,14 @@ enum {
 /* Is called for each descriptor; false ends the walk. `waits_for`: WAIT_FOR_INPUT, WAIT_FOR_SPACE
  * or both; 0 for one that waits only for the other side's end. */
 typedef bool (*wait_set_visit)(void *context, int fd, unsigned waits_for);
+
+/* The two lists as they lie in memory. True when all of them was visited; false when it cannot be
+ * read or a visit said so. `addresses`: of the sets for reading and for writing; 0: there is none.
+ */
+bool poll_array_each(const struct memory_reader *memory, uint64_t address, uint64_t count,
+                     wait_set_visit visit, void *context);
+bool select_sets_each(const struct memory_reader *memory, uint64_t count,
+                      const uint64_t addresses[2], wait_set_visit visit, void *context);
 
 /* True when all descriptors of the wait were visited; false when they cannot be known (memory not
  * readable, more than WAIT_SET_LIMIT, no such wait) or a visit said so. `memory_allowed`:

@@ -155,13 +155,24 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
     return event.head.seq;
 }
 
+enum { PAGE_PATIENCE_MS = 50 };
+
 bool report_finding_over(int tid)
 {
-    enum { PATIENCE_MS = 50 };
-    if (!recorder_lock_within(PATIENCE_MS))
+    if (!recorder_lock_within(PAGE_PATIENCE_MS))
         return false;
     if (recorder_has_page())
         status_page_finding_over(tid);
+    recorder_unlock();
+    return true;
+}
+
+bool report_finding_again(const struct wait_finding *finding, int tid)
+{
+    if (!recorder_lock_within(PAGE_PATIENCE_MS))
+        return false;
+    if (recorder_has_page())
+        status_page_finding_again(finding, tid, clock_monotonic_ns());
     recorder_unlock();
     return true;
 }

@@ -89,16 +89,19 @@ uint64_t report_finding(const struct wait_finding *finding, const struct member 
 /* The same event as one line of JSON, for PIPESHIM_ACTION=exec:…; `seq` as it was reported. */
 void report_finding_line(const struct wait_finding *finding, uint64_t seq, uint64_t blocked_ns,
                          char *line, size_t size);
-/* That of a call that is blocked now, or with `call` NULL of a loop that is away. */
-void report_wait_line(const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
+/* That of a call that is blocked now; or of a loop that is away, with the call that holds it or
+ * NULL. */
+void report_wait_line(bool lag, const struct status_call *call, uint64_t seq, int tid, uint64_t ns,
                       char *line, size_t size);
 /* An action was taken because of event `ref`: `action`. */
 void report_action(const char *action, uint64_t ref, const char *result, int tid);
 /* The settings were changed from outside, all at once (struct event_config): `config`. What the
  * log itself does with them it does from now on. */
 bool report_config(const struct setting_change *changes, unsigned count, const char *const *before);
-/* That thread's wait is over, or another one. False: to be said again later. */
+/* That thread's wait is over, or another one; or it is stuck again in what was over, which was told
+ * and counted before: for the status page alone. False: to be said again later. */
 bool report_finding_over(int tid);
+bool report_finding_again(const struct wait_finding *finding, int tid);
 
 /* A pipe that is about to be full: `filling`. */
 void report_filling(int fd, const struct object_facts *object,

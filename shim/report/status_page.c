@@ -213,10 +213,8 @@ static void fill_finding(struct status_finding *to, const struct wait_finding *f
     }
 }
 
-void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
+static void put_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
 {
-    write_begin();
-    page->found[finding->kind]++;
     if (tid != 0) {
         forget_finding(tid);
         if (page->finding_count == STATUS_FINDINGS)
@@ -228,6 +226,20 @@ void status_page_finding(const struct wait_finding *finding, int tid, uint64_t n
     page->found_kind = (int32_t)finding->kind;
     page->found_ns = now_ns;
     copy_text(page->words, sizeof page->words, finding->words);
+}
+
+void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns)
+{
+    write_begin();
+    page->found[finding->kind]++;
+    put_finding(finding, tid, now_ns);
+    write_end();
+}
+
+void status_page_finding_again(const struct wait_finding *finding, int tid, uint64_t now_ns)
+{
+    write_begin();
+    put_finding(finding, tid, now_ns);
     write_end();
 }
 

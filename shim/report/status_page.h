@@ -32,6 +32,8 @@ void status_page_lag_end(const struct lag_facts *facts);
 /* `tid`: the thread of this process that waits because of it; 0: not known, and it is only counted,
  * as nobody could say when it is over. */
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns);
+/* One that was over, and was counted, holds again. */
+void status_page_finding_again(const struct wait_finding *finding, int tid, uint64_t now_ns);
 /* That thread's wait is over. */
 void status_page_finding_over(int tid);
 /* At each scan: what changes all the time. `summary`: NULL before the first report. */

@@ -15,10 +15,12 @@
 #include "watch/action_command.h"
 #include "watch/action_drain.h"
 #include "watch/disturbance.h"
+#include "watch/lag.h"
 
 enum {
     TERM_PATIENCE_S = 10,
-    TRACED_RETRY_S = 1,
+    RETRY_S = 1, /* a debugger may leave, a command end */
+    ACTED_LIMIT = 64,
 };
 
 static int owner; /* whose the rest is */
@@ -27,6 +29,11 @@ static struct disturbance disturbance;
 static uint64_t kill_at; /* SIGTERM was sent; 0: it was not */
 static uint64_t command_ref;
 static int command_tid;
+static struct acted {
+    int tid;
+    uint64_t since_ns;
+} acted[ACTED_LIMIT]; /* the latest */
+static unsigned acted_count;
 
 static enum action action(void)
 {
@@ -45,6 +52,8 @@ void action_begin(void)
     kill_at = 0;
     command_ref = 0;
     command_tid = 0;
+    memset(acted, 0, acted_count < ACTED_LIMIT ? acted_count * sizeof *acted : sizeof acted);
+    acted_count = 0;
     disturbance = (struct disturbance){0};
     action_command_begin();
 }
@@ -129,7 +138,7 @@ bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid
 {
     if (!action_wanted(finding->kind))
         return true;
-    if (is_traced(tid))
+    if (action_command_runs() || is_traced(tid))
         return false;
     report_finding_line(finding, ref, blocked_ns, line, sizeof line);
     act(line, finding->kind == FINDING_DEADLOCK ? "deadlock" : finding_name(finding->kind), ref,
@@ -151,31 +160,87 @@ uint64_t action_due(uint64_t since_ns, uint64_t now)
     return since + settings.number[SETTING_ACTION_AFTER];
 }
 
-static uint64_t act_on_page(uint64_t now)
+/* Of what was acted on: nothing is done twice about one wait. */
+static bool was_acted_on(int tid, uint64_t since_ns)
+{
+    for (unsigned i = 0; i < ACTED_LIMIT; i++)
+        if (acted[i].tid == tid && acted[i].since_ns == since_ns)
+            return true;
+    return false;
+}
+
+/* A call that is blocked, or a loop that is away. */
+struct wait {
+    bool is_lag;
+    int tid;
+    uint64_t since_ns, seq;
+    const struct status_call *call; /* of a loop: what holds it; NULL: its own work */
+};
+
+static const struct status_call *call_of(int tid)
 {
     const struct status_page *page = status_page();
+    for (uint32_t i = 0; i < page->call_count; i++)
+        if (page->calls[i].tid == tid)
+            return &page->calls[i];
+    return NULL;
+}
+
+static void take_older(struct wait *oldest, const struct wait *other)
+{
+    if (!was_acted_on(other->tid, other->since_ns) &&
+        (oldest->tid == 0 || other->since_ns < oldest->since_ns))
+        *oldest = *other;
+}
+
+static void take_absence(const struct lag_absence *absence, void *oldest)
+{
+    const struct wait wait = {.is_lag = true,
+                              .tid = absence->tid,
+                              .since_ns = absence->since_ns,
+                              .seq = absence->seq,
+                              .call = call_of(absence->tid)};
+    if (wait.call && parse_list_has(settings.text[SETTING_ACTION_ON], "blocked"))
+        return; /* the same stall */
+    take_older(oldest, &wait);
+}
+
+/* Of those that PIPESHIM_ACTION_ON names and the scan that has just been made found to last; a
+ * `tid` of 0: there is none. */
+static struct wait oldest_wait(void)
+{
+    struct wait oldest = {0};
+    const struct status_page *page = status_page();
     const char *on = settings.text[SETTING_ACTION_ON];
-    uint64_t next = UINT64_MAX;
-    const struct status_call *oldest = NULL;
-    for (uint32_t i = 0; parse_list_has(on, "blocked") && i < page->call_count; i++)
-        if ((action() != ACTION_DRAIN || page->calls[i].class == CLASS_PIPE_WRITE) &&
-            (!oldest || page->calls[i].since_ns < oldest->since_ns))
-            oldest = &page->calls[i];
-    bool lag = parse_list_has(on, "lag") && page->lagging;
-    uint64_t since = oldest ? oldest->since_ns : lag ? page->lag_since_ns : 0;
-    if (since == 0)
+    for (uint32_t i = 0; parse_list_has(on, "blocked") && i < page->call_count; i++) {
+        const struct status_call *call = &page->calls[i];
+        const struct wait wait = {
+            .tid = call->tid, .since_ns = call->since_ns, .seq = call->seq, .call = call};
+        if (action() != ACTION_DRAIN || call->class == CLASS_PIPE_WRITE)
+            take_older(&oldest, &wait);
+    }
+    if (parse_list_has(on, "lag"))
+        lag_for_each_absence(take_absence, &oldest);
+    return oldest;
+}
+
+static uint64_t act_on_wait(uint64_t now)
+{
+    struct wait wait = oldest_wait();
+    if (wait.tid == 0)
         return UINT64_MAX;
-    next = action_due(since, now);
-    if (now < next)
-        return next;
+    uint64_t due = action_due(wait.since_ns, now);
+    if (now < due)
+        return due;
     if (!rights_hold())
         return UINT64_MAX;
-    uint64_t ref = oldest ? oldest->seq : page->lag_seq;
-    int tid = oldest ? oldest->tid : page->lag_tid;
-    if (is_traced(tid))
-        return now + TRACED_RETRY_S * (uint64_t)NS_PER_S;
-    report_wait_line(oldest, ref, tid, now - since, line, sizeof line);
-    act(line, oldest ? "blocked" : "lag", ref, tid, oldest ? oldest->fd : -1);
+    if (action_command_runs() || is_traced(wait.tid))
+        return now + RETRY_S * (uint64_t)NS_PER_S;
+    acted[acted_count++ % ACTED_LIMIT] = (struct acted){wait.tid, wait.since_ns};
+    report_wait_line(wait.is_lag, wait.call, wait.seq, wait.tid, now - wait.since_ns, line,
+                     sizeof line);
+    act(line, wait.is_lag ? "lag" : "blocked", wait.seq, wait.tid,
+        wait.call && wait.call->class == CLASS_PIPE_WRITE ? wait.call->fd : -1);
     return UINT64_MAX;
 }
 
@@ -196,7 +261,7 @@ static uint64_t poll_action(uint64_t now)
         command_ref = 0;
     if (kill_at != 0 && now >= kill_at && rights_hold())
         raw_syscall(SYS_kill, own_pid(), SIGKILL);
-    uint64_t next = may ? act_on_page(now) : UINT64_MAX;
+    uint64_t next = may ? act_on_wait(now) : UINT64_MAX;
     if (kill_at != 0 && kill_at < next)
         next = kill_at;
     return next;

@@ -23,8 +23,8 @@ bool action_wanted(enum finding_kind kind);
 /* When the wait that has been held since `since_ns` is to be acted on (CLOCK_MONOTONIC). */
 uint64_t action_due(uint64_t since_ns, uint64_t now);
 
-/* A third scan has found the same wait. False: not now, a debugger is attached. `ref`: the seq of
- * its event; `tid`: the thread of this process that waits. */
+/* A third scan has found the same wait. False: not now, a debugger is attached or a
+ * command still runs. `ref`: the seq of its event; `tid`: the thread of this process that waits. */
 bool action_on_finding(const struct wait_finding *finding, uint64_t ref, int tid,
                        uint64_t blocked_ns);
 

@@ -197,6 +197,11 @@ bool action_command_start(const char *command, const char *line, const char *eve
     return is_started;
 }
 
+bool action_command_runs(void)
+{
+    return is_started;
+}
+
 const char *action_command_result(void)
 {
     static char words[64]; /* child: scratch */

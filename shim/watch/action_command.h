@@ -27,5 +27,8 @@ void action_command_stop(void);
  */
 const char *action_command_result(void);
 
+/* One has begun, and its result was not asked for since. */
+bool action_command_runs(void);
+
 /* Runs on: watchdog; action_command_stop(): any. AS-safe: yes. Blocks: no. */
 #endif

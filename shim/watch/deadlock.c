@@ -38,12 +38,13 @@ static uint64_t not_before; /* what the last scans have cost allows none earlier
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
+static uint64_t doubts_at; /* not before, what is held is looked at for its own sake */
 
 void deadlock_begin(void)
 {
     suspicion_begin();
     next_scan = 0;
-    not_before = paid_at = 0;
+    not_before = paid_at = doubts_at = 0;
     reported_count = 0;
     held_findings_begin();
 }
@@ -87,11 +88,6 @@ static bool is_awaited(const struct wait_finding *finding)
            finding->chain[0].for_pid == own_pid();
 }
 
-static uint64_t identity(const struct wait_finding *finding)
-{
-    return finding->id != 0 ? finding->id : finding->fingerprint;
-}
-
 static bool is_reported(uint64_t id)
 {
     for (unsigned i = 0; i < reported_count && i < REPORTED_LIMIT; i++) {
@@ -107,7 +103,7 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
     for (unsigned i = 0; i < count && deadlock->likely; i++) {
         struct wait_finding *backlog = &found[i];
         if (backlog->kind == FINDING_BACKLOG && is_member(deadlock, backlog->chain[0].pid) &&
-            suspicion_of_backlog(deadlock, backlog, is_reported(identity(backlog))))
+            suspicion_of_backlog(deadlock, backlog, is_reported(finding_identity(backlog))))
             return backlog;
     }
     return deadlock;
@@ -116,7 +112,7 @@ static struct wait_finding *backlog_or(struct wait_finding *deadlock, unsigned c
 /* Told, and it lasts: then whatever else is wrong is to be told as well. */
 static bool is_known(const struct wait_finding *finding)
 {
-    return is_reported(identity(finding)) || held_findings_know(finding);
+    return is_reported(finding_identity(finding)) || held_findings_know(finding);
 }
 
 /* What is to be reported here, and was not yet: a cycle that this process is a member of, what is
@@ -149,15 +145,21 @@ static struct wait_finding *choose(unsigned count)
     return hopeless && !told && waits_in_vain(hopeless->likely) ? hopeless : unread;
 }
 
-/* How long this process's member has waited, as far as it was seen. */
+/* Since when what was confirmed now has lasted: its thread `tid` has slept, or the scans have found
+ * it. Not since the thread waits in this place, where it may have been served for hours. */
+static uint64_t lasts_since(int tid)
+{
+    uint64_t asleep = tid != 0 ? long_waits_asleep_since(tid) : 0;
+    uint64_t found_at = suspicion_since();
+    return asleep != 0 && asleep < found_at ? asleep : found_at;
+}
+
+/* How long this process's member has waited; 0: it has none. */
 static uint64_t own_wait_ns(const struct wait_finding *finding, uint64_t now)
 {
-    for (unsigned i = 0; i < finding->count; i++) {
-        uint64_t since =
-            finding->chain[i].pid == own_pid() ? long_waits_since(finding->chain[i].tid) : 0;
-        if (since != 0)
-            return now - since;
-    }
+    for (unsigned i = 0; i < finding->count; i++)
+        if (finding->chain[i].pid == own_pid())
+            return now - lasts_since(finding->chain[i].tid);
     return 0;
 }
 
@@ -185,10 +187,11 @@ static bool may_end_by_itself(const struct wait_finding *finding)
 static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
 {
     const struct held_finding held = {.tid = tid,
+                                      .since = lasts_since(tid),
                                       .to_act = is_member(finding, own_pid()) &&
                                                 !may_end_by_itself(finding),
                                       .kind = finding->kind,
-                                      .id = identity(finding),
+                                      .id = finding_identity(finding),
                                       .seq = seq,
                                       .first_tid = finding->chain[0].tid,
                                       .first_inode = finding->chain[0].key.inode};
@@ -204,45 +207,32 @@ static unsigned examine(void)
     return wait_graph_examine(graph, own_pid(), found, FINDINGS);
 }
 
-/* The third look at what is due. */
-static void act(uint64_t now)
+/* When to call again; UINT64_MAX: all that is held is as it was found. */
+static uint64_t settle_doubts(uint64_t now)
 {
-    struct held_finding *held;
+    if (!held_findings_doubted())
+        return UINT64_MAX;
+    if (now < doubts_at)
+        return doubts_at;
+    if (!rights_hold() || !(graph = graph_memory_begin(&memory)))
+        return now + SUSPICION_ROUND_NS;
+    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     unsigned count = examine();
-    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
-        if (!held->to_act || held->since == 0 || now < held->act_not_before ||
-            now < action_due(held->since, now))
-            continue;
-        for (unsigned i = 0; i < count && held->to_act; i++)
-            if (identity(&found[i]) == held->id && found[i].kind == held->kind)
-                held->to_act =
-                    !action_on_finding(&found[i], held->seq, held->tid, now - held->since);
-        held->act_not_before = now + SUSPICION_ROUND_NS; /* a debugger may leave */
-    }
+    held_findings_look(found, count, now);
+    uint64_t cost = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+    doubts_at = now + SUSPICION_ROUND_NS + cost * COST_RATIO;
+    return held_findings_doubted() ? doubts_at : UINT64_MAX;
 }
 
-/* When one of those that were reported is to be acted on, UINT64_MAX: none. */
-static uint64_t next_action(uint64_t now)
-{
-    const struct held_finding *held;
-    uint64_t next = UINT64_MAX;
-    for (unsigned at = 0; (held = held_finding_at(at)); at++) {
-        if (!held->to_act || held->since == 0 || !action_wanted(held->kind))
-            continue;
-        uint64_t due = action_due(held->since, now);
-        due = due > held->act_not_before ? due : held->act_not_before;
-        next = due < next ? due : next;
-    }
-    return next;
-}
-
+/* The third look. */
 static uint64_t act_when_due(uint64_t now)
 {
-    uint64_t due = next_action(now);
+    uint64_t due = held_findings_act_at(now);
     if (now < due || !rights_hold() || !(graph = graph_memory_begin(&memory)))
         return due;
-    act(now);
-    return next_action(now);
+    unsigned count = examine();
+    held_findings_act(found, count, now);
+    return held_findings_act_at(now);
 }
 
 /* What was not reported yet. */
@@ -272,13 +262,14 @@ static void scan(uint64_t now)
     own_threads_trust(false);
     if (trusted && finding)
         finding = find_new(&count);
+    held_findings_look(found, count, now);
     bool confirmed = finding && suspicion_confirmed(finding);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))
                   : 0;
     if (seq != 0) {
-        reported[reported_count++ % REPORTED_LIMIT] = identity(finding);
+        reported[reported_count++ % REPORTED_LIMIT] = finding_identity(finding);
         hold(finding, seq, tid);
         suspicion_begin();
         finding = choose(count); /* the next one, if there is more than one */
@@ -353,7 +344,7 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
     held_findings_see();
+    uint64_t doubts = settle_doubts(now);
     uint64_t act_at = act_when_due(now);
-    uint64_t next = scan_if_due(now, stuck);
-    return act_at < next ? act_at : next;
+    return earliest(doubts, act_at, scan_if_due(now, stuck));
 }

@@ -145,6 +145,28 @@ unsigned lag_statistics(struct loop_statistics *out, unsigned limit)
     return collector.count;
 }
 
+struct visitor {
+    void (*visit)(const struct lag_absence *absence, void *context);
+    void *context;
+};
+
+static void visit_if_away(struct event_loop *loop, void *context)
+{
+    const struct visitor *visitor = context;
+    const struct lag *lag = lag_of(loop);
+    const struct lag_absence absence = {
+        .tid = loop->tid, .since_ns = lag->account.since_ns, .seq = lag->report_seq};
+    if (lag->lagging && lag->is_reported && loop->state != LOOP_LEFT)
+        visitor->visit(&absence, visitor->context);
+}
+
+void lag_for_each_absence(void (*visit)(const struct lag_absence *absence, void *context),
+                          void *context)
+{
+    struct visitor visitor = {visit, context};
+    event_loops_for_each(visit_if_away, &visitor);
+}
+
 static uint64_t sleeping_since(const struct event_loop *loop, const struct observation *observed)
 {
     if (observed->slotted)

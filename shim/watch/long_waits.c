@@ -25,7 +25,8 @@ struct long_wait {
     uint64_t argument, sp; /* the same place and object: the same wait, though it came round */
     uint64_t run_time;     /* and has not run: the same sleep */
     uint64_t since_ns;
-    uint64_t seen_ns; /* of `looked_ns` */
+    uint64_t asleep_ns; /* in this sleep */
+    uint64_t seen_ns;   /* of `looked_ns` */
     /* Looks are due of the place, however often it was left and come back to, and of each sleep. */
     struct schedule {
         uint64_t due_ns, pause_ns;
@@ -119,8 +120,10 @@ void long_waits_see(int tid, const struct task_call *call, uint64_t now)
                                    .run_time = run_time - 1,
                                    .since_ns = now,
                                    .of_place = begin_schedule(now)};
-    if (wait->run_time != run_time)
+    if (wait->run_time != run_time) {
         wait->of_sleep = begin_schedule(now);
+        wait->asleep_ns = now;
+    }
     wait->run_time = run_time;
     wait->seen_ns = looked_ns;
 }
@@ -161,6 +164,14 @@ uint64_t long_waits_since(int tid)
     for (unsigned i = 0; i < bound; i++)
         if (waits[i].tid == tid)
             return waits[i].since_ns;
+    return 0;
+}
+
+uint64_t long_waits_asleep_since(int tid)
+{
+    for (unsigned i = 0; i < bound; i++)
+        if (waits[i].tid == tid && waits[i].run_time == task_run_time_ns(tid))
+            return waits[i].asleep_ns;
     return 0;
 }
 

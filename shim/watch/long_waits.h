@@ -31,8 +31,13 @@ void long_waits_see(int tid, const struct task_call *call, uint64_t now);
  * next one will be due if nothing changes; UINT64_MAX when nobody waits. */
 bool long_waits_due(uint64_t now, uint64_t *next);
 
-/* Since when the thread has waited, as far as it was seen; 0: it was not. */
+/* Since when the thread has waited in this place, as far as it was seen; 0: it was not. It may have
+ * come round any number of times: who reads what others send does so in one place for ever. */
 uint64_t long_waits_since(int tid);
+
+/* Since when the thread has slept there without having run; 0: it was not seen, or has run since.
+ */
+uint64_t long_waits_asleep_since(int tid);
 
 /* For how long all threads have been looked at, in ns: a clock that stands still while the process
  * is stopped, or gets no CPU. */

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "watch/readiness_set.h"
 
-#include <poll.h>
-#include <string.h>
-#include <sys/epoll.h>
-
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "kernel/call_table.h"
@@ -25,41 +21,25 @@ static void add(struct readiness_set *set, int fd, bool reads, bool writes)
     set->count++;
 }
 
+static bool add_entry(void *context, int fd, unsigned waits_for)
+{
+    add(context, fd, waits_for & WAIT_FOR_INPUT, waits_for & WAIT_FOR_SPACE);
+    return true;
+}
+
 static void read_poll(const struct memory_reader *memory, const struct task_call *call,
                       struct readiness_set *set)
 {
-    struct pollfd fds[READINESS_SET_LIMIT];
     uint64_t count =
         call->arguments[1] < READINESS_SET_LIMIT ? call->arguments[1] : READINESS_SET_LIMIT;
-    set->known = count == 0 || memory_read(memory, call->arguments[0], fds, count * sizeof *fds);
-    for (uint64_t i = 0; set->known && i < count; i++)
-        add(set, fds[i].fd, fds[i].events & (POLLIN | POLLPRI), fds[i].events & POLLOUT);
+    set->known = poll_array_each(memory, call->arguments[0], count, add_entry, set);
 }
 
 static void read_select(const struct memory_reader *memory, const struct task_call *call,
                         struct readiness_set *set)
 {
-    enum { WORD_BITS = 64, WORDS = 1024 / WORD_BITS };
-    uint64_t sets[2][WORDS] = {{0}};
-    uint64_t limit = call->arguments[0] < 1024 ? call->arguments[0] : 1024;
-    uint64_t words = (limit + WORD_BITS - 1) / WORD_BITS;
-    set->known = true;
-    for (unsigned i = 0; i < 2; i++)
-        if (call->arguments[1 + i] != 0 && words != 0 &&
-            !memory_read(memory, call->arguments[1 + i], sets[i], words * sizeof(uint64_t)))
-            set->known = false;
-    for (uint64_t fd = 0; set->known && fd < limit; fd++) {
-        bool reads = sets[0][fd / WORD_BITS] >> fd % WORD_BITS & 1;
-        bool writes = sets[1][fd / WORD_BITS] >> fd % WORD_BITS & 1;
-        if (reads || writes)
-            add(set, (int)fd, reads, writes);
-    }
-}
-
-static bool add_entry(void *context, int fd, unsigned waits_for)
-{
-    add(context, fd, waits_for & WAIT_FOR_INPUT, waits_for & WAIT_FOR_SPACE);
-    return true;
+    uint64_t limit = call->arguments[0] < SELECT_LIMIT ? call->arguments[0] : SELECT_LIMIT;
+    set->known = select_sets_each(memory, limit, &call->arguments[1], add_entry, set);
 }
 
 static void read_epoll(const struct task_call *call, struct readiness_set *set)

@@ -15,6 +15,7 @@ enum {
 static struct wait_finding before; /* child: kept, it counts only with have_before */
 static bool have_before;
 static uint64_t due;
+static uint64_t first_seen; /* of `before`, by all rounds in a row; child: scratch */
 
 void suspicion_begin(void)
 {
@@ -70,6 +71,7 @@ void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t
         return;
     }
     bool computes = is_computing_still(finding);
+    bool same = finding && is_of(finding);
     bool goes_on = finding && (finding->grown_rounds > 0 || finding->still_rounds > 0 || computes);
     bool other = finding && have_before && finding->kind != before.kind;
     due = UINT64_MAX;
@@ -80,9 +82,16 @@ void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t
     if (!have_before)
         return;
     uint64_t first = before.holder_run_ns;
+    if (!same)
+        first_seen = now;
     before = *finding;
     if (computes)
         before.holder_run_ns = first;
+}
+
+uint64_t suspicion_since(void)
+{
+    return first_seen;
 }
 
 bool suspicion_confirmed(struct wait_finding *finding)

@@ -28,6 +28,9 @@ bool suspicion_of_backlog(struct wait_finding *deadlock, const struct wait_findi
 /* Keeps what a scan at `now` found (NULL: nothing), if it was not confirmed. */
 void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t now);
 
+/* When the first scan of those in a row was that found what was suspected last. */
+uint64_t suspicion_since(void);
+
 /* When the scan that may confirm it is due (CLOCK_MONOTONIC, ns); UINT64_MAX: none is. What is
  * suspected is scanned again soon, and once; a backlog as long as it grows, and a reader as long as
  * it computes. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: the bytes are a log that `report` and `run` read: into the model of all logs,
-// and each event as the text of a person.
+// each event as the text of a person and as a CI server's annotation, and the model in each format.
 //   make fuzz [FUZZ_SECONDS=60]
 #include <string.h>
 #include <sys/mman.h>
@@ -8,7 +8,9 @@
 
 #include "cli/report/aggregate.h"
 #include "cli/report/event_text.h"
+#include "cli/report/formats.h"
 #include "cli/report/log_reader.h"
+#include "cli/run_annotations.h"
 #include "seeds.h"
 
 #define HEAD                                                                                       \
@@ -36,7 +38,7 @@ static const char *const seeds[] = {
     "\"class\":\"file\",\"ms\":1}]}\n{\"event\":\"lag_end\"," HEAD
     "\"ref\":2,\"lag_ms\":9,\"cause\":{\"starved\":9}}\n",
     "{\"event\":\"deadlock\"," HEAD
-    "\"id\":\"0x1\",\"words\":\"w\",\"chain\":[{\"pid\":7,\"comm\":\"c\",\"tid\":8,"
+    "\"id\":\"0x1\",\"words\":\"w\\r\\nx\",\"chain\":[{\"pid\":7,\"comm\":\"c\",\"tid\":8,"
     "\"waits_in\":\"w\",\"object\":\"pipe:[5]\",\"waits_for\":\"room\",\"for_pid\":9}]}\n",
     "{\"event\":\"filling\"," HEAD
     "\"fd\":1,\"object\":\"pipe:[5]\",\"bytes_per_s\":5,\"full_in_s\":1.5}\n",
@@ -76,6 +78,45 @@ static void check_text(void)
     rewind(out);
 }
 
+/* One line at most: a second one would be a command to the runner. */
+static void check_annotation(void)
+{
+    fflush(out);
+    const char *end = memchr(lines, '\n', length);
+    if ((length > 0 && end != lines + length - 1) || memchr(lines, '\r', length))
+        abort();
+    check_text();
+}
+
+/* One JSON value, whatever the log held. */
+static void check_json(const struct model *model, void (*format)(const struct model *, FILE *))
+{
+    json_error_t error;
+    format(model, out);
+    fflush(out);
+    json_t *value = json_loadb(lines, length, JSON_DISABLE_EOF_CHECK, &error);
+    if (!value)
+        abort();
+    json_decref(value);
+    rewind(out);
+}
+
+static void format_all(const struct model *model)
+{
+    enum { LIMIT = 5 };
+    check_json(model, format_speedscope);
+    check_json(model, format_perfetto);
+    check_json(model, format_otlp);
+    format_text(model, LIMIT, out);
+    format_summary(model, LIMIT, out);
+    check_text();
+    format_folded(model, out);
+    format_html(model, out);
+    format_markdown(model, LIMIT, out);
+    format_junit(model, out);
+    rewind(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct model model; /* its tables are large: one for some inputs */
@@ -89,11 +130,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while ((event = log_reader_next(&reader)) || (event = log_reader_last(&reader))) {
         event_text_write(event, out);
         check_text();
+        run_annotations_write(event, out);
+        check_annotation();
         aggregate_event(&model, event, 0);
         json_decref(event);
     }
     if (++inputs == INPUTS) {
         aggregate_finish(&model);
+        format_all(&model);
         model_close(&model);
         inputs = 0;
     }

@@ -6,16 +6,20 @@
 #include <linux/rtnetlink.h>
 #include <linux/unix_diag.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cli/status/cgroup.h"
 #include "kernel/memory_limit.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
+#include "kernel/status.h"
 #include "seeds.h"
 
 static const char *const seeds[] = {
     "1234 (a (b) c) S 1 1234 1234 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 3 0 4711 8192 100",
     "0 0x1 0x7ffd 0x10 0x0 0x0 0x0 0x7ffd12345678 0x7f0012345678",
+    "x (7, #threads: 1)\n---\nse.exec_start                     :       4711.123456\n",
     "running\n",
     "-1 0x7ffd12345678 0x7f0012345678",
     "1234567 89 10\n",
@@ -30,11 +34,15 @@ static const char *const seeds[] = {
     "0 0 0 42",
     "pipe:[4711]",
     "anon_inode:[eventpoll]",
-    "Name:\tx\nPid:\t12\nvoluntary_ctxt_switches:\t7\n",
+    "Name:\tx\nState:\tS (sleeping)\nPid:\t12\nUid:\t0\t1\t2\t3\nGroups:\t4 24\nNSpid:\t12\t1\n"
+    "SigBlk:\t0000000000000200\nvoluntary_ctxt_switches:\t7\n",
     "0::/system.slice/"
     "docker-3f1c92ab77e0aaaabbbbccccddddeeeeffff0000111122223333444455556666.scope\n",
     "0::/user.slice/user-0.slice/session-12.scope\n",
 };
+
+static char path[64];
+static int file = -1;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -56,7 +64,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     write_seed(sizeof seeds / sizeof *seeds, &answer, sizeof answer);
     answer.peer = (struct rtattr){.rta_type = UNIX_DIAG_NAME, .rta_len = sizeof answer.peer + 9};
     write_seed(sizeof seeds / sizeof *seeds + 1, &answer, sizeof answer); /* beyond its end */
-    return 0;
+    file = memfd_create("status", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return file < 0;
 }
 
 static void is_terminated(const char *text, size_t size)
@@ -91,6 +101,26 @@ static void read_map(const char *text)
         abort();
 }
 
+/* The file that is read as a stream: fields of all kinds, twice in one line, and a hash. */
+static void read_status(const uint8_t *data, size_t size)
+{
+    struct status_field fields[] = {
+        {.name = "Pid", .base = 10},
+        {.name = "NSpid", .base = 10},
+        {.name = "SigBlk", .base = 16},
+        {.name = "Uid", .base = 10, .nth = 1},
+        {.name = "Uid", .base = 10, .nth = 4},
+        {.name = "State", .base = STATUS_LETTER},
+        {.name = "Groups", .base = STATUS_WHOLE},
+    };
+    if (ftruncate(file, 0) != 0 || pwrite(file, data, size, 0) != (ssize_t)size)
+        abort();
+    bool all = fields_read(path, fields, sizeof fields / sizeof *fields);
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (all && !fields[i].found)
+            abort();
+}
+
 /* Of just that size: AddressSanitizer sees one byte more. */
 static void read_answer(const uint8_t *data, size_t size)
 {
@@ -115,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         is_terminated(stat.comm, sizeof stat.comm);
     parse_syscall(text, &call);
     parse_schedstat(text, &first, &second);
+    parse_exec_start(text, &first);
     parse_statm(text, &first, &second);
     parse_last_number(text, &first);
     parse_field(text, "Pid:", &value);
@@ -129,5 +160,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memory_limit_of(text);
     free(text);
     read_answer(data, size);
+    read_status(data, size);
     return 0;
 }

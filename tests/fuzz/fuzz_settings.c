@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target: the bytes are an environment, its variables ended by NUL; a name is the first
-// byte's, so that each setting is met, and whole names may come, too. Each is asked for as a change
-// as well (`pipeshim set`): what comes so is another process's text.
+// byte's, so that each setting is met, and whole names may come, too: JOURNAL_STREAM as systemd
+// sets it. Each is asked for as a change as well (`pipeshim set`): what comes so is another
+// process's text.
 //   make fuzz [FUZZ_SECONDS=60]
 #include <string.h>
 
 #include "config/change.h"
 #include "config/settings.h"
+#include "report/log_journal.h"
+#include "report/log_path.h"
 #include "seeds.h"
 
 enum { VARIABLES = 64, VARIABLE_LIMIT = 4096 };
@@ -23,6 +26,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         "PIPESHIM_TRESHOLD=1s\0"
         "\xff"
         "=\0"
+        "\xff"
+        "JOURNAL_STREAM=9:4711\0"
         "\xff"
         "threshold_of_a_name_that_is_longer_than_all_that_there_are_and_goes_on=1";
     (void)argc;
@@ -65,6 +70,31 @@ static void change(const struct settings *before, const char *assignment)
         settings_change(&settings, &change, 1);
 }
 
+static const char *name_of_host(void)
+{
+    return "host";
+}
+
+/* systemd's variable; of just its size: AddressSanitizer sees one byte more. */
+static void ask_for_stream(const char *variable)
+{
+    static const struct stat stream = {.st_dev = 9, .st_ino = 4711};
+    char *copy = strdup(variable);
+    char *const variables[] = {copy, NULL};
+    if (!copy)
+        abort();
+    log_journal_is_stream(variables, &stream);
+    free(copy);
+}
+
+static void find_log(const struct settings *of)
+{
+    char path[LOG_PATH_LIMIT];
+    log_path_expand(of->text[SETTING_LOG], "/before", name_of_host, name_of_host, 7, path);
+    if (!memchr(path, '\0', sizeof path))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct settings settings;
@@ -87,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = next + 1;
     }
     variables[count] = NULL;
+    for (unsigned i = 0; i < count; i++)
+        ask_for_stream(variables[i]);
     struct program_names names = {.executable = "engine", .invoked = "e", .script = "s.py"};
     settings_ask_for_names(variables);
     settings_read(&settings, variables, &names, false, complain, &lines);
@@ -95,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int id = 0; id < SETTING_COUNT; id++)
         if (strlen(settings.text[id]) >= SETTINGS_TEXT_LIMIT)
             abort();
+    find_log(&settings);
     settings_is_loop_name(&settings, "worker");
     for (int class = 0; class < CLASS_COUNT; class ++)
         settings_threshold_ns(&settings, (enum call_class) class);

@@ -3,6 +3,7 @@
 // write whatever it likes: `top` shows it as rows, in detail and as JSON, and `metrics` adds it up.
 //   make fuzz [FUZZ_SECONDS=60]
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/status/view.h"
 #include "cli/top/top.h"
@@ -27,8 +28,31 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     memcpy(page.calls[0].call, "write", sizeof "write");
     memcpy(page.calls[0].where, "engine _ZN3app3runEv", sizeof "engine _ZN3app3runEv");
     write_seed(2, &page, sizeof page);
+    memcpy(page.magic, STATUS_MAGIC, sizeof page.magic);
+    page.version = STATUS_VERSION;
+    page.size = sizeof page;
+    write_seed(3, &page, sizeof page);
     out = open_memstream(&lines, &length);
     return !out;
+}
+
+/* As it lies in the memory of its process, which is this one. */
+static void copy_page(const uint8_t *data, size_t size)
+{
+    static struct {
+        struct status_page page;
+        unsigned char behind[4096]; /* the kernel writes there unseen by AddressSanitizer */
+    } to;
+    static const unsigned char zeroes[sizeof to.behind];
+    static unsigned char memory[sizeof(struct status_page) + sizeof to.behind];
+    memset(memory, 'x', sizeof memory);
+    memcpy(memory, data, size < sizeof memory ? size : sizeof memory);
+    if (page_copy(getpid(), (uintptr_t)memory, &to.page) == PAGE_READ &&
+        (to.page.call_count > STATUS_CALLS || to.page.drain_count > STATUS_DRAINS))
+        abort();
+    if (memcmp(to.behind, zeroes, sizeof zeroes) != 0)
+        abort();
+    page_is_same(getpid(), (uintptr_t)memory, &to.page);
 }
 
 /* Nothing but lines, and no command for a terminal. */
@@ -70,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct watched_list list = {.processes = shown, .count = 1, .capacity = 1, .now_ns = 1};
     memset(&process.page, 0, sizeof process.page);
     memcpy(&process.page, data, size < sizeof process.page ? size : sizeof process.page);
+    copy_page(data, size);
     page_tame(&process.page);
     for (enum view_order order = 0; order < ORDER_COUNT; order++)
         view_sort(shown, 1, order);

@@ -112,6 +112,28 @@ static void test_a_sleep_in_an_old_place(void **state)
     assert_true(long_waits_due(now, &next));
 }
 
+/* Of a thread that comes back to the same place the wait is old, and its sleep is not. */
+static void test_the_sleep_is_not_the_place(void **state)
+{
+    int tid = (int)syscall(SYS_gettid);
+    uint64_t before = task_run_time_ns(tid), turns = 0;
+    (void)state;
+    if (before == 0)
+        skip(); /* a kernel without schedstat */
+    long_waits_begin();
+    for (unsigned i = 0; i < 2; i++) {
+        long_waits_begin_round((100 + i) * S);
+        long_waits_see(tid, &waiting, (100 + i) * S);
+        for (before = task_run_time_ns(tid); task_run_time_ns(tid) == before;)
+            turns++; /* it runs */
+    }
+    assert_int_equal(long_waits_since(tid), 100 * S);
+    assert_int_equal(long_waits_asleep_since(tid), 0);
+    for (unsigned i = 0; i < 3; i++) /* the twin has not run: nothing can be read of its time */
+        look((100 + i) * S, true);
+    assert_int_equal(long_waits_asleep_since(TID), 100 * S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_rare_looks),
         cmocka_unit_test(test_a_busy_thread),
         cmocka_unit_test(test_a_sleep_in_an_old_place),
+        cmocka_unit_test(test_the_sleep_is_not_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static void stat_lines(void **state)
     assert_int_equal(line.thread_count, 9);
     assert_int_equal(line.start_ticks, 123456);
     assert_int_equal(line.end_signal, 17);
+    assert_int_equal(line.cpu, 1);
     assert_false(line.kernel_thread);
     assert_false(line.killed);
     /* A program may choose a name that looks like the rest of the line. */
@@ -43,6 +44,7 @@ static void stat_lines(void **state)
     assert_int_equal(line.parent, 3);
     assert_true(line.kernel_thread);
     assert_int_equal(line.end_signal, SIGCHLD); /* where the text is cut off */
+    assert_int_equal(line.cpu, -1);
     assert_true(parse_stat("7 () S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9", &line));
     assert_string_equal(line.comm, "");
     assert_false(parse_stat("", &line));
@@ -50,6 +52,24 @@ static void stat_lines(void **state)
     assert_false(parse_stat("7 (sh)", &line));
     assert_false(parse_stat("7 (sh) S 1", &line));
     assert_false(parse_stat("99999999999999999999 (sh) S 1 1 1", &line));
+}
+
+static void sched_files(void **state)
+{
+    (void)state;
+    uint64_t ns = 0;
+    assert_true(parse_exec_start("a (7, #threads: 1)\n-----\n"
+                                 "se.exec_start                                :     4711.012345\n"
+                                 "se.vruntime                                  :        9.000000\n",
+                                 &ns));
+    assert_int_equal(ns, 4711012345);
+    /* A thread may have that name itself. */
+    assert_true(
+        parse_exec_start("se.exec_start (7, #threads: 3)\nse.exec_start : 2.000001\n", &ns));
+    assert_int_equal(ns, 2000001);
+    assert_false(parse_exec_start("se.exec_start (7, #threads: 3)\n", &ns));
+    assert_false(parse_exec_start("\nse.exec_start: (7, #threads: 3)\n", &ns));
+    assert_false(parse_exec_start("", &ns));
 }
 
 /* From the moment of kill(2) on, in whichever state its end is. */
@@ -294,11 +314,12 @@ static void any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stat_lines),    cmocka_unit_test(killed),
-        cmocka_unit_test(syscall_lines), cmocka_unit_test(links),
-        cmocka_unit_test(fields),        cmocka_unit_test(epoll_sets),
-        cmocka_unit_test(locks),         cmocka_unit_test(inet_sockets),
-        cmocka_unit_test(maps),          cmocka_unit_test(any_bytes),
+        cmocka_unit_test(stat_lines),   cmocka_unit_test(killed),
+        cmocka_unit_test(sched_files),  cmocka_unit_test(syscall_lines),
+        cmocka_unit_test(links),        cmocka_unit_test(fields),
+        cmocka_unit_test(epoll_sets),   cmocka_unit_test(locks),
+        cmocka_unit_test(inet_sockets), cmocka_unit_test(maps),
+        cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

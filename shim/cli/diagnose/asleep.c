@@ -3,45 +3,34 @@
 
 #include <sched.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 
 enum { CPUS = 8192 };
 
 /* When the thread last ran, in ns of its CPU's clock; 0: not known. */
 static uint64_t last_ran_ns(int pid, int tid)
 {
-    static const char name[] = "se.exec_start";
     char text[4096];
-    if (proc_read_start_of(pid, tid, "sched", text, sizeof text) <= 0)
-        return 0;
-    char *at = strstr(text, name);
-    at = at ? strchr(at, ':') : NULL;
-    if (!at)
-        return 0;
-    char *end;
-    unsigned long long milliseconds = strtoull(at + 1, &end, 10), fraction = 0;
-    if (*end == '.')
-        fraction = strtoull(end + 1, NULL, 10); /* six digits */
-    return milliseconds * NS_PER_MS + fraction;
+    uint64_t ns;
+    return proc_read_start_of(pid, tid, "sched", text, sizeof text) > 0 &&
+                   parse_exec_start(text, &ns)
+               ? ns
+               : 0;
 }
 
-/* The CPU on which it did (the 39th field of stat); -1: not known. */
+/* The CPU on which it did; -1: not known. */
 static int last_cpu(int pid, int tid)
 {
-    enum { CPU_FIELD = 39, FIRST_AFTER_NAME = 3 };
     char text[1024];
-    if (proc_read_of(pid, tid, "stat", text, sizeof text) <= 0)
-        return -1;
-    const char *at = strrchr(text, ')');
-    for (int field = FIRST_AFTER_NAME - 1; at && field < CPU_FIELD; field++)
-        at = strchr(at + 1, ' ');
-    return at ? (int)strtol(at + 1, NULL, 10) : -1;
+    struct stat_line stat;
+    return proc_read_of(pid, tid, "stat", text, sizeof text) > 0 && parse_stat(text, &stat)
+               ? stat.cpu
+               : -1;
 }
 
 static bool go_to(int cpu, cpu_set_t *only)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/names/demangle.h"
@@ -11,6 +10,7 @@
 #include "graph/finding.h"
 #include "kernel/memory_reader.h"
 #include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 #include "kernel/status.h"
 
 /* The first mapping of the file that is called libpipeshim….so; 0: there is none. */
@@ -26,8 +26,9 @@ static long find_library(int pid, uintptr_t *base)
         return error;
     for (const char *line; *base == 0 && (line = lines_next(&lines)) != NULL;) {
         const char *slash = strrchr(line, '/');
-        if (slash && strncmp(slash, name, sizeof name - 1) == 0)
-            *base = strtoull(line, NULL, 16);
+        struct map_line map;
+        if (slash && strncmp(slash, name, sizeof name - 1) == 0 && parse_map(line, &map))
+            *base = map.start;
     }
     lines_close(&lines);
     return 0;

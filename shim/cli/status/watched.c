@@ -9,20 +9,16 @@
 
 #include "base/clock.h"
 #include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 
-/* Field 22 of stat (proc(5)), counted from after the name, which may hold anything. 0: gone. */
+/* When the process began, in clock ticks. 0: gone. */
 static uint64_t start_of(int pid)
 {
-    enum { STATE_FIELD = 3, START_FIELD = 22 };
     char text[1024];
-    if (proc_read_start_of(pid, 0, "stat", text, sizeof text) <= 0)
-        return 0;
-    const char *at = strrchr(text, ')');
-    for (int field = STATE_FIELD - 1; at && field < START_FIELD; field++) {
-        at = strchr(at, ' ');
-        at = at ? at + 1 : NULL;
-    }
-    return at ? strtoull(at, NULL, 10) : 0;
+    struct stat_line stat;
+    return proc_read_start_of(pid, 0, "stat", text, sizeof text) > 0 && parse_stat(text, &stat)
+               ? stat.start_ticks
+               : 0;
 }
 
 void watched_name(struct watched *process)

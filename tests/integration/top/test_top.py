@@ -21,6 +21,19 @@ child.wait()
 print("done", flush=True)
 sys.stdin.read()
 """
+# It reads line after line in one place; the child writes one now and then, when its stderr is read.
+SERVED = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", '''
+import os, sys, time
+os.write(2, b"x" * 200000)
+while True:
+    os.write(1, b"line\\\\n")
+    time.sleep(0.02)
+'''], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+while os.read(child.stdout.fileno(), 5):
+    pass
+"""
 # It writes to a pipe of its own that it reads when it is told to.
 HEALTHY = """
 import os, sys
@@ -116,6 +129,19 @@ class Top(PipeshimCase):
         seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
         self.assertEqual(seen["findings"]["deadlock"], {"told": 1, "active": False})
         self.assertEqual(top("-b", "-n", "1", str(process.pid)).returncode, 0)
+
+    def test_a_deadlock_that_ends_in_the_place_where_it_began(self):
+        """The thread waits in the same call again and again, and is served there."""
+        process = self.launch([PYTHON, "-c", SERVED])
+        wait_until(lambda: (s := shown(process.pid)) and s["state"] == "DEADLOCK", "deadlock in top")
+        child = self.children(process.pid)[0]["pid"]
+        with open("/proc/%d/fd/2" % child, "rb", buffering=0) as pipe:
+            left = 200000
+            while left > 0:
+                left -= len(pipe.read(left))
+        seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
+        self.assertEqual(seen["findings"]["deadlock"], {"told": 1, "active": False})
+        self.assertEqual(seen["chains"], [])
 
     def test_a_late_loop_that_is_held_back_is_over_when_it_is(self):
         """Nothing is written of a lag that a rule suppresses; its end counts all the same."""

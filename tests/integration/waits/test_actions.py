@@ -26,6 +26,43 @@ r, w = os.pipe()
 os.write(2, b"x" * 70000)
 sys.stdin.read()
 """
+# It reads line after line in one place, then waits there for a line that its child, whose stderr it
+# does not read, never comes to write. The child says when it began the last one.
+SERVED = """
+import os
+child = subprocess.Popen([sys.executable, "-c", '''
+import os, sys, time
+for i in range(80):
+    time.sleep(0.05)
+    began = time.time()
+    os.write(1, b"line%4d\\\\n" % i)
+open(sys.argv[1] + ".new", "w").write(repr(began))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+os.write(2, b"x" * 200000)
+''', sys.argv[1]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+while os.read(child.stdout.fileno(), 9):
+    pass
+"""
+# The same wait for whichever child, by the same line; each hangs as the one before did.
+CHILD_AFTER_CHILD = """
+import os
+def child():
+    return subprocess.Popen([sys.executable, "-c", "print('x' * 200000)"], stdout=subprocess.PIPE,
+                            env=environment())
+children = [child()]
+while True:
+    pid, _ = os.wait()
+    children.append(child())
+"""
+# A child that waits for its own child, whose output it does not read.
+NEIGHBOUR = """
+import os
+neighbour = subprocess.Popen([sys.executable, "-c", '''
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "print('x' * 200000)"], stdout=subprocess.PIPE).wait()
+'''], env=environment())
+os.write(1, b"%d\\n" % neighbour.pid)
+"""
 # An event loop whose own work keeps it away from its wait.
 LAG = """
 import asyncio, os
@@ -39,8 +76,31 @@ asyncio.run(main())
 
 
 
+# A callback of an event loop that waits for a line of input.
+HELD = """
+import asyncio, os
+async def main():
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    os.read(0, 100)
+    while True:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+"""
+
 TOOL = os.path.join(BUILD, "pipeshim")
+
+
+def seconds(event):
+    """When it was, as time.time() has it."""
+    return datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+
+
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+
+
+def children(pid):
+    return [int(word) for word in read_text("/proc/%d/task/%d/children" % (pid, pid)).split()]
 
 
 class Actions(WaitsCase):
@@ -142,7 +202,7 @@ for i in range(2):
 
     def test_a_third_look_that_finds_it_no_more(self):
         """The call still hangs; but somebody else has the pipe open now, and may read."""
-        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="1h")
+        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="3600s")
         deadlock = run.wait_for("deadlock")[0]
         child = [m["pid"] for m in deadlock["chain"] if m["pid"] != run.process.pid][0]
         with open("/proc/%d/fd/1" % child, "rb", buffering=0) as pipe:
@@ -154,9 +214,45 @@ for i in range(2):
                 pass
         self.assertEqual(run.process.wait(DEADLINE_S), 0)
 
+    def test_a_third_look_that_finds_another_deadlock(self):
+        """What was told may be read by somebody now; that a neighbour hangs is no reason to act for it."""
+        run = self.begin_deadlock("term", NEIGHBOUR + DEADLOCK, PIPESHIM_ACTION_AFTER="3600s")
+        deadlock = run.wait_for("deadlock")[0]
+        child = [m["pid"] for m in deadlock["chain"] if m["pid"] != run.process.pid][0]
+        neighbour = int(os.read(run.readers[0], 20))
+        wait_until(lambda: any(sleeps_in_write(pid) for pid in children(neighbour)), "neighbour that hangs")
+        with open("/proc/%d/fd/1" % child, "rb", buffering=0):
+            self.set(run, "action-after=1s")
+            self.wait_until_due()
+            self.assertIsNone(run.process.poll())
+            self.assertEqual(run.events("action"), [])
+
+    def test_another_wait_in_the_same_place(self):
+        """The same call of the same thread, for another child: it is told, and its time begins anew."""
+        run = self.begin_deadlock("term", CHILD_AFTER_CHILD, PIPESHIM_ACTION_AFTER="3600s")
+        deadlock = run.wait_for("deadlock")[0]
+        child = [m["pid"] for m in deadlock["chain"] if m["pid"] != run.process.pid][0]
+        killed_at = time.time()
+        os.kill(child, signal.SIGKILL)
+        other = run.wait_for("deadlock", 2)[1]
+        self.set(run, "action-after=2s")
+        event = run.wait_for("action")[0]
+        self.assertEqual(event["ref"], other["seq"])
+        self.assertGreater(seconds(event) - killed_at, 1.99)
+
+    def test_a_place_where_it_was_served_before(self):
+        """The time counts from when it got stuck, not from when it first waited there."""
+        began = os.path.join(self.temporary_folder(), "began")
+        run = self.begin("parent", SERVED, began, PIPESHIM_ACTION="term", PIPESHIM_ACTION_AFTER="3s")
+        event = self.assert_action(run, "term")
+        stuck_at = float(read_text(began))
+        self.assertGreater(seconds(event) - stuck_at, 2.99)
+        told = run.events("deadlock")[0]
+        self.assertLess(told["blocked_ms"], (seconds(told) - stuck_at) * 1000 + 10)
+
     def test_not_of_what_is_not_named(self):
         """The twin: the same deadlock, of which only the log tells."""
-        for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "1h"}):
+        for settings in ({"PIPESHIM_ACTION_ON": "lag,no_reader"}, {"PIPESHIM_ACTION_AFTER": "3600s"}):
             run = self.begin_deadlock("term", **settings)
             run.wait_for("deadlock")
             self.wait_until_due()
@@ -188,6 +284,57 @@ for i in range(2):
         event = run.wait_for("action")[0]
         self.assertEqual((event["action"], event["ref"]), ("term", run.events("lag")[-1]["seq"]))
         self.assertEqual(run.process.wait(DEADLINE_S), -signal.SIGTERM)
+
+    def test_lag_of_a_loop_that_one_call_holds(self):
+        """It is told as `blocked`, and is a loop that is away all the same."""
+        out = os.path.join(self.temporary_folder(), "out")
+        run = self.begin_deadlock("exec:cat > %s; echo $PIPESHIM_EVENT >> %s" % (out, out), HELD,
+                                  PIPESHIM_LOOP="main", PIPESHIM_ACTION_ON="lag")
+        event = run.wait_for("action")[0]
+        cause = next(e for e in run.events() if e["seq"] == event["ref"])
+        if cause["event"] != "lag":  # a busy machine made it late before
+            self.assertEqual((cause["event"], cause["loop"], cause["class"]), ("blocked", True, "pipe_read"))
+        self.assertEqual((event["action"], event["tid"], event["result"]),
+                         ("exec", run.process.pid, "exit 0"))
+        told, name = read_text(out).splitlines()
+        told = json.loads(told)
+        self.assertEqual((told["event"], told["seq"], told["cause"], name),
+                         ("lag", event["ref"], "pipe_read", "lag"))
+        self.assertGreaterEqual(told["lag_ms"], 1000)
+
+    def test_a_loop_that_comes_back(self):
+        """The twin: it was away, and is not when the action would be due."""
+        run = self.begin_deadlock("term", HELD, PIPESHIM_LOOP="main", PIPESHIM_ACTION_ON="lag",
+                                  PIPESHIM_ACTION_AFTER="3600s")
+        wait_until(lambda: [e for e in run.events("blocked") if e["class"] == "pipe_read"], "stuck read")
+        self.set(run, "threshold=600s")  # a busy machine makes loops late
+        run.process.stdin.write(b"on\n")
+        run.process.stdin.flush()
+        run.wait_for("lag_end")
+        self.set(run, "action-after=1s")
+        self.wait_until_due()
+        self.assertIsNone(run.process.poll())
+        self.assertEqual(run.events("action"), [])
+
+    def test_each_wait_once(self):
+        """However many actions there may be; and one command after the other."""
+        out = os.path.join(self.temporary_folder(), "out")
+        run = self.begin_deadlock("exec:sleep 1; echo >> " + out, """
+import os, threading
+def fill():
+    os.write(os.pipe()[1], b"x" * 70000)
+for _ in range(2):
+    threading.Thread(target=fill, daemon=True).start()
+sys.stdin.read()
+""", PIPESHIM_ACTION_ON="blocked", PIPESHIM_ACTION_MAX="5", PIPESHIM_PIPE_THRESHOLD="300ms",
+                                  PIPESHIM_LOOP="none")
+        actions = run.wait_for("action", 2)
+        stuck = {e["seq"] for e in run.events("blocked") if e["class"] == "pipe_write"}
+        self.assertEqual({e["ref"] for e in actions}, stuck)
+        self.assertEqual([e["result"] for e in actions], ["exit 0"] * 2)
+        self.wait_until_due()
+        self.assertEqual(len(run.events("action")), 2)
+        self.assertEqual(read_text(out), "\n\n")
 
     def test_lag_is_no_reason_by_itself(self):
         run = self.begin_deadlock("term", LAG, PIPESHIM_LOOP="main")
@@ -247,7 +394,7 @@ for i in range(2):
     def test_a_process_that_was_stopped(self):
         """SIGSTOP for longer than the time is no reason: it begins anew, and is not forgotten."""
         stopped_s = after_s = 7
-        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="1h")
+        run = self.begin_deadlock("term", PIPESHIM_ACTION_AFTER="3600s")
         run.wait_for("deadlock")
         os.kill(run.process.pid, signal.SIGSTOP)
         wait_until(lambda: "State:\tT" in read_text("/proc/%d/status" % run.process.pid), "a stop")
@@ -279,7 +426,7 @@ for i in range(2):
         for sleeps in (False, True):
             with self.subTest(sleeps=sleeps):
                 run = self.begin("parent", DEADLOCK, before=apart, PIPESHIM_ACTION="term",
-                                 PIPESHIM_ACTION_AFTER="1h")
+                                 PIPESHIM_ACTION_AFTER="3600s")
                 pid = run.wait_for("deadlock")[0]["pid"]
                 time.sleep(waited_s)  # how old it is at least, nothing that is waited for
                 slept_at = datetime.datetime.now(datetime.timezone.utc)
