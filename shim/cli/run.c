@@ -220,7 +220,9 @@ static void write_summary(struct session *session)
     bool json_stream = session->options.json && session->log.kind == RUN_LOG_PRIVATE;
     if (is_off("PIPESHIM_SUMMARY") || is_off("PIPESHIM") || json_stream || !piece_open(&piece))
         return;
-    if (session->log.kind == RUN_LOG_OTHER || session->log.kind == RUN_LOG_TEXT) {
+    /* With %p in its name a log is made at the first report. */
+    bool silent = session->log.kind == RUN_LOG_JSON && session->model.process_count == 0;
+    if (session->log.kind == RUN_LOG_OTHER || session->log.kind == RUN_LOG_TEXT || silent) {
         fprintf(piece.stream, "pipeshim: %s in %s\n",
                 session->text_summary > 0 ? "all reports are" : "reports, if any, are",
                 session->log.path);
@@ -254,7 +256,7 @@ int command_run(int argc, char **argv)
     int status = 0;
     if (!run_options_parse(argc, argv, &session.options, &status))
         return status;
-    if (!run_check_settings())
+    if (!run_check_settings(session.options.command[0]))
         return EXIT_USAGE;
     run_check_filter();
     status = run_environment_preload(session.options.library);

@@ -7,11 +7,11 @@
 
 #include "config/settings.h"
 
-/* The variables in the environment by the library's own rules, and that the log they name can be
- * opened. Prints one line for what is wrong; false: there was one. */
-bool run_check_settings(void);
+/* The variables in the environment by the library's own rules, and that the files they name can be
+ * had. Prints one line for what is wrong; false: there was one. */
+bool run_check_settings(const char *command);
 
-/* What they are, after that. */
+/* What they are for that command, after that; of one that is left out (PIPESHIM_ONLY) nothing. */
 const struct settings *run_check_values(void);
 
 /* One line on stderr if the library will do nothing for CMD, as a seccomp filter is in force that

@@ -107,6 +107,6 @@ void settings_change(struct settings *settings, const struct setting_change *cha
             continue;
         settings->number[id] = changes[i].number;
         settings->text[id] = kept;
-        settings->given[id] = strcmp(kept, setting_table[id].default_text) != 0;
+        settings->given[id] = setting_differs(id, kept, changes[i].number);
     }
 }

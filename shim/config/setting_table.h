@@ -49,6 +49,9 @@ int setting_find(const char *variable, size_t size);
 /* False: the text is not what the setting accepts. */
 bool setting_parse(const struct setting *setting, const char *text, uint64_t *value);
 
+/* Whether an accepted text, of that value, says anything but the default of settings.def. */
+bool setting_differs(enum setting_id id, const char *text, uint64_t value);
+
 /* Copies the text: the program may change its environment. NULL: no space. */
 const char *settings_keep_text(struct settings *settings, const char *text);
 

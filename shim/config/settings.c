@@ -136,19 +136,29 @@ static const char *default_of(const struct settings *settings, enum setting_id i
     return of_preset ? of_preset : setting_table[id].default_text;
 }
 
-static bool differs(const char *text, enum setting_id id)
+bool setting_differs(enum setting_id id, const char *text, uint64_t value)
 {
-    return strcmp(text, setting_table[id].default_text) != 0;
+    const struct setting *setting = &setting_table[id];
+    uint64_t standard;
+    if (strcmp(text, setting->default_text) == 0)
+        return false;
+    bool is_text = setting->type == TYPE_TEXT || setting->type == TYPE_LOG ||
+                   setting->type == TYPE_FDS || setting->type == TYPE_NAMES ||
+                   setting->type == TYPE_ACTION || setting->type == TYPE_EVENTS ||
+                   setting->type == TYPE_LABELS;
+    return is_text || !setting_parse(setting, setting->default_text, &standard) ||
+           value != standard;
 }
 
 static void use_default(struct settings *settings, enum setting_id id)
 {
     const char *text = default_of(settings, id);
-    settings->given[id] = text != setting_table[id].default_text && differs(text, id);
     settings->text[id] = text;
     settings->number[id] = 0;
     if (text[0])
         setting_parse(&setting_table[id], text, &settings->number[id]);
+    settings->given[id] =
+        text != setting_table[id].default_text && setting_differs(id, text, settings->number[id]);
 }
 
 int setting_find(const char *variable, size_t size)
@@ -186,7 +196,7 @@ static void read_variable(struct settings *settings, const char *variable,
     }
     settings->number[id] = value;
     settings->text[id] = kept;
-    settings->given[id] = differs(text, (enum setting_id)id);
+    settings->given[id] = setting_differs((enum setting_id)id, text, value);
 }
 
 static bool is_matched(const char *list, const struct program_names *names)

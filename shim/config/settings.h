@@ -26,7 +26,7 @@ struct settings {
     char texts[SETTINGS_TEXT_LIMIT];
     uint64_t number[SETTING_COUNT];  /* ns, bytes, percent, a choice's position; 0: default "" */
     const char *text[SETTING_COUNT]; /* as given, or the default */
-    bool given[SETTING_COUNT];       /* not the default's text: by the environment or a preset */
+    bool given[SETTING_COUNT];       /* not the default: by the environment or a preset */
     enum loop_choice loop;
     bool active; /* not off, not AT_SECURE, and the executable passes ONLY and SKIP */
     unsigned texts_used;

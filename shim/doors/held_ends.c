@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "kernel/child_wait.h"
 #include "kernel/fd_scan.h"
+#include "kernel/proc_reader.h"
+#include "kernel/proc_text.h"
 #include "process/life.h"
 #include "process/pairs.h"
 
@@ -73,9 +76,80 @@ static enum other_end ask(int held)
     return question.answer;
 }
 
+/* A pair of which this process has kept both ends. */
+struct kept_pair {
+    struct object_key keys[2]; /* of a pipe twice the same */
+    unsigned access[2];
+    uint64_t start_stack;
+    bool may_block;
+    enum other_end answer;
+};
+
+static bool read_stat(int pid, struct stat_line *line)
+{
+    char text[1024];
+    return proc_read_of(pid, 0, "stat", text, sizeof text) > 0 && parse_stat(text, line);
+}
+
+/* A child has one of its standard streams there, or one end alone: it is given to it. Has it both,
+ * it is a pipe by which this process wakes itself, or a jobserver's, inherited by all (make); but a
+ * child that is still a copy of this process may yet be about to close or to exchange them. Such a
+ * pipe does not block whoever wakes. The library's own children, which have all descriptors, send
+ * no signal when they end. */
+static bool is_not_given(void *context, int child)
+{
+    struct kept_pair *pair = context;
+    struct stat_line line;
+    if (!read_stat(child, &line) || line.end_signal != SIGCHLD)
+        return true;
+    long first = fd_find(child, pair->keys[0], pair->access[0]);
+    long second = fd_find(child, pair->keys[1], pair->access[1]);
+    bool given =
+        (first >= 0) != (second >= 0) || (first >= 0 && first <= 2) || (second >= 0 && second <= 2);
+    if (!given && first >= 0 && pair->may_block)
+        given = line.start_stack == pair->start_stack;
+    if (given)
+        pair->answer = END_OF_OTHERS;
+    return !given;
+}
+
+struct kept_ends {
+    const int *ends;
+    enum other_end answer;
+};
+
+static void look_for_both(void *context)
+{
+    struct kept_ends *kept = context;
+    int pid = atomic_load(&life->pid);
+    struct kept_pair pair = {.answer = END_OF_SELF};
+    for (unsigned i = 0; i < 2; i++) {
+        struct fd_description end;
+        if (fd_describe(pid, kept->ends[i], &end) < 0)
+            return;
+        pair.keys[i] = end.key;
+        pair.access[i] = end.access;
+    }
+    pair.may_block = !(raw_syscall(SYS_fcntl, kept->ends[1], F_GETFL) & O_NONBLOCK);
+    struct stat_line own;
+    pair.start_stack = read_stat(pid, &own) ? own.start_stack : 0;
+    children_of_thread(pid, pid, is_not_given, &pair);
+    kept->answer = pair.answer;
+}
+
+/* The first four times, the eighth, the sixteenth: make waits for each of its jobs. */
+static enum other_end ask_both(const int ends[2])
+{
+    struct kept_ends kept = {ends, END_OF_SELF};
+    uint32_t before = atomic_fetch_add(&life->both_asked, 1);
+    if ((before & (before + 1)) == 0 || before < ASKED_AT_MOST)
+        on_other_stack(look_for_both, &kept);
+    return kept.answer;
+}
+
 bool held_ends_reach_others(void)
 {
     /* A vfork child has its parent's memory and descriptors of its own. */
     return pairs_any_made() && atomic_load(&life->pid) == (int)raw_syscall(SYS_getpid) &&
-           pairs_one_end_is_held(ask);
+           pairs_reach_others(ask, ask_both);
 }

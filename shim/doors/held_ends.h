@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Does this process keep one end of a pipe whose other end another process has? Then its wait for a
+ * Does this process keep an end of a pipe of which another process has one? Then its wait for a
  * child, for time or for a signal may be what that one waits for, and is worth a watchdog.
  */
 #ifndef PIPESHIM_DOORS_HELD_ENDS_H
@@ -11,7 +11,8 @@
 /* Asked of the last pairs that the process made (process/pairs.h), by a few system calls each.
  * Where an end is left over, the descriptors of this process and of its children are looked
  * through, once: GNU make keeps for its jobs' stdin the reading end of a pipe that nobody writes
- * to. What cannot be known is taken for held. In a process that has begun. Async-signal-safe. */
+ * to. What cannot be known is taken for held. Where both ends are kept, its children are asked, ever
+ * more seldom: whoever forgets to close the child's end waits in vain just as well. In a process that has begun. Async-signal-safe. */
 bool held_ends_reach_others(void);
 
 /* By the kernel's count: libc's word for it there is since 2.32 only. One system call.

@@ -33,6 +33,13 @@ struct lag_facts {
     struct lag_call calls[LAG_CALL_LIMIT]; /* the slowest first */
 };
 
+/* A loop that is away, and an event tells of it: `lag`, or `blocked` of the call that holds it. */
+struct lag_absence {
+    int tid;
+    uint64_t since_ns; /* CLOCK_MONOTONIC */
+    uint64_t seq;      /* of the event; 0: held back */
+};
+
 /* What the summary says of one loop. */
 struct loop_statistics {
     int tid; /* 0: none */

@@ -106,6 +106,8 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
 {
     if (before->kind != now->kind || before->fingerprint != now->fingerprint)
         return false;
+    if (now->kind == FINDING_DEADLOCK)
+        return !finding_is_at_work(before, now);
     if (now->kind == FINDING_BACKLOG)
         return finding_backlog_confirms(before, now);
     if (now->foreseen)

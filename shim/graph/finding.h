@@ -82,6 +82,9 @@ struct wait_finding {
     uint64_t seen_ns;         /* then (CLOCK_MONOTONIC); 0: of a writer that does not come round */
     int64_t memory_first;     /* the same two at the first of the scans in a row */
     uint64_t seen_first_ns;
+    /* FINDING_DEADLOCK: of its members that come round, CPU time and time without a CPU so far, */
+    uint64_t worked_ns, starved_ns;
+    uint64_t looked_ns;        /* then (CLOCK_MONOTONIC); 0: of none that comes round */
     unsigned still_rounds;     /* FINDING_DEADLOCK: after which it had not grown */
     unsigned grown_rounds;     /* between each two of which it grew */
     int tracer_pid;            /* FINDING_READER_STOPPED: by whom it is traced; 0: by nobody */
@@ -129,6 +132,10 @@ enum { BACKLOG_ROUNDS = 3 };
 /* After wait_finding_confirms() of a FINDING_BACKLOG: counts the round, and adds to the words by
  * what its memory has grown since the first. */
 void finding_backlog_grew(const struct wait_finding *before, struct wait_finding *now);
+
+/* Of two looks at a deadlock with a member that comes round to its full pipe (an event loop): it is
+ * at work meanwhile, or would be if it had a CPU. Then it may well do what is waited for. */
+bool finding_is_at_work(const struct wait_finding *before, const struct wait_finding *now);
 
 /* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A
  * reader that is merely asleep must in addition have woken without reading, or sleep long. */

@@ -2,6 +2,7 @@
 /* Closed chains: nobody in them can go on. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "graph/finding_links.h"
 
 static bool comes_round(const struct wait_graph *graph, const struct wait_process *process)
@@ -54,6 +55,35 @@ static uint64_t identify(const struct wait_finding *finding)
     return id;
 }
 
+/* Between two looks a loop that only comes round takes a few milliseconds a second. */
+static void note_work(const struct wait_graph *graph, const struct wait_process *process,
+                      struct wait_finding *finding)
+{
+    bool recurs = false;
+    for (uint32_t i = 0; i < process->thread_count; i++)
+        recurs |= graph->threads[process->first_thread + i].recurs;
+    for (uint32_t i = 0; recurs && i < process->thread_count; i++) {
+        uint64_t run_time = 0, delay = 0;
+        thread_cpu_time_ns(process->pid, graph->threads[process->first_thread + i].tid, &run_time,
+                           &delay);
+        finding->worked_ns += run_time;
+        finding->starved_ns += delay;
+    }
+    if (recurs)
+        finding->looked_ns = clock_monotonic_ns();
+}
+
+bool finding_is_at_work(const struct wait_finding *before, const struct wait_finding *now)
+{
+    enum { WORKS = 20, STARVES = 2 }; /* for more than that part of the time */
+    if (before->looked_ns == 0 || now->looked_ns <= before->looked_ns)
+        return false;
+    uint64_t time = now->looked_ns - before->looked_ns;
+    uint64_t worked = now->worked_ns - before->worked_ns; /* a thread that ended makes it huge */
+    uint64_t starved = now->starved_ns - before->starved_ns;
+    return worked > time / WORKS || starved > time / STARVES;
+}
+
 static void make_deadlock(struct wait_graph *graph, const struct wait_step *steps, unsigned count,
                           unsigned acting, struct wait_finding *finding)
 {
@@ -73,6 +103,8 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         process->reported = graph->threads[step->thread].reported = true;
         finding->fingerprint =
             mix_process(graph, finding->fingerprint, step->process, finding->likely);
+        if (finding->likely)
+            note_work(graph, process, finding);
         finding->fingerprint = link_mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
         for (uint32_t t = 0; t < process->thread_count; t++) {
             const struct wait_thread *thread = &graph->threads[process->first_thread + t];

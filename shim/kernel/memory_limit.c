@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/memory_limit.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/other_stack.h"
-#include "base/raw_syscall.h"
 #include "base/text_buffer.h"
+#include "kernel/proc_reader.h"
 
 enum { PATH_LIMIT = 512, FILE_LIMIT = 2048 };
-
-/* The file's beginning, with a NUL after it; false: it cannot be read. */
-static bool read_file(const char *path, char *text, long size)
-{
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    long got = raw_syscall(SYS_read, fd, text, size - 1);
-    raw_syscall(SYS_close, fd);
-    text[got > 0 ? got : 0] = 0;
-    return got > 0;
-}
 
 /* "max" and what is no number are no limit. */
 static uint64_t number_in(const char *folder, const char *name)
@@ -34,7 +21,7 @@ static uint64_t number_in(const char *folder, const char *name)
     text_string(&whole, name);
     if (whole.truncated)
         return UINT64_MAX;
-    if (!read_file(path, text, sizeof text) || text[0] < '0' || text[0] > '9')
+    if (proc_read_start(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
         return UINT64_MAX;
     uint64_t value = 0;
     for (const char *at = text; *at >= '0' && *at <= '9' && value < UINT64_MAX / 10; at++)
@@ -84,7 +71,7 @@ uint64_t memory_limit_of(const char *groups)
 static void find_limit(void *to)
 {
     char groups[FILE_LIMIT];
-    if (read_file("/proc/self/cgroup", groups, sizeof groups))
+    if (proc_read_start("/proc/self/cgroup", groups, sizeof groups) > 0)
         *(uint64_t *)to = memory_limit_of(groups);
 }
 

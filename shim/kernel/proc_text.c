@@ -43,7 +43,11 @@ bool parse_stat(const char *text, struct stat_line *line)
     skip_word(&at);
     if (!take_unsigned(&at, 10, &line->start_ticks))
         return false;
-    for (int field = 23; field < 31; field++)
+    for (int field = 23; field < 28; field++)
+        skip_word(&at);
+    if (!take_unsigned(&at, 10, &line->start_stack))
+        line->start_stack = 0;
+    for (int field = 29; field < 31; field++)
         skip_word(&at);
     uint64_t pending = 0;
     take_unsigned(&at, 10, &pending);

@@ -26,6 +26,8 @@ struct stat_line {
     bool killed;        /* it runs no more code of its own: SIGKILL waits for it, or has come */
     char comm[COMM_LIMIT];
     uint64_t start_ticks; /* clock ticks after boot; with the pid it names one process for ever */
+    uint64_t start_stack; /* where it began at the last exec: a forked child has its parent's; 0: it
+                           * may not be read */
     int end_signal; /* what its parent is sent when it ends; 0: nothing, and wait() does not see it
                      */
     int cpu;        /* on which it ran last; -1: the text was cut off before */

@@ -301,13 +301,15 @@ int64_t thread_wait_limit_ms(const struct thread_wait *wait, int pid, bool memor
     return milliseconds(time.tv_sec, time.tv_nsec);
 }
 
-uint64_t thread_run_time_ns(int pid, int tid)
+bool thread_cpu_time_ns(int pid, int tid, uint64_t *run_time, uint64_t *delay)
 {
     char text[96];
-    uint64_t time = 0;
-    if (proc_read_of(pid, tid, "schedstat", text, sizeof text) <= 0)
-        return 0;
-    for (const char *at = text; *at >= '0' && *at <= '9'; at++)
-        time = time * 10 + (uint64_t)(*at - '0');
-    return time;
+    return proc_read_of(pid, tid, "schedstat", text, sizeof text) > 0 &&
+           parse_schedstat(text, run_time, delay);
+}
+
+uint64_t thread_run_time_ns(int pid, int tid)
+{
+    uint64_t run_time, delay;
+    return thread_cpu_time_ns(pid, tid, &run_time, &delay) ? run_time : 0;
 }

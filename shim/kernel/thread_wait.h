@@ -40,6 +40,8 @@ bool thread_wait_read(int pid, int tid, struct thread_wait *wait);
 
 /* CPU time of a thread of any process so far, in ns (schedstat); 0: it may not be read. */
 uint64_t thread_run_time_ns(int pid, int tid);
+/* The same, and for how long it was ready to run and had no CPU. False: it may not be read. */
+bool thread_cpu_time_ns(int pid, int tid, uint64_t *run_time, uint64_t *delay);
 
 /* "write fd 2", "wait4 4250", "poll 3 fds", "futex", "stopped", "running". */
 void thread_wait_words(const struct thread_wait *wait, struct text_buffer *text);

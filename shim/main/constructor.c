@@ -25,6 +25,7 @@
 #include "watch/lag.h"
 #include "watch/late_start.h"
 #include "watch/live_settings.h"
+#include "watch/look_budget.h"
 #include "watch/metrics.h"
 #include "watch/python_frames.h"
 #include "watch/rescues.h"
@@ -99,7 +100,9 @@ static const char *find_javascript(void)
 static const struct report_sources sources = {
     .cpu_stacks = cpu_stacks_source,
     .loops = lag_statistics,
+    .away = lag_longest_absence,
     .rescues = rescues_of_summary,
+    .looks = look_budget_totals,
     .streams = stdio_fill_take,
     .drains = drain_watch_drains,
 };

@@ -48,6 +48,7 @@ struct life {
     _Atomic uint32_t early_on_pipes;    /* those on pipes, since: */
     _Atomic uint64_t early_since;       /* CLOCK_MONOTONIC, ns; 0: the first */
     _Atomic uint32_t ends_asked;        /* doors/held_ends.h: how often it had to ask others */
+    _Atomic uint32_t both_asked;        /* the same, of pairs of which it has kept both ends */
     _Atomic uint32_t reporting;         /* lock of report/: 0 free; taken by try only */
     _Atomic uint32_t finished;          /* the summary is written, or must not be */
     _Atomic uint32_t slot_bound;        /* slots below this index may be in use */

@@ -30,13 +30,14 @@ static bool are_both_ends(const struct stat *a, const struct stat *b)
     return S_ISFIFO(a->st_mode) && a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-static enum other_end ask_each(const int ends[2], enum other_end (*ask)(int held))
+static enum other_end ask_each(const int ends[2], enum other_end (*ask)(int held),
+                               enum other_end (*ask_both)(const int ends[2]))
 {
     struct stat status[2];
     enum other_end answer = END_OF_NOBODY;
     bool is_open[2] = {describe(ends[0], &status[0]), describe(ends[1], &status[1])};
     if (is_open[0] && is_open[1] && are_both_ends(&status[0], &status[1]))
-        return END_OF_SELF;
+        return ask_both(ends);
     for (unsigned i = 0; i < 2 && answer != END_OF_OTHERS; i++) {
         if (!is_open[i] || !(S_ISFIFO(status[i].st_mode) || S_ISSOCK(status[i].st_mode)))
             continue;
@@ -46,14 +47,15 @@ static enum other_end ask_each(const int ends[2], enum other_end (*ask)(int held
     return answer;
 }
 
-bool pairs_one_end_is_held(enum other_end (*ask)(int held))
+bool pairs_reach_others(enum other_end (*ask)(int held),
+                        enum other_end (*ask_both)(const int ends[2]))
 {
     for (unsigned i = 0; i < PAIRS_REMEMBERED; i++) {
         uint64_t pair = atomic_load_explicit(&life->pairs[i], memory_order_relaxed);
         if (pair == 0)
             continue;
         const int ends[2] = {(int)((pair - 1) >> 32), (int)((pair - 1) & UINT32_MAX)};
-        enum other_end other = ask_each(ends, ask);
+        enum other_end other = ask_each(ends, ask, ask_both);
         if (other == END_OF_OTHERS)
             return true;
         if (other == END_OF_NOBODY)

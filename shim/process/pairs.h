@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which pipes and socketpairs this process has made and keeps one end of: then its wait for a child
+ * Which pipes and socketpairs this process has made and keeps an end of: then its wait for a child
  * may be one that cannot end (subprocess, popen2, a server started over stdio), and is worth a
  * watchdog. A shell closes both ends before it waits for its pipeline: no second thread for it.
  */
@@ -28,10 +28,12 @@ enum other_end {
     END_OF_OTHERS, /* another process, or it cannot be known */
 };
 
-/* True if one of the last pairs that this process made has one end left, and `ask`, which gets it,
- * says END_OF_OTHERS. (The other end's number may be something else's by now.) Beside what `ask`
- * costs at most 16 system calls. */
-bool pairs_one_end_is_held(enum other_end (*ask)(int held));
+/* True if of one of the last pairs that this process made another process has an end, as far as is
+ * known. Where this process has kept one end, `ask` says who has the other, of which nothing but
+ * its former number is known; where it has kept both, `ask_both` says whether it has them for
+ * itself (END_OF_SELF). Beside what these cost at most 16 system calls. */
+bool pairs_reach_others(enum other_end (*ask)(int held),
+                        enum other_end (*ask_both)(const int ends[2]));
 
 /* Runs on: program thread, signal handler. AS-safe: yes. Blocks: no. */
 #endif

@@ -168,6 +168,9 @@ static void summary(struct text_buffer *text, const struct event *event)
     json_put_unsigned(&json, "suppressed_total", summary->suppressed);
     json_put_unsigned(&json, "dropped_total", summary->dropped);
     json_put_milliseconds(&json, "overhead_ms", summary->watchdog_cpu_ns);
+    json_put_unsigned(&json, "looks", summary->looks.count);
+    json_put_milliseconds(&json, "looks_ms", summary->looks.cpu_ns);
+    json_put_milliseconds(&json, "longest_look_ms", summary->looks.longest_ns);
     if (summary->drain_on)
         event_json_drain_totals(&json, summary);
     if (event_compact())

@@ -160,7 +160,7 @@ void event_json_stacks(struct json_writer *json, const struct incident *incident
     if (with_stack && incident->javascript_count)
         event_json_javascript(json, incident->javascript, incident->javascript_count,
                               incident->javascript_omitted, end + stack);
-    if (with_stack)
+    if (with_stack && (incident->frame_count || !incident->stack_complete))
         event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete,
                          end);
 }

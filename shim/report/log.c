@@ -24,6 +24,7 @@ enum destination { TO_PATH, TO_FD, TO_SYSLOG, TO_JOURNAL };
 static const char *setting; /* PIPESHIM_LOG */
 static enum destination chosen;
 static struct program_fd chosen_fd, standard_error;
+static bool fd_is_missing; /* fd:N is not open for writing: stderr it is */
 static bool stderr_is_journal;
 static struct utsname host; /* since log_host() */
 
@@ -34,6 +35,7 @@ static long syslog_error;
 static long journal_error; /* not told yet */
 static bool journal_seen;  /* it was looked for */
 static bool with_priority; /* each line of stderr has one */
+static bool fd_told;       /* that it is missing */
 static bool begun;         /* something came by log_record() */
 static bool keeps;         /* all that waits came by log_keep() */
 static _Atomic uint64_t dropped;
@@ -84,8 +86,12 @@ void log_prepare(const char *where, const char *(*name_of_executable)(void),
     if (atomic_load(&stderr_is_unknown))
         standard_error.open = false;
     chosen_fd = standard_error;
-    if (number != 2)
+    if (number != 2) {
         program_fd_take(&chosen_fd, (int)number);
+        fd_is_missing = !chosen_fd.open || !program_fd_is_writable(&chosen_fd);
+    }
+    if (fd_is_missing)
+        chosen_fd = standard_error;
     if (chosen == TO_PATH)
         log_path_set(where, name_of_executable, log_host);
     stderr_is_journal = chosen == TO_JOURNAL && standard_error.open &&
@@ -117,6 +123,7 @@ void log_begin_in_child(void)
     journal_error = 0;
     journal_seen = false;
     with_priority = false;
+    fd_told = false;
     begun = false;
     keeps = false;
     atomic_store(&dropped, 0);
@@ -303,6 +310,11 @@ bool log_keeps(void)
     return keeps;
 }
 
+bool log_is_shared(void)
+{
+    return destination == TO_PATH && !log_path_has_pid(setting);
+}
+
 void log_release(bool own_fd_table)
 {
     begun = true;
@@ -337,9 +349,21 @@ static bool journal_trouble(struct text_buffer *message)
     return true;
 }
 
+static bool fd_trouble(struct text_buffer *message)
+{
+    if (!fd_is_missing || fd_told || !begun)
+        return false;
+    text_string(message, "PIPESHIM_LOG=");
+    text_printable(message, setting);
+    text_string(message, ": cannot be opened: no such descriptor; expected one that is open for "
+                         "writing; reports go to stderr");
+    fd_told = true;
+    return true;
+}
+
 bool log_trouble(struct text_buffer *message)
 {
-    if (journal_trouble(message))
+    if (journal_trouble(message) || fd_trouble(message))
         return true;
     static char path[LOG_PATH_LIMIT]; /* child: scratch */
     long error = destination == TO_PATH     ? log_writer_error()

@@ -64,6 +64,8 @@ bool log_keep(const char *record, size_t size, bool own_fd_table);
 /* True while a file has only such records to come. */
 bool log_keeps(void);
 void log_release(bool own_fd_table);
+/* True if it is one file, whichever process writes. */
+bool log_is_shared(void);
 
 /* True while something waits to go out, or a writer is at work: log_flush() is to be called. */
 bool log_urges(void);

@@ -29,6 +29,14 @@ void log_path_set(const char *where, const char *(*executable_name)(void),
         directory[0] = '\0';
 }
 
+bool log_path_has_pid(const char *where)
+{
+    for (; *where; where++)
+        if (where[0] == '%' && where[1] && *++where == 'p')
+            return true;
+    return false;
+}
+
 bool log_path_expand(const char *where, const char *before_relative,
                      const char *(*executable_name)(void), const char *(*host_name)(void), int pid,
                      char path[LOG_PATH_LIMIT])
@@ -98,17 +106,19 @@ static bool is_in_procfs(long folder)
            here.st_dev == proc.st_dev;
 }
 
-/* Takes the next name of the way; an empty one: there is none. */
-static void next_name(struct walk *walk, char name[NAME_MAX + 1], bool *last)
+/* Takes the next name of the way; an empty one: there is none. False: it is too long. */
+static bool next_name(struct walk *walk, char name[NAME_MAX + 1], bool *last)
 {
     while (walk->rest[walk->at] == '/')
         walk->at++;
     size_t size = strcspn(walk->rest + walk->at, "/");
-    size_t copied = size < NAME_MAX ? size : NAME_MAX;
-    memcpy(name, walk->rest + walk->at, copied);
-    name[copied] = '\0';
+    if (size > NAME_MAX)
+        return false;
+    memcpy(name, walk->rest + walk->at, size);
+    name[size] = '\0';
     walk->at += size;
     *last = walk->rest[walk->at] == '\0';
+    return true;
 }
 
 /* `name` is a symbolic link: the way goes on where it leads. 0, or minus an error. */
@@ -186,7 +196,8 @@ static long walk_to(struct walk *walk)
     char name[NAME_MAX + 1];
     for (;;) {
         bool last;
-        next_name(walk, name, &last);
+        if (!next_name(walk, name, &last))
+            return -ENAMETOOLONG;
         long result = last ? open_file(walk, name) : enter_folder(walk, name);
         if (last && result == -ELOOP)
             result = follow_link(walk, name);

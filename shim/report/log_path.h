@@ -30,6 +30,9 @@ enum log_refusal {
 void log_path_set(const char *where, const char *(*executable_name)(void),
                   const char *(*host_name)(void));
 
+/* True if each process has a path of its own: the pattern has a %p. */
+bool log_path_has_pid(const char *where);
+
 /* Writes the path of process `pid` to `path`; false: it is too long. */
 bool log_path_of(int pid, char path[LOG_PATH_LIMIT]);
 

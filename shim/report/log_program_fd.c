@@ -25,6 +25,12 @@ void program_fd_take(struct program_fd *target, int fd)
     target->open = raw_syscall(SYS_fstat, fd, &target->file) == 0;
 }
 
+bool program_fd_is_writable(const struct program_fd *target)
+{
+    long flags = raw_syscall(SYS_fcntl, target->fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 void program_fd_may_borrow(bool allowed)
 {
     borrowing_allowed = allowed;

@@ -23,6 +23,9 @@ struct program_fd {
 /* Notes what `fd` is now. */
 void program_fd_take(struct program_fd *target, int fd);
 
+/* Whether that descriptor, in the caller's fd table, is open for writing. */
+bool program_fd_is_writable(const struct program_fd *target);
+
 /* Whether the watchdog may borrow by pidfd_getfd (the default). Where a seccomp filter might kill
  * for that it opens the file anew, which a socket does not allow. */
 void program_fd_may_borrow(bool allowed);

@@ -108,7 +108,7 @@ bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
     if (!recorder_lock())
         return false;
     if (recorder_has_page())
-        status_page_lag_end(facts);
+        status_page_lag_end(tid, facts);
     if (ref != 0)
         recorder_write(&event);
     recorder_unlock();

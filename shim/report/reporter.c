@@ -11,6 +11,7 @@
 #include "process/executable.h"
 #include "process/life.h"
 #include "report/log.h"
+#include "report/log_path.h"
 #include "report/recorder.h"
 #include "report/status_page.h"
 #include "report/suppress.h"
@@ -72,12 +73,15 @@ bool report_read_settings(char *const *arguments, char *const *environment, bool
     return settings_are_active(into) || name_is_open;
 }
 
-/* A file of one's own by an absolute name, or (in text) what takes nothing before the first report.
- */
+/* An absolute name, or what takes nothing before the first report. In JSON a file for each process
+ * only: in one for all each has its summary. */
 static bool log_can_wait(const char *where)
 {
+    bool json = config->number[SETTING_FORMAT] == FORMAT_JSON;
     if (strcmp(where, "stderr") == 0 || strcmp(where, "syslog") == 0)
-        return config->number[SETTING_FORMAT] != FORMAT_JSON;
+        return !json;
+    if (json && !log_path_has_pid(where))
+        return false;
     return *where == '/' && strncmp(where, "/dev/", 5) != 0 && strncmp(where, "/proc/", 6) != 0;
 }
 
@@ -115,8 +119,6 @@ bool report_prepare(char *const *arguments, char *const *environment,
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])
         suppress_load(into->text[SETTING_SUPPRESS], keep_complaint, NULL);
-    for (size_t at = 0; at < complaints_used; at += strlen(complaints + at) + 1)
-        report_line(complaints + at);
     return true;
 }
 
@@ -134,6 +136,8 @@ void report_start(const char *no_stdio, const char *python, const char *javascri
 {
     recorder_found(no_stdio, python, javascript);
     announce();
+    for (size_t at = 0; at < complaints_used; at += strlen(complaints + at) + 1)
+        report_line(complaints + at);
 }
 
 void report_begin_in_child(void)
@@ -171,6 +175,7 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
     static struct loop_statistics loops[LAG_LOOP_LIMIT]; /* child: scratch */
     static struct status_drain drains[STATUS_DRAINS];    /* child: scratch */
     struct status_stream streams[STATUS_STREAMS];
+    struct lag_absence absence;
     struct summary *counts = recorder_counts();
     if (!recorder_has_page())
         return;
@@ -181,8 +186,10 @@ static void refresh_page(bool has_loops, uint64_t watchdog_cpu_ns)
             counts->drain = drain_totals();
     }
     status_page_refresh(counts, watchdog_cpu_ns, clock_monotonic_ns());
-    if (has_loops)
+    if (has_loops) {
         status_page_loops(loops, sources->loops(loops, LAG_LOOP_LIMIT));
+        status_page_away(sources->away(&absence) ? &absence : NULL);
+    }
     if (sources->streams(streams))
         status_page_streams(streams);
     if (drain_enabled)
@@ -220,8 +227,9 @@ static bool summary_is_wanted(void)
     case SUMMARY_ALWAYS:
         return true;
     default:
-        return recorder_is_json() && !recorder_is_for_journal() ? noticed || !log_keeps()
-                                                                : recorder_counts()->reports > 0;
+        if (!recorder_is_json() || recorder_is_for_journal())
+            return recorder_counts()->reports > 0;
+        return noticed || !log_keeps() || log_is_shared();
     }
 }
 
@@ -235,6 +243,7 @@ static void write_summary(void)
     counts->drain_on = drain_enabled;
     counts->drain = drain_totals();
     counts->loop_count = sources->loops(counts->loops, LAG_LOOP_LIMIT);
+    counts->looks = sources->looks();
     counts->rescue_count = sources->rescues(counts->rescues, SUMMARY_RESCUES);
     recorder_write(&event);
 }

@@ -25,8 +25,11 @@ struct report_sources {
     const char *(*cpu_stacks)(void); /* which source is on, or why none is */
     /* Copies at most `limit` loops; returns how many. */
     unsigned (*loops)(struct loop_statistics *out, unsigned limit);
+    /* The loop that has been away for longest, of those that were told; false: none is. */
+    bool (*away)(struct lag_absence *out);
     /* The same of what the drainer rescued. */
     unsigned (*rescues)(struct drain_rescue *out, unsigned limit);
+    struct look_totals (*looks)(void);
     /* True when there is something new of stdin, stdout, stderr. */
     bool (*streams)(struct status_stream out[STATUS_STREAMS]);
     /* Copies at most `limit`; returns how many pipes are drained. */

@@ -188,10 +188,23 @@ void status_page_lag(int tid, uint64_t seq, uint64_t since_ns)
     write_end();
 }
 
-void status_page_lag_end(const struct lag_facts *facts)
+void status_page_away(const struct lag_absence *absence)
 {
     write_begin();
-    page->lagging = 0;
+    page->lagging = absence != NULL;
+    if (absence) {
+        page->lag_tid = absence->tid;
+        page->lag_seq = absence->seq;
+        page->lag_since_ns = absence->since_ns;
+    }
+    write_end();
+}
+
+void status_page_lag_end(int tid, const struct lag_facts *facts)
+{
+    write_begin();
+    if (page->lag_tid == tid)
+        page->lagging = 0;
     for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
         page->lag_cause_ns[cause] += facts->share_ns[cause];
     write_end();

@@ -28,7 +28,9 @@ int status_page_pid(void);
 void status_page_blocked(const struct incident *incident, uint64_t seq, uint64_t now_ns);
 void status_page_unblocked(int tid, uint64_t blocked_ns);
 void status_page_lag(int tid, uint64_t seq, uint64_t since_ns);
-void status_page_lag_end(const struct lag_facts *facts);
+void status_page_lag_end(int tid, const struct lag_facts *facts);
+/* The loop that has been away for longest, NULL: none is. One may end while another lasts. */
+void status_page_away(const struct lag_absence *absence);
 /* `tid`: the thread of this process that waits because of it; 0: not known, and it is only counted,
  * as nobody could say when it is over. */
 void status_page_finding(const struct wait_finding *finding, int tid, uint64_t now_ns);

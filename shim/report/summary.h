@@ -32,12 +32,18 @@ struct summary_site {
     uint32_t histogram[HISTOGRAM_BUCKETS];
 };
 
+/* Looks at who waits for whom: at the relatives, or at all processes. */
+struct look_totals {
+    uint64_t count, cpu_ns, longest_ns;
+};
+
 struct summary {
     unsigned site_count;
     uint64_t sites_lost;
     uint64_t reports, held_back, suppressed, dropped;
     uint64_t watchdog_cpu_ns;
-    uint64_t run_ns; /* since the library became active */
+    struct look_totals looks; /* of that */
+    uint64_t run_ns;          /* since the library became active */
     struct drain_totals drain;
     bool drain_on;
     unsigned rescue_count;

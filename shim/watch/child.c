@@ -20,6 +20,7 @@
 #include "watch/lag.h"
 #include "watch/late_start.h"
 #include "watch/long_waits.h"
+#include "watch/look_budget.h"
 #include "watch/python_frames.h"
 #include "watch/sampler.h"
 #include "watch/slow_reader.h"
@@ -45,6 +46,7 @@ static void begin_in_child(void)
     stdio_fill_begin();
     slow_reader_begin();
     known_peers_begin();
+    look_budget_begin_in_child();
     deadlock_begin();
     action_begin();
     action_drain_begin_in_child();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "watch/cpu_events.h"
 
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/zeroed_memory.h"
+#include "kernel/proc_reader.h"
 #include "process/life.h"
 
 enum {
@@ -72,14 +72,10 @@ static bool is_error(long result)
 
 static int paranoia(void)
 {
-    char text[16] = "";
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/sys/kernel/perf_event_paranoid",
-                          O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    char text[16];
+    if (proc_read("/proc/sys/kernel/perf_event_paranoid", text, sizeof text) <= 0)
         return PARANOIA_LIMIT + 1; /* no such file: no perf events in this kernel */
-    long size = raw_syscall(SYS_read, fd, text, sizeof text - 1);
-    raw_syscall(SYS_close, fd);
-    return size > 0 && text[0] >= '0' && text[0] <= '9' ? text[0] - '0' : 0; /* "-1" */
+    return text[0] >= '0' && text[0] <= '9' ? text[0] - '0' : 0; /* "-1" */
 }
 
 bool cpu_events_allowed(void)

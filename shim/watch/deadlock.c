@@ -16,14 +16,13 @@
 #include "watch/graph_memory.h"
 #include "watch/held_findings.h"
 #include "watch/long_waits.h"
+#include "watch/look_budget.h"
 #include "watch/members.h"
 #include "watch/suspicion.h"
 
 enum {
     FINDINGS = 16,
-    REPORTED_LIMIT = 64,   /* more than FINDINGS: what is found again must be remembered */
-    STALL_COST_RATIO = 50, /* a writer whose reader is slow stalls all the time */
-    COST_RATIO = 150, /* scans of waits that may be in peace take at most this fraction of a CPU */
+    REPORTED_LIMIT = 64, /* more than FINDINGS: what is found again must be remembered */
 };
 #define FIRST_PAUSE_NS   ((uint64_t)250 * NS_PER_MS)
 #define LONGEST_PAUSE_NS ((uint64_t)60 * NS_PER_S)
@@ -33,8 +32,6 @@ static struct wait_graph *graph;   /* child: scratch, each scan begins with it *
 static struct wait_finding *found; /* FINDINGS; child: kept, it is a mapping */
 static uint64_t next_scan;         /* of a stuck write; 0: none is */
 static uint64_t pause;             /* between two of these; child: scratch */
-static uint64_t paid_at; /* what the scans for stalls have cost allows none of a new one earlier */
-static uint64_t not_before; /* what the last scans have cost allows none earlier */
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
@@ -44,7 +41,7 @@ void deadlock_begin(void)
 {
     suspicion_begin();
     next_scan = 0;
-    not_before = paid_at = doubts_at = 0;
+    doubts_at = 0;
     reported_count = 0;
     held_findings_begin();
 }
@@ -199,35 +196,47 @@ static void hold(const struct wait_finding *finding, uint64_t seq, int tid)
         held_findings_add(&held);
 }
 
-/* Without memory nothing is found. */
+static uint64_t cpu_ns(void)
+{
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void pay_since(uint64_t began)
+{
+    look_budget_spend(clock_monotonic_ns(), cpu_ns() - began);
+}
+
+/* A look at all processes. Without memory nothing is found. */
 static unsigned examine(void)
 {
     if (!found && !(found = zeroed_memory(FINDINGS * sizeof *found)))
         return 0;
-    return wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    uint64_t began = cpu_ns();
+    unsigned count = wait_graph_examine(graph, own_pid(), found, FINDINGS);
+    pay_since(began);
+    return count;
 }
 
 /* When to call again; UINT64_MAX: all that is held is as it was found. */
-static uint64_t settle_doubts(uint64_t now)
+static uint64_t settle_doubts(uint64_t now, uint64_t paid)
 {
     if (!held_findings_doubted())
         return UINT64_MAX;
-    if (now < doubts_at)
-        return doubts_at;
+    if (now < doubts_at || now < paid)
+        return doubts_at > paid ? doubts_at : paid;
     if (!rights_hold() || !(graph = graph_memory_begin(&memory)))
         return now + SUSPICION_ROUND_NS;
-    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     unsigned count = examine();
     held_findings_look(found, count, now);
-    uint64_t cost = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
-    doubts_at = now + SUSPICION_ROUND_NS + cost * COST_RATIO;
+    doubts_at = now + SUSPICION_ROUND_NS;
     return held_findings_doubted() ? doubts_at : UINT64_MAX;
 }
 
 /* The third look. */
-static uint64_t act_when_due(uint64_t now)
+static uint64_t act_when_due(uint64_t now, uint64_t paid)
 {
     uint64_t due = held_findings_act_at(now);
+    due = due > paid ? due : paid;
     if (now < due || !rights_hold() || !(graph = graph_memory_begin(&memory)))
         return due;
     unsigned count = examine();
@@ -281,19 +290,18 @@ static void scan(uint64_t now)
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
-    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t began = cpu_ns();
     graph = graph_memory_begin(&memory);
     trust_threads();
     bool worth_it =
         wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid());
     own_threads_trust(false);
+    pay_since(began);
     if (worth_it)
         scan(now);
-    not_before = now + (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * COST_RATIO;
 }
 
-/* A write that is stuck: at once, if the stalls before it have not cost too much, then at growing
- * distances. UINT64_MAX: none is. */
+/* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
 static uint64_t stuck_write_due(uint64_t now, bool stuck)
 {
     if (!stuck) {
@@ -302,19 +310,16 @@ static uint64_t stuck_write_due(uint64_t now, bool stuck)
     }
     if (next_scan == 0) {
         pause = FIRST_PAUSE_NS;
-        next_scan = now > paid_at ? now : paid_at;
+        next_scan = now;
     }
     return next_scan;
 }
 
 static void scan_stuck_write(uint64_t now)
 {
-    uint64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
     scan(now);
     next_scan = clock_monotonic_ns() + pause;
     pause = pause < LONGEST_PAUSE_NS / 2 ? pause * 2 : LONGEST_PAUSE_NS;
-    uint64_t cost = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * STALL_COST_RATIO;
-    paid_at = (paid_at > now ? paid_at : now) + cost;
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
@@ -323,18 +328,19 @@ static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
     return first < c ? first : c;
 }
 
-static uint64_t scan_if_due(uint64_t now, bool stuck)
+static uint64_t scan_if_due(uint64_t now, uint64_t paid, bool stuck)
 {
-    uint64_t due_at = not_before;
-    bool due = now >= not_before && long_waits_due(now, &due_at);
-    uint64_t stuck_at = stuck_write_due(now, stuck);
+    uint64_t due_at, stuck_at = stuck_write_due(now, stuck);
+    if (now < paid) /* whatever is due keeps till then */
+        return paid;
+    bool due = long_waits_due(now, &due_at);
     if (now < stuck_at && !due && now < suspicion_due())
         return earliest(due_at, suspicion_due(), stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))
         return now + LONGEST_PAUSE_NS;
     if (now >= stuck_at)
         scan_stuck_write(now);
-    if (now >= suspicion_due())
+    else if (now >= suspicion_due())
         scan(now);
     else if (due)
         scan_waits(now);
@@ -344,7 +350,9 @@ static uint64_t scan_if_due(uint64_t now, bool stuck)
 uint64_t deadlock_scan(uint64_t now, bool stuck)
 {
     held_findings_see();
-    uint64_t doubts = settle_doubts(now);
-    uint64_t act_at = act_when_due(now);
-    return earliest(doubts, act_at, scan_if_due(now, stuck));
+    /* For all of them alike: what comes first in a pass must not spend what the others wait for. */
+    uint64_t paid = look_budget_due(now);
+    uint64_t doubts = settle_doubts(now, paid);
+    uint64_t act_at = act_when_due(now, paid);
+    return earliest(doubts, act_at, scan_if_due(now, paid, stuck));
 }

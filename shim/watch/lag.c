@@ -167,6 +167,20 @@ void lag_for_each_absence(void (*visit)(const struct lag_absence *absence, void 
     event_loops_for_each(visit_if_away, &visitor);
 }
 
+static void take_longer(const struct lag_absence *absence, void *longest)
+{
+    struct lag_absence *kept = longest;
+    if (kept->tid == 0 || absence->since_ns < kept->since_ns)
+        *kept = *absence;
+}
+
+bool lag_longest_absence(struct lag_absence *longest)
+{
+    *longest = (struct lag_absence){0};
+    lag_for_each_absence(take_longer, longest);
+    return longest->tid != 0;
+}
+
 static uint64_t sleeping_since(const struct event_loop *loop, const struct observation *observed)
 {
     if (observed->slotted)

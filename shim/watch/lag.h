@@ -41,16 +41,12 @@ uint64_t lag_ref(const struct event_loop *loop);
 void lag_explained_by(const struct event_loop *loop, const struct report_ref *report,
                       uint64_t since_ns);
 
-/* A loop that is away, and an event tells of it: `lag`, or `blocked` of the call that holds it. */
-struct lag_absence {
-    int tid;
-    uint64_t since_ns; /* CLOCK_MONOTONIC */
-    uint64_t seq;      /* of the event; 0: held back */
-};
-
 /* Calls `visit` for each loop that the last scan has found away, and was told of. */
 void lag_for_each_absence(void (*visit)(const struct lag_absence *absence, void *context),
                           void *context);
+
+/* The one of them that has been away for longest. False: none is. */
+bool lag_longest_absence(struct lag_absence *longest);
 
 /* At exit: the ends that the watchdog has not come to see yet. Async-signal-safe. */
 void lag_end_all(void);

@@ -67,6 +67,7 @@ static bool is_of_interest(int tid, const struct task_call *call)
     case WAIT_LOCK:
     case WAIT_CONNECT: /* these are no member of a cycle, and perhaps a reader that does not read */
     case WAIT_SLEEP:
+    case WAIT_SIGNAL:
     case WAIT_OPEN:
         return true;
     /* A main thread that waits for another one may be the parent of who is stuck; pools of threads

@@ -47,7 +47,8 @@ bool suspicion_of_backlog(struct wait_finding *deadlock, const struct wait_findi
         (doubted && backlog->memory_bytes - before.memory_bytes > GROWN_BYTES))
         return true;
     if (doubted)
-        deadlock->still_rounds += before.still_rounds + 1;
+        deadlock->still_rounds +=
+            finding_is_at_work(&before, deadlock) ? 0 : before.still_rounds + 1;
     return false;
 }
 

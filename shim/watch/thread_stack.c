@@ -51,10 +51,21 @@ void thread_stack_clear(void)
     trace.count = 0;
 }
 
+/* The wrappers, which are no frames of the program's, are on top of what is asked for. */
+static unsigned depth_with_own(void)
+{
+    enum { OWN_FRAMES = 4 };
+    unsigned depth = settings_stack_depth(&settings);
+    if (depth == 0)
+        return 0;
+    return depth + OWN_FRAMES < STACK_DEPTH_LIMIT ? depth + OWN_FRAMES
+                                                  : (unsigned)STACK_DEPTH_LIMIT;
+}
+
 void thread_stack_unwind(const struct memory_reader *memory)
 {
-    unsigned depth = javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT
-                                                      : settings_stack_depth(&settings);
+    unsigned depth =
+        javascript_frames_wanted(memory) ? (unsigned)STACK_DEPTH_LIMIT : depth_with_own();
     unwind_snapshot(&snapshot, modules_own(), memory, depth, &trace);
 }
 
@@ -109,8 +120,8 @@ static uint64_t hash_stack(void)
     return hash;
 }
 
-/* The wrappers are no frames of the program's: innermost as a slot saw them, below libc's own as
- * the kernel does. Returns how many frames are left. */
+/* The wrappers: innermost as a slot saw them, below libc's own as the kernel does. Returns how many
+ * frames are left. */
 static unsigned without_own_frames(unsigned count)
 {
     struct stack_frame_name *names = naming->names;
@@ -129,11 +140,14 @@ void thread_stack_name(const struct memory_reader *memory, struct incident *inci
 {
     if (!naming && !(naming = zeroed_memory(sizeof *naming)))
         return;
-    unsigned count = (unsigned)symbolize(&trace, modules_own(), memory, naming->names,
-                                         settings_stack_depth(&settings));
+    unsigned depth = settings_stack_depth(&settings);
+    unsigned count =
+        (unsigned)symbolize(&trace, modules_own(), memory, naming->names, depth_with_own());
     name_compiled_frames(count);
+    unsigned left = without_own_frames(count);
     incident->frames = naming->names;
-    incident->frame_count = without_own_frames(count);
-    incident->stack_complete = trace.end == STACK_END_COMPLETE && count == trace.count;
+    incident->frame_count = left < depth ? left : depth;
+    incident->stack_complete =
+        trace.end == STACK_END_COMPLETE && count == trace.count && left <= depth;
     incident->stack_hash = hash_stack();
 }

@@ -12,6 +12,7 @@
 #include "facts/mailbox.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "report/summary.h"
 #include "seeds.h"
 #include "watch/live_settings.h"
 
@@ -55,8 +56,13 @@ static void look(void)
 {
 }
 
+static struct look_totals no_looks(void)
+{
+    return (struct look_totals){0, 0, 0};
+}
+
 static const struct report_sources sources = {
-    .cpu_stacks = no_stacks, .loops = no_loops, .rescues = no_rescues};
+    .cpu_stacks = no_stacks, .loops = no_loops, .rescues = no_rescues, .looks = no_looks};
 static const struct live_effects effects = {.drain = drain, .drain_one = drain_one, .look = look};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -319,7 +319,7 @@ static void assert_waits(bool matter)
             assert_matters(slot);
         else
             assert_null(slot);
-        life->ends_asked = 0;
+        life->ends_asked = life->both_asked = 0;
     }
     struct slot *slot = claim_poll(&own, 1);
     if (matter)
@@ -347,6 +347,90 @@ static void end_child(pid_t child)
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* A child that is no copy any more; with the pair's ends at these numbers, -1: without it. */
+static pid_t start_program(const int pair[2], int reads, int writes)
+{
+    int started[2];
+    char byte;
+    assert_int_equal(pipe2(started, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int copies[2] = {fcntl(pair[0], F_DUPFD_CLOEXEC, 100),
+                         fcntl(pair[1], F_DUPFD_CLOEXEC, 100)};
+        close(pair[0]);
+        close(pair[1]);
+        if (reads >= 0)
+            dup2(copies[0], reads);
+        if (writes >= 0)
+            dup2(copies[1], writes);
+        execlp("sleep", "sleep", "600", (char *)NULL);
+        _exit(1);
+    }
+    assert_true(child > 0);
+    close(started[1]);
+    assert_int_equal(read(started[0], &byte, 1), 0); /* closed by the exec */
+    close(started[0]);
+    assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+    return child;
+}
+
+/* A parent that forgot to close its child's end, and pipes that it has for itself. */
+static void test_both_ends_are_kept(void **state)
+{
+    (void)state;
+    enum { COPY = -2 };
+    static const struct {
+        int reads, writes, flags;
+        bool matter;
+    } cases[] = {
+        {-1, -1, 0, false},              /* the child has none */
+        {COPY, COPY, 0, true},           /* not known yet */
+        {COPY, COPY, O_NONBLOCK, false}, /* a worker that has its server's self-pipe */
+        {50, 51, 0, false},              /* the jobserver's pipe */
+        {-1, 1, 0, true},                /* its stdout */
+        {0, -1, O_NONBLOCK, true},       /* its stdin */
+        {50, 2, 0, true},                /* its stderr, and a reading end that was forgotten */
+        {-1, 51, 0, true},
+        {50, -1, 0, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int pair[2];
+        assert_int_equal(pipe2(pair, cases[i].flags), 0);
+        pairs_remember(pair);
+        pid_t child = cases[i].reads == COPY ? start_child()
+                                             : start_program(pair, cases[i].reads, cases[i].writes);
+        assert_waits(cases[i].matter);
+        end_child(child);
+        assert_waits(false);
+        close(pair[0]);
+        close(pair[1]);
+    }
+}
+
+/* make waits for each of its jobs, and has its jobserver's pipe: ever more seldom. */
+static void test_both_ends_are_asked_for_seldom(void **state)
+{
+    (void)state;
+    enum { WAITS = 1000 };
+    int pair[2];
+    unsigned asked = 0;
+    assert_int_equal(pipe(pair), 0);
+    pairs_remember(pair);
+    pid_t child = start_child();
+    for (unsigned i = 0; i < WAITS; i++) {
+        struct slot *slot = slot_claim(CALL_waitpid, -1, 0);
+        if (slot) {
+            asked++;
+            assert_matters(slot);
+        }
+    }
+    assert_in_range(asked, 8, 16);
+    end_child(child);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* make's pipe for its jobs' stdin: nobody has its writing end. */
 static void test_an_end_that_nobody_has(void **state)
 {
@@ -367,7 +451,7 @@ static void test_an_end_that_a_child_has(void **state)
     (void)state;
     for (int kept = 0; kept < 2; kept++) {
         int pair[2];
-        assert_int_equal(pipe(pair), 0);
+        assert_int_equal(pipe2(pair, O_NONBLOCK), 0);
         pairs_remember(pair);
         pid_t child = start_child();
         assert_waits(false); /* it has both */
@@ -562,6 +646,8 @@ int main(void)
         TEST(test_waits_with_bad_addresses),
         TEST(test_an_end_that_nobody_has),
         TEST(test_an_end_that_a_child_has),
+        TEST(test_both_ends_are_kept),
+        TEST(test_both_ends_are_asked_for_seldom),
         TEST(test_an_end_whose_number_is_reused),
         TEST(test_an_end_with_another_number),
         TEST(test_ends_that_are_not_known),

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "process/life.h"
 #include "report/reporter.h"
+#include "report/summary.h"
 
 static char path[64];
 
@@ -44,8 +45,13 @@ static unsigned no_rescues(struct drain_rescue *out, unsigned limit)
     return 0;
 }
 
+static struct look_totals no_looks(void)
+{
+    return (struct look_totals){0, 0, 0};
+}
+
 static const struct report_sources sources = {
-    .cpu_stacks = no_stacks, .loops = no_loops, .rescues = no_rescues};
+    .cpu_stacks = no_stacks, .loops = no_loops, .rescues = no_rescues, .looks = no_looks};
 
 static int set_up(void **state)
 {

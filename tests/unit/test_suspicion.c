@@ -72,6 +72,48 @@ static void test_only_oneself_can_read(void **state)
     assert_true(scanned(computing(FINDING_SELF_READER, 1000), 250));
 }
 
+/* Of an event loop in a likely deadlock: what it has computed by `ms`, and waited for a CPU. */
+static struct wait_finding comes_round(uint64_t ms, uint64_t worked_ms, uint64_t starved_ms)
+{
+    return (struct wait_finding){.kind = FINDING_DEADLOCK,
+                                 .likely = true,
+                                 .fingerprint = 7,
+                                 .looked_ns = (5000 + ms) * NS_PER_MS,
+                                 .worked_ns = worked_ms * NS_PER_MS,
+                                 .starved_ns = starved_ms * NS_PER_MS};
+}
+
+/* Node with its timers, Bun, which wakes once a second; beside a load its turns wait for a CPU. */
+static void test_a_loop_that_comes_round(void **state)
+{
+    (void)state;
+    assert_false(scanned(comes_round(0, 300, 100), 0));
+    assert_true(scanned(comes_round(1100, 330, 600), 1100));
+}
+
+static void test_a_loop_that_is_at_work(void **state)
+{
+    (void)state;
+    assert_false(scanned(comes_round(0, 300, 100), 0));
+    assert_false(scanned(comes_round(1100, 400, 100), 1100));
+    assert_false(scanned(comes_round(5000, 700, 100), 5000));
+    assert_true(scanned(comes_round(9000, 720, 100), 9000)); /* no more */
+}
+
+static void test_a_loop_that_gets_no_cpu(void **state)
+{
+    (void)state;
+    assert_false(scanned(comes_round(0, 300, 100), 0));
+    assert_false(scanned(comes_round(1100, 310, 1000), 1100));
+}
+
+static void test_a_thread_of_the_loop_has_ended(void **state)
+{
+    (void)state;
+    assert_false(scanned(comes_round(0, 300, 100), 0));
+    assert_false(scanned(comes_round(1100, 200, 90), 1100));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -79,6 +121,10 @@ int main(void)
         cmocka_unit_test_setup(test_it_is_looked_at_again_while_it_computes, begin),
         cmocka_unit_test_setup(test_another_write, begin),
         cmocka_unit_test_setup(test_only_oneself_can_read, begin),
+        cmocka_unit_test_setup(test_a_loop_that_comes_round, begin),
+        cmocka_unit_test_setup(test_a_loop_that_is_at_work, begin),
+        cmocka_unit_test_setup(test_a_loop_that_gets_no_cpu, begin),
+        cmocka_unit_test_setup(test_a_thread_of_the_loop_has_ended, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

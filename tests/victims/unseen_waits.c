@@ -10,12 +10,19 @@
  *   wait    waits for COMMAND, of which it keeps no pipe; it closes both ends of one as a shell
  * does
  *   kept    the same, but it keeps the reading end of a pipe that nobody writes to
- *   select, poll, time  waits by one of these for a byte in a pipe of which it has both ends, or
- * for time; nobody reads COMMAND's output. With a third argument it keeps no pipe of COMMAND's.
+ *   both    waits for COMMAND, whose output nobody reads, and keeps both ends of its pipe
+ *   copy    the same; the child is no COMMAND but writes 200,000 bytes itself, or, with a third
+ *           argument, one byte, and ends when its stdin does
+ *   workers waits for a child that does nothing and, as it itself, has both ends of a pipe that
+ * does not block select, poll, time  waits by one of these for a byte in a pipe of which it has
+ * both ends, or for time; nobody reads COMMAND's output. With a third argument it keeps no pipe of
+ * COMMAND's.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +60,36 @@ static void start(const char *command, const int ends[2])
         _exit(127);
     }
     close(ends[1]);
+}
+
+static void write_all(int fd, size_t size)
+{
+    static const char bytes[200000];
+    char last;
+    ssize_t written = write(fd, bytes, size);
+    if (written == 1)
+        written = read(0, &last, 1);
+    _exit(written < 0);
+}
+
+/* Both ends stay where they are in the parent, and in a child that makes no exec. */
+static int keep_both(const char *how, const char *command, bool little)
+{
+    int ends[2];
+    bool workers = strcmp(how, "workers") == 0;
+    if (pipe2(ends, O_CLOEXEC | (workers ? O_NONBLOCK : 0)) != 0)
+        return 1;
+    if (fork() == 0) {
+        if (workers)
+            pause();
+        if (strcmp(how, "copy") == 0)
+            write_all(ends[1], little ? 1 : 200000);
+        dup2(ends[1], 1);
+        execl("/bin/sh", "sh", "-c", command, (char *)0);
+        _exit(127);
+    }
+    wait(NULL);
+    return 0;
 }
 
 /* As gunicorn's first process waits for its workers, for ever; returns if `how` is no such wait. */
@@ -95,6 +132,8 @@ int main(int argc, char **argv)
         read_all(stdin);
         return 0;
     }
+    if (strcmp(how, "both") == 0 || strcmp(how, "copy") == 0 || strcmp(how, "workers") == 0)
+        return keep_both(how, command, argc > 3);
     if (strcmp(how, "lock") == 0)
         pthread_create(&thread, NULL, wait_for_ever, NULL);
     if (strcmp(how, "kept") == 0 && pipe(ends) == 0)

@@ -216,11 +216,11 @@ class Relay(PipeshimCase):
 
     def test_a_file_that_cannot_be_had(self):
         process = self.run_it(WRITER, "2", str(LINES), "0", options=(
-            "--drain-exit", "100ms", "--drain-spool", "/nowhere/at/all"))
+            "--drain-exit", "100ms", "--drain-spool", "/nowhere/%%/all"))
         self.assertEqual(process.wait(DEADLINE_S), 0)
         handed_over, = wait_until(lambda: self.events(process, "drain_handoff"), "drain_handoff")
         warning, = self.events(process, "warning")
-        self.assertIn("/nowhere/at/all cannot be opened: No such file", warning["message"])
+        self.assertIn("/nowhere/%/all cannot be opened: No such file", warning["message"])
         self.assertGreater(handed_over["bytes"], 0)
 
     def test_what_is_read_was_not_rescued(self):

@@ -49,6 +49,18 @@ class WritesWhereItMay(PipeshimCase):
             self.assertEqual(done.returncode, 0)
             self.assertEqual(os.listdir(folder), [])
 
+    def test_one_file_has_the_summary_of_each(self):
+        """In JSON: its name has no %p."""
+        folder = self.temporary_folder()
+        for path in (folder + "/%e.jsonl", "log"):
+            with self.subTest(path):
+                done = run("/bin/true", cwd=folder, settings={"PIPESHIM_LOG": path,
+                                                              "PIPESHIM_FORMAT": "json"})
+                self.assertEqual(done.returncode, 0)
+                with open(os.path.join(folder, path.replace("%e", "true"))) as file:
+                    self.assertEqual([json.loads(line)["event"] for line in file],
+                                     ["start", "summary"])
+
     def test_a_program_that_was_watched_leaves_one(self):
         """What it has to tell is that there was nothing."""
         folder = self.temporary_folder()
@@ -198,6 +210,18 @@ down(250)
                 self.assertIn(reported, text)
                 self.assertEqual(text.count("PIPESHIM_LOG=/nonexistent/x.log: cannot be opened: "
                                             "no such file or directory"), 1)
+
+    def test_what_else_is_no_log(self):
+        """A descriptor that is not open, or for reading only; a name that no file can have."""
+        writer = "exec /usr/bin/python3 -Sc 'import os; os.write(1, bytes(200000))' 3</dev/null"
+        for log in ("fd:99", "fd:3", self.temporary_folder() + "/" + 300 * "x"):
+            with self.subTest(log):
+                stuck = StuckWriter(self, ("/bin/sh", "-c", writer), PIPESHIM_LOG=log)
+                wait_until(lambda: self.is_waited_for(stuck), "report on stderr")
+                text, status = stuck.go_on()
+                self.assertEqual(status, 0)
+                self.assertIn("BLOCKED python3", text)
+                self.assertEqual(text.count("PIPESHIM_LOG=%s: cannot be opened: " % log), 1, text)
 
     def test_no_log_daemon(self):
         if os.path.exists("/dev/log"):

@@ -106,6 +106,32 @@ class SettingsAndLog(unittest.TestCase):
             for field in ("event", "time", "pid", "tid", "exe", "thread", "seq", "v"):
                 self.assertIn(field, event)
 
+    def test_start_comes_first_and_tells_what_differs(self):
+        self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="100", PIPESHIM_REPEAT="1m",
+                    PIPESHIM_PIPE_THRESHOLD="0.05s", PIPESHIM_DRAIN_MAX="65536K",
+                    PIPESHIM_NET_THRESHOLD="70ms")
+        events = [json.loads(line) for line in self.read_log().splitlines()]
+        self.assertEqual([e["event"] for e in events], ["start", "warning", "summary"])
+        self.assertIn("PIPESHIM_REPEAT=1m", events[1]["message"])
+        self.assertEqual(events[0]["config"],
+                         {"PIPESHIM_LOG": self.log, "PIPESHIM_FORMAT": "json",
+                          "PIPESHIM_PIPE_THRESHOLD": "0.05s", "PIPESHIM_NET_THRESHOLD": "70ms"})
+
+    def test_depth_of_a_stack(self):
+        """The program's own frames are counted; of no stack nothing is written."""
+        for name, value, frames in (("STACK_DEPTH", "1", 1), ("STACK_DEPTH", "3", 3), ("STACK", "off", 0)):
+            with self.subTest((name, value)):
+                if os.path.exists(self.log):
+                    os.unlink(self.log)
+                self.engine(PIPESHIM_FORMAT="json", **{"PIPESHIM_" + name: value})
+                self.wait_for(lambda: '"event":"blocked"' in self.read_log())
+                self.wait_for(lambda: self.read_log().endswith("\n"))
+                events = [json.loads(line) for line in self.read_log().splitlines()]
+                event = [e for e in events if e["event"] == "blocked"][0]
+                self.assertEqual(len(event.get("stack", [])), frames, event)
+                self.assertEqual(event.get("stack_truncated", False), frames > 0)
+                self.assertEqual("stack" in event, frames > 0)
+
     def test_stuck_stderr_and_file(self):
         self.engine()
         self.wait_for(lambda: "BLOCKED" in self.read_log())

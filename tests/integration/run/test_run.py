@@ -129,6 +129,7 @@ class PassThrough(RunTest):
         samples = {"DURATION": "2s", "TEXT": "text", "FDS": "2", "NAMES": "worker", "LABELS": "service=api"}
         samples["CHOICE"] = "dev"  # PIPESHIM_PRESET, the only one without a default
         values = {name: default or samples[kind] for name, kind, default in known}
+        values["PIPESHIM_SUPPRESS"] = os.path.realpath(__file__)
         for option, value, name in rows:
             given = [f"--{option}"] + ([values[name]] if value else [])
             if name == "PIPESHIM_LOG":

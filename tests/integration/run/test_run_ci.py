@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """pipeshim run in continuous integration: statuses, time-outs, annotations."""
+import json
 import os
 import subprocess
 import sys
@@ -95,6 +96,13 @@ class RunCi(unittest.TestCase):
         for options, word in ((["--threshold", "soon"], "PIPESHIM_THRESHOLD"),
                               (["--log", self.folder + "/no/such/log"], "No such file"),
                               (["--log", self.folder], "directory"),
+                              (["--log", self.folder + "/" + 300 * "x"], "too long"),
+                              (["--log", "fd:99"], "no such descriptor"),
+                              (["--suppress", self.folder + "/none"], "PIPESHIM_SUPPRESS"),
+                              (["--metrics", self.folder + "/no/such.prom"], "PIPESHIM_METRICS"),
+                              (["--drain-spool", self.folder + "/no/such"], "PIPESHIM_DRAIN_SPOOL"),
+                              (["--only", "other", "--threshold", "soon"], "PIPESHIM_THRESHOLD"),
+                              (["--off", "--threshold", "soon"], "PIPESHIM_THRESHOLD"),
                               (["--drain-max", "7"], "PIPESHIM_DRAIN_MAX"),
                               (["--fail-on", "deadlock,thing"], "'thing'"),
                               (["--timeout", "0"], "--timeout")):
@@ -106,6 +114,20 @@ class RunCi(unittest.TestCase):
                 self.assertFalse(os.path.exists(marker))
         done = self.run_it("--", "touch", marker, PIPESHIM_RATE="often")
         self.assertEqual((done.returncode, os.path.exists(marker)), (64, False))
+
+    def test_the_log_of_a_program_with_nothing_to_tell(self):
+        """In one file it has its summary; with %p it leaves none, and nobody says that it was not
+        watched."""
+        one = os.path.join(self.folder, "one.jsonl")
+        done = self.run_it("--json", "--log", one, "--", "true")
+        self.assertEqual(done.stderr, "pipeshim: 1 process watched, no call blocked for longer "
+                                      "than its threshold\n")
+        with open(one, encoding="utf-8") as file:
+            events = [json.loads(line)["event"] for line in file]
+        self.assertEqual(events, ["start", "summary"])
+        each = os.path.join(self.folder, "each.%p.jsonl")
+        done = self.run_it("--json", "--log", each, "--", "true")
+        self.assertEqual(done.stderr, f"pipeshim: reports, if any, are in {each}\n")
 
     def test_each_deadlock_is_shown_once(self):
         done = self.run_until("DEADLOCK", "2s", 0)

@@ -55,6 +55,25 @@ async def main():
         await asyncio.sleep(0.01)
 asyncio.run(main())
 """
+# Two event loops: one is away for good, the other one now and then.
+TWO_LOOPS = """
+import asyncio, os, threading, time
+def run(seconds):
+    async def main():
+        while True:
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+            end = time.time() + seconds
+            while time.time() < end:
+                os.getppid()
+    asyncio.run(main())
+def name(text):
+    open("/proc/thread-self/comm", "w").write(text)
+threading.Thread(target=lambda: (name("long"), run(10000)), daemon=True).start()
+time.sleep(1)
+threading.Thread(target=lambda: (name("short"), run(1)), daemon=True).start()
+threading.Event().wait()
+"""
 
 
 def top(*arguments):
@@ -153,6 +172,16 @@ class Top(PipeshimCase):
         self.assertEqual(process.stdout.readline(), b"over\n")
         seen = wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok" and s, "an end")
         self.assertGreater(seen["loops"][0]["lag_max_ms"], 400)
+
+    def test_one_of_two_late_loops_comes_back(self):
+        """The other one is away still, and since when it was."""
+        process = self.launch([PYTHON, "-c", TWO_LOOPS], PIPESHIM_LOOP="long,short")
+
+        def both():
+            seen = shown(process.pid)
+            ended = seen and [loop for loop in seen["loops"] if loop["thread"] == "short" and loop["lags"] > 1]
+            return ended and seen["state"] == "LAG" and seen["since_ms"] > 5000
+        wait_until(both, "lag of the one loop, and ends of the other's")
 
     def test_a_healthy_program_is_ok(self):
         process = self.launch([PYTHON, "-c", HEALTHY])

@@ -4,11 +4,13 @@
 stream non-blocking, one keeps in memory what nobody reads. And the readers that are away."""
 import os
 import shutil
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import Run, read_text, victim, wait_until  # noqa: E402
+from diagnose_support import DEADLOCK, PIPESHIM  # noqa: E402
+from pipeshim_case import DEADLINE_S, Run, read_text, victim, wait_until  # noqa: E402
 from waits_case import SIDES, WaitsCase, thread_count  # noqa: E402
 
 NODE = shutil.which("node")
@@ -219,6 +221,25 @@ class Backlog(WaitsCase):
         run = self.begin("both", UNREAD, "wait", NODE, "-e", code)
         events = run.wait_for("deadlock", 2)
         self.assertEqual({e["certainty"] for e in events}, {"likely"})
+
+    def test_one_that_comes_round_and_is_at_work(self):
+        """The parent waits for its answer, and gets it: that its stderr is full holds up nobody. The
+        work is counted, not timed: beside a load it takes longer, or waits for a CPU."""
+        code = ("process.stderr.write('x'.repeat(300000)); let left = 150;"
+                "const work = () => { let n = 0; for (let i = 0; i < 2e7; i++) n += i & 3; return n };"
+                "const turn = () => { work(); if (--left) return setTimeout(turn, 20);"
+                "  console.log('answer'); process.exit() };"
+                "turn()")
+        parent = ("child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE,"
+                  " stderr=subprocess.PIPE, env=environment())\n"
+                  "sys.exit(child.stdout.readline() != b'answer\\n')\n")
+        run = self.begin("both", parent, NODE, "-e", code)
+        while run.process.poll() is None:
+            done = subprocess.run([PIPESHIM, "diagnose", str(run.process.pid)], check=False,
+                                  capture_output=True, text=True, timeout=DEADLINE_S)
+            self.assertNotEqual(done.returncode, DEADLOCK, done.stdout)
+        self.assertEqual(run.process.wait(), 0)
+        self.assertEqual(run.events("deadlock") + run.events("finding"), [])
 
     def test_it_is_read(self):
         run = self.unread("both", "read", 30, 600)

@@ -179,6 +179,44 @@ class OwnPipes(UnseenCase):
                 self.assertRegex(event["words"], r"^head \(\d+\) cannot finish its write")
 
 
+class BothEnds(UnseenCase):
+    """A parent that forgets to close its child's end of a pipe, as well, and waits for the child."""
+
+    def test_a_child_that_cannot_finish(self):
+        run = self.parent("both", FILLS)
+        event = run.wait_for("deadlock")[0]
+        self.assertEqual((event["pid"], event["certainty"]), (run.process.pid, "proven"))
+        self.assertRegex(event["words"], r"^head \(\d+\) cannot finish its write.*only unseen_waits "
+                                         r"\(\d+\) can read it, which waits in wait4 for head to exit")
+
+    def test_a_child_that_is_a_copy(self):
+        """It has both ends as well, and makes no exec."""
+        run = self.parent("copy", "")
+        events = run.wait_for("deadlock", 2)
+        self.assertEqual({e["pid"] for e in events}, {link["pid"] for link in events[0]["chain"]})
+        self.assertEqual(len({e["id"] for e in events}), 1)
+        self.assertIn(run.process.pid, {e["pid"] for e in events})
+
+    def test_in_peace(self):
+        """A child that says little."""
+        for how in ("both", "copy"):
+            with self.subTest(how=how):
+                run = self.begin([victim("unseen_waits"), how, "sleep 2; echo hi", "little"])
+                if how == "copy":  # as long as it is looked at more than once
+                    wait_until(lambda: read_text("/proc/%d/wchan" % run.process.pid) == "do_wait",
+                               "its wait")
+                    wait_until(lambda: thread_count(run.process.pid) > 1, "its watchdog")
+                self.assertEqual(run.drain()[2], 0)
+                self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
+    def test_no_second_thread(self):
+        """A server that waits for its workers, which have its self-pipe."""
+        run = self.begin([victim("unseen_waits"), "workers"])
+        pid = run.process.pid
+        wait_until(lambda: read_text("/proc/%d/wchan" % pid) == "do_wait", "its wait")
+        self.assertEqual(thread_count(pid), 1)
+
+
 class Fifos(UnseenCase):
     """To open a FIFO for writing waits for whoever opens it for reading."""
     SHELL = 'echo "$$" >"$0"'
