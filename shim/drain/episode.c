@@ -57,6 +57,14 @@ static void end(struct stream *stream)
         atomic_store(&drain_state->queued, 0);
 }
 
+/* It may have been sealed while this thread, which holds its lock, stood still, before it had a
+ * channel to be closed; its successor's helper is before ours in the line. */
+static void close_if_sealed(struct stream *stream)
+{
+    if (atomic_load(&stream->sealed))
+        atomic_fetch_or(&atomic_load(&stream->channel)->head, CHANNEL_SEALED);
+}
+
 /* Before anything is queued: a queue must not let the kernel kill where the program would have
  * waited. The rest of the group's memory is for what else is in it. */
 static void regard_memory_limit(void)
@@ -90,6 +98,7 @@ static bool begin(struct stream *stream, int fd)
     atomic_store(&stream->episode_bytes, 0);
     atomic_store(&stream->episode_peak, 0);
     atomic_store(&stream->running, 1);
+    close_if_sealed(stream);
     atomic_fetch_add(&drain_state->active, 1);
     atomic_fetch_add(&stream->episode, 1);
     atomic_fetch_add(&queue_totals.episodes, 1);
@@ -213,6 +222,7 @@ static bool take_over(struct stream *stream, int fd, uint64_t from)
     stream->freed_to = align_down(from);
     stream->chunks_to = align_down(left.head + chunk_size() - 1);
     take_place(stream, memory.channel);
+    close_if_sealed(stream);
     return there;
 }
 

@@ -175,11 +175,14 @@ static void sleep_until_woken(int64_t ticket)
     atomic_store(&channel->sleeping, 0);
 }
 
-/* The first record comes in a moment, unless the program was killed, or jumped out, just now. */
+/* The first record comes in a moment, unless the program was killed, or jumped out, just now, or
+ * found that it belongs into another stream. */
 static void wait_until_open(void)
 {
     enum { PATIENCE = 2000, RETRY_NS = NS_PER_MS, SHORTLY = 100 };
-    for (int i = 0; i < PATIENCE + SHORTLY && !atomic_load(&channel->open); i++) {
+    for (int i = 0; i < PATIENCE + SHORTLY && !atomic_load(&channel->open) &&
+                    !(atomic_load(&channel->head) & CHANNEL_SEALED);
+         i++) {
         struct timespec moment = {0, i < SHORTLY ? RETRY_NS / 20 : RETRY_NS};
         if (i >= SHORTLY && raw_syscall(SYS_kill, program, 0) == -ESRCH)
             return;

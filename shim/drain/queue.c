@@ -199,6 +199,8 @@ enum queue_outcome queue_write(struct stream *stream, struct queued_write *write
             totals_drop(write->size);
             return QUEUE_DONE;
         }
+        if (atomic_load(&stream->sealed))
+            return QUEUE_ELSEWHERE;
         if (!episode_go_on(stream, write->fd))
             return QUEUE_NOT_POSSIBLE;
         enum queue_outcome outcome = append(stream, write, part);

@@ -205,8 +205,9 @@ static bool is_of_a_burst(uint64_t size)
     static __thread uint32_t last; /* child: kept, only its changes count */
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
+    bool first = last == 0;
     last = sequence;
-    return drain_settings.write_behind_mode && size < DIRECT_FROM && calls <= 2;
+    return drain_settings.write_behind_mode && size < DIRECT_FROM && !first && calls <= 2;
 }
 
 /* Between two tries. 0, or the result of the write. */

@@ -76,3 +76,8 @@ uint64_t context_smallest_threshold_ns(void)
     }
     return smallest;
 }
+
+uint64_t context_steady_interval_ns(void)
+{
+    return context_smallest_threshold_ns() * 2 / 3;
+}

@@ -28,6 +28,8 @@ uint64_t context_due_ns(enum call_id id);
 uint64_t context_lag_threshold_ns(void);
 /* The smallest of them. */
 uint64_t context_smallest_threshold_ns(void);
+/* Between two looks at a program that makes calls all the time: two thirds of it. */
+uint64_t context_steady_interval_ns(void);
 
 /* Thresholds are others from now on. */
 void context_settings_changed(void);

@@ -305,7 +305,7 @@ uint64_t sampler_scan(uint64_t now, bool activity, bool stuck)
     soonest_scan = now + interval;
     reported_writes = stuck;
     if (activity && !reported_writes && is_all_moving(now)) {
-        next_scan = now + interval;
+        next_scan = now + context_steady_interval_ns();
         return next_scan;
     }
     uint64_t error;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -416,6 +417,41 @@ static void test_a_sealed_stream(void **state)
     expect(ends[0], sent, 30000);
 }
 
+/* Its holder stood still before it began anything, and found it sealed: a helper of it would be
+ * after that of the next one in the line, and send what this thread wrote first after what it wrote
+ * then. */
+static void test_a_stream_that_was_sealed_before_it_began(void **state)
+{
+    (void)state;
+    struct stream *stream = stream_of(ends[1]);
+    stream_seal(stream);
+    struct iovec part = {sent, 30000};
+    struct queued_write write = {
+        .fd = ends[1], .vector = &part, .size = 30000, .done = 0, .version = mapping_version()};
+    uint32_t asked;
+    assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_ELSEWHERE);
+    assert_int_equal(write.done, 0);
+    assert_int_equal(atomic_load(&stream->running), 0);
+    stream_lock_release(stream);
+}
+
+/* The same while its helper was being made: that one leaves at once, and nobody waits behind it. */
+static void test_a_stream_that_was_sealed_while_it_began(void **state)
+{
+    (void)state;
+    struct stream *stream = stream_of(ends[1]);
+    stream_seal(stream);
+    assert_true(episode_go_on(stream, ends[1]));
+    struct channel *channel = atomic_load(&stream->channel);
+    assert_true(atomic_load(&channel->head) & CHANNEL_SEALED);
+    while (!channel_has_left(channel)) /* or the test's time is over */
+        sched_yield();
+    assert_int_equal(atomic_load(&channel->open), 0);
+    episode_check_locked(stream, ends[1]);
+    assert_int_equal(atomic_load(&stream->running), 0);
+    stream_lock_release(stream);
+}
+
 static int prepare(void **state)
 {
     (void)state;
@@ -435,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_pipe_has_it_all, begin, end),
         cmocka_unit_test_setup_teardown(test_another_pipe_is_not_counted, begin, end),
         cmocka_unit_test_setup_teardown(test_a_sealed_stream, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_stream_that_was_sealed_before_it_began, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_stream_that_was_sealed_while_it_began, begin, end),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

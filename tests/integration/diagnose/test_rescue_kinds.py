@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""pipeshim rescue of every kind of program, by users who may not do all, and into files that take not
-all."""
+"""pipeshim rescue of every kind of program, by users who may not do all, and into files that do not
+take all."""
 import os
 import re
 import signal

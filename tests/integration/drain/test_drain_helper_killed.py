@@ -3,7 +3,6 @@
 lost, and the program never waits for one that is dead."""
 import array
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -19,6 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from drain_case import DrainCase, helpers_of, read_soon, read_text, wait_until  # noqa: E402
+from stepped import TRACE_EXIT, Stepped  # noqa: E402
 
 MODES = ("full", "behind")
 # For each line "SIZE COUNT": so many numbered writes. "end" ends it, "file" copies a file.
@@ -43,12 +43,6 @@ for line in sys.stdin:
             number += 1
     print("done", flush=True)
 """
-
-
-PTRACE_SEIZE, PTRACE_DETACH, TRACE_EXIT, WALL = 0x4206, 17, 0x40, 0x40000000
-ptrace = ctypes.CDLL(None, use_errno=True).ptrace
-ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
-ptrace.restype = ctypes.c_long
 
 
 def written(size, first, count):
@@ -165,14 +159,11 @@ class HelperKilled(DrainCase):
         """As on a machine that gives it no processor: killed, and yet with all that it holds."""
         pid = self.helper(run)
         self.wait_until_it_waits(pid)
-        if ptrace(PTRACE_SEIZE, pid, None, TRACE_EXIT) != 0:
-            self.skipTest("no ptrace of another's child")
+        helper = Stepped(self, pid, TRACE_EXIT)
         os.kill(pid, signal.SIGKILL)
-        self.assertTrue(os.WIFSTOPPED(os.waitpid(pid, WALL)[1]))
-        try:
-            yield pid
-        finally:
-            ptrace(PTRACE_DETACH, pid, None, None)
+        self.assertTrue(helper.wait())
+        yield pid
+        helper.let_go()
 
     def test_program_that_ends_before_a_killed_helper_does(self):
         for mode in MODES:

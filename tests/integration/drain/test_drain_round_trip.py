@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import DEADLINE_S, PipeshimCase  # noqa: E402
+from pipeshim_case import DEADLINE_S, PipeshimCase, victim  # noqa: E402
 
 TURNS = 2000
 PROGRAM = """
@@ -44,6 +44,15 @@ class RoundTrip(PipeshimCase):
         for mode in ("full", "behind"):
             with self.subTest(mode=mode):
                 self.assertLess(self.queued_bytes(PROGRAM, mode), TURNS // 20)
+
+    def test_the_first_write_of_all_can_be_read_at_once(self):
+        """It follows none, so it is no part of a burst (LTP's select01)."""
+        for mode in ("full", "behind"):
+            with self.subTest(mode=mode):
+                run = self.start(victim("drain_first_write"), settings={
+                    "PIPESHIM_DRAIN": "all", "PIPESHIM_DRAIN_MODE": mode})
+                self.assertEqual(run.process.wait(DEADLINE_S), 0)
+                self.assertEqual(run.events("summary")[0]["drain"]["queued_bytes"], 0)
 
     def test_bursts_are(self):
         """The twin."""

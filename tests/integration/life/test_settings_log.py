@@ -117,6 +117,11 @@ class SettingsAndLog(unittest.TestCase):
                          {"PIPESHIM_LOG": self.log, "PIPESHIM_FORMAT": "json",
                           "PIPESHIM_PIPE_THRESHOLD": "0.05s", "PIPESHIM_NET_THRESHOLD": "70ms"})
 
+    def whole_lines(self, kind):
+        """The events of that name; a line that is being written is none yet."""
+        events = [json.loads(line) for line in self.read_log().splitlines(True) if line.endswith("\n")]
+        return [event for event in events if event["event"] == kind]
+
     def test_depth_of_a_stack(self):
         """The program's own frames are counted; of no stack nothing is written."""
         for name, value, frames in (("STACK_DEPTH", "1", 1), ("STACK_DEPTH", "3", 3), ("STACK", "off", 0)):
@@ -124,10 +129,8 @@ class SettingsAndLog(unittest.TestCase):
                 if os.path.exists(self.log):
                     os.unlink(self.log)
                 self.engine(PIPESHIM_FORMAT="json", **{"PIPESHIM_" + name: value})
-                self.wait_for(lambda: '"event":"blocked"' in self.read_log())
-                self.wait_for(lambda: self.read_log().endswith("\n"))
-                events = [json.loads(line) for line in self.read_log().splitlines()]
-                event = [e for e in events if e["event"] == "blocked"][0]
+                self.wait_for(lambda: self.whole_lines("blocked"))
+                event = self.whole_lines("blocked")[0]
                 self.assertEqual(len(event.get("stack", [])), frames, event)
                 self.assertEqual(event.get("stack_truncated", False), frames > 0)
                 self.assertEqual("stack" in event, frames > 0)
