@@ -35,13 +35,14 @@ static uint64_t pause;             /* between two of these; child: scratch */
 static uint64_t
     reported[REPORTED_LIMIT]; /* the latest, by identity; child: kept, reported_count counts */
 static unsigned reported_count;
-static uint64_t doubts_at; /* not before, what is held is looked at for its own sake */
+static uint64_t not_before; /* waits that may be in peace are not looked at for what was saved up */
+static uint64_t doubts_at;  /* not before, what is held is looked at for its own sake */
 
 void deadlock_begin(void)
 {
     suspicion_begin();
     next_scan = 0;
-    doubts_at = 0;
+    not_before = doubts_at = 0;
     reported_count = 0;
     held_findings_begin();
 }
@@ -290,7 +291,7 @@ static void scan(uint64_t now)
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
-    uint64_t began = cpu_ns();
+    uint64_t began = cpu_ns(), spent = look_budget_totals().cpu_ns;
     graph = graph_memory_begin(&memory);
     trust_threads();
     bool worth_it =
@@ -299,6 +300,7 @@ static void scan_waits(uint64_t now)
     pay_since(began);
     if (worth_it)
         scan(now);
+    not_before = now + (look_budget_totals().cpu_ns - spent) * LOOKS_CPU_RATIO;
 }
 
 /* A write that is stuck: at once, then at growing distances. UINT64_MAX: none is. */
@@ -330,10 +332,10 @@ static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
 
 static uint64_t scan_if_due(uint64_t now, uint64_t paid, bool stuck)
 {
-    uint64_t due_at, stuck_at = stuck_write_due(now, stuck);
+    uint64_t due_at = not_before, stuck_at = stuck_write_due(now, stuck);
     if (now < paid) /* whatever is due keeps till then */
         return paid;
-    bool due = long_waits_due(now, &due_at);
+    bool due = now >= not_before && long_waits_due(now, &due_at);
     if (now < stuck_at && !due && now < suspicion_due())
         return earliest(due_at, suspicion_due(), stuck_at);
     if (!rights_hold() || !graph_memory_begin(&memory))

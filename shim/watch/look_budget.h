@@ -19,7 +19,8 @@ enum {
     /* What was found is looked at again, what is to be acted on, and for what is new the relatives,
      * all processes, and where something is wrong all once more. */
     LOOKS_OF_A_PASS = 5,
-    LOOKS_SAVED_MS = 30, /* of CPU: a cycle is told at once where a look at all takes 15 ms */
+    LOOKS_SAVED_MS = 100, /* of CPU: a cycle is told at once where a look takes 50 ms (500 processes
+                           * on a busy machine) */
 };
 
 /* A forked child has its own. */

@@ -11,11 +11,11 @@
 
 #include "perl_image.h"
 
-enum { FIRST = 28, LAST = 42, READS_LIMIT = 2000 };
+enum { FIRST = 28, LAST = 42, READS_LIMIT = 2000, CONTEXT_SIZE = 104, CONTEXTS_LIMIT = 128 };
 
 static struct perl_image image;
 static struct perl_place place;
-static unsigned reads;
+static unsigned reads, contexts_read;
 
 static bool walk(void)
 {
@@ -103,6 +103,7 @@ static size_t counted(const struct memory_reader *reader, uintptr_t address, voi
     struct memory_reader plain = perl_image_reader(&image);
     (void)reader;
     reads++;
+    contexts_read += size == CONTEXT_SIZE;
     return plain.read(&plain, address, to, size);
 }
 
@@ -110,9 +111,10 @@ static void assert_bounded(void)
 {
     struct memory_reader reader = perl_image_reader(&image);
     reader.read = counted;
-    reads = 0;
+    reads = contexts_read = 0;
     perl_walk(&reader, &image.runtime, &place);
     assert_in_range(reads, 1, READS_LIMIT);
+    assert_in_range(contexts_read, 0, CONTEXTS_LIMIT);
 }
 
 static void cycles_and_depths_end(void **state)
@@ -125,6 +127,10 @@ static void cycles_and_depths_end(void **state)
     perl_image_build(&image, 36);
     perl_image_poke(&image, image.inner_stack + 32, INT_MAX);
     assert_bounded();
+    perl_image_poke(&image, image.inner_stack + 32, 220); /* all of them are there, blocks */
+    perl_image_poke(&image, image.inner_stack + 8, PERL_IMAGE_ADDRESS + 8);
+    assert_bounded();
+    assert_int_equal(contexts_read, CONTEXTS_LIMIT);
     perl_image_poke(&image, image.inner_stack + 16, image.inner_stack);
     perl_image_poke(&image, image.inner_stack + 32, (uint64_t)-1);
     assert_bounded();

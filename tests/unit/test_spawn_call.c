@@ -98,6 +98,7 @@ static void texts_that_lead_astray(void **state)
 {
     (void)state;
     assert_int_equal(find(&plain, "const r = /['\"`(]/;\nspawn('gs')"), 2);
+    assert_int_equal(find(&plain, "const r = /[/`]/;\nspawn('gs')"), 2);
     assert_int_equal(find(&plain, "const half = (a) / 2; // it's\nspawn('gs')"), 2);
     assert_int_equal(find(&plain, "const s = 'it\\'s (';\nspawn('gs')"), 2);
     assert_int_equal(find(&plain, "const s = `\n(\n`;\nspawn('gs')"), 4);

@@ -57,7 +57,7 @@ class Relay(PipeshimCase):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         before = set(relays())
         process = subprocess.Popen(
-            [*before_it, PIPESHIM, "run", "--drain", drain, "--json", "--log", folder + "/log.%p",
+            [*before_it, os.path.abspath(PIPESHIM), "run", "--drain", drain, "--json", "--log", folder + "/log.%p",
              *options, "--", *command], stdin=subprocess.PIPE,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}, env=environment)
         self.addCleanup(self.end, process, before)
@@ -232,14 +232,15 @@ class Relay(PipeshimCase):
         self.assertEqual(summary["drain"]["rescued"], [])
 
     def said_of(self, content, mode=0o755, owner=None):
-        """What the start says of such a program, which does not run."""
+        """What the start says of such a program, which does not run: execvp() gives it to a shell, which
+        finds a redirection in the header, in the folder where it is."""
         path = os.path.join(self.temporary_folder(), "program")
         with open(path, "wb") as file:
             file.write(content)
         if owner is not None:
             os.chown(path, owner, -1)
         os.chmod(path, mode)
-        process = self.run_it(path)
+        process = self.run_it(path, cwd=os.path.dirname(path))
         said = process.stderr.read().decode(errors="replace")
         process.wait(DEADLINE_S)
         return said

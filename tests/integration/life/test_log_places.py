@@ -57,9 +57,10 @@ class WritesWhereItMay(PipeshimCase):
                 done = run("/bin/true", cwd=folder, settings={"PIPESHIM_LOG": path,
                                                               "PIPESHIM_FORMAT": "json"})
                 self.assertEqual(done.returncode, 0)
-                with open(os.path.join(folder, path.replace("%e", "true"))) as file:
-                    self.assertEqual([json.loads(line)["event"] for line in file],
-                                     ["start", "summary"])
+                log = os.path.join(folder, path.replace("%e", "true"))
+                wait_until(lambda: read_text(log).count("\n") == 2, "its two lines")
+                self.assertEqual([json.loads(line)["event"] for line in read_text(log).splitlines()],
+                                 ["start", "summary"])
 
     def test_a_program_that_was_watched_leaves_one(self):
         """What it has to tell is that there was nothing."""

@@ -110,12 +110,18 @@ class SettingsAndLog(unittest.TestCase):
         self.run_ls(PIPESHIM_FORMAT="json", PIPESHIM_THRESHOLD="100", PIPESHIM_REPEAT="1m",
                     PIPESHIM_PIPE_THRESHOLD="0.05s", PIPESHIM_DRAIN_MAX="65536K",
                     PIPESHIM_NET_THRESHOLD="70ms")
+        self.wait_for(lambda: self.whole_lines("summary"))  # a slow disk is not waited for at the exit
         events = [json.loads(line) for line in self.read_log().splitlines()]
         self.assertEqual([e["event"] for e in events], ["start", "warning", "summary"])
         self.assertIn("PIPESHIM_REPEAT=1m", events[1]["message"])
         self.assertEqual(events[0]["config"],
                          {"PIPESHIM_LOG": self.log, "PIPESHIM_FORMAT": "json",
                           "PIPESHIM_PIPE_THRESHOLD": "0.05s", "PIPESHIM_NET_THRESHOLD": "70ms"})
+
+    def whole_lines(self, kind):
+        """The events of that name; a line that is being written is none yet."""
+        events = [json.loads(line) for line in self.read_log().splitlines(True) if line.endswith("\n")]
+        return [event for event in events if event["event"] == kind]
 
     def test_depth_of_a_stack(self):
         """The program's own frames are counted; of no stack nothing is written."""
@@ -124,10 +130,8 @@ class SettingsAndLog(unittest.TestCase):
                 if os.path.exists(self.log):
                     os.unlink(self.log)
                 self.engine(PIPESHIM_FORMAT="json", **{"PIPESHIM_" + name: value})
-                self.wait_for(lambda: '"event":"blocked"' in self.read_log())
-                self.wait_for(lambda: self.read_log().endswith("\n"))
-                events = [json.loads(line) for line in self.read_log().splitlines()]
-                event = [e for e in events if e["event"] == "blocked"][0]
+                self.wait_for(lambda: self.whole_lines("blocked"))
+                event = self.whole_lines("blocked")[0]
                 self.assertEqual(len(event.get("stack", [])), frames, event)
                 self.assertEqual(event.get("stack_truncated", False), frames > 0)
                 self.assertEqual("stack" in event, frames > 0)

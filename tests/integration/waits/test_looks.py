@@ -11,7 +11,7 @@ from pipeshim_case import PipeshimCase, wait_until  # noqa: E402
 
 STALLS, PIPE = 200, 65536
 # Of CPU: its share, what may be saved up, and the looks of one pass (EVENTS.md).
-RATIO, SAVED_MS, LOOKS_OF_A_PASS = 150, 30, 5
+RATIO, SAVED_MS, LOOKS_OF_A_PASS = 150, 100, 5
 # Each write but the first waits for its reader, in the end one for ever.
 WRITES = """
 import os, sys, threading
