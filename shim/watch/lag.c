@@ -257,6 +257,17 @@ static uint64_t away_since(const struct event_loop *loop, const struct lag *lag,
                : now;
 }
 
+uint32_t lag_count_iterations(struct event_loop *loop)
+{
+    struct lag *lag = lag_of(loop);
+    uint32_t iteration = event_loop_returns(loop);
+    /* The count begins anew when the loop's wait turns out to be another one. */
+    lag->statistics.iterations +=
+        iteration >= lag->iterations_seen ? iteration - lag->iterations_seen : iteration;
+    lag->iterations_seen = iteration;
+    return iteration;
+}
+
 struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *memory, uint64_t now)
 {
     struct lag *lag = lag_of(loop);
@@ -264,11 +275,7 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
     struct lag_scan here = {.lagging = false};
     if (loop->wait_sp == 0)
         return here; /* it has not made its wait yet: nothing that it could be away from */
-    uint32_t iteration = event_loop_returns(loop);
-    /* The count begins anew when the loop's wait turns out to be another one. */
-    lag->statistics.iterations +=
-        iteration >= lag->iterations_seen ? iteration - lag->iterations_seen : iteration;
-    lag->iterations_seen = iteration;
+    uint32_t iteration = lag_count_iterations(loop);
     bool own = is_in_own_wait(loop, memory, &observed);
     if (!own)
         lag->ready_sequence = 0;

@@ -54,6 +54,10 @@ struct observation {
 /* What is known of the loop; begun anew when it is another one. */
 struct lag *lag_of(const struct event_loop *loop);
 
+/* Adds the turns since the last call to the statistics. Returns how often the loop has come back;
+ * it has made its wait once at least. */
+uint32_t lag_count_iterations(struct event_loop *loop);
+
 /* A sleep that no slot speaks for: reported like one that a slot does. Writes are the sampler's. */
 void lag_follow_unslotted(struct event_loop *loop, const struct observation *observed,
                           uint64_t now);

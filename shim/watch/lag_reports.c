@@ -73,6 +73,8 @@ static void end_at_exit(struct event_loop *loop, void *context)
 {
     (void)context;
     struct lag *lag = lag_of(loop);
+    if (loop->wait_sp != 0)
+        lag_count_iterations(loop);
     /* Come back between the watchdog's last scan and the end. */
     bool came_back = lag->lagging && event_loop_returns(loop) != lag->iteration;
     if (came_back || loop->tid == (int)raw_syscall(SYS_gettid))

@@ -246,7 +246,13 @@ class Findings(PipeshimCase):
         self.assertEqual(self.computing_reader(0.3, 8), [])
 
     def test_a_reader_that_only_computes(self):
-        self.assertEqual(set(self.computing_reader(5, 2)), {"reader_away"})
+        run = self.start("/bin/bash", "-c", "\"$0\" -c \"$1\" | \"$0\" -c \"$2\"", PYTHON,
+                         "import os; os.write(1, bytes(100000))", "while True: pass")
+        finding = run.wait_for("finding")[0]
+        self.assertEqual(finding["finding"], "reader_away")
+        os.kill(finding["chain"][1]["pid"], signal.SIGKILL)
+        run.drain()
+        self.assertEqual(run.events("deadlock"), [])
 
     def test_only_oneself_can_read(self):
         code = ("import os, threading\n"
