@@ -99,7 +99,11 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
 /* Whose data is waited for: named by the writer's descriptor, "engine's stdout". */
 static void input_words(struct text_buffer *text, const struct chain_link *link)
 {
-    text_format(text, "%s's ", link->for_name);
+    if (link->for_close) {
+        text_format(text, "%s to close its ", link->for_name);
+    } else {
+        text_format(text, "%s's ", link->for_name);
+    }
     finding_end_words(text, link->peer_fd);
 }
 
