@@ -188,18 +188,19 @@ void report_filling(int fd, const struct object_facts *object, const struct fill
     recorder_unlock();
 }
 
-uint64_t report_drain(const struct drain_facts *facts)
+bool report_drain(const struct drain_facts *facts, uint64_t *seq)
 {
     struct event event = {.kind = EVENT_DRAIN, .drain = facts};
     if (!recorder_lock())
-        return 0;
+        return false;
     if (facts->ref || recorder_take(clock_monotonic_ns())) {
         recorder_introduce();
         recorder_counts()->reports += facts->ref == 0;
         recorder_write(&event);
     }
     recorder_unlock();
-    return event.head.seq;
+    *seq = event.head.seq;
+    return true;
 }
 
 void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes)

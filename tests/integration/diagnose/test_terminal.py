@@ -119,6 +119,12 @@ class Terminal(WaitsCase):
         whole = ESCAPE.sub("", self.read_all(master))
         self.assertIn(without_time(first), without_time(whole).splitlines())
 
+    def test_a_note(self):
+        _, master = self.start(PIPESHIM, "diagnose", "999999999", columns=40)
+        shown = ESCAPE.sub("", self.read_all(master))
+        self.assertIn("999999999", shown)
+        self.assertLessEqual(max(map(len, shown.splitlines())), 40, shown)
+
     def test_run(self):
         _, master = self.start(PIPESHIM, "run", "--", PYTHON, "-c", HANGS)
         shown = self.read_until(master, r"DEADLOCK[\s\S]*now: ")
