@@ -71,13 +71,16 @@ struct event {
             const struct lag_facts *lag; /* EVENT_LAG */
             const char *advice;          /* EVENT_BLOCKED: one fix; NULL: none is known */
             bool with_stack;             /* false: this stack was shown before */
-            uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported */
+            uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported, */
+            uint64_t repeat_ns;          /* and these calls lasted so long, as far as they ended */
             const char *where;           /* read from a log; NULL: from the incident's frames */
         } wait;                          /* EVENT_BLOCKED, EVENT_LAG */
         struct {
             uint64_t ref; /* seq of the report that it ends */
             uint64_t blocked_ns;
             bool gone;                   /* the thread ended inside the call */
+            uint64_t repeat;             /* EVENT_UNBLOCKED: of what was one line, see report_ref */
+            bool of_call;                /* EVENT_LAG_END: `ref` is a `blocked` */
             const struct lag_facts *lag; /* EVENT_LAG_END */
         } end;                           /* EVENT_UNBLOCKED, EVENT_STILL, EVENT_LAG_END */
         struct {
@@ -160,6 +163,11 @@ extern const struct event_format event_format_json; /* JSON Lines: event_json.c 
 extern const struct event_format event_format_text; /* for a person: event_text.c */
 
 /* Appends `event` as `format` writes it. */
+/* True of an event that the text has no line for, as it says nothing new: the end of a repeated
+ * stall that was one line, and of a loop's absence whose call's end was told. The journal, which
+ * wants an event each, has one. */
+bool event_text_leaves_out(const struct event *event);
+
 void event_render(const struct event_format *format, struct text_buffer *text,
                   const struct event *event);
 

@@ -217,6 +217,10 @@ bool recorder_write_by(recorder_writer *write, struct event *event)
     struct text_buffer text;
     char thread[COMM_LIMIT + 1];
     enum log_form form = log_form();
+    if (form != LOG_FIELDS && !recorder_is_json() && event_text_leaves_out(event)) {
+        event->head.seq = ++last_seq;
+        return true;
+    }
     recorder_fill_head(event, ++last_seq, thread);
     event->head.dropped = log_dropped() - reported_dropped;
     event->head.suppressed = held_back_now;

@@ -35,10 +35,13 @@ struct report_ref report_blocked(const struct incident *incident)
         };
         recorder_introduce();
         event.wait.with_stack = recorder_shows_stack(incident, now);
-        if (ref.site != SITE_NONE)
+        if (ref.site != SITE_NONE) {
             event.wait.repeat = recorder_counts()->sites[ref.site].count - 1;
+            event.wait.repeat_ns = recorder_counts()->sites[ref.site].total_ns;
+        }
         recorder_write(&event);
         ref.seq = event.head.seq;
+        ref.repeat = event.wait.with_stack ? 0 : event.wait.repeat;
         ref.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;
     }
     if (recorder_has_page())
@@ -55,6 +58,7 @@ bool report_still(int tid, struct report_ref *ref, uint64_t blocked_ns)
         return false;
     recorder_write(&event);
     recorder_unlock();
+    ref->repeat = 0;
     ref->still_ns = blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
     return true;
 }
@@ -69,10 +73,12 @@ bool report_unblocked(int tid, const struct report_ref *ref, uint64_t blocked_ns
         status_page_unblocked(tid, blocked_ns);
     if (ref->seq != 0) {
         task_name(tid, thread, sizeof thread);
-        struct event event = {
-            .kind = EVENT_UNBLOCKED,
-            .head = {.tid = tid, .thread = thread},
-            .end = {.ref = ref->seq, .blocked_ns = blocked_ns, .gone = thread[0] == '\0'}};
+        struct event event = {.kind = EVENT_UNBLOCKED,
+                              .head = {.tid = tid, .thread = thread},
+                              .end = {.ref = ref->seq,
+                                      .blocked_ns = blocked_ns,
+                                      .gone = thread[0] == '\0',
+                                      .repeat = ref->repeat}};
         recorder_write(&event);
     }
     recorder_unlock();
@@ -101,10 +107,11 @@ struct report_ref report_lag(const struct incident *incident, const struct lag_f
     return ref;
 }
 
-bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
+bool report_lag_end(int tid, uint64_t ref, bool of_call, const struct lag_facts *facts)
 {
-    struct event event = {
-        .kind = EVENT_LAG_END, .head.tid = tid, .end = {.ref = ref, .lag = facts}};
+    struct event event = {.kind = EVENT_LAG_END,
+                          .head.tid = tid,
+                          .end = {.ref = ref, .of_call = of_call, .lag = facts}};
     if (!recorder_lock())
         return false;
     if (recorder_has_page())

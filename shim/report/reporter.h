@@ -77,9 +77,9 @@ bool report_unblocked(int tid, const struct report_ref *report, uint64_t blocked
 
 /* An event loop is late: `lag`, with the stack and the Python frames of `incident`. */
 struct report_ref report_lag(const struct incident *incident, const struct lag_facts *facts);
-/* It has come back; `ref`: the seq of its `lag`, 0: that was held back, and so is this; the status
- * page has both. */
-bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
+/* It has come back; `ref`: the seq of its `lag`, or (`of_call`) of the `blocked` that explained it;
+ * 0: that was held back, and so is this; the status page has both. */
+bool report_lag_end(int tid, uint64_t ref, bool of_call, const struct lag_facts *facts);
 
 /* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
  * a stuck write: `finding`. */

@@ -35,6 +35,34 @@ static void test_a_repeat_is_one_line(void **state)
     assert_string_not_equal(strchr(event_case.data, '\n'), "\n");
 }
 
+static bool left_out(const struct event *event)
+{
+    return event_text_leaves_out(event);
+}
+
+/* That a stall has ended is said once, and of a repeat not at all. */
+static void test_an_end_that_says_nothing_new(void **state)
+{
+    (void)state;
+    struct lag_facts lag = {
+        .lag_ns = 400 * 1000000ULL,
+        .call_count = 1,
+        .calls = {{.name = "recv", .class = CLASS_SOCKET_READ, .ns = 390 * 1000000ULL}}};
+    struct event event = {.kind = EVENT_UNBLOCKED, .end = {.ref = 3, .blocked_ns = 5000000}};
+    assert_false(left_out(&event));
+    event.end.repeat = 2;
+    assert_true(left_out(&event));
+
+    event = (struct event){.kind = EVENT_LAG_END, .end = {.ref = 3, .lag = &lag}};
+    assert_false(left_out(&event)); /* a lag's own end */
+    event.end.of_call = true;
+    assert_true(left_out(&event));
+    lag.calls[0].ns /= 2; /* the loop computed for as long: that is news */
+    assert_false(left_out(&event));
+    lag.call_count = 0;
+    assert_false(left_out(&event));
+}
+
 static void add_frame(const char *symbol, const char *module)
 {
     struct stack_frame_name *frame = &event_case.frames[event_case.incident.frame_count++];
@@ -187,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_line_of_text, event_set_up),
+        cmocka_unit_test(test_an_end_that_says_nothing_new),
         cmocka_unit_test_setup(test_a_repeat_is_one_line, event_set_up),
         cmocka_unit_test_setup(test_a_reader_by_the_name_of_its_script, event_set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, event_set_up),

@@ -142,6 +142,15 @@ class Terminal(WaitsCase):
         self.assertNotIn("\x1b", "".join(lines))
         self.assertTrue(any(len(line) > COLUMNS for line in lines))
 
+    def test_run_at_the_end_of_its_time(self):
+        _, master = self.start(PIPESHIM, "run", "--timeout", "300ms", "--", "/bin/sleep", "60",
+                               columns=40)
+        shown = ESCAPE.sub("", self.read_all(master))
+        self.assertIn("has not ended within", " ".join(shown.split()))
+        for line in shown.splitlines():
+            if len(line.split()) > 1:
+                self.assertLessEqual(len(line), 40, line)
+
     def test_frames_of_a_library_are_one_line(self):
         path = os.path.join(self.temporary_folder(), "slow.py")
         with open(path, "w") as file:
