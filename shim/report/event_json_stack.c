@@ -2,6 +2,7 @@
 /* The stacks of an event: the C stack, Python's and JavaScript's frames. */
 #include "base/clock.h"
 #include "explain/user_frame.h"
+#include "process/life.h"
 #include "report/event_json_compact.h"
 #include "report/event_json_parts.h"
 #include "report/javascript_frames.h"
@@ -160,7 +161,8 @@ void event_json_stacks(struct json_writer *json, const struct incident *incident
     if (with_stack && incident->javascript_count)
         event_json_javascript(json, incident->javascript, incident->javascript_count,
                               incident->javascript_omitted, end + stack);
-    if (with_stack && (incident->frame_count || !incident->stack_complete))
+    /* Empty: there was none to be had, of a thread that got no CPU. Left out: none was wanted. */
+    if (with_stack && (incident->frame_count || settings_stack_depth(&settings) != 0))
         event_json_stack(json, incident->frames, incident->frame_count, incident->stack_complete,
                          end);
 }
