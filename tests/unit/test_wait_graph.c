@@ -47,7 +47,7 @@ static struct wait_thread *add_thread(uint32_t process)
 
 static void add_wait(struct wait_thread *thread, uint32_t process, enum wait_reason reason)
 {
-    edges[graph.edge_count++] = (struct wait_edge){process, reason, 1, 0, {7, 0}};
+    edges[graph.edge_count++] = (struct wait_edge){process, reason, 1, 0, {7, 0}, false};
     thread->edge_count++;
 }
 
