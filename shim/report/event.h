@@ -74,7 +74,8 @@ struct event {
             uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported, */
             uint64_t repeat_ns;          /* and these calls lasted so long, as far as they ended */
             const char *where;           /* read from a log; NULL: from the incident's frames */
-        } wait;                          /* EVENT_BLOCKED, EVENT_LAG */
+            bool cured; /* EVENT_BLOCKED: the drainer, which is off, would take it */
+        } wait;         /* EVENT_BLOCKED, EVENT_LAG */
         struct {
             uint64_t ref; /* seq of the report that it ends */
             uint64_t blocked_ns;
@@ -125,6 +126,13 @@ const char *event_advice(const struct incident *incident);
 /* True if what looks like a lock to the kernel is a condition that somebody brings about: in Java
  * a sleep and the wait for a child, too. From the call and the stack. Pure. */
 bool event_waits_for_condition(const struct incident *incident);
+/* True of a write that waits for room in a full pipe: the drainer could take it. Pure. */
+bool event_drainer_cures(const struct incident *incident);
+/* What takes the writes to `fd` from the start, "PIPESHIM_DRAIN=stderr", and the command that
+ * un-wedges the process now. */
+void event_cure_option(int fd, struct text_buffer *text);
+void event_cure_now(int pid, int fd, struct text_buffer *text);
+enum { CURE_LIMIT = 80 }; /* bytes of either */
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 

@@ -97,6 +97,16 @@ static void blocked(struct text_buffer *text, const struct event *event)
         json_put_string(&json, "note", incident->note);
     if (advice)
         json_put_string(&json, "advice", advice);
+    if (event->wait.cured) {
+        char words[CURE_LIMIT];
+        struct text_buffer cure;
+        text_init(&cure, words, sizeof words);
+        event_cure_option(incident->fd, &cure);
+        json_put_string(&json, "option", words);
+        text_init(&cure, words, sizeof words);
+        event_cure_now(event->head.pid, incident->fd, &cure);
+        json_put_string(&json, "rescue", words);
+    }
     if (event->wait.repeat) {
         json_put_unsigned(&json, "repeat", event->wait.repeat);
         json_put_milliseconds(&json, "repeat_ms", event->wait.repeat_ns);

@@ -92,6 +92,8 @@ static void fill(struct text_buffer *text, const struct pipe_facts *pipe)
         text_signed(text, pipe->slots);
         text_string(text, " slots");
     }
+    if (pipe->full == 1 && pipe->capacity > 0 && pipe->capacity <= SMALL_PIPE)
+        text_string(text, SMALL_PIPE_WORDS);
 }
 
 static bool is_pipe(const struct incident *incident)
@@ -243,6 +245,13 @@ static void blocked(struct text_buffer *text, const struct event *event)
     if (advice) {
         text_string(text, "  fix: ");
         text_printable(text, advice);
+        text_char(text, '\n');
+    }
+    if (event->wait.cured) {
+        text_string(text, "  now: ");
+        event_cure_now(event->head.pid, incident->fd, text);
+        text_string(text, "; without a change of code: ");
+        event_cure_option(incident->fd, text);
         text_char(text, '\n');
     }
     event_text_stacks(text, incident, event->wait.with_stack);

@@ -2,6 +2,7 @@
 /* One function for each event: what it counts, whether it is held back, what it says. */
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/drain.h"
 #include "kernel/task.h"
 #include "report/recorder.h"
 #include "report/reporter.h"
@@ -31,7 +32,9 @@ struct report_ref report_blocked(const struct incident *incident)
         struct event event = {
             .kind = EVENT_BLOCKED,
             .head = {.tid = incident->tid, .thread = incident->thread},
-            .wait = {.incident = incident, .advice = event_advice(incident)},
+            .wait = {.incident = incident,
+                     .advice = event_advice(incident),
+                     .cured = !drain_enabled && event_drainer_cures(incident)},
         };
         recorder_introduce();
         event.wait.with_stack = recorder_shows_stack(incident, now);

@@ -20,6 +20,22 @@ static void test_first_line_of_text(void **state)
     assert_non_null(strstr(event_case.data, "65536 of 65536"));
 }
 
+/* How it is cured, and why so small a pipe; of neither where there is nothing to say. */
+static void test_the_cure_and_a_small_pipe(void **state)
+{
+    (void)state;
+    struct event event = event_blocked(false);
+    event_words(event);
+    assert_null(strstr(event_case.data, "now: "));
+    assert_null(strstr(event_case.data, "pipe-user-pages"));
+    event.wait.cured = true;
+    event_case.incident.object.pipe.capacity = 8192;
+    event_words(event);
+    assert_non_null(strstr(event_case.data, "  now: pipeshim rescue 42 --fd 2; without a change of "
+                                            "code: PIPESHIM_DRAIN=stderr\n"));
+    assert_non_null(strstr(event_case.data, "fs.pipe-user-pages-soft"));
+}
+
 /* A stall that goes on for days must not fill the log with what it has said. */
 static void test_a_repeat_is_one_line(void **state)
 {
@@ -216,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_line_of_text, event_set_up),
         cmocka_unit_test(test_an_end_that_says_nothing_new),
+        cmocka_unit_test_setup(test_the_cure_and_a_small_pipe, event_set_up),
         cmocka_unit_test_setup(test_a_repeat_is_one_line, event_set_up),
         cmocka_unit_test_setup(test_a_reader_by_the_name_of_its_script, event_set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, event_set_up),

@@ -111,6 +111,7 @@ static void read_wait(const json_t *json, struct read_event *to)
     to->event.wait.repeat = count(json, "repeat");
     to->event.wait.repeat_ns = nanoseconds(json, "repeat_ms");
     to->event.wait.where = text_or_null(json, "where");
+    to->event.wait.cured = field_string(json, "option")[0] != '\0';
     to->event.wait.with_stack = event_read_stack(json, &to->stack, incident);
 }
 

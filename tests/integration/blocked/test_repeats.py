@@ -4,12 +4,13 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from pipeshim_case import PipeshimCase, read_text, wait_until  # noqa: E402
-from stuck_writer import StuckWriter  # noqa: E402
+from stuck_writer import StuckWriter, environment  # noqa: E402
 
 SIZE = 100000  # a pipe takes 65,536: each write has to wait for its reader
 PROGRAM = """import os
@@ -69,6 +70,36 @@ class Repeats(PipeshimCase):
             self.assertEqual(end.get("repeat", 0), 0 if event["seq"] in went_on else number)
             self.assertAlmostEqual(event.get("repeat_ms", 0), total, delta=0.01)
             total += end["blocked_ms"]
+
+    def blocked_of(self, code, **settings):
+        log = os.path.join(self.temporary_folder(), "log")
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        process = subprocess.Popen(
+            ["/usr/bin/python3", "-Sc", code], stdin=reader, stdout=writer,
+            env=environment(PIPESHIM_LOG=log, PIPESHIM_FORMAT="json", **settings))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def told():
+            events = [json.loads(line) for line in read_text(log).splitlines(True)
+                      if line.endswith("\n")]
+            return [event for event in events if event["event"] == "blocked"]
+        return process.pid, wait_until(told, "report")[0]
+
+    def test_what_would_have_taken_it(self):
+        pid, event = self.blocked_of("import os; os.write(1, bytes(200000))")
+        self.assertEqual(event["option"], "PIPESHIM_DRAIN=stdout")
+        self.assertEqual(event["rescue"], "pipeshim rescue %d --fd 1" % pid)
+        _, event = self.blocked_of(  # the drainer takes none of a connection's
+            "import socket\n"
+            "server = socket.create_server(('127.0.0.1', 0))\n"
+            "client = socket.create_connection(server.getsockname())\n"
+            "client.sendall(bytes(100000000))")
+        self.assertEqual(event["class"], "socket_write")
+        self.assertNotIn("option", event)
+        self.assertNotIn("rescue", event)
 
 
 if __name__ == "__main__":
