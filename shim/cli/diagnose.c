@@ -190,21 +190,28 @@ static int diagnose(struct diagnosis *diagnosis, struct options *options)
     }
 }
 
-/* As a terminal shows it best where there is one. */
+/* As a terminal shows it best where there is one. The verdict first, then, on stderr, what could
+ * not be looked at. */
 static void print_text(const struct diagnosis *diagnosis, const struct options *options, FILE *to)
 {
-    const struct terminal terminal = terminal_of(fileno(to));
-    char *text = NULL;
-    size_t length = 0;
+    const struct terminal terminal = terminal_of(fileno(to)), of_notes = terminal_of(STDERR_FILENO);
+    char *text = NULL, *notes_text = NULL;
+    size_t length = 0, notes_length = 0;
     struct text_style style = {.out = open_memstream(&text, &length), .stacks = options->stacks};
-    if (!style.out) {
+    FILE *notes = open_memstream(&notes_text, &notes_length);
+    if (style.out && notes) {
+        diagnosis_print_text(diagnosis, &style);
+        diagnosis_print_notes(diagnosis, notes);
+    } else {
         fprintf(stderr, "pipeshim diagnose: out of memory\n");
-        return;
     }
-    diagnosis_print_text(diagnosis, &style);
-    fclose(style.out);
-    terminal_write(to, text, length, &terminal);
+    if (style.out && fclose(style.out) == 0)
+        terminal_write(to, text, length, &terminal);
+    fflush(to);
+    if (notes && fclose(notes) == 0)
+        terminal_write(stderr, notes_text, notes_length, &of_notes);
     free(text);
+    free(notes_text);
 }
 
 int command_diagnose(int argc, char **argv)
@@ -248,10 +255,12 @@ void diagnose_tree(int pid)
 void diagnose_to(int pid, FILE *out)
 {
     struct diagnosis diagnosis;
-    struct text_style style = {.out = out, .notes = out, .stacks = true};
+    struct text_style style = {.out = out, .stacks = true};
     if (!diagnosis_start(&diagnosis, &pid, 1))
         return;
-    if (diagnose_once(&diagnosis))
+    if (diagnose_once(&diagnosis)) {
         diagnosis_print_text(&diagnosis, &style);
+        diagnosis_print_notes(&diagnosis, out);
+    }
     diagnosis_end(&diagnosis);
 }

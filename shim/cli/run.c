@@ -191,6 +191,18 @@ static void wait_for_news(struct session *session)
         ;
 }
 
+static void say_time_out(const struct session *session)
+{
+    char duration[32], *line = NULL;
+    int length = asprintf(
+        &line, "pipeshim run: %s has not ended within %s (--timeout); this is what it waits for:\n",
+        session->options.command[0],
+        duration_text((int64_t)(session->options.timeout_ns / NS_PER_US), duration));
+    if (length > 0)
+        terminal_write(stderr, line, (size_t)length, &session->terminal);
+    free(line);
+}
+
 /* The end of --timeout: what it hangs in is reported before it is killed for it. */
 static void on_time_out(struct session *session)
 {
@@ -198,13 +210,8 @@ static void on_time_out(struct session *session)
     if (session->end_ns == 0 || now < session->end_ns)
         return;
     if (session->kill_ns == 0) {
-        char duration[32];
         session->kill_ns = now + (uint64_t)KILL_AFTER_S * NS_PER_S;
-        fprintf(
-            stderr,
-            "pipeshim run: %s has not ended within %s (--timeout); this is what it waits for:\n",
-            session->options.command[0],
-            duration_text((int64_t)(session->options.timeout_ns / NS_PER_US), duration));
+        say_time_out(session);
         diagnose_tree(session->process.pid);
         run_process_kill_tree(&session->process, SIGTERM);
     } else if (now >= session->kill_ns) {

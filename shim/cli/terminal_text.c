@@ -40,7 +40,7 @@ static const char *colour_of(const char *line, size_t length, size_t *painted)
         {"pipeshim: DEADLOCK", RED},
         {"pipeshim: STUCK", RED},
         {"pipeshim: BLOCKED", YELLOW},
-        {"pipeshim: LAG", YELLOW},
+        {"pipeshim: LAG ", YELLOW},
         {"pipeshim: FILLING", YELLOW},
         {"pipeshim: ", BOLD},
         {"  fix: ", CYAN},

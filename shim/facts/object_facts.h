@@ -87,5 +87,10 @@ struct object_facts {
     struct peer_facts child;      /* waits for a child: pid != 0 */
 };
 
+/* The kernel gives an unprivileged user whose pipes hold more than fs.pipe-user-pages-soft pages in
+ * all, as 1,024 of the usual size do, no more than two pages a pipe (pipe(7)). */
+enum { SMALL_PIPE = 8192 };
+#define SMALL_PIPE_WORDS " (what a user gets whose pipes exceed fs.pipe-user-pages-soft)"
+
 /* Runs on: any. Plain data. */
 #endif

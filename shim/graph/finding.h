@@ -51,8 +51,9 @@ struct chain_link {
     char object[OBJECT_NAME_LIMIT]; /* "pipe:[81723]", "process 4250", a path; empty: none */
     enum wait_reason reason;
     enum wait_kind wait;
-    int own_fd;  /* the descriptor that it waits on; -1 none */
-    int peer_fd; /* the descriptor of `for_pid`; -1 none */
+    bool for_close; /* as in struct wait_edge */
+    int own_fd;     /* the descriptor that it waits on; -1 none */
+    int peer_fd;    /* the descriptor of `for_pid`; -1 none */
     struct object_key key;
     int64_t used, capacity; /* bytes; UNKNOWN_NUMBER */
     int64_t slots;          /* of a full pipe, all in use; UNKNOWN_NUMBER */

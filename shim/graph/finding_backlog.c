@@ -174,7 +174,8 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     if (!wants_space(graph, thread, &search) || !nobody_listens(graph, &search, &reader))
         return false;
     struct chain_link *writer = &finding->chain[0];
-    struct wait_edge edge = {reader->process, REASON_SPACE, search.fd, reader->fd, reader->key};
+    struct wait_edge edge = {reader->process, REASON_SPACE, search.fd,
+                             reader->fd,      reader->key,  false};
     const struct wait_thread *away = link_holder_thread(graph, reader->process);
     finding->kind = FINDING_BACKLOG;
     finding->limit_ms = thread->limit_ms;

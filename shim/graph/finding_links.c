@@ -106,6 +106,7 @@ void link_make(const struct wait_graph *graph, const struct wait_thread *thread,
     struct text_buffer text;
     link_start(graph, thread, link);
     link->reason = edge->reason;
+    link->for_close = edge->for_close;
     link_set_for(graph, edge, link);
     if (edge->reason == REASON_CHILD || edge->reason == REASON_SIGNAL) {
         text_init(&text, link->object, sizeof link->object);

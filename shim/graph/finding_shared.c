@@ -93,7 +93,7 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
     finding->likely = true;
     if (holder) {
         uint32_t process = wait_graph_load(graph, graph->processes[holder->process].pid);
-        struct wait_edge edge = {holder->process, REASON_SPACE, fd, holder->fd, holder->key};
+        struct wait_edge edge = {holder->process, REASON_SPACE, fd, holder->fd, holder->key, false};
         link_set_for(graph, &edge, writer);
         start_link(graph, process, &finding->chain[1]);
         link_name_object(graph, holder->fd, &finding->chain[1]);

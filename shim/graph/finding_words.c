@@ -12,10 +12,6 @@
 #include "kernel/socket_peers.h"
 #include "kernel/status.h"
 
-/* What the kernel gives an unprivileged user whose pipes hold more than fs.pipe-user-pages-soft
- * pages in all: the 1,025th pipe has two pages (pipe(7)). */
-enum { SMALL_PIPE = 8192 };
-
 void finding_process_words(struct text_buffer *text, const char *name, int pid)
 {
     text_format(text, "%s (%d)", name[0] != '\0' ? name : "process", pid);
@@ -77,7 +73,7 @@ static void fill_words(struct text_buffer *text, const struct chain_link *link)
     }
     text_string(text, " bytes");
     if (link->capacity > 0 && link->capacity <= SMALL_PIPE)
-        text_string(text, " (so small because its user's pipes exceed fs.pipe-user-pages-soft)");
+        text_string(text, SMALL_PIPE_WORDS);
 }
 
 static void write_words(struct text_buffer *text, const struct chain_link *link)
@@ -99,7 +95,11 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
 /* Whose data is waited for: named by the writer's descriptor, "engine's stdout". */
 static void input_words(struct text_buffer *text, const struct chain_link *link)
 {
-    text_format(text, "%s's ", link->for_name);
+    if (link->for_close) {
+        text_format(text, "%s to close its ", link->for_name);
+    } else {
+        text_format(text, "%s's ", link->for_name);
+    }
     finding_end_words(text, link->peer_fd);
 }
 

@@ -91,16 +91,28 @@ static bool leads_on(const struct wait_graph *graph, const struct wait_edge *edg
     return edge->process != from || edge->reason == REASON_SPACE;
 }
 
-/* All edges out of one thread; the signal of a child counts only when nothing more definite does.
- * True when one leads back to `first`, which is then the step that closes the cycle. */
-static bool visit_thread(struct wait_graph *graph, uint32_t index, bool signals, uint32_t first,
+/* What somebody waits for, in words, is the most definite of all that he waits for: its input or
+ * its end, else the signal of its end, else that it closes what it reads, which is no more than a
+ * loop's care for an end that it writes to. */
+enum rank { RANK_DEFINITE, RANK_SIGNAL, RANK_CLOSE, RANKS };
+
+static enum rank edge_rank(const struct wait_edge *edge)
+{
+    return edge->reason == REASON_SIGNAL ? RANK_SIGNAL
+           : edge->for_close             ? RANK_CLOSE
+                                         : RANK_DEFINITE;
+}
+
+/* All edges of one rank out of one thread. True when one leads back to `first`, which is then the
+ * step that closes the cycle. */
+static bool visit_thread(struct wait_graph *graph, uint32_t index, enum rank rank, uint32_t first,
                          bool *grown, struct wait_step *closing)
 {
     const struct wait_thread *thread = &graph->threads[index];
     for (uint32_t e = thread->first_edge; e < thread->first_edge + thread->edge_count; e++) {
         const struct wait_edge *edge = &graph->edges[e];
         struct wait_process *next = &graph->processes[edge->process];
-        if (signals != (edge->reason == REASON_SIGNAL) || !leads_on(graph, edge, thread->process))
+        if (rank != edge_rank(edge) || !leads_on(graph, edge, thread->process))
             continue;
         if (edge->process == first) {
             *closing = (struct wait_step){thread->process, index, e};
@@ -121,9 +133,9 @@ static bool visit_process(struct wait_graph *graph, uint32_t from, uint32_t firs
                           struct wait_step *closing)
 {
     const struct wait_process *process = &graph->processes[from];
-    for (int signals = 0; signals < 2; signals++) {
+    for (enum rank rank = RANK_DEFINITE; rank < RANKS; rank++) {
         for (uint32_t i = 0; i < process->thread_count; i++) {
-            if (visit_thread(graph, process->first_thread + i, signals, first, grown, closing))
+            if (visit_thread(graph, process->first_thread + i, rank, first, grown, closing))
                 return true;
         }
     }

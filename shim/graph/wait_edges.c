@@ -56,7 +56,7 @@ static bool may_be_read_unseen(const struct edge_maker *maker)
 
 /* Edges to all holders of the other end. */
 static void add_holders(struct edge_maker *maker, const struct wait_holder *end, int own_fd,
-                        enum wait_reason reason)
+                        enum wait_reason reason, bool for_close)
 {
     const struct wait_graph *graph = maker->graph;
     uint32_t count, first = wait_graph_holders(graph, end->key, &count);
@@ -66,7 +66,7 @@ static void add_holders(struct edge_maker *maker, const struct wait_holder *end,
         if (!(holder->access & end->access) || holder->process == last_process)
             continue;
         last_process = holder->process;
-        struct wait_edge edge = {holder->process, reason, own_fd, holder->fd, end->key};
+        struct wait_edge edge = {holder->process, reason, own_fd, holder->fd, end->key, for_close};
         edges_add(maker, &edge);
         if (may_be_held_unseen(graph, holder->process))
             maker->thread->free = true;
@@ -121,7 +121,10 @@ static void add_channel(struct edge_maker *maker, int fd, const struct fd_descri
         else if (count == 0)
             maker->thread->free = true; /* its holder is not visible */
     }
-    add_holders(maker, &end, fd, waits_for == WAIT_FOR_SPACE ? REASON_SPACE : REASON_INPUT);
+    if (waits_for == WAIT_FOR_SPACE)
+        add_holders(maker, &end, fd, REASON_SPACE, false);
+    else
+        add_holders(maker, &end, fd, REASON_INPUT, description->access == FD_WRITES);
 }
 
 static bool add_descriptor(void *context, int fd, unsigned waits_for)

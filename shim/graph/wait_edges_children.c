@@ -14,7 +14,7 @@ static void add_child(struct edge_maker *maker, int pid, int own_fd)
         maker->thread->free = true; /* its end is about to be noticed */
         return;
     }
-    struct wait_edge edge = {child, REASON_CHILD, own_fd, -1, {0, 0}};
+    struct wait_edge edge = {child, REASON_CHILD, own_fd, -1, {0, 0}, false};
     edges_add(maker, &edge);
 }
 
@@ -99,7 +99,7 @@ void edges_to_child_signals(struct edge_maker *maker)
         if (graph->processes[i].parent != maker->pid || graph->processes[i].state == 'Z' ||
             graph->processes[i].unawaited)
             continue;
-        struct wait_edge edge = {i, REASON_SIGNAL, -1, -1, {0, 0}};
+        struct wait_edge edge = {i, REASON_SIGNAL, -1, -1, {0, 0}, false};
         edges_add(maker, &edge);
     }
 }

@@ -11,7 +11,7 @@
 
 void edges_to_own_threads(struct edge_maker *maker)
 {
-    struct wait_edge edge = {maker->thread->process, REASON_FUTEX, -1, -1, {0, 0}};
+    struct wait_edge edge = {maker->thread->process, REASON_FUTEX, -1, -1, {0, 0}, false};
     edges_add(maker, &edge);
 }
 
@@ -38,7 +38,7 @@ void edges_to_lock_holder(struct edge_maker *maker)
     if (holder == NO_INDEX) /* an open-file lock, or its taker has gone and left it to a child */
         return;
     maker->thread->free = false;
-    struct wait_edge edge = {holder, REASON_LOCK, maker->thread->wait.fd, -1, {0, 0}};
+    struct wait_edge edge = {holder, REASON_LOCK, maker->thread->wait.fd, -1, {0, 0}, false};
     edges_add(maker, &edge);
 }
 

@@ -67,6 +67,8 @@ struct wait_edge {
     int own_fd;  /* the waiting thread's descriptor; -1 none */
     int peer_fd; /* the descriptor of `process`; -1 none */
     struct object_key key;
+    bool for_close; /* REASON_INPUT on an end that is only written to: asyncio has a child's stdin
+                     * in its set to see it close */
 };
 
 struct wait_thread {

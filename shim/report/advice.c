@@ -91,6 +91,28 @@ const char *event_advice(const struct incident *incident)
     return "the process at the other end must read in parallel with what it waits for";
 }
 
+bool event_drainer_cures(const struct incident *incident)
+{
+    enum object_kind kind = incident->object.kind;
+    return incident->class == CLASS_PIPE_WRITE && incident->fd >= 0 && !incident->lock_owner_tid &&
+           (kind == OBJECT_PIPE || kind == OBJECT_FIFO || kind == OBJECT_SOCKETPAIR) &&
+           incident->object.pipe.full == 1;
+}
+
+void event_cure_option(int fd, struct text_buffer *text)
+{
+    text_string(text, "PIPESHIM_DRAIN=");
+    if (fd == 1 || fd == 2)
+        text_string(text, fd == 1 ? "stdout" : "stderr");
+    else
+        text_signed(text, fd);
+}
+
+void event_cure_now(int pid, int fd, struct text_buffer *text)
+{
+    text_format(text, "pipeshim rescue %d --fd %d", pid, fd);
+}
+
 const char *event_advice_filling(void)
 {
     return "the process at the other end does not read the pipe, or not fast enough: let it read "

@@ -71,13 +71,17 @@ struct event {
             const struct lag_facts *lag; /* EVENT_LAG */
             const char *advice;          /* EVENT_BLOCKED: one fix; NULL: none is known */
             bool with_stack;             /* false: this stack was shown before */
-            uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported */
+            uint64_t repeat;             /* EVENT_BLOCKED: so often was this call site reported, */
+            uint64_t repeat_ns;          /* and these calls lasted so long, as far as they ended */
             const char *where;           /* read from a log; NULL: from the incident's frames */
-        } wait;                          /* EVENT_BLOCKED, EVENT_LAG */
+            bool cured; /* EVENT_BLOCKED: the drainer, which is off, would take it */
+        } wait;         /* EVENT_BLOCKED, EVENT_LAG */
         struct {
             uint64_t ref; /* seq of the report that it ends */
             uint64_t blocked_ns;
             bool gone;                   /* the thread ended inside the call */
+            uint64_t repeat;             /* EVENT_UNBLOCKED: of what was one line, see report_ref */
+            bool of_call;                /* EVENT_LAG_END: `ref` is a `blocked` */
             const struct lag_facts *lag; /* EVENT_LAG_END */
         } end;                           /* EVENT_UNBLOCKED, EVENT_STILL, EVENT_LAG_END */
         struct {
@@ -122,6 +126,13 @@ const char *event_advice(const struct incident *incident);
 /* True if what looks like a lock to the kernel is a condition that somebody brings about: in Java
  * a sleep and the wait for a child, too. From the call and the stack. Pure. */
 bool event_waits_for_condition(const struct incident *incident);
+/* True of a write that waits for room in a full pipe: the drainer could take it. Pure. */
+bool event_drainer_cures(const struct incident *incident);
+/* What takes the writes to `fd` from the start, "PIPESHIM_DRAIN=stderr", and the command that
+ * un-wedges the process now. */
+void event_cure_option(int fd, struct text_buffer *text);
+void event_cure_now(int pid, int fd, struct text_buffer *text);
+enum { CURE_LIMIT = 80 }; /* bytes of either */
 /* The fix for a pipe that fills. */
 const char *event_advice_filling(void);
 
@@ -160,6 +171,11 @@ extern const struct event_format event_format_json; /* JSON Lines: event_json.c 
 extern const struct event_format event_format_text; /* for a person: event_text.c */
 
 /* Appends `event` as `format` writes it. */
+/* True of an event that the text has no line for, as it says nothing new: the end of a repeated
+ * stall that was one line, and of a loop's absence whose call's end was told. The journal, which
+ * wants an event each, has one. */
+bool event_text_leaves_out(const struct event *event);
+
 void event_render(const struct event_format *format, struct text_buffer *text,
                   const struct event *event);
 

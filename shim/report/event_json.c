@@ -97,8 +97,20 @@ static void blocked(struct text_buffer *text, const struct event *event)
         json_put_string(&json, "note", incident->note);
     if (advice)
         json_put_string(&json, "advice", advice);
-    if (event->wait.repeat)
+    if (event->wait.cured) {
+        char words[CURE_LIMIT];
+        struct text_buffer cure;
+        text_init(&cure, words, sizeof words);
+        event_cure_option(incident->fd, &cure);
+        json_put_string(&json, "option", words);
+        text_init(&cure, words, sizeof words);
+        event_cure_now(event->head.pid, incident->fd, &cure);
+        json_put_string(&json, "rescue", words);
+    }
+    if (event->wait.repeat) {
         json_put_unsigned(&json, "repeat", event->wait.repeat);
+        json_put_milliseconds(&json, "repeat_ms", event->wait.repeat_ns);
+    }
     event_json_stacks(&json, incident, event->wait.with_stack);
     event_json_end(&json);
 }
@@ -119,6 +131,8 @@ static void unblocked(struct text_buffer *text, const struct event *event)
     json_put_unsigned(&json, "ref", event->end.ref);
     json_put_milliseconds(&json, "blocked_ms", event->end.blocked_ns);
     json_put_string(&json, "result", event->end.gone ? "the thread ended" : "returned");
+    if (event->end.repeat)
+        json_put_unsigned(&json, "repeat", event->end.repeat);
     event_json_end(&json);
 }
 

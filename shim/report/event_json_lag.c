@@ -67,6 +67,8 @@ void event_json_lag_end(struct text_buffer *text, const struct event *event)
     struct json_writer json;
     event_json_begin(&json, text, event);
     json_put_unsigned(&json, "ref", event->end.ref);
+    if (event->end.of_call)
+        json_put_bool(&json, "of_call", true);
     json_put_milliseconds(&json, "lag_ms", facts->lag_ns);
     shares(&json, "cause", facts);
     calls(&json, facts);

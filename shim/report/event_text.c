@@ -92,6 +92,8 @@ static void fill(struct text_buffer *text, const struct pipe_facts *pipe)
         text_signed(text, pipe->slots);
         text_string(text, " slots");
     }
+    if (pipe->full == 1 && pipe->capacity > 0 && pipe->capacity <= SMALL_PIPE)
+        text_string(text, SMALL_PIPE_WORDS);
 }
 
 static bool is_pipe(const struct incident *incident)
@@ -180,8 +182,14 @@ static void as_before(struct text_buffer *text, const struct event *event)
         text_string(text, ", at ");
         text_printable(text, where);
     }
-    text_format(text, ", as %llu %s before\n", (unsigned long long)event->wait.repeat,
+    text_format(text, ", as %llu %s before", (unsigned long long)event->wait.repeat,
                 event->wait.repeat == 1 ? "time" : "times");
+    if (event->wait.repeat_ns > 0) {
+        text_string(text, " (");
+        text_milliseconds(text, event->wait.repeat_ns);
+        text_string(text, " ms in all)");
+    }
+    text_char(text, '\n');
     event_text_lost(text, event);
 }
 
@@ -239,6 +247,13 @@ static void blocked(struct text_buffer *text, const struct event *event)
         text_printable(text, advice);
         text_char(text, '\n');
     }
+    if (event->wait.cured) {
+        text_string(text, "  now: ");
+        event_cure_now(event->head.pid, incident->fd, text);
+        text_string(text, "; without a change of code: ");
+        event_cure_option(incident->fd, text);
+        text_char(text, '\n');
+    }
     event_text_stacks(text, incident, event->wait.with_stack);
 }
 
@@ -251,6 +266,18 @@ static void still(struct text_buffer *text, const struct event *event)
     text_unsigned(text, event->end.ref);
     text_string(text, ")\n");
     event_text_lost(text, event);
+}
+
+/* What the call itself does not account for, after its end, is worth the second line. */
+static bool is_all_the_calls(const struct lag_facts *facts)
+{
+    return facts->call_count > 0 && facts->calls[0].ns / 9 >= facts->lag_ns / 10;
+}
+
+bool event_text_leaves_out(const struct event *event)
+{
+    return (event->kind == EVENT_UNBLOCKED && event->end.repeat > 0) ||
+           (event->kind == EVENT_LAG_END && event->end.of_call && is_all_the_calls(event->end.lag));
 }
 
 static void unblocked(struct text_buffer *text, const struct event *event)

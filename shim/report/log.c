@@ -36,6 +36,7 @@ static long journal_error; /* not told yet */
 static bool journal_seen;  /* it was looked for */
 static bool with_priority; /* each line of stderr has one */
 static bool fd_told;       /* that it is missing */
+static bool refusal_told;  /* that the file takes nothing */
 static bool begun;         /* something came by log_record() */
 static bool keeps;         /* all that waits came by log_keep() */
 static _Atomic uint64_t dropped;
@@ -124,6 +125,7 @@ void log_begin_in_child(void)
     journal_seen = false;
     with_priority = false;
     fd_told = false;
+    refusal_told = false;
     begun = false;
     keeps = false;
     atomic_store(&dropped, 0);
@@ -386,6 +388,33 @@ bool log_trouble(struct text_buffer *message)
     target_fd = standard_error;
     syslog_error = 0;
     return true;
+}
+
+bool log_refusal(struct text_buffer *message)
+{
+    static char path[LOG_PATH_LIMIT]; /* child: scratch */
+    long error = refusal_told || !is_on_disk() ? 0 : log_writer_refusal();
+    if (error == 0 || !standard_error.open)
+        return false;
+    text_string(message, "PIPESHIM_LOG=");
+    if (destination == TO_PATH && log_path_of((int)raw_syscall(SYS_getpid), path))
+        text_printable(message, path);
+    else
+        text_printable(message, setting);
+    text_string(message, ": cannot be written: ");
+    log_path_explain(error, message);
+    text_string(message, "; reports wait in memory, 256 KiB of them, until it can");
+    return true;
+}
+
+void log_refusal_is_told(const char *line, size_t size, bool own_fd_table)
+{
+    /* What does not take it now may do so the next time; one on a disk may hang. */
+    if (!program_fd_is_on_disk(&standard_error))
+        refusal_told = program_fd_write(&standard_error, line, size, own_fd_table) != -EAGAIN;
+    else
+        refusal_told = (filters_forbid() & FORBIDS_WRITER) != 0 ||
+                       log_writer_say(&standard_error, line, size, own_fd_table);
 }
 
 void log_finish(uint64_t deadline)

@@ -77,6 +77,12 @@ void log_flush(bool own_fd_table);
  * records, also those that wait, go to stderr from here on. */
 bool log_trouble(struct text_buffer *message);
 
+/* True if the file can be opened and takes nothing (a full disk), until that was told; `message`
+ * says so. Records go on to wait for it: they would go to stderr for ever else. */
+bool log_refusal(struct text_buffer *message);
+/* One line to the program's stderr, which says it. */
+void log_refusal_is_told(const char *line, size_t size, bool own_fd_table);
+
 /* At the exit, on any thread: writes what waits and returns when that is done, at `deadline_ns`
  * (CLOCK_MONOTONIC) at the latest if a file system or reader is what it waits for. */
 void log_finish(uint64_t deadline_ns);

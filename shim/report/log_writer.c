@@ -21,6 +21,7 @@
 
 enum {
     STACK_SIZE = 64 * 1024,
+    NOTICE_LIMIT = 6000,    /* a path in which every byte is shown as one, and what is said of it */
     ABOVE_TOP = 64,         /* valgrind wants the first stack pointer inside the mapping */
     GUARD_SIZE = 64 * 1024, /* a multiple of every page size in use */
 };
@@ -35,13 +36,26 @@ static int32_t to_reap;            /* a writer that has not been waited for; 0: 
 static int to_close = -1;          /* what it was lent in the fd table of `lender`, a watchdog */
 static int32_t lender;             /* its tid */
 static _Atomic long open_error;
+static _Atomic long write_error; /* of the last write, while nothing has been written */
+static _Atomic bool has_written;
 static char *stack; /* made once; child: kept, its own copy */
 
 /* What the writer has to do: set while there is none. child: scratch */
 static struct {
     int fd; /* in the fd table of who made it; -1: it opens `path` */
     char path[LOG_PATH_LIMIT];
+    bool is_notice; /* the queue is not for `fd` */
+    char notice[NOTICE_LIMIT];
+    size_t notice_size; /* still to be written */
 } job;
+
+static void write_notice(void)
+{
+    struct iovec piece = {job.notice, job.notice_size};
+    if (job.notice_size > 0)
+        raw_syscall(SYS_pwritev2, job.fd, &piece, 1, -1L, -1L, 0);
+    job.notice_size = 0;
+}
 
 static void move_queue(void)
 {
@@ -53,6 +67,9 @@ static void move_queue(void)
     atomic_store(&open_error, fd < 0 ? fd : 0);
     while (fd >= 0 && count > 0) {
         long written = raw_syscall(SYS_pwritev2, fd, pieces, count, -1L, -1L, 0);
+        if (written > 0)
+            atomic_store(&has_written, true);
+        atomic_store(&write_error, written < 0 && !atomic_load(&has_written) ? written : 0);
         if (written <= 0)
             break; /* a full disk, a FIFO that is not read: it stays queued */
         log_queue_taken((size_t)written);
@@ -105,7 +122,10 @@ static int writer_main(void)
     uint32_t runs;
     do {
         atomic_store(&state, WRITER_RUNS);
-        move_queue();
+        if (job.is_notice)
+            write_notice();
+        else
+            move_queue();
         runs = WRITER_RUNS;
     } while (!atomic_compare_exchange_strong(&state, &runs, WRITER_NONE));
     return 0;
@@ -167,6 +187,7 @@ static bool is_gone(uint64_t deadline)
 static bool prepare_job(const struct program_fd *fd, bool own_fd_table)
 {
     job.fd = -1;
+    job.is_notice = false;
     if (fd) {
         job.fd = (int)program_fd_get(fd, own_fd_table);
         return job.fd >= 0;
@@ -190,6 +211,19 @@ static bool clone_writer(void)
     return made > 0;
 }
 
+static bool make_writer(bool own_fd_table)
+{
+    atomic_store(&state, WRITER_RUNS);
+    bool made = make_stack() && clone_writer();
+    if (own_fd_table) {
+        to_close = job.fd;
+        lender = (int32_t)raw_syscall(SYS_gettid);
+    }
+    if (!made)
+        atomic_store(&state, WRITER_NONE);
+    return made;
+}
+
 bool log_writer_start(const struct program_fd *fd, bool own_fd_table)
 {
     enum { LAST_STEP_NS = 5 * NS_PER_MS };
@@ -201,15 +235,20 @@ bool log_writer_start(const struct program_fd *fd, bool own_fd_table)
     if (!is_gone(clock_monotonic_ns() + LAST_STEP_NS) || to_reap != 0 ||
         !prepare_job(fd, own_fd_table))
         return true; /* for the next time */
-    atomic_store(&state, WRITER_RUNS);
-    bool made = make_stack() && clone_writer();
-    if (own_fd_table) {
-        to_close = job.fd;
-        lender = (int32_t)raw_syscall(SYS_gettid);
-    }
-    if (!made)
-        atomic_store(&state, WRITER_NONE);
-    return made;
+    return make_writer(own_fd_table);
+}
+
+bool log_writer_say(const struct program_fd *fd, const char *line, size_t size, bool own_fd_table)
+{
+    if (atomic_load(&state) != WRITER_NONE || !is_gone(0) || to_reap != 0)
+        return false;
+    if (size > NOTICE_LIMIT || !prepare_job(fd, own_fd_table))
+        return true;
+    memcpy(job.notice, line, size);
+    job.notice_size = size;
+    job.is_notice = true;
+    make_writer(own_fd_table);
+    return true;
 }
 
 bool log_writer_wait(uint64_t deadline)
@@ -237,6 +276,12 @@ long log_writer_error(void)
     return atomic_load(&writer_tid) == 0 ? atomic_load(&open_error) : 0;
 }
 
+long log_writer_refusal(void)
+{
+    long error = atomic_load(&writer_tid) == 0 ? atomic_load(&write_error) : 0;
+    return error == -EAGAIN || error == -EINTR ? 0 : error;
+}
+
 void log_writer_stop(void)
 {
     enum { PATIENCE_NS = 50 * NS_PER_MS };
@@ -254,6 +299,8 @@ void log_writer_begin_in_child(void)
     to_close = -1;
     lender = 0;
     atomic_store(&open_error, 0);
+    atomic_store(&write_error, 0);
+    atomic_store(&has_written, false);
 }
 
 bool log_writer_write_here(const struct program_fd *fd, bool own_fd_table)

@@ -26,6 +26,10 @@
  * report/. */
 bool log_writer_start(const struct program_fd *fd, bool own_fd_table);
 
+/* Has a writer of its own write one line to the program's file `fd`, and nothing of the queue.
+ * False: one is at work, it is to be tried again. Under the lock of report/. */
+bool log_writer_say(const struct program_fd *fd, const char *line, size_t size, bool own_fd_table);
+
 /* True if the queue was written, or cannot be, before `deadline_ns` (CLOCK_MONOTONIC). A writer
  * that gets no CPU is no hung file system: it is waited for longer, two seconds. */
 bool log_writer_wait(uint64_t deadline_ns);
@@ -36,6 +40,10 @@ bool log_writer_is_out(void);
 /* Why the file could not be opened by a writer that is gone: an error of report/log_path.h, 0: it
  * could. */
 long log_writer_error(void);
+
+/* Why a writer that is gone could write nothing to a file that it had opened: -errno; 0 once
+ * anything was written in this process, and while a FIFO only waits for its reader. */
+long log_writer_refusal(void);
 
 /* Ends the writer: waits for it as above, 50 ms, then kills it. For before a change of rights, and
  * for where it would be in the way. */

@@ -217,6 +217,10 @@ bool recorder_write_by(recorder_writer *write, struct event *event)
     struct text_buffer text;
     char thread[COMM_LIMIT + 1];
     enum log_form form = log_form();
+    if (form != LOG_FIELDS && !recorder_is_json() && event_text_leaves_out(event)) {
+        event->head.seq = ++last_seq;
+        return true;
+    }
     recorder_fill_head(event, ++last_seq, thread);
     event->head.dropped = log_dropped() - reported_dropped;
     event->head.suppressed = held_back_now;
@@ -262,15 +266,31 @@ bool recorder_warn(const char *message)
     return recorder_write(&event);
 }
 
+/* No record of the log, which has its numbers without a gap when there is room in it. */
+static void say_on_stderr(const char *message)
+{
+    char thread[COMM_LIMIT + 1];
+    struct event event = {.kind = EVENT_WARNING, .message = message}; /* of the process */
+    struct text_buffer text;
+    recorder_fill_head(&event, last_seq, thread);
+    text_init(&text, record, sizeof record);
+    event_render(&event_format_text, &text, &event);
+    log_refusal_is_told(text.data, text.length, is_watchdog());
+}
+
 bool recorder_trouble(void)
 {
     static char message[LOG_MESSAGE_LIMIT]; /* child: scratch */
     struct text_buffer text;
     text_init(&text, message, sizeof message);
+    bool refused = log_refusal(&text);
+    if (refused)
+        say_on_stderr(message);
+    text_init(&text, message, sizeof message);
     bool trouble = log_trouble(&text);
     if (trouble)
         recorder_warn(message);
-    return trouble;
+    return trouble || refused;
 }
 
 bool recorder_take(uint64_t now)

@@ -48,7 +48,7 @@ void recorder_introduce(void);
 void recorder_introduce_by(recorder_writer *write);
 /* A `warning` by the calling thread. */
 bool recorder_warn(const char *message);
-/* True if the log's target turned out to be none; that is reported. */
+/* True if the log's target turned out to be none, or takes nothing; that is reported. */
 bool recorder_trouble(void);
 
 /* True if the rate allows one more report; else it is counted as held back. */

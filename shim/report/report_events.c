@@ -2,6 +2,7 @@
 /* One function for each event: what it counts, whether it is held back, what it says. */
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "drain/drain.h"
 #include "kernel/task.h"
 #include "report/recorder.h"
 #include "report/reporter.h"
@@ -31,14 +32,19 @@ struct report_ref report_blocked(const struct incident *incident)
         struct event event = {
             .kind = EVENT_BLOCKED,
             .head = {.tid = incident->tid, .thread = incident->thread},
-            .wait = {.incident = incident, .advice = event_advice(incident)},
+            .wait = {.incident = incident,
+                     .advice = event_advice(incident),
+                     .cured = !drain_enabled && event_drainer_cures(incident)},
         };
         recorder_introduce();
         event.wait.with_stack = recorder_shows_stack(incident, now);
-        if (ref.site != SITE_NONE)
+        if (ref.site != SITE_NONE) {
             event.wait.repeat = recorder_counts()->sites[ref.site].count - 1;
+            event.wait.repeat_ns = recorder_counts()->sites[ref.site].total_ns;
+        }
         recorder_write(&event);
         ref.seq = event.head.seq;
+        ref.repeat = event.wait.with_stack ? 0 : event.wait.repeat;
         ref.still_ns = STILL_AFTER_THRESHOLDS * incident->threshold_ns;
     }
     if (recorder_has_page())
@@ -55,6 +61,7 @@ bool report_still(int tid, struct report_ref *ref, uint64_t blocked_ns)
         return false;
     recorder_write(&event);
     recorder_unlock();
+    ref->repeat = 0;
     ref->still_ns = blocked_ns < LONGEST_STILL_NS ? blocked_ns * 2 : blocked_ns + LONGEST_STILL_NS;
     return true;
 }
@@ -69,10 +76,12 @@ bool report_unblocked(int tid, const struct report_ref *ref, uint64_t blocked_ns
         status_page_unblocked(tid, blocked_ns);
     if (ref->seq != 0) {
         task_name(tid, thread, sizeof thread);
-        struct event event = {
-            .kind = EVENT_UNBLOCKED,
-            .head = {.tid = tid, .thread = thread},
-            .end = {.ref = ref->seq, .blocked_ns = blocked_ns, .gone = thread[0] == '\0'}};
+        struct event event = {.kind = EVENT_UNBLOCKED,
+                              .head = {.tid = tid, .thread = thread},
+                              .end = {.ref = ref->seq,
+                                      .blocked_ns = blocked_ns,
+                                      .gone = thread[0] == '\0',
+                                      .repeat = ref->repeat}};
         recorder_write(&event);
     }
     recorder_unlock();
@@ -101,10 +110,11 @@ struct report_ref report_lag(const struct incident *incident, const struct lag_f
     return ref;
 }
 
-bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts)
+bool report_lag_end(int tid, uint64_t ref, bool of_call, const struct lag_facts *facts)
 {
-    struct event event = {
-        .kind = EVENT_LAG_END, .head.tid = tid, .end = {.ref = ref, .lag = facts}};
+    struct event event = {.kind = EVENT_LAG_END,
+                          .head.tid = tid,
+                          .end = {.ref = ref, .of_call = of_call, .lag = facts}};
     if (!recorder_lock())
         return false;
     if (recorder_has_page())
@@ -188,18 +198,19 @@ void report_filling(int fd, const struct object_facts *object, const struct fill
     recorder_unlock();
 }
 
-uint64_t report_drain(const struct drain_facts *facts)
+bool report_drain(const struct drain_facts *facts, uint64_t *seq)
 {
     struct event event = {.kind = EVENT_DRAIN, .drain = facts};
     if (!recorder_lock())
-        return 0;
+        return false;
     if (facts->ref || recorder_take(clock_monotonic_ns())) {
         recorder_introduce();
         recorder_counts()->reports += facts->ref == 0;
         recorder_write(&event);
     }
     recorder_unlock();
-    return event.head.seq;
+    *seq = event.head.seq;
+    return true;
 }
 
 void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes)

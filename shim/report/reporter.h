@@ -77,9 +77,9 @@ bool report_unblocked(int tid, const struct report_ref *report, uint64_t blocked
 
 /* An event loop is late: `lag`, with the stack and the Python frames of `incident`. */
 struct report_ref report_lag(const struct incident *incident, const struct lag_facts *facts);
-/* It has come back; `ref`: the seq of its `lag`, 0: that was held back, and so is this; the status
- * page has both. */
-bool report_lag_end(int tid, uint64_t ref, const struct lag_facts *facts);
+/* It has come back; `ref`: the seq of its `lag`, or (`of_call`) of the `blocked` that explained it;
+ * 0: that was held back, and so is this; the status page has both. */
+bool report_lag_end(int tid, uint64_t ref, bool of_call, const struct lag_facts *facts);
 
 /* A confirmed deadlock: the `deadlock` event; anything else that was found wrong with the reader of
  * a stuck write: `finding`. */
@@ -110,9 +110,9 @@ bool report_finding_again(const struct wait_finding *finding, int tid);
 void report_filling(int fd, const struct object_facts *object,
                     const struct fill_forecast *forecast);
 
-/* The drainer took over a pipe: `drain_start`, returns its seq, 0: held back. With facts->ref:
- * `drain_end`. */
-uint64_t report_drain(const struct drain_facts *facts);
+/* The drainer took over a pipe: `drain_start`, `*seq` is its own, 0: held back. With facts->ref:
+ * `drain_end`. False: to be said again later. */
+bool report_drain(const struct drain_facts *facts, uint64_t *seq);
 /* `drain_handoff`, or `drain_drop`. */
 void report_drain_loss(enum drain_loss what, uint64_t bytes, uint64_t writes);
 /* An exit, or an exec, waits for what is queued: `drain_wait`. */

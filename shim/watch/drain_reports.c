@@ -82,13 +82,17 @@ static void name_object(struct stream *stream, struct drain_facts *facts, bool w
         drain_name_by_number(stream, &facts->object);
 }
 
-static void report_end(struct reported_episode *episode)
+/* False if it cannot be reported now. */
+static bool report_end(struct reported_episode *episode)
 {
+    uint64_t seq;
     if (episode->ref == 0)
-        return;
+        return true;
     episode->facts.ref = episode->ref;
-    report_drain(&episode->facts);
+    if (!report_drain(&episode->facts, &seq))
+        return false;
     episode->ref = 0;
+    return true;
 }
 
 /* For how long nothing has been taken from what is queued, in ns. */
@@ -129,27 +133,28 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
     uint32_t number = atomic_load(&stream->episode);
     bool runs = atomic_load(&stream->ended_ns) == 0;
     if (number != episode->episode) {
-        if (episode->ref != 0)
-            report_end(episode); /* its figures are those of the last scan */
+        if (!report_end(episode)) /* its figures are those of the last scan */
+            return true;
         bool begins = scan && atomic_load(&stream->episode_bytes) == 0; /* its first record */
         if (runs && (begins || is_ordinary_queue(standing_ns)))
             return true;
-        episode->episode = number;
-        if (!runs)
+        if (!runs) {
+            episode->episode = number;
             return false;
+        }
         episode->facts.fd = atomic_load(&stream->fd);
         episode->facts.ref = 0;
         measure(stream, &episode->facts, now);
         name_object(stream, &episode->facts, with_peers);
         rescues_note(index, now, standing_ns, &episode->facts.object, !scan);
-        episode->ref = report_drain(&episode->facts);
+        if (!report_drain(&episode->facts, &episode->ref))
+            return true; /* at the next scan */
+        episode->episode = number;
     }
     if (episode->ref == 0)
         return runs;
     measure(stream, &episode->facts, now);
-    if (!runs)
-        report_end(episode);
-    return runs;
+    return runs || !report_end(episode);
 }
 
 /* Of each stream once, when the exit has lasted a second already because of it. */

@@ -62,6 +62,7 @@ void lag_explained_by(const struct event_loop *loop, const struct report_ref *re
         return; /* the call's report refers to the lag's */
     lag->is_reported = true;
     lag->report_seq = report->seq;
+    lag->is_of_call = true;
 }
 
 static bool is_in_own_wait(const struct event_loop *loop, const struct memory_reader *memory,
@@ -85,6 +86,7 @@ static void begin_lag(const struct event_loop *loop, struct lag *lag, uint32_t i
     lag->iteration = iteration;
     lag->is_reported = false;
     lag->report_seq = 0;
+    lag->is_of_call = false;
     lag->waits_for_sample = 0;
     lag->classified = 0;
     if (!lag->statistics.thread[0]) /* it may be gone at the end */

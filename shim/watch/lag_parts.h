@@ -32,6 +32,7 @@ struct lag {
     uint64_t classified;
     enum call_class class;
     uint64_t report_seq; /* the report that tells of this lag; 0: none, or held back */
+    bool is_of_call;     /* it is a call's */
     bool is_reported;
     uint32_t wait_sequence;  /* of the own wait that it was last seen in */
     uint32_t ready_sequence; /* of the own wait that it was woken from at the last scan; 0: none */

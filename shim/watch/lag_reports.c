@@ -42,7 +42,7 @@ static bool report_end(struct event_loop *loop, uint64_t now)
     struct lag_facts facts;
     if (lag->is_reported) {
         lag_account_facts(&lag->account, loop->tid, now, &facts);
-        if (!report_lag_end(loop->tid, lag->report_seq, &facts))
+        if (!report_lag_end(loop->tid, lag->report_seq, lag->is_of_call, &facts))
             return false;
     }
     lag->is_reported = false;

@@ -155,4 +155,4 @@ class PipeshimCase(unittest.TestCase):
 
 
 def symbols_of(event):
-    return [frame.get("symbol") for frame in event["stack"]]
+    return [frame.get("symbol") for frame in event.get("stack", [])]

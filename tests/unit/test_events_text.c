@@ -20,6 +20,22 @@ static void test_first_line_of_text(void **state)
     assert_non_null(strstr(event_case.data, "65536 of 65536"));
 }
 
+/* How it is cured, and why so small a pipe; of neither where there is nothing to say. */
+static void test_the_cure_and_a_small_pipe(void **state)
+{
+    (void)state;
+    struct event event = event_blocked(false);
+    event_words(event);
+    assert_null(strstr(event_case.data, "now: "));
+    assert_null(strstr(event_case.data, "pipe-user-pages"));
+    event.wait.cured = true;
+    event_case.incident.object.pipe.capacity = 8192;
+    event_words(event);
+    assert_non_null(strstr(event_case.data, "  now: pipeshim rescue 42 --fd 2; without a change of "
+                                            "code: PIPESHIM_DRAIN=stderr\n"));
+    assert_non_null(strstr(event_case.data, "fs.pipe-user-pages-soft"));
+}
+
 /* A stall that goes on for days must not fill the log with what it has said. */
 static void test_a_repeat_is_one_line(void **state)
 {
@@ -33,6 +49,34 @@ static void test_a_repeat_is_one_line(void **state)
     event.wait.with_stack = true; /* it is time to show it again */
     event_words(event);
     assert_string_not_equal(strchr(event_case.data, '\n'), "\n");
+}
+
+static bool left_out(const struct event *event)
+{
+    return event_text_leaves_out(event);
+}
+
+/* That a stall has ended is said once, and of a repeat not at all. */
+static void test_an_end_that_says_nothing_new(void **state)
+{
+    (void)state;
+    struct lag_facts lag = {
+        .lag_ns = 400 * 1000000ULL,
+        .call_count = 1,
+        .calls = {{.name = "recv", .class = CLASS_SOCKET_READ, .ns = 390 * 1000000ULL}}};
+    struct event event = {.kind = EVENT_UNBLOCKED, .end = {.ref = 3, .blocked_ns = 5000000}};
+    assert_false(left_out(&event));
+    event.end.repeat = 2;
+    assert_true(left_out(&event));
+
+    event = (struct event){.kind = EVENT_LAG_END, .end = {.ref = 3, .lag = &lag}};
+    assert_false(left_out(&event)); /* a lag's own end */
+    event.end.of_call = true;
+    assert_true(left_out(&event));
+    lag.calls[0].ns /= 2; /* the loop computed for as long: that is news */
+    assert_false(left_out(&event));
+    lag.call_count = 0;
+    assert_false(left_out(&event));
 }
 
 static void add_frame(const char *symbol, const char *module)
@@ -187,6 +231,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_line_of_text, event_set_up),
+        cmocka_unit_test(test_an_end_that_says_nothing_new),
+        cmocka_unit_test_setup(test_the_cure_and_a_small_pipe, event_set_up),
         cmocka_unit_test_setup(test_a_repeat_is_one_line, event_set_up),
         cmocka_unit_test_setup(test_a_reader_by_the_name_of_its_script, event_set_up),
         cmocka_unit_test_setup(test_a_reader_that_runs, event_set_up),

@@ -47,7 +47,7 @@ static struct wait_thread *add_thread(uint32_t process)
 
 static void add_wait(struct wait_thread *thread, uint32_t process, enum wait_reason reason)
 {
-    edges[graph.edge_count++] = (struct wait_edge){process, reason, 1, 0, {7, 0}};
+    edges[graph.edge_count++] = (struct wait_edge){process, reason, 1, 0, {7, 0}, false};
     thread->edge_count++;
 }
 
@@ -283,6 +283,27 @@ static void who_is_waited_for(void **state)
     assert_false(wait_graph_waits_for(&graph, 5, 0));
 }
 
+/* asyncio watches a child's stdin for its close, and waits for something else. */
+static void that_an_end_is_closed_is_reported_last(void **state)
+{
+    (void)state;
+    static const enum wait_reason others[] = {REASON_INPUT, REASON_CHILD, REASON_SIGNAL};
+    struct wait_step steps[CHAIN_LIMIT];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        start(2);
+        blocked(0, 1, REASON_SPACE);
+        blocked(1, 0, REASON_INPUT);
+        edges[graph.edge_count - 1].for_close = true;
+        wait_graph_reduce(&graph, ACT_ALL);
+        assert_int_equal(wait_graph_cycle(&graph, 1, steps, CHAIN_LIMIT), 2);
+        blocked(1, 0, others[i]);
+        wait_graph_reduce(&graph, ACT_ALL);
+        assert_int_equal(wait_graph_cycle(&graph, 1, steps, CHAIN_LIMIT), 2);
+        assert_int_equal(edges[steps[0].edge].reason, others[i]);
+        assert_false(edges[steps[0].edge].for_close);
+    }
+}
+
 static void confirmation(void **state)
 {
     (void)state;
@@ -335,6 +356,7 @@ int main(void)
         cmocka_unit_test(who_only_accepts_answers_nobody),
         cmocka_unit_test(what_comes_round_to_a_full_pipe_waits),
         cmocka_unit_test(a_definite_wait_is_reported_before_a_signal),
+        cmocka_unit_test(that_an_end_is_closed_is_reported_last),
         cmocka_unit_test(confirmation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,12 +19,13 @@ bool diagnosis_asked(const struct diagnosis *diagnosis, int pid);
 
 struct text_style {
     FILE *out;
-    FILE *notes; /* what could not be looked at; NULL: stderr */
     bool stacks; /* all frames, not the user's line alone */
 };
 
 /* Text. */
 void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_style *style);
+/* What could not be looked at, a line each. */
+void diagnosis_print_notes(const struct diagnosis *diagnosis, FILE *to);
 /* One JSON object in one line on stdout. */
 void diagnosis_print_json(const struct diagnosis *diagnosis);
 

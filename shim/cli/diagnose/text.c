@@ -297,14 +297,16 @@ void diagnosis_print_text(const struct diagnosis *diagnosis, const struct text_s
                 graph->process_count, graph->thread_count, graph->holder_count);
         print_sums(graph);
     }
-    FILE *notes = style->notes ? style->notes : stderr;
-    fflush(out);
+}
+
+void diagnosis_print_notes(const struct diagnosis *diagnosis, FILE *to)
+{
     for (unsigned i = 0; i < diagnosis->note_count; i++) {
-        if (diagnosis->notes[i].pid != 0)
-            fprintf(notes, "pipeshim diagnose: process %d %s%s\n", diagnosis->notes[i].pid,
-                    strncmp(diagnosis->notes[i].text, "no such", 7) == 0 ? "not found: " : "",
-                    diagnosis->notes[i].text);
+        const struct note *note = &diagnosis->notes[i];
+        if (note->pid != 0)
+            fprintf(to, "pipeshim diagnose: process %d %s%s\n", note->pid,
+                    strncmp(note->text, "no such", 7) == 0 ? "not found: " : "", note->text);
         else
-            fprintf(notes, "pipeshim diagnose: %s\n", diagnosis->notes[i].text);
+            fprintf(to, "pipeshim diagnose: %s\n", note->text);
     }
 }

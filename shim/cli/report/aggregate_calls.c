@@ -134,11 +134,16 @@ static bool add_end(struct model *model, const struct event *event, int64_t elap
     int64_t ref = field_integer(event->json, "ref", NONE);
     if (ref < 0)
         return false;
+    struct thread *thread = &model->threads[event->thread];
     struct open_call *open = find_open(model, event->process, (uint64_t)ref);
     if (!open) {
-        model->odd.orphans++;
+        /* A loop's absence that a call explained ends after that call's end. */
+        if ((uint64_t)ref >= thread->closed_seq)
+            model->odd.orphans++;
         return true;
     }
+    if ((uint64_t)ref >= thread->closed_seq)
+        thread->closed_seq = (uint64_t)ref + 1;
     int64_t until = event->time - open->slice.start;
     open->slice.duration = elapsed >= 0 ? elapsed : until > 0 ? until : 0;
     close_open(model, open);

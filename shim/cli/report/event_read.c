@@ -109,7 +109,9 @@ static void read_wait(const json_t *json, struct read_event *to)
     to->event.wait.incident = incident;
     to->event.wait.advice = text_or_null(json, "advice");
     to->event.wait.repeat = count(json, "repeat");
+    to->event.wait.repeat_ns = nanoseconds(json, "repeat_ms");
     to->event.wait.where = text_or_null(json, "where");
+    to->event.wait.cured = field_string(json, "option")[0] != '\0';
     to->event.wait.with_stack = event_read_stack(json, &to->stack, incident);
 }
 
@@ -145,6 +147,8 @@ static void read_end(const json_t *json, struct read_event *to)
 {
     to->event.end.ref = count(json, "ref");
     to->event.end.blocked_ns = nanoseconds(json, "blocked_ms");
+    to->event.end.repeat = count(json, "repeat");
+    to->event.end.of_call = field_true(json, "of_call");
     to->event.end.gone = strcmp(field_string(json, "result"), "the thread ended") == 0;
 }
 

@@ -11,7 +11,7 @@ void event_text_write(const json_t *event, FILE *out)
 {
     struct read_event *read = malloc(sizeof *read);
     char *lines = malloc(TEXT_LIMIT);
-    if (read && lines && event_read(event, read)) {
+    if (read && lines && event_read(event, read) && !event_text_leaves_out(&read->event)) {
         struct text_buffer text;
         text_init(&text, lines, TEXT_LIMIT);
         event_render(&event_format_text, &text, &read->event);

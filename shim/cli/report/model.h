@@ -52,6 +52,7 @@ struct thread {
     int32_t tid;
     string_id name;
     uint64_t open_seq[2]; /* by slice_kind: 1 + seq of its last call and lag; 0: none yet */
+    uint64_t closed_seq;  /* 1 + the highest seq of its calls and lags that have ended; 0: none */
 };
 
 /* Whose frame it is. */

@@ -119,6 +119,12 @@ class Terminal(WaitsCase):
         whole = ESCAPE.sub("", self.read_all(master))
         self.assertIn(without_time(first), without_time(whole).splitlines())
 
+    def test_a_note(self):
+        _, master = self.start(PIPESHIM, "diagnose", "999999999", columns=40)
+        shown = ESCAPE.sub("", self.read_all(master))
+        self.assertIn("999999999", shown)
+        self.assertLessEqual(max(map(len, shown.splitlines())), 40, shown)
+
     def test_run(self):
         _, master = self.start(PIPESHIM, "run", "--", PYTHON, "-c", HANGS)
         shown = self.read_until(master, r"DEADLOCK[\s\S]*now: ")
@@ -135,6 +141,15 @@ class Terminal(WaitsCase):
         done.stderr.close()
         self.assertNotIn("\x1b", "".join(lines))
         self.assertTrue(any(len(line) > COLUMNS for line in lines))
+
+    def test_run_at_the_end_of_its_time(self):
+        _, master = self.start(PIPESHIM, "run", "--timeout", "300ms", "--", "/bin/sleep", "60",
+                               columns=40)
+        shown = ESCAPE.sub("", self.read_all(master))
+        self.assertIn("has not ended within", " ".join(shown.split()))
+        for line in shown.splitlines():
+            if len(line.split()) > 1:
+                self.assertLessEqual(len(line), 40, line)
 
     def test_frames_of_a_library_are_one_line(self):
         path = os.path.join(self.temporary_folder(), "slow.py")

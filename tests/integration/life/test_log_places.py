@@ -11,8 +11,8 @@ import termios
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
-from pipeshim_case import BUILD, PipeshimCase, read_text, wait_until
-from stuck_writer import StuckWriter, kinds, run
+from pipeshim_case import BUILD, DEADLINE_S, PipeshimCase, read_text, wait_until
+from stuck_writer import StuckWriter, environment, kinds, run
 
 NOBODY = 65534
 TOOL = os.path.join(BUILD, "pipeshim")
@@ -108,12 +108,42 @@ class WritesWhereItMay(PipeshimCase):
         """A report waits in memory while its log has no room, and comes first when it has."""
         folder = self.full_disk("64k")
         stuck = StuckWriter(self, PIPESHIM_LOG=folder + "/log", PIPESHIM_FORMAT="json")
-        wait_until(lambda: os.path.exists(folder + "/log"), "empty log")
+        wait_until(lambda: self.is_waited_for(stuck), "word on stderr")
+        self.assertEqual(os.path.getsize(folder + "/log"), 0)
         os.unlink(folder + "/fill")
         wait_until(lambda: "blocked" in kinds(read_text(folder + "/log")), "report")
-        self.assertEqual(stuck.go_on()[1], 0)
+        text, status = stuck.go_on()
+        self.assertEqual(status, 0)
+        self.assertRegex(text, r"\A\S*pipeshim: WARNING python3[^\n]*PIPESHIM_LOG=%s/log: cannot be "
+                               r"written: no space left; [^\n]*\n\Z" % folder)
+        numbers = [json.loads(line)["seq"] for line in read_text(folder + "/log").splitlines()]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)), "no number went to stderr")
         self.assertEqual(kinds(read_text(folder + "/log")),
                          ["start", "blocked", "unblocked", "summary"])
+
+    def test_a_log_that_never_takes_anything(self):
+        """/dev/full can be opened: one line, however much is reported, and by a short program too."""
+        stuck = StuckWriter(self, PIPESHIM_LOG="/dev/full")
+        wait_until(lambda: self.is_waited_for(stuck), "word on stderr")
+        text, status = stuck.go_on()
+        self.assertEqual(status, 0)
+        self.assertEqual(text.count("PIPESHIM_LOG=/dev/full: cannot be written: no space left"), 1)
+        self.assertEqual(text.count("\n"), 1)
+
+    def test_a_log_that_takes_nothing_and_a_stderr_on_a_disk(self):
+        path = os.path.join(self.temporary_folder(), "stderr")
+        with open(path, "wb") as file:
+            process = subprocess.Popen(
+                ["/usr/bin/python3", "-Sc", "import os; os.write(1, bytes(200000))"],
+                stdout=subprocess.PIPE, stderr=file, env=environment(PIPESHIM_LOG="/dev/full"))
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        wait_until(lambda: read_text(path), "word on stderr")
+        process.stdout.read()
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertRegex(read_text(path), r"\A\S*pipeshim: WARNING [^\n]*PIPESHIM_LOG=/dev/full: "
+                                          r"cannot be written: no space left[^\n]*\n\Z")
 
     # Reports of some 40 KB each.
     DEEP = """

@@ -290,6 +290,16 @@ class Damage(ReportTest):
         self.assertIn("1 calls returned whose report is not in the logs", remarks)
         self.assertIn("1 events are missing by their numbers", remarks)
 
+    def test_a_late_loop_ends_after_the_call_that_explained_it(self):
+        engine = Process(1, "engine")
+        engine.start(0)
+        call = engine.blocked(1)
+        engine.unblocked(call, 1.2, 200)
+        engine.event("lag_end", 1.21, ref=call["seq"], lag_ms=210, cause={"pipe_write": 210},
+                     of_call=True)
+        _, remarks = self.run_tool(write_log(self.path("log"), engine))
+        self.assertEqual(remarks, "")
+
     def test_wrong_use(self):
         log = self.write("log", b"")
         for arguments in ([], ["--format", "nonsense", log], ["--bogus", log], ["--limit", "-1", log],

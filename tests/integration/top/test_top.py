@@ -179,7 +179,7 @@ class Top(PipeshimCase):
 
         def both():
             seen = shown(process.pid)
-            ended = seen and [loop for loop in seen["loops"] if loop["thread"] == "short" and loop["lags"] > 1]
+            ended = seen and [loop for loop in seen.get("loops", []) if loop["thread"] == "short" and loop["lags"] > 1]
             return ended and seen["state"] == "LAG" and seen["since_ms"] > 5000
         wait_until(both, "lag of the one loop, and ends of the other's")
 

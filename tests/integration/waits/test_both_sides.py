@@ -59,6 +59,8 @@ async def main():
     await child.wait()
 asyncio.run(main())
 """
+ASYNCIO_HOLDS_STDIN = ASYNCIO_WAIT.replace("stdout=", "stdin=asyncio.subprocess.PIPE, stdout=", 1)
+FILL = "import os; os.write(1, bytes(900000))"
 FILL_NODE = "process.stdout.write('x'.repeat(900000), () => process.exit(0))"
 STDERR_OF_NODE = """
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -249,6 +251,12 @@ class BothSides(WaitsCase):
         """Node's stdout does not block: no write is stuck, it polls for room."""
         for event in self.each_side(ASYNCIO_WAIT, shutil.which("node") or "", "-e", FILL_NODE):
             self.assertRegex(event["words"], r"waits in epoll_wait for room in \w+ \d+")
+
+    def test_asyncio_waits_for_no_stdin(self):
+        """Its loop watches the writing end of its child's stdin as well, for its close."""
+        for event in self.each_side(ASYNCIO_HOLDS_STDIN, PYTHON, "-c", FILL):
+            self.assertRegex(event["words"], r"which waits in (wait4|epoll_wait) for .* to exit")
+            self.assertIn("await communicate()", event["advice"])
             self.assertNotIn("likely", event["words"])
 
     def test_each_node(self):
