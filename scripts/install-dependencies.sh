@@ -15,6 +15,7 @@ test)
     # Node as it is installed here, and npm for the other versions.
     command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
     command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
+    command -v go >/dev/null 2>&1 || wanted="$wanted golang-go"
     # The programs whose loops are tested.
     for package in python3-requests python3-httpx redis-server redis-tools libglib2.0-dev libuv1-dev iproute2 valgrind e2fsprogs busybox-static musl-tools systemd tmux zsh fish python3-yaml strace; do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted="$wanted $package"

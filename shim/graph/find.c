@@ -117,6 +117,10 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
     if (now->holder_runs || before->holder_runs)
         return now->holder_runs && before->holder_runs &&
                now->holder_run_ns - before->holder_run_ns >= COMPUTES_NS;
+    /* A filter whose own output is taken slowly: it reads on when that is done. */
+    if (now->holder_writes || before->holder_writes)
+        return now->holder_writes && before->holder_writes &&
+               now->holder_wakes == before->holder_wakes;
     if (!now->holder_sleeps)
         return true;
     return now->holder_switches - before->holder_switches >= HOLDER_STEPS ||

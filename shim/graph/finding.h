@@ -77,6 +77,8 @@ struct wait_finding {
     bool holder_runs;         /* it is on a CPU, or waits for one: it counts as away only */
     uint64_t holder_run_ns;   /* when it has computed meanwhile: CPU time of its thread so far */
     uint64_t holder_switches; /* how often its threads have woken so far */
+    bool holder_writes;       /* it is in a write of its own, */
+    uint64_t holder_wakes;    /* and that thread has woken so often so far */
     int64_t holder_reads;     /* FINDING_BACKLOG: how often it has read anything; UNKNOWN_NUMBER */
     int64_t write_calls;      /* FINDING_NONBLOCKING_SHARED, foreseen: of the writer so far */
     int64_t memory_bytes;     /* and how much memory the writer has, */
@@ -122,8 +124,8 @@ bool finding_nonblocking_shared(struct wait_graph *graph, int pid, int fd,
 bool finding_nonblocking_foreseen(struct wait_graph *graph, int pid, int fd,
                                   struct wait_finding *finding);
 
-/* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, or an
- * event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may
+/* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, `pid`
+ * itself, or an event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may
  * find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
 bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid);
 
@@ -139,7 +141,8 @@ void finding_backlog_grew(const struct wait_finding *before, struct wait_finding
 bool finding_is_at_work(const struct wait_finding *before, const struct wait_finding *now);
 
 /* Whether `now` confirms `before`, made some hundred milliseconds earlier: nothing has moved. A
- * reader that is merely asleep must in addition have woken without reading, or sleep long. */
+ * reader that is merely asleep must in addition have woken without reading, or sleep long; one that
+ * writes must not have got any further with that. */
 bool wait_finding_confirms(const struct wait_finding *before, const struct wait_finding *now);
 
 /* What the event calls it: "deadlock", "eof_never". */

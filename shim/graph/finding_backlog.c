@@ -92,6 +92,18 @@ static bool waits_for_reader(const struct wait_graph *graph, const struct wait_t
     return false;
 }
 
+/* Its event loop waits for room as a stuck write does, whatever the reader does meanwhile: Node
+ * whose parent polls for its end by short sleeps (Popen.wait(timeout)). */
+static bool waits_for_room(const struct wait_graph *graph, const struct wait_thread *thread,
+                           uint32_t own)
+{
+    for (uint32_t e = 0; thread->process == own && e < thread->edge_count; e++) {
+        if (graph->edges[thread->first_edge + e].reason == REASON_SPACE)
+            return true;
+    }
+    return false;
+}
+
 bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid)
 {
     uint32_t own = wait_graph_process(graph, pid);
@@ -99,6 +111,7 @@ bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid)
     wait_graph_load_neighbours(graph, pid);
     for (uint32_t i = 0; own != NO_INDEX && i < graph->thread_count; i++) {
         if (waits_for_reader(graph, &graph->threads[i], own) ||
+            waits_for_room(graph, &graph->threads[i], own) ||
             wants_space(graph, &graph->threads[i], &search))
             return true;
     }

@@ -88,6 +88,8 @@ static void add_holder(const struct wait_graph *graph, const struct readers *rea
         if (!has_set)
             link_name_object(graph, thread->wait.fd, link);
     }
+    finding->holder_writes = thread->wait.kind == WAIT_WRITE;
+    finding->holder_wakes = thread->wait.switches;
     finding->holder_runs = thread->wait.kind == WAIT_NONE;
     if (finding->holder_runs)
         finding->holder_run_ns = thread_run_time_ns(holder->pid, thread->tid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The two searches over a wait-for graph; they touch nothing but its tables. */
+/* The searches over a wait-for graph; they touch nothing but its tables. */
 #include "graph/wait_graph.h"
 
 static bool thread_can_act(const struct wait_graph *graph, const struct wait_thread *thread,
@@ -166,4 +166,31 @@ unsigned wait_graph_cycle(struct wait_graph *graph, uint32_t process, struct wai
         }
     }
     return 0;
+}
+
+static void mark_awaited(struct wait_graph *graph, const struct wait_process *process)
+{
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        for (uint32_t e = 0; e < thread->edge_count; e++)
+            graph->processes[graph->edges[thread->first_edge + e].process].seen = true;
+    }
+}
+
+bool wait_graph_waits_for(struct wait_graph *graph, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; i < graph->process_count; i++)
+        graph->processes[i].seen = graph->processes[i].expanded = false;
+    mark_awaited(graph, &graph->processes[from]);
+    for (bool grown = true; grown && !graph->processes[to].seen;) {
+        grown = false;
+        for (uint32_t i = 0; i < graph->process_count; i++) {
+            struct wait_process *process = &graph->processes[i];
+            if (!process->seen || process->expanded)
+                continue;
+            process->expanded = grown = true;
+            mark_awaited(graph, process);
+        }
+    }
+    return graph->processes[to].seen;
 }

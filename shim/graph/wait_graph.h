@@ -173,6 +173,9 @@ struct wait_step {
 unsigned wait_graph_cycle(struct wait_graph *graph, uint32_t process, struct wait_step *steps,
                           unsigned limit);
 
+/* Does `from` wait for `to`, through however many others? Of indices of loaded processes. Pure. */
+bool wait_graph_waits_for(struct wait_graph *graph, uint32_t from, uint32_t to);
+
 /* Does any thread of the process read this object, or wait in a poll, select or epoll for it to
  * become readable? *away_epoll is set to an epoll descriptor whose set holds the object although no
  * thread waits there now (its loop is away), else to -1. */

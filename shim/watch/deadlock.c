@@ -70,6 +70,14 @@ static bool waits_in_vain(bool likely)
     return own != NO_INDEX && graph->processes[own].loaded && !graph->processes[own].can_act;
 }
 
+/* Not one of strangers, whom the scan has met because they hold the same stdout. */
+static bool is_waited_for(const struct wait_finding *finding)
+{
+    uint32_t own = wait_graph_process(graph, own_pid());
+    uint32_t member = wait_graph_process(graph, finding->chain[0].pid);
+    return own != NO_INDEX && member != NO_INDEX && wait_graph_waits_for(graph, own, member);
+}
+
 /* A reader that is away may come back; these do not end as long as nobody interferes. An end that
  * somebody keeps off does not come either where this process waits_in_vain(). */
 static bool cannot_end(const struct wait_finding *finding)
@@ -135,7 +143,7 @@ static struct wait_finding *choose(unsigned count)
             own = &found[i];
         if (!unread && is_awaited(&found[i]))
             unread = &found[i];
-        if (!hopeless && cannot_end(&found[i]))
+        if (!hopeless && cannot_end(&found[i]) && is_waited_for(&found[i]))
             hopeless = &found[i];
     }
     if (own)
@@ -273,7 +281,7 @@ static void scan(uint64_t now)
     if (trusted && finding)
         finding = find_new(&count);
     held_findings_look(found, count, now);
-    bool confirmed = finding && suspicion_confirmed(finding);
+    bool confirmed = finding && suspicion_confirmed(finding, now);
     int tid = confirmed ? waiting_thread(finding) : 0;
     uint64_t seq =
         confirmed ? report_finding(finding, members_read(finding), tid, own_wait_ns(finding, now))

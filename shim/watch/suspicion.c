@@ -12,6 +12,9 @@ enum {
 #define GROWING_NS           ((uint64_t)5 * NS_PER_S)
 #define COMPUTES_NS          ((uint64_t)NS_PER_S) /* of CPU: bzip2 -9 takes 0.1 s for what it read */
 
+/* A filter that is stuck in its own write: a slow consumer takes something of it now and then. */
+#define STANDS_STILL_NS ((uint64_t)NS_PER_S)
+
 static struct wait_finding before; /* child: kept, it counts only with have_before */
 static bool have_before;
 static uint64_t due;
@@ -65,6 +68,12 @@ static bool is_computing_still(const struct wait_finding *finding)
            finding->holder_runs && before.holder_runs;
 }
 
+static bool is_writing_still(const struct wait_finding *finding)
+{
+    return finding && finding->kind == FINDING_READER_AWAY && finding->holder_writes &&
+           have_before && wait_finding_confirms(&before, finding);
+}
+
 void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t now)
 {
     if (is_missed(finding, now)) {
@@ -72,8 +81,12 @@ void suspicion_keep(const struct wait_finding *finding, bool confirmed, uint64_t
         return;
     }
     bool computes = is_computing_still(finding);
-    bool same = finding && is_of(finding);
-    bool goes_on = finding && (finding->grown_rounds > 0 || finding->still_rounds > 0 || computes);
+    bool writes = is_writing_still(finding);
+    bool moved =
+        finding && finding->kind == FINDING_READER_AWAY && finding->holder_writes && !writes;
+    bool same = finding && is_of(finding) && !moved;
+    bool goes_on =
+        finding && (finding->grown_rounds > 0 || finding->still_rounds > 0 || computes || writes);
     bool other = finding && have_before && finding->kind != before.kind;
     due = UINT64_MAX;
     if (finding && !confirmed && (!have_before || goes_on || other))
@@ -95,9 +108,11 @@ uint64_t suspicion_since(void)
     return first_seen;
 }
 
-bool suspicion_confirmed(struct wait_finding *finding)
+bool suspicion_confirmed(struct wait_finding *finding, uint64_t now)
 {
     if (!have_before || !wait_finding_confirms(&before, finding))
+        return false;
+    if (is_writing_still(finding) && now - first_seen < STANDS_STILL_NS)
         return false;
     if (finding->kind == FINDING_READER_AWAY && finding->holder_runs &&
         finding->holder_run_ns - before.holder_run_ns < COMPUTES_NS)

@@ -14,9 +14,9 @@
 /* Forgets it: the watchdog begins, a forked child, or it has been reported. */
 void suspicion_begin(void);
 
-/* Whether `finding` (NULL: none) is what was suspected, and holds. Counts the rounds of a backlog.
- */
-bool suspicion_confirmed(struct wait_finding *finding);
+/* Whether `finding`, of a scan at `now`, is what was suspected, and holds. Counts the rounds of a
+ * backlog. */
+bool suspicion_confirmed(struct wait_finding *finding, uint64_t now);
 
 /* A program that comes round to a full pipe (Node, by its timers) may be in a deadlock, or keep a
  * backlog and go on for ever. Only its memory tells: true while it may be the backlog of that
@@ -33,7 +33,7 @@ uint64_t suspicion_since(void);
 
 /* When the scan that may confirm it is due (CLOCK_MONOTONIC, ns); UINT64_MAX: none is. What is
  * suspected is scanned again soon, and once; a backlog as long as it grows, and a reader as long as
- * it computes. */
+ * it computes, or stands still in a write of its own. */
 uint64_t suspicion_due(void);
 
 /* Something that comes round must be seen to have come round: Bun wakes each 999 ms. */

@@ -20,7 +20,7 @@ static struct wait_finding computing(enum finding_kind kind, uint64_t run_ms)
 /* Whether a scan at `ms` confirms it. As watch/deadlock.c does it. */
 static bool scanned(struct wait_finding finding, uint64_t ms)
 {
-    bool confirmed = suspicion_confirmed(&finding);
+    bool confirmed = suspicion_confirmed(&finding, ms * NS_PER_MS);
     suspicion_keep(&finding, confirmed, ms * NS_PER_MS);
     return confirmed;
 }
@@ -62,6 +62,26 @@ static void test_another_write(void **state)
     next.fingerprint = 8;
     assert_false(scanned(computing(FINDING_READER_AWAY, 1000), 0));
     assert_false(scanned(next, 250));
+}
+
+/* A filter that is stuck in a write of its own, whose thread has woken so often by then. */
+static struct wait_finding writing(uint64_t wakes)
+{
+    return (struct wait_finding){.kind = FINDING_READER_AWAY,
+                                 .fingerprint = 7,
+                                 .holder_writes = true,
+                                 .holder_wakes = wakes};
+}
+
+static void test_a_reader_that_writes(void **state)
+{
+    (void)state;
+    assert_false(scanned(writing(3), 0));
+    assert_false(scanned(writing(3), 250));
+    assert_int_equal(suspicion_due(), (250 + 250) * (uint64_t)NS_PER_MS);
+    assert_false(scanned(writing(4), 900)); /* a slow consumer has taken something */
+    assert_false(scanned(writing(4), 1500));
+    assert_true(scanned(writing(4), 2000));
 }
 
 /* Nobody else can read: whatever its other threads compute. */
@@ -120,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_reader_that_computes, begin),
         cmocka_unit_test_setup(test_it_is_looked_at_again_while_it_computes, begin),
         cmocka_unit_test_setup(test_another_write, begin),
+        cmocka_unit_test_setup(test_a_reader_that_writes, begin),
         cmocka_unit_test_setup(test_only_oneself_can_read, begin),
         cmocka_unit_test_setup(test_a_loop_that_comes_round, begin),
         cmocka_unit_test_setup(test_a_loop_that_is_at_work, begin),

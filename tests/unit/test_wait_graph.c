@@ -264,6 +264,25 @@ static void a_definite_wait_is_reported_before_a_signal(void **state)
     assert_int_equal(edges[steps[0].edge].reason, REASON_CHILD);
 }
 
+/* A starter waits for the first of a ring; that its neighbours are stuck too is no concern of his.
+ */
+static void who_is_waited_for(void **state)
+{
+    (void)state;
+    start(6);
+    blocked(0, 1, REASON_CHILD);
+    blocked(1, 2, REASON_SPACE);
+    blocked(2, 1, REASON_INPUT);
+    blocked(3, 4, REASON_SPACE);
+    blocked(4, 3, REASON_SPACE);
+    assert_true(wait_graph_waits_for(&graph, 0, 1));
+    assert_true(wait_graph_waits_for(&graph, 0, 2));
+    assert_true(wait_graph_waits_for(&graph, 1, 1));
+    assert_false(wait_graph_waits_for(&graph, 0, 3));
+    assert_false(wait_graph_waits_for(&graph, 0, 0));
+    assert_false(wait_graph_waits_for(&graph, 5, 0));
+}
+
 /* asyncio watches a child's stdin for its close, and waits for something else. */
 static void that_an_end_is_closed_is_reported_last(void **state)
 {
@@ -308,6 +327,14 @@ static void confirmation(void **state)
     now.holder_sleep_ms = 500;
     now.holder_switches = 10; /* or has woken and not read */
     assert_true(wait_finding_confirms(&before, &now));
+
+    now.holder_sleeps = false;
+    now.holder_writes = true; /* a filter that has only now come to its own write, */
+    assert_false(wait_finding_confirms(&before, &now));
+    before.holder_writes = true;
+    assert_true(wait_finding_confirms(&before, &now));
+    now.holder_wakes = 1; /* or that gets on with it */
+    assert_false(wait_finding_confirms(&before, &now));
 }
 
 int main(void)
@@ -323,6 +350,7 @@ int main(void)
         cmocka_unit_test(who_waits_for_a_cycle_is_no_member),
         cmocka_unit_test(the_shortest_cycle_is_reported),
         cmocka_unit_test(a_ring_of_many),
+        cmocka_unit_test(who_is_waited_for),
         cmocka_unit_test(with_itself),
         cmocka_unit_test(a_timeout_opens_it),
         cmocka_unit_test(who_only_accepts_answers_nobody),

@@ -63,12 +63,11 @@ void format_summary(const struct model *model, uint32_t limit, FILE *out)
     }
     fprintf(out, "pipeshim: %u process%s watched, ", model->process_count,
             model->process_count == 1 ? "" : "es");
-    if (model->calls == 0 && model->lags == 0) {
-        fputs("no call blocked for longer than its threshold\n", out);
-        return;
-    }
-    fprintf(out, "%" PRIu64 " call%s blocked, %s in all", model->calls,
-            model->calls == 1 ? "" : "s", duration_text(model->blocked, blocked));
+    if (model->calls == 0 && model->lags == 0)
+        fputs("no call blocked for longer than its threshold", out);
+    else
+        fprintf(out, "%" PRIu64 " call%s blocked, %s in all", model->calls,
+                model->calls == 1 ? "" : "s", duration_text(model->blocked, blocked));
     if (model->never_returned > 0)
         fprintf(out, ", %" PRIu64 " never returned", model->never_returned);
     if (model->lags > 0)

@@ -3,13 +3,15 @@
 """A deadlock is told by each of its members that runs the library: by the one whose write is stuck,
 and by the one that only waits."""
 import glob
+import json
 import os
 import shutil
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import BUILD, Run  # noqa: E402
+from pipeshim_case import BUILD, Run, wait_until  # noqa: E402
 from waits_case import PRELUDE, PYTHON, SIDES, WaitsCase  # noqa: E402
 
 # The child fills its stdout, which nobody reads before it has ended.
@@ -101,6 +103,10 @@ asyncio.run(main())
 """,
 }
 
+LEAKED = """
+subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()).communicate()
+"""
+
 NODE_READS = {
     "spawn": "spawn('sh', ['-c', 'exec sleep 60 & echo hi']).stdout.resume()",
     "execSync": "execSync('exec sleep 60 & echo hi')",
@@ -175,6 +181,31 @@ class BothSides(WaitsCase):
                 self.assertRegex(event["words"], "waits in %s.*but sleep .* still holds" % call)
                 likely = "likely" if call.startswith("epoll_wait") else "proven"
                 self.assertEqual(event["certainty"], likely)
+
+    def test_who_tells_of_an_end_that_does_not_come(self):
+        """The one who waits for it; the one who is left behind waits for nobody, and is silent."""
+        script = "command = ['sh', '-c', 'sleep 1000 & echo hi']\n" + LEAKED
+        for side in SIDES:
+            with self.subTest(side=side):
+                run = self.begin(side, script)
+                if side == "child":
+                    self.wait_for_diagnose(run, "eof_never")
+                else:
+                    event = run.wait_for("finding")[0]
+                    self.assertEqual((event["kind"], event["pid"]), ("eof_never", run.process.pid))
+                    self.assertRegex(event["where"], r"/parent\.py:\d+ <module>$")
+                told = run.events("finding") + run.events("deadlock")
+                self.assertEqual(len(told), side != "child", told)
+
+    def wait_for_diagnose(self, run, kind):
+        def found():
+            done = subprocess.run([os.path.join(BUILD, "pipeshim"), "diagnose", "--json",
+                                   str(run.process.pid)], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=60, check=False)
+            return done.returncode == 1 and kind in [
+                finding.get("finding") or finding.get("kind")
+                for finding in json.loads(done.stdout)["findings"]]
+        wait_until(found, "%s by diagnose" % kind)
 
     @unittest.skipUnless(shutil.which("node"), "no node")
     def test_an_end_that_does_not_come_to_node(self):
@@ -269,6 +300,31 @@ child = subprocess.Popen([sys.executable, "-c",
     "import os, time; time.sleep(2.5); os.write(1, bytes(200000))"],
     stdout=subprocess.PIPE, env=environment())
 child.communicate()
+""",
+    "both write, and read meanwhile": """
+import threading
+code = '''
+import os, threading, time
+def read():
+    while os.read(0, 65536):
+        pass
+threading.Thread(target=read).start()
+for _ in range(50):
+    os.write(1, bytes(4000))
+    time.sleep(0.05)
+'''
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, env=environment())
+threading.Thread(target=child.stdout.read).start()
+os.write(child.stdin.fileno(), bytes(200000))
+child.stdin.close()
+child.wait()
+""",
+    "a writer that is left behind, and not waited for": """
+child = subprocess.Popen(["sh", "-c", "sleep 3 >/dev/null & echo hi"], stdout=subprocess.PIPE,
+                         env=environment())
+child.communicate()
+subprocess.Popen(["sleep", "2.5"], env=environment()).wait()
 """,
     "a slow child": """
 child = subprocess.Popen(["sleep", "3"], stdout=subprocess.PIPE, env=environment())
