@@ -11,8 +11,9 @@
 /* Asked of the last pairs that the process made (process/pairs.h), by a few system calls each.
  * Where an end is left over, the descriptors of this process and of its children are looked
  * through, once: GNU make keeps for its jobs' stdin the reading end of a pipe that nobody writes
- * to. What cannot be known is taken for held. Where both ends are kept, its children are asked, ever
- * more seldom: whoever forgets to close the child's end waits in vain just as well. In a process that has begun. Async-signal-safe. */
+ * to. What cannot be known is taken for held. Where both ends are kept, its children are asked,
+ * ever more seldom: whoever forgets to close the child's end waits in vain just as well. In a
+ * process that has begun. Async-signal-safe. */
 bool held_ends_reach_others(void);
 
 /* By the kernel's count: libc's word for it there is since 2.32 only. One system call.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where the modules that can hold CPython, V8 or Perl are mapped, from /proc/PID/maps: readable also in a
- * process that is not dumpable, and without the loader's lock.
+ * Where the modules that can hold CPython, V8 or Perl are mapped, from /proc/PID/maps: readable
+ * also in a process that is not dumpable, and without the loader's lock.
  */
 #ifndef PIPESHIM_EXPLAIN_MODULE_BASES_H
 #define PIPESHIM_EXPLAIN_MODULE_BASES_H

@@ -125,8 +125,9 @@ bool finding_nonblocking_foreseen(struct wait_graph *graph, int pid, int fd,
                                   struct wait_finding *finding);
 
 /* Does somebody wait for room in a full pipe near `pid`: a writer that `pid` could let go on, `pid`
- * itself, or an event loop of it or of its neighbours that goes on meanwhile? Then a scan of all processes may
- * find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded. */
+ * itself, or an event loop of it or of its neighbours that goes on meanwhile? Then a scan of all
+ * processes may find FINDING_READER_AWAY or FINDING_BACKLOG. Of a graph in which `pid` was loaded.
+ */
 bool wait_graph_space_is_wanted(struct wait_graph *graph, int pid);
 
 /* A heap grows by itself now and then. After so many confirmations in a row it is a backlog that

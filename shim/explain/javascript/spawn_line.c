@@ -71,6 +71,7 @@ void spawn_line_read(int pid, int other, struct member *member)
     text_string(&where, call.name);
     member->where_column = call.column;
     member->where_generated = call.generated;
-    member->note = "its event loop waits: by the text of its script this line started the other one";
+    member->note =
+        "its event loop waits: by the text of its script this line started the other one";
     source_line_read(pid, script, call.line, member->source);
 }
