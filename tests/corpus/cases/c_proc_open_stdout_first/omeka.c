@@ -27,7 +27,7 @@ int main(void)
     if (fork() == 0) {
         dup2(out[1], 1);
         dup2(err[1], 2);
-        // MEND dup2(out[1], 2);
+        //MEND dup2(out[1], 2);
         close(out[0]), close(out[1]), close(err[0]), close(err[1]);
         execlp("python3", "python3", "convert.py", (char *)0);
     }

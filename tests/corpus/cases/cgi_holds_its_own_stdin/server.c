@@ -19,7 +19,7 @@ static void spawn_process(void)
     if (fork() == 0) {
         dup2(fd_stdin[0], 0);
         close(fd_stdin[0]);
-        // MEND close(fd_stdin[1]);
+        //MEND close(fd_stdin[1]);
         execlp("python3", "python3", "cgi.py", (char *)0);
     }
 }

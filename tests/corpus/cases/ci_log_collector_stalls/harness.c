@@ -11,7 +11,7 @@ int main(void)
 {
     for (int number = 0; number < 4000; number++) {
         report(number);
-        // MEND usleep(400);
+        //MEND usleep(400);
     }
     return 0;
 }

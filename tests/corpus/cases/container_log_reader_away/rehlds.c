@@ -11,7 +11,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int number = 0; number < 3000; number++) {
         server_log(number);
-        // MEND usleep(500);
+        //MEND usleep(500);
     }
     return 0;
 }

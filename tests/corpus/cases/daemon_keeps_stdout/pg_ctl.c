@@ -8,9 +8,9 @@ int main(void)
     fflush(stdout);
     if (fork() == 0) {
         setsid();
-        // MEND close(1);
+        //MEND close(1);
         execl("./postgres", "postgres", (char *)0);
     }
-    // MEND sleep(1);
+    //MEND sleep(1);
     return 0;
 }

@@ -3,7 +3,7 @@
 int main(void)
 {
     int seconds = 30; // HANG
-    // MEND int seconds = 3;
+    //MEND int seconds = 3;
     sleep(seconds);
     return 0;
 }

@@ -12,7 +12,7 @@ int main(void)
 {
     for (int number = 0; fread(frame, sizeof frame, 1, stdin) == 1; number++) {
         warn(number);
-        // MEND usleep(700);
+        //MEND usleep(700);
     }
     return 0;
 }

@@ -6,8 +6,7 @@ static char frame[4096];
 
 static void print_report(int number)
 {
-    fprintf(stderr,
-            "frame=%5d fps= 25 q=-1.0 size=%8dkB time=00:00:%02d.00 bitrate= 256.0kbits/s\r",
+    fprintf(stderr, "frame=%5d fps= 25 q=-1.0 size=%8dkB time=00:00:%02d.00 bitrate= 256.0kbits/s\r",
             number, number * 4, number % 60);
 }
 
@@ -16,7 +15,7 @@ int main(void)
     for (int number = 0; number < 2000; number++) {
         print_report(number);
         fwrite(frame, sizeof frame, 1, stdout);
-        // MEND usleep(700);
+        //MEND usleep(700);
     }
     return 0;
 }

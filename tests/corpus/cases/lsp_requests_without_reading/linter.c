@@ -11,7 +11,7 @@ int main(void)
     char request[512];
     while (fgets(request, sizeof request, stdin)) {
         publish_diagnostics(request);
-        // MEND usleep(500);
+        //MEND usleep(500);
     }
     return 0;
 }

@@ -14,9 +14,9 @@ int main(void)
 {
     for (int number = 0; number < 20000; number++) {
         while (number == 0 && !(fcntl(1, F_GETFL) & O_NONBLOCK)) // HANG
-            usleep(10 * 1000);                                   // HANG
+            usleep(10 * 1000);                                    // HANG
         copy("=== RUN   TestSomething of the suite, with its output\n");
-        // MEND usleep(60);
+        //MEND usleep(60);
     }
     return 0;
 }

@@ -28,7 +28,7 @@ static void popen_write(int i)
     }
     close(fd[0]);
     writer[i] = fd[1];
-    // MEND fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+    //MEND fcntl(fd[1], F_SETFD, FD_CLOEXEC);
 }
 
 static void pclose_first(void)

@@ -3,7 +3,7 @@
 int main(void)
 {
     char text[4096];
-    // MEND usleep(900 * 1000);
+    //MEND usleep(900 * 1000);
     while (read(0, text, sizeof text) > 0)
         ;
     return 0;

@@ -25,9 +25,9 @@ int main(void)
 {
     int fds[2];
     size_t size = sizeof data; // HANG
-    // MEND size_t size = 1000;
+    //MEND size_t size = 1000;
     socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
-    // MEND sleep(1);
+    //MEND sleep(1);
     int child = fork();
     close(fds[child == 0]);
     broadcast(fds[child != 0], size);
