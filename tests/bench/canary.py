@@ -58,7 +58,7 @@ SERVERS = {
     "asyncio": (lambda path: ["/usr/bin/python3", "-c", ECHO, path], [(b"ping", b"ping")], 0.15, 250),
     "redis": (lambda path: ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly",
                             "no", "--dir", os.path.dirname(path)],
-              [(SET, b"OK\r\n"), (GET, b"xxx\r\n")], 0.15, 80),
+              [(SET, b"OK\r\n"), (GET, b"xxx\r\n")], 0.15, 120),
     "node": (lambda path: ["node", "-e", HTTP, path], [(HTTP_GET, b"hello")], 0.8, 90),
 }
 CONNECTIONS, BURST_S, PAUSE_S, BURSTS = 8, 0.05, 0.01, 4
