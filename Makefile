@@ -224,8 +224,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzzed.a
 $(BUILD)/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $< -pthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-inline $(WARNINGS) $(VICTIM_FLAGS) -o $@ $(filter %.c,$^) -pthread
 
+# One of several files has its parts in a folder of its name.
+$(BUILD)/victims/sandbox: $(wildcard tests/victims/sandbox/*)
+$(BUILD)/victims/soak_life: $(wildcard tests/victims/soak_life/*)
 $(BUILD)/victims/addon_host: VICTIM_FLAGS := -rdynamic
 $(BUILD)/victims/static_writer: VICTIM_FLAGS := -static
 
