@@ -16,12 +16,12 @@ tool="test_compact test_diagnose_asked test_diagnose_clear test_diagnose_deadloc
     test_run_ci test_run_reports test_run_terminal test_set test_top"
 # ncurses keeps what it took for a terminal that it does not know, which ASan calls a leak.
 screen=test_top_screen
-library="test_actions test_bad_pointers test_blocked_calls test_drain test_drain_bytes test_drain_order
+library="test_action_reasons test_action_times test_actions test_bad_pointers test_blocked_calls test_drain test_drain_bytes test_drain_order
     test_drain_stdio test_entered_calls test_explained_reports test_findings test_javascript_reports
     test_journal test_lag test_late_start test_loop_python test_members test_metrics test_python_frames
     test_settings_log"
 units=$(find tests/unit -name 'test_*.c' -exec basename {} .c \; | sort)
-victims=$(find tests/victims -name '*.c*' -exec basename {} \; | sed 's/\..*//' | sort)
+victims=$(find tests/victims -maxdepth 1 -name '*.c*' -exec basename {} \; | sed 's/\..*//' | sort)
 for sanitizer in "$@"; do
     tests=$tool
     [ "$sanitizer" = undefined ] && tests="$tool $screen $library"
@@ -33,7 +33,7 @@ for sanitizer in "$@"; do
     for unit in $units; do
         case "$sanitizer:$unit" in
         undefined:*) ;;
-        *:test_queue) continue ;;
+        *:test_queue*) continue ;;
         esac
         targets="$targets $build/tests/unit/$unit"
         tests="$tests unit/$unit"
