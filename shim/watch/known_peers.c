@@ -12,6 +12,7 @@ struct known {
     uint64_t inode, device; /* inode 0: free */
     enum object_role role;
     uint64_t found_ns;
+    unsigned unreadable; /* processes */
     unsigned count;
     struct peer_holder holders[PEER_LIMIT];
 };
@@ -34,15 +35,18 @@ static struct known *entry_of(enum object_role role, const struct pipe_facts *pi
     return NULL;
 }
 
-/* More than fit, or some that may not be read: to be looked for each time. */
+/* More than fit are looked for each time. */
 static void remember(enum object_role role, const struct pipe_facts *pipe, struct known *entry)
 {
-    if (pipe->inode == 0 || pipe->peer_count == 0 || pipe->peer_count > PEER_LIMIT ||
-        pipe->peers_unreadable > 0)
+    if (pipe->inode == 0 || pipe->peer_count == 0 || pipe->peer_count > PEER_LIMIT)
         return;
     if (!entry)
         entry = &known[next++ % PIPES_KNOWN];
-    *entry = (struct known){pipe->inode, pipe->device, role, clock_monotonic_ns(), 0, {{0, 0}}};
+    *entry = (struct known){.inode = pipe->inode,
+                            .device = pipe->device,
+                            .role = role,
+                            .found_ns = clock_monotonic_ns(),
+                            .unreadable = pipe->peers_unreadable};
     for (unsigned i = 0; i < pipe->peer_count; i++)
         entry->holders[entry->count++] =
             (struct peer_holder){pipe->peers[i].pid, pipe->peers[i].fd};
@@ -52,8 +56,10 @@ void known_peers_find(enum object_role role, unsigned access, struct object_fact
 {
     struct known *entry = entry_of(role, &facts->pipe);
     if (entry && facts->pipe.inode != 0 && clock_monotonic_ns() - entry->found_ns < KNOWN_FOR_NS &&
-        peers_still_hold(role, access, entry->holders, entry->count, facts))
+        peers_still_hold(role, access, entry->holders, entry->count, facts)) {
+        facts->pipe.peers_unreadable = entry->unreadable;
         return;
+    }
     find_peers(role, access, facts);
     remember(role, &facts->pipe, entry);
 }
