@@ -31,11 +31,12 @@
 
 /* Of write() and writev(), whose programs seldom expect to be refused. From the slot, for nothing
  * more is to be kept over the call; a handler in between can only make it ask once in vain. */
-static inline void note_shortness(enum call_id call, const struct slot *slot, int64_t result)
+static inline void note_shortness(enum call_id call, const struct slot *slot, int64_t result,
+                                  const void *caller)
 {
     if (call == CALL_write ? __builtin_expect((uint64_t)result != slot->detail, 0)
                            : call == CALL_writev && __builtin_expect(result < 0, 0))
-        write_fell_short(slot->fd, result);
+        write_fell_short(slot->fd, result, caller);
 }
 
 #define CALL(type, name, parameters, arguments, class, fd_, detail_, number)                       \
@@ -50,7 +51,7 @@ static inline void note_shortness(enum call_id call, const struct slot *slot, in
         slot_enter(slot, CALL_##name, fd_, detail_);                                               \
         type result = real_##name arguments;                                                       \
         slot_leave(slot);                                                                          \
-        note_shortness(CALL_##name, slot, (int64_t)result);                                        \
+        note_shortness(CALL_##name, slot, (int64_t)result, __builtin_return_address(0));           \
         return result;                                                                             \
     }
 

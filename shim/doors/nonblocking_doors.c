@@ -56,7 +56,7 @@ DOOR(int, ioctl, (int fd, unsigned long request, long argument))
     return real_ioctl(fd, request, argument);
 }
 
-void write_fell_short(int fd, ssize_t result)
+void write_fell_short(int fd, ssize_t result, const void *caller)
 {
     /* Inert: a filter may kill for the call below. */
     if (fd < 0 || fd > 2 || (result < 0 && errno != EAGAIN) || !life_active())
@@ -67,6 +67,7 @@ void write_fell_short(int fd, ssize_t result)
     long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
     if (flags < 0 || !(flags & O_NONBLOCK))
         return; /* a signal has cut it short */
+    atomic_store(&life->refused_to[fd], (uint64_t)(uintptr_t)caller);
     atomic_fetch_or(&life->refused, bit);
     watchdog_thread_wake();
 }

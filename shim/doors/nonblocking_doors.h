@@ -14,8 +14,9 @@
 
 /* After a write to `fd` that returned less than it was given, or -1 with errno set. Notes, once for
  * each of the descriptors 0 to 2, that the program was refused there by a flag that it did not set,
- * and wakes the watchdog (watch/refused_writes.h). Keeps errno. */
-void write_fell_short(int fd, ssize_t result);
+ * and wakes the watchdog (watch/refused_writes.h). `caller`: where the program's call returns
+ * to; NULL: not known. Keeps errno. */
+void write_fell_short(int fd, ssize_t result, const void *caller);
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */
 #endif

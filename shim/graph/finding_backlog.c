@@ -30,6 +30,11 @@ struct search {
     struct wait_holder end;
 };
 
+static bool is_readiness_wait(enum wait_kind kind)
+{
+    return kind == WAIT_EPOLL || kind == WAIT_POLL || kind == WAIT_SELECT;
+}
+
 static bool is_full_pipe(void *context, int fd, unsigned waits_for)
 {
     struct search *search = context;
@@ -46,13 +51,32 @@ static bool is_full_pipe(void *context, int fd, unsigned waits_for)
     return false;
 }
 
+/* The event loop of a busy program is seldom seen in its wait: it computes, or its first thread
+ * waits for those that collect its garbage (Node). Its sets are there all the time. */
+static bool wants_space_at_work(const struct wait_thread *thread, struct search *search)
+{
+    struct fd_iterator all;
+    enum wait_kind kind = thread->wait.kind;
+    if (thread->tid != search->pid ||
+        (kind != WAIT_NONE && kind != WAIT_FUTEX && kind != WAIT_UNKNOWN) ||
+        fd_iterate(&all, search->pid) < 0)
+        return false;
+    while (search->fd < 0 && fd_next(&all))
+        if (all.description.kind == LINK_EPOLL)
+            epoll_set_each(search->pid, all.fd, is_full_pipe, search);
+    fd_iterate_end(&all);
+    return search->fd >= 0;
+}
+
 static bool wants_space(const struct wait_graph *graph, const struct wait_thread *thread,
                         struct search *search)
 {
     enum wait_kind kind = thread->wait.kind;
     *search = (struct search){graph, graph->processes[thread->process].pid, -1, {{0, 0}, 0, 0, 0}};
-    if ((kind != WAIT_EPOLL && kind != WAIT_POLL && kind != WAIT_SELECT) ||
-        !(thread->free || thread->recurs) || !(graph->access & ACCESS_BORROW))
+    if (graph->few_looks && (graph->access & ACCESS_BORROW) && wants_space_at_work(thread, search))
+        return true;
+    if (!is_readiness_wait(kind) || !(thread->free || thread->recurs) ||
+        !(graph->access & ACCESS_BORROW))
         return false;
     wait_set_each(search->pid, &thread->wait, (graph->access & ACCESS_MEMORY) != 0, is_full_pipe,
                   search);
@@ -75,7 +99,7 @@ bool wait_graph_wants_space(const struct wait_graph *graph, const struct wait_th
 {
     enum wait_kind kind = thread->wait.kind;
     struct search search = {graph, graph->processes[thread->process].pid, -1, {key, 0, 0, 0}};
-    if (kind == WAIT_EPOLL || kind == WAIT_POLL || kind == WAIT_SELECT)
+    if (is_readiness_wait(kind))
         wait_set_each(search.pid, &thread->wait, (graph->access & ACCESS_MEMORY) != 0, is_the_pipe,
                       &search);
     return search.fd >= 0;
@@ -184,6 +208,10 @@ bool finding_backlog(struct wait_graph *graph, uint32_t index, struct wait_findi
     finding->away_epoll = -1;
     finding->count = 1;
     link_start(graph, thread, writer);
+    if (!is_readiness_wait(thread->wait.kind)) {
+        writer->wait = WAIT_EPOLL;
+        strcpy(writer->waits_in, "epoll_wait");
+    }
     writer->reason = REASON_SPACE;
     link_name_object(graph, search.fd, writer);
     link_set_for(graph, &edge, writer);

@@ -96,7 +96,8 @@ struct wait_holder {
 };
 
 struct wait_graph {
-    unsigned access;                /* ACCESS_… flags of kernel/object_reader.h */
+    unsigned access; /* ACCESS_… flags of kernel/object_reader.h */
+    bool few_looks;  /* of the caller: an event loop that is at work is not waited for */
     struct wait_process *processes; /* by pid, ascending */
     struct wait_thread *threads;
     struct wait_edge *edges;

@@ -61,6 +61,7 @@ struct life {
     _Atomic uint32_t pairs_made;        /* pipes and socketpairs that the program made */
     _Atomic uint64_t pairs[PAIRS_REMEMBERED]; /* the last of them: doors/pipe_doors.c */
     _Atomic uint32_t refused;       /* bits of fds 0 to 2: a write failed by a foreign O_NONBLOCK */
+    _Atomic uint64_t refused_to[3]; /* by fd: where that write returns to, in the program's code */
     _Atomic uint32_t refusals_seen; /* those of them that watch/refused_writes.h has judged */
     _Atomic uint64_t slots_used[];  /* bitmap, SLOT_LIMIT bits */
 };

@@ -257,7 +257,7 @@ static void rest(struct text_buffer *text, uint64_t bytes, const char *what)
     number(text, bytes, what);
 }
 
-static void rescue_line(struct text_buffer *text, const struct drain_rescue *rescue)
+void event_text_rescue(struct text_buffer *text, const struct drain_rescue *rescue)
 {
     text_string(text, "  rescued: ");
     stream_name(text, rescue->fd);
@@ -289,14 +289,15 @@ static void rescue_line(struct text_buffer *text, const struct drain_rescue *res
         text_string(text, "nothing lost");
     rest(text, rescue->handed_over_bytes, " handed over");
     rest(text, rescue->spooled_bytes, " spooled");
-    text_string(text, "\n");
 }
 
 void event_text_drain_totals(struct text_buffer *text, const struct summary *summary)
 {
     const struct drain_totals *totals = &summary->drain;
-    for (unsigned i = 0; i < summary->rescue_count; i++)
-        rescue_line(text, &summary->rescues[i]);
+    for (unsigned i = 0; i < summary->rescue_count; i++) {
+        event_text_rescue(text, &summary->rescues[i]);
+        text_string(text, "\n");
+    }
     if (totals->episodes == 0 && totals->dropped_writes == 0)
         return;
     text_string(text, "  drained: ");

@@ -363,21 +363,27 @@ static bool fd_trouble(struct text_buffer *message)
     return true;
 }
 
-bool log_trouble(struct text_buffer *message)
+/* With the path as this process has it. */
+static void name_destination(struct text_buffer *message)
 {
-    if (journal_trouble(message) || fd_trouble(message))
-        return true;
     static char path[LOG_PATH_LIMIT]; /* child: scratch */
-    long error = destination == TO_PATH     ? log_writer_error()
-                 : destination == TO_SYSLOG ? syslog_error
-                                            : 0;
-    if (error == 0)
-        return false;
     text_string(message, "PIPESHIM_LOG=");
     if (destination == TO_PATH && log_path_of((int)raw_syscall(SYS_getpid), path))
         text_printable(message, path);
     else
         text_printable(message, setting);
+}
+
+bool log_trouble(struct text_buffer *message)
+{
+    if (journal_trouble(message) || fd_trouble(message))
+        return true;
+    long error = destination == TO_PATH     ? log_writer_error()
+                 : destination == TO_SYSLOG ? syslog_error
+                                            : 0;
+    if (error == 0)
+        return false;
+    name_destination(message);
     text_string(message, ": cannot be opened: ");
     log_path_explain(error, message);
     text_string(message, destination == TO_PATH
@@ -392,15 +398,10 @@ bool log_trouble(struct text_buffer *message)
 
 bool log_refusal(struct text_buffer *message)
 {
-    static char path[LOG_PATH_LIMIT]; /* child: scratch */
     long error = refusal_told || !is_on_disk() ? 0 : log_writer_refusal();
     if (error == 0 || !standard_error.open)
         return false;
-    text_string(message, "PIPESHIM_LOG=");
-    if (destination == TO_PATH && log_path_of((int)raw_syscall(SYS_getpid), path))
-        text_printable(message, path);
-    else
-        text_printable(message, setting);
+    name_destination(message);
     text_string(message, ": cannot be written: ");
     log_path_explain(error, message);
     text_string(message, "; reports wait in memory, 256 KiB of them, until it can");

@@ -123,9 +123,9 @@ static bool is_ordinary_queue(uint64_t standing_ns)
 }
 
 /* An episode that began and ended between two scans is in the summary only. `scan`: by the
- * watchdog, else the process ends. */
+ * watchdog, else the process ends. True: one lasts, or (`*refused`) is to be told of later. */
 static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64_t now, bool scan,
-                        bool with_peers)
+                        bool with_peers, bool *refused)
 {
     struct stream *stream = &drain_state->streams[index];
     uint64_t standing_ns = standing_for(stream, &episode->standstill, now);
@@ -133,7 +133,8 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
     uint32_t number = atomic_load(&stream->episode);
     bool runs = atomic_load(&stream->ended_ns) == 0;
     if (number != episode->episode) {
-        if (!report_end(episode)) /* its figures are those of the last scan */
+        *refused = !report_end(episode); /* its figures are those of the last scan */
+        if (*refused)
             return true;
         bool begins = scan && atomic_load(&stream->episode_bytes) == 0; /* its first record */
         if (runs && (begins || is_ordinary_queue(standing_ns)))
@@ -147,14 +148,16 @@ static bool scan_stream(uint32_t index, struct reported_episode *episode, uint64
         measure(stream, &episode->facts, now);
         name_object(stream, &episode->facts, with_peers);
         rescues_note(index, now, standing_ns, &episode->facts.object, !scan);
-        if (!report_drain(&episode->facts, &episode->ref))
-            return true; /* at the next scan */
+        *refused = !report_drain(&episode->facts, &episode->ref);
+        if (*refused)
+            return true;
         episode->episode = number;
     }
     if (episode->ref == 0)
         return runs;
     measure(stream, &episode->facts, now);
-    return runs || !report_end(episode);
+    *refused = !runs && !report_end(episode);
+    return runs || *refused;
 }
 
 /* Of each stream once, when the exit has lasted a second already because of it. */
@@ -229,7 +232,7 @@ static void report_fallbacks(void)
 
 bool drain_reports_streams(uint64_t now, bool scan)
 {
-    bool open = false;
+    bool open = false, refused = false;
     uint32_t known = atomic_load(&drain_state->known);
     if (known > 0 && !reported && !(reported = zeroed_memory(STREAM_LIMIT * sizeof *reported)))
         known = 0;
@@ -240,8 +243,11 @@ bool drain_reports_streams(uint64_t now, bool scan)
     unsigned begun = 0;
     for (uint32_t i = 0; i < known; i++) {
         uint32_t before = reported[i].episode;
-        open |= scan_stream(i, &reported[i], now, scan, scan && begun < WITH_PEERS_IN_A_SCAN);
+        open |=
+            scan_stream(i, &reported[i], now, scan, scan && begun < WITH_PEERS_IN_A_SCAN, &refused);
         begun += reported[i].episode != before;
+        if (refused) /* the others are, too, each after some patience: at the next scan */
+            return true;
     }
     report_fallbacks();
     return open;

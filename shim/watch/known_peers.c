@@ -12,7 +12,7 @@ struct known {
     uint64_t inode, device; /* inode 0: free */
     enum object_role role;
     uint64_t found_ns;
-    unsigned unreadable; /* processes */
+    unsigned unreadable; /* processes, of which some may hold it too */
     unsigned count;
     struct peer_holder holders[PEER_LIMIT];
 };
@@ -35,7 +35,7 @@ static struct known *entry_of(enum object_role role, const struct pipe_facts *pi
     return NULL;
 }
 
-/* More than fit are looked for each time. */
+/* Nobody, or more than fit: to be looked for each time. */
 static void remember(enum object_role role, const struct pipe_facts *pipe, struct known *entry)
 {
     if (pipe->inode == 0 || pipe->peer_count == 0 || pipe->peer_count > PEER_LIMIT)

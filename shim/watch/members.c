@@ -10,6 +10,8 @@
 #include "explain/perl/perl_line.h"
 #include "explain/python/member_python.h"
 #include "explain/shell_line.h"
+#include "explain/shell_redirection.h"
+#include "explain/symbols.h"
 #include "explain/user_frame.h"
 #include "kernel/object_reader.h"
 #include "kernel/thread_moment.h"
@@ -25,6 +27,7 @@
 static struct {
     struct member member[CHAIN_LIMIT];
     struct member_stack_space spaces[CHAIN_LIMIT];
+    struct stack_trace trace;
     unsigned char work[] __attribute__((aligned(16)));
 } * members;
 
@@ -126,7 +129,24 @@ const struct member *members_read(const struct wait_finding *finding)
             read_stack(link, deadline, &members->spaces[i], member);
         }
         member_stack_where(link->pid, member);
+        if (link->wait == WAIT_OPEN && link->runtime == RUNTIME_SHELL)
+            shell_redirection_read(link->pid, link->object, member);
         member_stack_excuse(link->pid, link->for_pid, member);
     }
+    return members->member;
+}
+
+const struct member *members_of_address(const struct wait_finding *finding, uint64_t pc)
+{
+    if (pc == 0 || settings_stack_depth(&settings) == 0 || !have_memory())
+        return NULL;
+    for (unsigned i = 0; i < finding->count; i++)
+        memset(&members->member[i], 0, sizeof members->member[i]);
+    struct member *member = &members->member[0];
+    members->trace = (struct stack_trace){.count = 1, .end = STACK_END_LOST, .pc = {pc}};
+    member->frames = members->spaces[0].frames;
+    member->frame_count = (unsigned)symbolize(&members->trace, modules_own(), context_memory(),
+                                              members->spaces[0].frames, 1);
+    member_stack_where(finding->chain[0].pid, member);
     return members->member;
 }

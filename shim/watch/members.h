@@ -16,5 +16,9 @@
  * out, and said. */
 const struct member *members_read(const struct wait_finding *finding);
 
+/* The same of a finding whose first link is this process, of which nothing is known but where a
+ * call returned to, in its code: one frame. NULL also where stacks are off, or `pc` is 0. */
+const struct member *members_of_address(const struct wait_finding *finding, uint64_t pc);
+
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */
 #endif

@@ -11,6 +11,7 @@
 #include "process/own_streams.h"
 #include "report/reporter.h"
 #include "watch/graph_memory.h"
+#include "watch/members.h"
 
 static struct graph_memory memory;  /* child: kept, it is a mapping */
 static struct wait_finding finding; /* child: scratch */
@@ -44,7 +45,10 @@ static void judge(int fd, bool at_exit)
     struct wait_graph *graph;
     if (process_runtime(pid) != RUNTIME_NODE && !set_it_itself(pid, fd) &&
         (graph = graph_memory_begin(&memory)) && find(graph, pid, fd, at_exit))
-        report_finding(&finding, NULL, 0, 0);
+        report_finding(&finding,
+                       at_exit ? NULL
+                               : members_of_address(&finding, atomic_load(&life->refused_to[fd])),
+                       0, 0);
 }
 
 static void scan(bool at_exit)

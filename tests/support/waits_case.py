@@ -2,12 +2,15 @@
 """Two programs that wait for each other, of which the library runs in the parent, the child or
 both. The parent is a Python script; it starts its children with `environment()`, which loads the
 library into them or not."""
+import json
 import os
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from pipeshim_case import LIBRARY, PipeshimCase, Run  # noqa: E402
+from diagnose_support import PIPESHIM  # noqa: E402
+from pipeshim_case import LIBRARY, PipeshimCase, Run, wait_until  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 SIDES = ("parent", "child", "both")
@@ -44,6 +47,19 @@ class WaitsCase(PipeshimCase):
         except ProcessLookupError:
             pass
         run.close()
+
+    def own_link(self, event, run):
+        """The started program's own link of the chain."""
+        return next(link for link in event["chain"] if link["pid"] == run.process.pid)
+
+    def diagnosed(self, run):
+        """The same, by `pipeshim diagnose`, once that finds a deadlock."""
+        def stuck():
+            done = subprocess.run([PIPESHIM, "diagnose", "--json", str(run.process.pid)],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=60)
+            return done.returncode == 2 and json.loads(done.stdout)["findings"][0]
+        return self.own_link(wait_until(stuck, "deadlock"), run)
 
     def watched(self, run, side, child):
         """The pids that run the library."""

@@ -23,60 +23,13 @@
 #include "process/life.h"
 #include "report/reporter.h"
 #include "report/summary.h"
-
-static char path[64];
-
-static const char *no_stacks(void)
-{
-    return "off: a test";
-}
-
-static unsigned no_loops(struct loop_statistics *out, unsigned limit)
-{
-    (void)out;
-    (void)limit;
-    return 0;
-}
-
-static unsigned no_rescues(struct drain_rescue *out, unsigned limit)
-{
-    (void)out;
-    (void)limit;
-    return 0;
-}
-
-static struct look_totals no_looks(void)
-{
-    return (struct look_totals){0, 0, 0};
-}
-
-static const struct report_sources sources = {
-    .cpu_stacks = no_stacks, .loops = no_loops, .rescues = no_rescues, .looks = no_looks};
+#include "reporter_case.h"
 
 static int set_up(void **state)
 {
-    static char log[96];
-    static char *arguments[] = {(char *)"engine", NULL};
-    static char *environment[] = {log, (char *)"PIPESHIM_FORMAT=json", NULL};
     (void)state;
-    snprintf(path, sizeof path, "/tmp/pipeshim-tell-%d", getpid());
-    snprintf(log, sizeof log, "PIPESHIM_LOG=%s", path);
-    assert_true(report_read_settings(arguments, environment, false, &settings));
-    assert_true(report_prepare(arguments, environment, &sources));
+    reporter_begin();
     return 0;
-}
-
-/* The log once all is written. */
-static const char *written(void)
-{
-    static char text[65536];
-    report_finish(clock_monotonic_ns() + 20ULL * NS_PER_S);
-    int fd = open(path, O_RDONLY);
-    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
-    close(fd);
-    unlink(path);
-    text[size > 0 ? size : 0] = '\0';
-    return text;
 }
 
 static void test_a_report_that_cannot_be_made_now(void **state)
@@ -93,7 +46,7 @@ static void test_a_report_that_cannot_be_made_now(void **state)
     assert_false(report.deferred);
     assert_true(report.seq > 0);
     assert_true(report_unblocked(1, &report, 1));
-    const char *log = written();
+    const char *log = reporter_log();
     assert_non_null(strstr(log, "\"event\":\"blocked\""));
     assert_non_null(strstr(log, "\"dropped\":2"));
     assert_non_null(strstr(log, "\"event\":\"unblocked\""));
@@ -131,7 +84,7 @@ static void test_a_signal_does_not_leave_the_log_taken(void **state)
     }
     assert_true(report);
     assert_true(lines > 0);
-    written();
+    reporter_log();
 }
 
 /* True if a program of that kind reads its settings without any system call. */

@@ -4,6 +4,7 @@
  *   shared_stdio early      which it made so itself, with its first call
  *   shared_stdio replaced   which is a pipe of its own, made so from the start
  *   shared_stdio vfork      as somebody else made it, after a vfork child had one of its own
+ *   shared_stdio waits      as somebody else made it; then it waits for the end of its stdin
  *   shared_stdio strict     as somebody else made it, in seccomp's strict mode
  */
 #include <fcntl.h>
@@ -56,5 +57,8 @@ int main(int argc, char **argv)
         syscall(SYS_exit, 0);
     }
     fill();
+    if (strcmp(how, "waits") == 0)
+        while (read(0, bytes, sizeof bytes) > 0)
+            continue;
     return 0;
 }

@@ -48,6 +48,7 @@ bool diagnosis_start(struct diagnosis *diagnosis, const int *pids, unsigned pid_
     if (memory == MAP_FAILED)
         return false;
     wait_graph_init(&diagnosis->graph, memory, memory_size, ACCESS_ALL);
+    diagnosis->graph.few_looks = true;
     diagnosis->findings = calloc(FINDINGS_LIMIT, sizeof *diagnosis->findings);
     diagnosis->notes = calloc(pid_count + 4, sizeof *diagnosis->notes);
     diagnosis->members = calloc((size_t)FINDINGS_LIMIT * CHAIN_LIMIT, sizeof *diagnosis->members);

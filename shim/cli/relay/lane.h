@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/relay/byte_queue.h"
+#include "facts/drain_facts.h"
 
 /* What nobody has read for so long is reported; so after a wait that long lane_report() is due. */
 enum { LANE_REPORTED_AFTER_NS = 100 * NS_PER_MS };
@@ -30,6 +31,8 @@ struct lane {
     uint64_t began_ns; /* of the episode that was reported */
     int report_seq;    /* of its drain_start; 0: none */
     uint64_t reported_dropped;
+    bool reader_sought;         /* by lane_find_reader(), */
+    struct drain_rescue rescue; /* which fills its first half */
 };
 
 /* Takes what the command has written, which there is some of, or its end. At the bound: as

@@ -3,10 +3,14 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "cli/relay/lane_reader.h"
 #include "cli/relay/relay_log.h"
+#include "report/event_text_parts.h"
 #include "report/log_path.h"
 
 static json_t *of_lane(const struct lane *lane)
@@ -58,6 +62,7 @@ void lane_report(struct lane *lane, uint64_t now)
         report_episode(lane, now, true);
     if (!lane->report_seq && now - lane->moved_ns >= LANE_REPORTED_AFTER_NS) {
         lane->began_ns = lane->moved_ns;
+        lane_find_reader(lane);
         report_episode(lane, now, false);
     }
     if (lane->dropped > lane->reported_dropped) {
@@ -86,33 +91,78 @@ static uint64_t hung_for(const struct lane *lane, uint64_t now)
     return lane->hung_ns + (queued ? lane_stands_for(lane, now) : 0);
 }
 
-/* What the relay kept the command: it would have hung for so long. Who should have read is not
- * known: the relay looks at nobody. */
-static json_t *rescued(const struct lane *lanes, unsigned count, uint64_t now)
+/* A name that a process gave itself. */
+static json_t *json_name(const char *name)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        uint64_t left = byte_queue_used(&lanes[i].queue);
-        uint64_t hung_ns = hung_for(&lanes[i], now);
-        if (hung_ns == 0)
-            continue;
-        json_t *one = of_lane(&lanes[i]);
-        json_object_set_new(one, "hung_ms", json_real((double)hung_ns / NS_PER_MS));
-        json_object_set_new(one, "to_the_end", json_boolean(left > 0 || lanes[i].spooled > 0));
-        json_object_set_new(one, "peak_bytes", json_integer((json_int_t)lanes[i].queue.peak));
-        json_object_set_new(one, "lost_bytes", json_integer((json_int_t)lanes[i].lost));
-        json_object_set_new(one, "handed_over_bytes", json_integer((json_int_t)left));
-        json_object_set_new(one, "spooled_bytes", json_integer((json_int_t)lanes[i].spooled));
-        json_array_append_new(list, one);
-    }
-    return list;
+    char printable[WHERE_LIMIT];
+    struct text_buffer text;
+    text_init(&text, printable, sizeof printable);
+    text_printable(&text, name);
+    return json_string(printable);
 }
 
-void lanes_report_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns)
+static json_t *json_reader(const struct drain_rescue *rescue)
+{
+    json_t *reader = json_object();
+    json_object_set_new(reader, "pid", json_integer(rescue->reader.pid));
+    json_object_set_new(reader, "comm", json_name(rescue->reader.comm));
+    json_object_set_new(reader, "name", json_name(rescue->reader_name));
+    if (rescue->reader.waits_in[0])
+        json_object_set_new(reader, "waits_in", json_name(rescue->reader.waits_in));
+    if (rescue->where[0])
+        json_object_set_new(reader, "where", json_name(rescue->where));
+    return reader;
+}
+
+static json_t *json_rescue(const struct drain_rescue *rescue)
+{
+    json_t *one = json_object();
+    json_object_set_new(one, "fd", json_integer(rescue->fd));
+    json_object_set_new(one, "object", json_name(rescue->object));
+    if (rescue->reader.pid != 0)
+        json_object_set_new(one, "reader", json_reader(rescue));
+    json_object_set_new(one, "hung_ms", json_real((double)rescue->hung_ns / NS_PER_MS));
+    json_object_set_new(one, "to_the_end", json_boolean(rescue->to_the_end));
+    json_object_set_new(one, "peak_bytes", json_integer((json_int_t)rescue->peak_bytes));
+    json_object_set_new(one, "lost_bytes", json_integer((json_int_t)rescue->lost_bytes));
+    json_object_set_new(one, "handed_over_bytes",
+                        json_integer((json_int_t)rescue->handed_over_bytes));
+    json_object_set_new(one, "spooled_bytes", json_integer((json_int_t)rescue->spooled_bytes));
+    return one;
+}
+
+/* From what the relay kept the command: false: from nothing. */
+static bool take_figures(struct lane *lane, uint64_t now)
+{
+    struct drain_rescue *rescue = &lane->rescue;
+    uint64_t left = byte_queue_used(&lane->queue);
+    rescue->fd = lane->fd;
+    if (left > 0 && hung_for(lane, now) > 0)
+        lane_find_reader(lane);
+    if (!rescue->object[0])
+        snprintf(rescue->object, sizeof rescue->object, "relay");
+    rescue->hung_ns = hung_for(lane, now);
+    rescue->to_the_end = left > 0 || lane->spooled > 0;
+    rescue->peak_bytes = lane->queue.peak;
+    rescue->lost_bytes = lane->lost;
+    rescue->handed_over_bytes = left;
+    rescue->spooled_bytes = lane->spooled;
+    return rescue->hung_ns > 0;
+}
+
+void lanes_report_summary(struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns)
 {
     uint64_t queued = 0, peak = 0, dropped = 0, lost = 0, handed_over = 0, spooled = 0;
-    char words[256];
+    char words[PIPE_BUF - 256], rescues[PIPE_BUF - 512]; /* one write, with what is before it */
+    struct text_buffer text;
+    json_t *rescued = json_array();
+    text_init(&text, rescues, sizeof rescues);
     for (size_t i = 0; i < count; i++) {
+        if (take_figures(&lanes[i], now)) {
+            json_array_append_new(rescued, json_rescue(&lanes[i].rescue));
+            text_string(&text, "\n");
+            event_text_rescue(&text, &lanes[i].rescue);
+        }
         handed_over += byte_queue_used(&lanes[i].queue);
         queued += lanes[i].queued;
         peak = lanes[i].queue.peak > peak ? lanes[i].queue.peak : peak;
@@ -129,17 +179,12 @@ void lanes_report_summary(const struct lane *lanes, unsigned count, uint64_t now
                                   (json_int_t)peak, "dropped_bytes", (json_int_t)dropped,
                                   "dropped_writes", 0, "lost_bytes", (json_int_t)lost,
                                   "handed_over_bytes", (json_int_t)handed_over, "spooled_bytes",
-                                  (json_int_t)spooled, "rescued", rescued(lanes, count, now)));
+                                  (json_int_t)spooled, "rescued", rescued));
     json_object_set_new(event, "sites", json_array());
     json_object_set_new(event, "loops", json_array());
-    uint64_t hung_ns = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t of_it = hung_for(&lanes[i], now);
-        hung_ns = of_it > hung_ns ? of_it : hung_ns;
-    }
     snprintf(words, sizeof words,
              "relayed: %" PRIu64 " bytes, at most %" PRIu64 " at once, %" PRIu64
-             " dropped, %" PRIu64 " lost, %" PRIu64 " handed over; it would have hung for %.1f ms",
-             queued, peak, dropped, lost, handed_over, (double)hung_ns / NS_PER_MS);
+             " dropped, %" PRIu64 " lost, %" PRIu64 " handed over%s",
+             queued, peak, dropped, lost, handed_over, rescues);
     relay_log_event("summary", event, words);
 }

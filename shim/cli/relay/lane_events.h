@@ -18,7 +18,7 @@ void lane_report_spool(const struct lane *lane, const char *path, int64_t offset
 void lanes_report_loss(const char *name, uint64_t bytes, const char *words);
 
 /* The sums of all, at the end of the command, which is `now` and `ran_ns` after its start. */
-void lanes_report_summary(const struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns);
+void lanes_report_summary(struct lane *lanes, unsigned count, uint64_t now, uint64_t ran_ns);
 
 /* Runs on: the relay. AS-safe: no. Blocks: no. */
 #endif

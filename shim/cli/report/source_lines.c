@@ -2,67 +2,13 @@
 #include "cli/report/source_lines.h"
 
 #include <dlfcn.h>
-#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-static const char DEFAULT_DEBUG_PATH[] = "/usr/lib/debug";
-
-/* Opens a regular file; a path from a log may name a FIFO, whose open would wait. */
-static int open_regular(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat status;
-    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static bool has_build_id(int fd, const char *wanted)
-{
-    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    const unsigned char *bytes = NULL;
-    ssize_t size = elf ? dwelf_elf_gnu_build_id(elf, (const void **)&bytes) : -1;
-    bool same = size > 0 && (size_t)size * 2 == strlen(wanted);
-    for (ssize_t i = 0; same && i < size; i++) {
-        char digits[3];
-        snprintf(digits, sizeof digits, "%02x", bytes[i]);
-        same = strncasecmp(digits, wanted + 2 * i, 2) == 0;
-    }
-    elf_end(elf);
-    return same;
-}
-
-/* Below each debug directory: .build-id/ab/cdef….debug, where distributions put them. */
-static int open_debug_file(const char *debug_path, const char *build_id)
-{
-    int found = -1;
-    char *directories = strdup(debug_path);
-    char *rest = directories;
-    for (char *directory; found < 0 && rest && (directory = strsep(&rest, ":"));) {
-        char path[4096];
-        if (*directory != '/')
-            continue;
-        snprintf(path, sizeof path, "%s/.build-id/%.2s/%s.debug", directory, build_id,
-                 build_id + 2);
-        found = open_regular(path);
-        if (found >= 0 && !has_build_id(found, build_id)) {
-            close(found);
-            found = -1;
-        }
-    }
-    free(directories);
-    return found;
-}
+#include "cli/names/build_file.h"
 
 /* libdebuginfod is loaded when it is asked for, and only then: elfutils does the same. */
 static int open_from_server(const char *build_id)
@@ -92,12 +38,7 @@ static int open_from_server(const char *build_id)
 static int open_module(const char *path, const char *build_id,
                        const struct source_lines_options *options)
 {
-    int fd = *path == '/' ? open_regular(path) : -1;
-    if (fd >= 0 && has_build_id(fd, build_id))
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    fd = open_debug_file(options->debug_path, build_id);
+    int fd = build_file_open(path, build_id, options->debug_path);
     if (fd < 0 && options->debuginfod)
         fd = open_from_server(build_id);
     return fd;
@@ -183,7 +124,7 @@ struct source_lines_count source_lines_resolve(struct model *model,
     struct source_lines_count total = {0};
     struct source_lines_options options = *given;
     if (!options.debug_path)
-        options.debug_path = DEFAULT_DEBUG_PATH;
+        options.debug_path = BUILD_FILE_DEBUG_PATH;
     if (!options.debuginfod)
         unsetenv("DEBUGINFOD_URLS"); /* libdwfl would ask the servers by itself */
     elf_version(EV_CURRENT);

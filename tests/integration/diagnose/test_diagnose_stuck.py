@@ -11,7 +11,7 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from diagnose_support import DEADLOCK, STUCK, DiagnoseTest, main
+from diagnose_support import CLEAR, DEADLOCK, STUCK, DiagnoseTest, main
 
 CALLS_HTTP_ON_THE_LOOP = """
 import asyncio, sys, urllib.request
@@ -66,6 +66,29 @@ while True:
     try: os.write(1, b'x')
     except BlockingIOError: time.sleep(0.05)
 """
+# Its stdout is full and not read, its loop asks for room, and is at work all the time: never seen in
+# its wait. What it keeps grows, or does not.
+AT_WORK = """
+import os, select, subprocess, sys
+code = '''
+import os, select, sys
+os.set_blocking(1, False)
+try:
+    while True: os.write(1, bytes(4096))
+except BlockingIOError: pass
+loop = select.epoll()
+loop.register(1, select.EPOLLOUT)
+os.write(2, b'.')
+kept, grows = [], sys.argv[1] == 'grows'
+while not loop.poll(0):
+    sum(range(30000))
+    if grows: kept.append(bytearray(b'x' * 4000))
+'''
+child = subprocess.Popen([sys.executable, '-c', code, sys.argv[1]], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+child.stderr.read(1)
+child.wait()
+"""
 WAITS_FOR_ROOM = "import select; select.select([], [1], [])"
 
 
@@ -99,6 +122,23 @@ class Stuck(DiagnoseTest):
         self.until(lambda: "poll" in self.wchan(pid) or "select" in self.wchan(pid), "its select")
         report = self.diagnose(pid)[1]
         self.assertNotIn("nonblocking_shared", str(report))
+
+    def at_work(self, how):
+        parent = self.python(AT_WORK, how)
+        self.until(lambda: self.wchan(parent.pid) == "do_wait", "the wait for it")
+        return parent, self.children(parent.pid)[0]
+
+    def test_a_backlog_of_one_that_never_rests(self):
+        parent, pid = self.at_work("grows")
+        finding = self.the_finding(self.until_status(STUCK, parent.pid), "backlog")
+        self.assertEqual([link["pid"] for link in finding["chain"]], [pid, parent.pid])
+        self.assertEqual(finding["chain"][0]["waits_in"], "epoll_wait")
+        self.assertRegex(finding["words"], r"keeps in memory.*; its memory grew by [0-9]+ KiB")
+
+    def test_one_that_never_rests_and_keeps_nothing(self):
+        parent, _ = self.at_work("stays")
+        status, report = self.diagnose(parent.pid)
+        self.assertEqual((status, report["findings"]), (CLEAR, []))
 
     def pipeline(self, reader_code, **reader_options):
         """A writer that never ends, and a reader of its pipe; the test keeps neither end."""

@@ -10,8 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import (DEADLINE_S, LIBRARY, PipeshimCase, read_text,  # noqa: E402
-                           wait_until)
+from pipeshim_case import (BUILD, DEADLINE_S, LIBRARY, PipeshimCase, read_text,  # noqa: E402
+                           victim, wait_until)
 
 # Does not read its child's stderr for a while: line 6 is where it stands.
 CARELESS = """
@@ -40,16 +40,19 @@ for _ in range(20):
 class Summary(PipeshimCase):
     def careless(self, **settings):
         """A parent that reads when it is told; its folder, and its child's pid."""
+        variables = dict({"DRAIN": "stderr", "DRAIN_EXIT": "wait", "FORMAT": "json",
+                          "LOG": "log.%p"}, **settings)
+        return self.careless_of("env", "LD_PRELOAD=" + LIBRARY,
+                                *("PIPESHIM_%s=%s" % item for item in variables.items()), *FILL)
+
+    def careless_of(self, *command):
         folder = self.temporary_folder()
         script = os.path.join(folder, "careless.py")
         with open(script, "w") as file:
             file.write(CARELESS)
-        variables = dict({"DRAIN": "stderr", "DRAIN_EXIT": "wait", "FORMAT": "json",
-                          "LOG": folder + "/log.%p"}, **settings)
-        parent = subprocess.Popen(
-            ["/usr/bin/python3", script, "env", "LD_PRELOAD=" + LIBRARY,
-             *("PIPESHIM_%s=%s" % item for item in variables.items()), *FILL],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
+        parent = subprocess.Popen(["/usr/bin/python3", script, *command], cwd=folder,
+                                  env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(parent.wait)
         self.addCleanup(parent.kill)
         self.addCleanup(parent.stdout.close)
@@ -106,6 +109,46 @@ class Summary(PipeshimCase):
         wait_until(lambda: self.events(folder, "summary"), "summary")
         rescue, = self.events(folder, "summary")[0]["drain"]["rescued"]
         self.assertEqual(rescue["lost_bytes"], BEYOND)
+
+    def relayed(self, *options):
+        """The same of a program that cannot load the library."""
+        return self.careless_of(os.path.abspath(os.path.join(BUILD, "pipeshim")), "run", "--drain",
+                                "stderr", *options, "--log", "log.%p", "--",
+                                os.path.abspath(victim("static_writer")), "2", "4000", "0")
+
+    def end_relayed(self, parent):
+        parent.stdin.close()
+        self.assertTrue(parent.stdout.read().startswith(b"done\n"))
+        self.assertEqual(parent.wait(DEADLINE_S), 0)
+
+    def test_of_a_relay(self):
+        """It has moved on when its reader reads: nothing is lost."""
+        folder, parent, child = self.relayed("--json", "--drain-exit", "wait")
+        wait_until(lambda: self.events(folder, "drain_start"), "drain_start")
+        self.end_relayed(parent)
+        wait_until(lambda: self.events(folder, "summary"), "summary")
+        rescue, = self.events(folder, "summary")[0]["drain"]["rescued"]
+        self.assertEqual(rescue["fd"], 2)
+        self.assertRegex(rescue["object"], r"^pipe:\[\d+\]$")
+        self.assertEqual((rescue["reader"]["pid"], rescue["reader"]["name"]),
+                         (parent.pid, "careless.py"))
+        self.assertEqual(rescue["reader"]["where"],
+                         "%s/careless.py:%d forgets" % (folder, STANDS_IN_LINE))
+        self.assertGreaterEqual(rescue["hung_ms"], 100)
+        self.assertGreater(rescue["peak_bytes"], 0)
+        self.assertEqual((rescue["lost_bytes"], rescue["handed_over_bytes"],
+                          rescue["spooled_bytes"], rescue["to_the_end"]), (0, 0, 0, False))
+
+    def test_of_a_relay_in_words(self):
+        folder, parent, child = self.relayed("--drain-exit", "500ms")
+        wait_until(lambda: re.search(r"(?m)^  rescued: .*\n", self.log(folder)), "summary")
+        line, = re.findall(r"(?m)^  rescued: .*$", self.log(folder))
+        self.assertRegex(line, r"^  rescued: stderr \(pipe:\[\d+\]\) was not read by careless\.py "
+                         r"\(%d\), which stood at %s/careless\.py:%d forgets: this program would "
+                         r"have hung for [\d.]+ ms, until its end and beyond; at most \d+ bytes "
+                         r"queued, nothing lost, \d+ handed over$" % (
+                             parent.pid, re.escape(folder), STANDS_IN_LINE))
+        self.end_relayed(parent)
 
     def test_nothing_of_what_is_read(self):
         """The twin. In `behind` all of it is queued, and nothing is told of it."""

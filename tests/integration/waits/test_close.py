@@ -29,7 +29,7 @@ process.stdin.resume()
 process.stdin.on('end', () => process.stdout.write('x'.repeat(1000000), () => process.exit(0)))
 """
 # The timeouts are short next to a machine that does not run us: one session after the other.
-ASYNCIO = """
+ASYNCIO_CLOSE = """
 import asyncio
 async def close(child):
     child.stdin.close()
@@ -41,6 +41,8 @@ async def close(child):
             return
         except asyncio.TimeoutError:
             pass
+"""
+ASYNCIO = ASYNCIO_CLOSE + """
 async def main():
     while True:
         pipe = asyncio.subprocess.PIPE
@@ -75,22 +77,13 @@ for _ in range(25):
     os.write(1, bytes(100000))
     os.write(2, bytes(100000))
 """
-ASYNCIO_READS = """
-import asyncio
+ASYNCIO_READS = ASYNCIO_CLOSE + """
 async def main():
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*sys.argv[1:], stdin=pipe, stdout=pipe,
                                                  stderr=pipe, env=environment())
     readers = [asyncio.create_task(stream.read()) for stream in (child.stdout, child.stderr)]
-    child.stdin.close()
-    for step in (None, child.terminate, child.kill):
-        if step:
-            step()
-        try:
-            await asyncio.wait_for(child.wait(), 5)
-            break
-        except asyncio.TimeoutError:
-            pass
+    await close(child)
     await asyncio.gather(*readers)
 asyncio.run(main())
 """

@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A Node whose event loop waits has no frame of the call that started the child: the line is found
 in the text of its script, or, where that does not say it for certain, none is told."""
-import json
 import os
-import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from diagnose_support import PIPESHIM  # noqa: E402
 from nodes import find_nodes  # noqa: E402
-from pipeshim_case import Run, wait_until  # noqa: E402
+from pipeshim_case import Run  # noqa: E402
 from waits_case import WaitsCase  # noqa: E402
 
 NODES, _ = find_nodes()
@@ -38,17 +35,6 @@ class SpawnLine(WaitsCase):
         self.addCleanup(self.end, run)
         return run
 
-    def host_of(self, event, run):
-        return next(link for link in event["chain"] if link["pid"] == run.process.pid)
-
-    def diagnosed(self, run):
-        def stuck():
-            done = subprocess.run([PIPESHIM, "diagnose", "--json", str(run.process.pid)],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=60)
-            return done.returncode == 2 and json.loads(done.stdout)["findings"][0]
-        return self.host_of(wait_until(stuck, "deadlock"), run)
-
     def assert_found(self, link, run):
         self.assertEqual(link["where"], os.path.join(run.folder, "host.js") + ":3 spawn")
         self.assertEqual(link["source"], "const child = " + CALL)
@@ -68,7 +54,7 @@ class SpawnLine(WaitsCase):
         events = run.wait_for("deadlock", 2)
         self.assertEqual(len({event["pid"] for event in events}), 2)
         for event in events:
-            self.assert_found(self.host_of(event, run), run)
+            self.assert_found(self.own_link(event, run), run)
 
     def test_two_calls_that_may_have_done_it(self):
         run = self.begin_host(HOST % ("process.argv[2] ? %s : %s" % (CALL, CALL)))

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: MIT
 """The line of a Perl that waits: in functions and modules, in what Perl calls back, under its
 debugger; and none where it cannot be certain."""
-import json
 import os
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from diagnose_support import PIPESHIM  # noqa: E402
-from pipeshim_case import Run, victim, wait_until  # noqa: E402
+from pipeshim_case import Run, victim  # noqa: E402
 from waits_case import WaitsCase  # noqa: E402
 
 PERL = os.environ.get("TEST_PERL", "/usr/bin/perl")
@@ -70,17 +68,6 @@ class PerlLines(WaitsCase):
         self.addCleanup(self.end, run)
         return run
 
-    def parent_of(self, event, run):
-        return next(link for link in event["chain"] if link["pid"] == run.process.pid)
-
-    def diagnosed(self, run):
-        def stuck():
-            done = subprocess.run([PIPESHIM, "diagnose", "--json", str(run.process.pid)],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=60)
-            return done.returncode == 2 and json.loads(done.stdout)["findings"][0]
-        return self.parent_of(wait_until(stuck, "deadlock"), run)
-
     def test_every_place_in_diagnose(self):
         for name, (text, function) in PROGRAMS.items():
             with self.subTest(name):
@@ -100,7 +87,7 @@ class PerlLines(WaitsCase):
         events = run.wait_for("deadlock", 2)
         self.assertEqual(len({event["pid"] for event in events}), 2)
         for event in events:
-            self.assertRegex(self.parent_of(event, run)["where"],
+            self.assertRegex(self.own_link(event, run)["where"],
                              r"/waits\.pl:%d waits$" % begins_with(text, "# HERE"))
 
     def test_under_the_debugger(self):

@@ -130,6 +130,20 @@ class NonBlockingShared(WaitsCase):
         event = self.assert_told(self.shared(("/usr/bin/python3", "-c", PYTHON_SIBLING), "raw"))
         self.assertEqual(event["certainty"], "likely")
         self.assertRegex(event["words"], "probably did$")
+        # Python's own code has made the write; where its program stood then is not known later.
+        self.assertNotIn("where", event)
+
+    def test_where_the_write_was_made(self):
+        """It is over when the watchdog looks, and the program elsewhere."""
+        run = self.begin("child", SHARED, "/usr/bin/python3", "-c", PYTHON_SIBLING, "away",
+                         victim("shared_stdio"), "waits")
+        event = run.wait_for("finding")[0]
+        self.assertRegex(event["where"], r"^shared_stdio\+0x[0-9a-f]+ fill$")
+        self.assertEqual(event["chain"][0]["where"], event["where"])
+        self.assertEqual(len(event["chain"][0]["stack"]), 1)
+        self.assertNotIn("where", event["chain"][1])
+        run.process.stdin.close()
+        self.assertEqual(run.process.wait(60), 0)
 
     def test_not_the_one_that_started_both(self):
         """A build script keeps the stream that it hands on, and does nothing to it."""

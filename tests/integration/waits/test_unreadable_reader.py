@@ -10,7 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from pipeshim_case import BUILD, PipeshimCase, Run, read_text, wait_until  # noqa: E402
+from pipeshim_case import BUILD, Run, read_text, wait_until  # noqa: E402
+from waits_case import WaitsCase  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 PIPESHIM = os.path.join(BUILD, "pipeshim")
@@ -43,8 +44,8 @@ os.write(write_end, bytes(200000))
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root, who may become another user")
-class UnreadableReader(PipeshimCase):
-    def begin(self, command):
+class UnreadableReader(WaitsCase):
+    def begin_pipeline(self, command):
         """The shell is the first process; the writer alone runs the library."""
         folder = self.temporary_folder()
         for name, text in (("writer.py", WRITER), ("reader.py", READER), ("alone.py", IN_FLIGHT)):
@@ -55,16 +56,9 @@ class UnreadableReader(PipeshimCase):
         self.addCleanup(self.end, run)
         return run
 
-    def end(self, run):
-        try:
-            os.killpg(run.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        run.close()
-
     def assert_silent(self, rights, pipeline):
         """`rights`: those of the writer."""
-        run = self.begin(pipeline)
+        run = self.begin_pipeline(pipeline)
         number = os.path.join(run.folder, "pid")
         reader = int(wait_until(lambda: read_text(number), "the reader's pid"))
         writer = run.wait_for("blocked")[0]["pid"]
@@ -86,7 +80,7 @@ class UnreadableReader(PipeshimCase):
 
     def test_a_reader_that_is_none(self):
         """Strangers that may not be read are no reason for silence."""
-        run = self.begin([*WITHOUT_PTRACE, "sh", "-c", "{python} {folder}/alone.py; :"])
+        run = self.begin_pipeline([*WITHOUT_PTRACE, "sh", "-c", "{python} {folder}/alone.py; :"])
         finding = run.wait_for("finding")[0]
         self.assertEqual(finding["kind"], "no_reader", finding)
 

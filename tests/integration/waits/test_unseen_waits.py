@@ -248,6 +248,21 @@ class Fifos(UnseenCase):
                     file.read()
                 self.assertEqual(run.drain()[2], 0)
 
+    def test_the_line_of_a_script(self):
+        """What dash says of where it is cannot be read; the text of its script says it as well."""
+        path = self.fifo()
+        script = os.path.join(os.path.dirname(path), "save.sh")
+        texts = {"once": ("# a comment\ncd %s\necho >'a fifo'\n", ":3 main"),
+                 "twice": ("cd %s\necho 1 >'a fifo'\necho 2 >'a fifo'\n", None)}
+        for name, (text, line) in texts.items():
+            with self.subTest(name=name):
+                with open(script, "w") as file:
+                    file.write(text % os.path.dirname(path))
+                event = self.assert_told(self.begin(["/bin/dash", script]), "no_reader")
+                self.assertEqual(event.get("where"), line and script + line)
+                self.assertEqual(event["chain"][0].get("source"), line and "echo >'a fifo'")
+                self.assertIn("script", event["chain"][0]["note"])
+
     def test_the_parent_tells(self):
         """The child runs no library."""
         path = self.fifo()

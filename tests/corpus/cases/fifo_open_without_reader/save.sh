@@ -6,7 +6,6 @@
 # verdict: no_reader
 # stuck: save.sh open *
 # line: save.sh
-# unmet: line
 mkfifo marker
 #MEND cat <marker >/dev/null &
 #MEND sleep 1.5

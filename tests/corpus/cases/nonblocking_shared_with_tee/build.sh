@@ -7,7 +7,6 @@
 # stuck: tee write stdout
 # other: webpack.py
 # line: tee.c:copy
-# unmet: line
 mkfifo pipe
 #MEND cat <pipe >/dev/null &
 sh -c 'read line; exec sleep 30' <pipe & # HANG
