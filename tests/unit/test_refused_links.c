@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* A process whose descriptors may be listed, and not read: it is refused once, not once for each. */
+/* A process whose descriptors may be listed, and not read: it is refused once, not once for each.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
