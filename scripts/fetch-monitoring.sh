@@ -1,12 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Debian's Prometheus, promtool and node_exporter for the tests, unpacked into a folder and not
-# installed: an installed one is started, and listens.
+# installed: an installed one is started, and listens. From npm what runs Vector's remap programs (VRL
+# itself, as WebAssembly) and reads Loki's queries (Grafana's grammar).
 #
 #   fetch-monitoring.sh FOLDER
 set -eu
 
 folder=$1
+modules="@bpinternal/verel@0.2.0 @grafana/lezer-logql@0.3.0 @lezer/lr@1.4.7"
+if ! [ -d "$folder/node_modules/@grafana/lezer-logql" ] || ! [ -d "$folder/node_modules/@bpinternal/verel" ]; then
+    # shellcheck disable=SC2086 # a list of words
+    npm install --prefix "$folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --silent \
+        $modules >/dev/null 2>&1 ||
+        echo "left out: Vector's VRL and LogQL's grammar: npm could not install $modules"
+fi
 all_there() {
     for program in prometheus promtool prometheus-node-exporter; do
         command -v "$program" >/dev/null 2>&1 || [ -x "$folder/usr/bin/$program" ] || return 1

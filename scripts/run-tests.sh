@@ -31,7 +31,7 @@ run_one() {
     {
         if [ "$status" -eq 0 ]; then
             echo "ok     $name ($seconds s)"
-            sed -n -e 's/^left out: /    &/p' -e 's/^\(.*\) \.\.\. skipped /    left out: \1: /p' "$base.log"
+            sed -n -e 's/^\(.* \.\.\. \)\{0,1\}left out: /    left out: /p' -e 's/^\(.*\) \.\.\. skipped /    left out: \1: /p' "$base.log"
         else
             echo "FAILED $name, exit status $status; its output:"
             sed 's/^/    /' "$base.log"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Prometheus and node_exporter for tests: installed, or unpacked by scripts/fetch-monitoring.sh."""
+"""Prometheus, node_exporter, Vector's VRL and LogQL's grammar for tests: installed, or from
+scripts/fetch-monitoring.sh."""
+import json
 import os
 import shutil
 import socket
@@ -29,6 +31,25 @@ def have(*names):
 def promtool(*arguments, text=None):
     return subprocess.run([program("promtool"), *arguments], input=text, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE_S)
+
+
+MODULES = os.path.join(BUILD, "monitoring/node_modules")
+
+
+def have_module(name):
+    """False, with a line that says so, when Node or this package of npm's is not here."""
+    there = shutil.which("node") and os.path.isdir(os.path.join(MODULES, name))
+    if not there:
+        print("left out: no node, or no %s from npm (scripts/fetch-monitoring.sh)" % name, flush=True)
+    return there
+
+
+def javascript(program, given):
+    """What `program` prints as JSON; `given` is its global `given`."""
+    done = subprocess.run(["node", "-e", "const given = JSON.parse(require('fs').readFileSync(0));" + program],
+                          env=dict(os.environ, NODE_PATH=MODULES), input=json.dumps(given), text=True,
+                          stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
+    return json.loads(done.stdout)
 
 
 def free_port():

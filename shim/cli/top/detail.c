@@ -157,15 +157,20 @@ static void write_counts(const struct status_page *page, uint64_t now, FILE *out
             view_duration(time, view_age(now, page->begun_ns)));
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         const struct status_class *of = &page->classes[class];
-        if (of->blocked > 0)
-            fprintf(out, "  %s: %llu blocked, %llu returned after %s in all\n",
-                    event_class_name((enum call_class) class), (unsigned long long)of->blocked,
-                    (unsigned long long)of->returned, view_duration(time, of->returned_ns));
+        if (of->blocked == 0)
+            continue;
+        fprintf(out, "  %s: %llu blocked", event_class_name((enum call_class) class),
+                (unsigned long long)of->blocked);
+        if (of->returned > 0)
+            fprintf(out, ", %llu returned after %s in all\n", (unsigned long long)of->returned,
+                    view_duration(time, of->returned_ns));
+        else
+            fputs(", none returned\n", out);
     }
     for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
         if (page->found[kind] > 0)
-            fprintf(out, "  %s: found %llu times\n", finding_name((enum finding_kind)kind),
-                    (unsigned long long)page->found[kind]);
+            fprintf(out, "  %s: found %llu time%s\n", finding_name((enum finding_kind)kind),
+                    (unsigned long long)page->found[kind], page->found[kind] == 1 ? "" : "s");
     if (page->drained_bytes > 0)
         fprintf(out, "  drainer: %llu bytes through the queue, %llu dropped\n",
                 (unsigned long long)page->drained_bytes,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The configurations of docs/fleet.md: labels, and fields that the library really writes."""
+import datetime
 import json
 import os
 import re
@@ -18,6 +19,26 @@ except ImportError:
     yaml = None
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
+# VRL, Vector's own compiler and runtime, on lines as the file source hands them to a remap transform.
+REMAP = """
+const vrl = require('@bpinternal/verel');
+const {errors, warnings} = vrl.check(given.program);
+const run = line => {
+    try { return vrl.execute(given.program, {message: line, file: '/log', host: 'h', source_type: 'file'}).event; }
+    catch (error) { return {dropped: String(error)}; }
+};
+console.log(JSON.stringify({told: [...errors, ...warnings].map(vrl.formatDiagnostic), made: given.lines.map(run)}));
+"""
+# The queries that Grafana's grammar of LogQL does not take.
+LOGQL = """
+const {parser} = require('@grafana/lezer-logql');
+const wrong = query => {
+    let errors = 0;
+    parser.parse(query).iterate({enter(node) { errors += node.type.isError; }});
+    return errors > 0;
+};
+console.log(JSON.stringify(given.filter(wrong)));
+"""
 LABELS = {"event", "class", "exe"}
 EVENT = re.compile(r"`([a-z_]+)`")
 
@@ -40,8 +61,8 @@ class Fleet(PipeshimCase):
         with open(contrib(path), encoding="utf-8") as file:
             return yaml.safe_load(file)
 
-    def events(self):
-        """Of a program whose stderr is full."""
+    def lines(self):
+        """The log of a program whose stderr is full."""
         log = os.path.join(self.temporary_folder(), "log")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_LOG=log, PIPESHIM_FORMAT="json",
@@ -54,11 +75,11 @@ class Fleet(PipeshimCase):
         wait_until(lambda: '"event":"blocked"' in read_text(log), "a report")
         process.stderr.read()
         process.wait(DEADLINE_S)
-        return [json.loads(line) for line in read_text(log).splitlines()]
+        return read_text(log).splitlines()
 
     def assert_written(self, fields):
         """Each is a field of a blocked call's event."""
-        blocked = next(event for event in self.events() if event["event"] == "blocked")
+        blocked = next(json.loads(line) for line in self.lines() if '"event":"blocked"' in line)
         self.assertLessEqual(set(fields), set(blocked))
 
     def test_vector(self):
@@ -72,6 +93,40 @@ class Fleet(PipeshimCase):
         made = set(re.findall(r'^  "(\w+)":', source, re.M))
         self.assertEqual(made, LABELS | {"message", "timestamp"})
         self.assert_written(re.findall(r"\bevent\.(\w+)", source))
+
+    def test_vector_runs_it(self):
+        """The labels that come out of real lines, and a line that a full disk cut off."""
+        if not monitoring.have_module("@bpinternal/verel"):
+            return
+        with open(contrib("vector/pipeshim.toml"), "rb") as file:
+            program = tomllib.load(file)["transforms"]["pipeshim_event"]["source"]
+        lines = self.lines()
+        ran = monitoring.javascript(REMAP, {"program": program, "lines": lines + [lines[0][:40]]})
+        self.assertEqual(ran["told"], [])
+        self.assertIn("unable to parse json", ran["made"].pop()["dropped"])
+        self.assertLessEqual({"start", "blocked", "summary"}, {made["event"] for made in ran["made"]})
+        for line, made in zip(lines, ran["made"]):
+            event = json.loads(line)
+            # Zeros at the end of a second's parts go on the way.
+            self.assertEqual(*map(datetime.datetime.fromisoformat, (made.pop("timestamp"), event["time"])))
+            self.assertEqual(made, {"event": event["event"], "class": event.get("class", "none"),
+                                    "exe": os.path.basename(event["exe"]), "message": line})
+
+    def test_queries(self):
+        """Those of the document, the dashboard and Vector's comment are LogQL."""
+        if not monitoring.have_module("@grafana/lezer-logql"):
+            return
+        text = read_text(os.path.join(ROOT, "docs/fleet.md"))
+        queries = [re.sub(r"  .*", "", line) for line in text.splitlines()
+                   if re.match(r"(\{|sum by .*count_over_time)", line)]
+        self.assertEqual(len(queries), 3)
+        queries += re.findall(r"\{event=.*", read_text(contrib("vector/pipeshim.toml")))
+        with open(contrib("grafana/pipeshim.json"), encoding="utf-8") as file:
+            queries += [target["expr"] for panel in json.load(file)["panels"]
+                        if panel["datasource"]["type"] == "loki" for target in panel["targets"]]
+        self.assertEqual(len(queries), 5)
+        self.assertEqual(monitoring.javascript(LOGQL, queries), [])
+        self.assertEqual(monitoring.javascript(LOGQL, ["{event=\"x\" | json"]), ["{event=\"x\" | json"])
 
     def test_promtail(self):
         config = self.load("loki/promtail.yml")
