@@ -81,8 +81,10 @@ static __attribute__((noinline)) ssize_t tested_write(int fd, const void *buffer
  * from behind a system call. */
 static ssize_t drained_write(int fd, const void *buffer, size_t size)
 {
-    return __builtin_expect(headroom_take(fd, size), 1) ? next_write(fd, buffer, size)
-                                                        : tested_write(fd, buffer, size);
+    if (!headroom_is_direct(fd)) /* as while something is queued */
+        return write_or_queue(fd, buffer, size, DIRECT_NOT_TRIED);
+    return __builtin_expect(headroom_take_direct(fd, size), 1) ? next_write(fd, buffer, size)
+                                                               : tested_write(fd, buffer, size);
 }
 
 static ssize_t drained_writev(int fd, const struct iovec *vector, int count)

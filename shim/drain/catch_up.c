@@ -8,7 +8,6 @@
 #include "base/ticks.h"
 #include "drain/drain.h"
 #include "drain/episode.h"
-#include "drain/stream_table.h"
 
 /* True while the helper's word that the reader is quick can be believed: it says nothing while it
  * waits for one that has stopped. */
@@ -35,10 +34,9 @@ static void nap(void)
     raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
-bool catch_up_wait(const struct descriptor *descriptor, uint64_t size)
+bool catch_up_wait(struct stream *stream, uint64_t size)
 {
     enum { BACKLOG = 128 * 1024, PIPEFUL = 64 * 1024, POLLS = 10 };
-    struct stream *stream = stream_find(descriptor->device, descriptor->inode);
     if (!stream || !atomic_load(&stream->running))
         return false;
     struct channel *channel = atomic_load(&stream->channel);

@@ -8,12 +8,11 @@
 #ifndef PIPESHIM_DRAIN_CATCH_UP_H
 #define PIPESHIM_DRAIN_CATCH_UP_H
 
-#include "drain/descriptor.h"
 #include "drain/stream.h"
 
-/* Before a write of so many bytes. True: nothing is queued in the process any more. No lock is
- * held. */
-bool catch_up_wait(const struct descriptor *descriptor, uint64_t size);
+/* Before a write of so many bytes to the stream's pipe; NULL: it has none. True: nothing is queued
+ * in the process any more. No lock is held. */
+bool catch_up_wait(struct stream *stream, uint64_t size);
 
 /* For a write of a burst for which the queue would need memory made anew: that costs more than to
  * wait until a quick reader has left some of it. A nap; false: the reader is not quick. No lock is

@@ -31,12 +31,15 @@ void chunks_count(struct stream *stream);
 bool chunks_write(struct stream *stream, uint64_t at, const struct iovec *vector, uint64_t skip,
                   uint64_t size, bool by_kernel);
 
+static inline char *chunks_place(struct stream *stream, uint64_t at)
+{
+    return channel_place(atomic_load_explicit(&stream->channel, memory_order_relaxed),
+                         stream->chunks, stream->mapped, at);
+}
+
 static inline void chunks_write_record(struct stream *stream, uint64_t at, struct record record)
 {
-    struct record *place = __builtin_assume_aligned(
-        channel_place(atomic_load_explicit(&stream->channel, memory_order_relaxed), stream->chunks,
-                      stream->mapped, at),
-        RECORD_ALIGN);
+    struct record *place = __builtin_assume_aligned(chunks_place(stream, at), RECORD_ALIGN);
     *place = record;
 }
 
@@ -45,8 +48,7 @@ static inline void chunks_write_record(struct stream *stream, uint64_t at, struc
 static inline void chunks_prefetch(struct stream *stream, uint64_t at)
 {
     enum { AHEAD = 512, LINE = 64 };
-    const char *place = channel_place(atomic_load_explicit(&stream->channel, memory_order_relaxed),
-                                      stream->chunks, stream->mapped, at + AHEAD);
+    const char *place = chunks_place(stream, at + AHEAD);
 #if defined(__x86_64__) /* gcc's builtin asks for a shared copy; older processors ignore prefetchw \
                          */
     __asm__ volatile("prefetchw (%0)\n\tprefetchw %c1(%0)" : : "r"(place), "i"(LINE));

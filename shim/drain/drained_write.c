@@ -28,6 +28,8 @@ ssize_t drained_write_ask_memory(struct drained_write *write)
 {
     struct queued_write *queued = &write->queued;
     queued->version = mapping_version();
+    if (write->count == 1 && readable_is_known(queued->vector->iov_base, queued->size, write->now))
+        return 0;
     uint64_t good = readable_bytes(queued->vector, write->count, write->now);
     if (good >= queued->size)
         return 0;

@@ -12,6 +12,14 @@
 
 #include "drain/stream.h"
 
+/* The stream's lock is held. True: there is a helper, nobody has killed it, and it has not left. */
+static inline bool episode_goes_on(struct stream *stream)
+{
+    struct channel *channel = atomic_load_explicit(&stream->channel, memory_order_relaxed);
+    return atomic_load(&stream->running) && !channel_has_left(channel) &&
+           !helper_was_killed(channel);
+}
+
 /* The stream's lock is held. True: there is a helper that lives, or was when it was looked at; it
  * writes to `fd`. False: the kernel refuses one. */
 bool episode_go_on(struct stream *stream, int fd);

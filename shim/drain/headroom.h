@@ -60,10 +60,11 @@ static inline __attribute__((always_inline)) bool headroom_is_direct(int fd)
                descriptor_children_ended();
 }
 
-/* True if a write of `size` bytes to `fd` may surely be made with write() now; takes them. */
-static inline __attribute__((always_inline)) bool headroom_take(int fd, size_t size)
+/* True if a write of `size` bytes to `fd`, to which a direct write is in order, may surely be made
+ * with write() now; takes them. */
+static inline __attribute__((always_inline)) bool headroom_take_direct(int fd, size_t size)
 {
-    if (size > HEADROOM_LIMIT || !headroom_is_direct(fd))
+    if (size > HEADROOM_LIMIT)
         return false;
     struct headroom *space = &headrooms[fd];
     uint64_t asked = atomic_load_explicit(&space->asked, memory_order_relaxed);
@@ -79,11 +80,18 @@ static inline __attribute__((always_inline)) bool headroom_take(int fd, size_t s
     return true;
 }
 
+/* The same of any descriptor. */
+static inline bool headroom_take(int fd, size_t size)
+{
+    return headroom_is_direct(fd) && headroom_take_direct(fd, size);
+}
+
 /* The same, and looks at the pipe if that may help. */
 static inline bool headroom_ask(int fd, size_t size)
 {
-    return headroom_take(fd, size) || (size <= HEADROOM_LIMIT && headroom_is_direct(fd) &&
-                                       headroom_renew(&headrooms[fd], fd, size, ticks_now()));
+    return headroom_is_direct(fd) &&
+           (headroom_take_direct(fd, size) ||
+            (size <= HEADROOM_LIMIT && headroom_renew(&headrooms[fd], fd, size, ticks_now())));
 }
 
 /* A forked child. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "drain/queue.h"
 
+#include <string.h>
+
 #include "base/raw_syscall.h"
 #include "drain/chunks.h"
 #include "drain/episode.h"
@@ -98,6 +100,15 @@ static bool has_space(struct stream *stream, uint64_t space, bool *uncounted)
     return to - stream->freed_to <= most;
 }
 
+/* The same of a queue that goes on, where no other one need be counted for it. */
+static bool has_space_at_once(struct stream *stream, uint64_t space)
+{
+    uint64_t most = (uint64_t)drain_limits.chunks << drain_limits.chunk_bits;
+    if (drain_limits.exact)
+        chunks_count(stream);
+    return fits(space) && channel_head(channel_of(stream)) + space - stream->freed_to <= most;
+}
+
 static void note_queued(struct stream *stream, uint64_t size)
 {
     /* The lock is held: to add atomically would cost as much as the copy of a small record. */
@@ -107,11 +118,28 @@ static void note_queued(struct stream *stream, uint64_t size)
     atomic_store_explicit(&stream->queued_bytes, all + size, memory_order_relaxed);
 }
 
+/* What most writes are: a record that lies in one chunk, and is whole in the vector's first piece.
+ * False: it is another. */
+static bool write_one_record(struct stream *stream, uint64_t at, const struct queued_write *write,
+                             uint64_t size)
+{
+    if (write->done > 0 || write->vector->iov_len != size || size > RECORD_LIMIT ||
+        chunk_rest(at) < record_space((uint32_t)size))
+        return false;
+    char *place = chunks_place(stream, at);
+    struct record *record = __builtin_assume_aligned(place, RECORD_ALIGN);
+    *record = (struct record){(uint32_t)size, 0};
+    memcpy(place + sizeof *record, write->vector->iov_base, size);
+    return true;
+}
+
 static bool write_records(struct stream *stream, uint64_t at, const struct queued_write *write,
                           uint64_t size)
 {
     uint64_t skip = write->done;
     bool by_kernel = !mapping_is_as_asked(write->version);
+    if (!by_kernel && write_one_record(stream, at, write, size))
+        return true;
     for (uint64_t left = size; left > 0;) {
         uint64_t part = left < RECORD_LIMIT ? left : RECORD_LIMIT;
         uint32_t flags = (left > part ? RECORD_CONTINUED : 0) | (skip > 0 ? RECORD_BEGUN : 0);
@@ -185,8 +213,12 @@ enum queue_outcome queue_write(struct stream *stream, struct queued_write *write
 {
     while (write->done < write->size) {
         uint64_t part = write->size - write->done;
-        episode_check_locked(stream, write->fd);
-        enum admission admission = admit(stream, write, &part, overflow);
+        bool goes_on = episode_goes_on(stream);
+        if (!goes_on)
+            episode_check_locked(stream, write->fd);
+        enum admission admission = goes_on && has_space_at_once(stream, space_of(part))
+                                       ? ADMIT_SOME
+                                       : admit(stream, write, &part, overflow);
         if (admission == ADMIT_LATER) {
             *asked = space_request(channel_of(stream));
             admission = admit(stream, write, &part, overflow);
@@ -201,7 +233,7 @@ enum queue_outcome queue_write(struct stream *stream, struct queued_write *write
         }
         if (atomic_load(&stream->sealed))
             return QUEUE_ELSEWHERE;
-        if (!episode_go_on(stream, write->fd))
+        if (!goes_on && !episode_go_on(stream, write->fd))
             return QUEUE_NOT_POSSIBLE;
         enum queue_outcome outcome = append(stream, write, part);
         if (outcome == QUEUE_ELSEWHERE && channel_has_left(channel_of(stream)))

@@ -44,18 +44,37 @@ static bool stays(uintptr_t at)
                : main_stack_end > here && main_stack_end - here < MAIN_STACK && at < main_stack_end;
 }
 
+static uintptr_t page_of(uintptr_t at)
+{
+    return at & ~(uintptr_t)(PAGE_LEAST - 1);
+}
+
+static __thread uintptr_t seen_page;   /* child: kept, it has the same memory */
+static __thread uint64_t seen;         /* child: kept, likewise */
+static __thread uint32_t seen_version; /* child: kept, likewise */
+
+/* Of a page that stays. */
+static bool was_seen(uintptr_t page, uint64_t now, uint32_t version)
+{
+    return page == seen_page && now - seen < TICKS_IN_100_US && version == seen_version;
+}
+
+bool readable_is_known(const void *memory, uint64_t size, uint64_t now)
+{
+    uintptr_t from = (uintptr_t)memory;
+    return size <= PAGE_LEAST && page_of(from + size - 1) == page_of(from) &&
+           was_seen(page_of(from), now, mapping_version()) && stays(from);
+}
+
 /* Asks the kernel, but of a page that stays not more often than each 100 us, unless the program has
  * changed what is mapped: of small records the question would take half the time. */
 static bool page_is_readable(uintptr_t at, uint64_t now)
 {
-    static __thread uintptr_t seen_page;   /* child: kept, it has the same memory */
-    static __thread uint64_t seen;         /* child: kept, likewise */
-    static __thread uint32_t seen_version; /* child: kept, likewise */
-    uintptr_t page = at & ~(uintptr_t)(PAGE_LEAST - 1);
+    uintptr_t page = page_of(at);
     if (!stays(at))
         return word_is_readable(at);
     uint32_t version = mapping_version();
-    if (page == seen_page && now - seen < TICKS_IN_100_US && version == seen_version)
+    if (was_seen(page, now, version))
         return true;
     seen_page = 0; /* of neither page, for a signal handler */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -72,7 +91,7 @@ static bool page_is_readable(uintptr_t at, uint64_t now)
 static uintptr_t readable_to(uintptr_t at, uintptr_t end, uint64_t now)
 {
     while (at < end && page_is_readable(at, now))
-        at = (at & ~(uintptr_t)(PAGE_LEAST - 1)) + PAGE_LEAST;
+        at = page_of(at) + PAGE_LEAST;
     return at < end ? at : end;
 }
 

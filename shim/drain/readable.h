@@ -19,6 +19,9 @@ void readable_prepare(void);
  * mapping_version() before. */
 bool readable(const void *memory, uint64_t size, uint64_t now);
 
+/* True if it is known without a question. `size` is not 0. */
+bool readable_is_known(const void *memory, uint64_t size, uint64_t now);
+
 /* How many bytes of the vector, which can be read itself, can be read from its beginning on. */
 uint64_t readable_bytes(const struct iovec *vector, int count, uint64_t now);
 

@@ -4,23 +4,14 @@
 #include "base/raw_syscall.h"
 #include "drain/signals.h"
 
-static bool takes_writes_of(struct stream *stream, uint64_t device, uint64_t inode)
+struct stream *stream_search(uint64_t device, uint64_t inode)
 {
-    return stream_is_of(stream, device, inode) &&
-           !atomic_load_explicit(&stream->sealed, memory_order_relaxed);
-}
-
-struct stream *stream_find(uint64_t device, uint64_t inode)
-{
-    _Atomic uint16_t *hint = &drain_state->hint[inode % STREAM_LIMIT];
-    unsigned at = atomic_load_explicit(hint, memory_order_relaxed);
     uint32_t known = atomic_load(&drain_state->known);
-    if (at < known && takes_writes_of(&drain_state->streams[at], device, inode))
-        return &drain_state->streams[at];
-    for (at = 0; at < known; at++) {
-        if (!takes_writes_of(&drain_state->streams[at], device, inode))
+    for (unsigned at = 0; at < known; at++) {
+        if (!stream_takes_writes_of(&drain_state->streams[at], device, inode))
             continue;
-        atomic_store_explicit(hint, (uint16_t)at, memory_order_relaxed);
+        atomic_store_explicit(&drain_state->hint[inode % STREAM_LIMIT], (uint16_t)at,
+                              memory_order_relaxed);
         return &drain_state->streams[at];
     }
     return NULL;
@@ -95,10 +86,10 @@ static struct stream *make(uint64_t device, uint64_t inode)
     return stream;
 }
 
-struct stream *stream_find_locked(uint64_t device, uint64_t inode)
+struct stream *stream_find_locked(uint64_t device, uint64_t inode, struct stream *found)
 {
-    for (;;) {
-        struct stream *stream = stream_find(device, inode);
+    for (;; found = NULL) {
+        struct stream *stream = found ? found : stream_find(device, inode);
         if (!stream) {
             stream = make(device, inode);
             if (stream || !stream_find(device, inode))
@@ -109,7 +100,7 @@ struct stream *stream_find_locked(uint64_t device, uint64_t inode)
             stream_seal(stream);
             continue;
         }
-        if (takes_writes_of(stream, device, inode))
+        if (stream_takes_writes_of(stream, device, inode))
             return stream;
         stream_lock_release(stream);
     }

@@ -5,13 +5,30 @@
 
 #include "drain/stream.h"
 
+/* True if it is, or was last, of that pipe, and is not sealed. */
+static inline bool stream_takes_writes_of(struct stream *stream, uint64_t device, uint64_t inode)
+{
+    return stream_is_of(stream, device, inode) &&
+           !atomic_load_explicit(&stream->sealed, memory_order_relaxed);
+}
+
 /* The stream of a pipe that takes writes, or NULL. It may be given to another pipe at any time
- * unless its lock is held or something is queued in it. */
-struct stream *stream_find(uint64_t device, uint64_t inode);
+ * unless its lock is held or something is queued in it. stream_search() looks at all, and leaves a
+ * hint. */
+struct stream *stream_search(uint64_t device, uint64_t inode);
+static inline struct stream *stream_find(uint64_t device, uint64_t inode)
+{
+    unsigned at =
+        atomic_load_explicit(&drain_state->hint[inode % STREAM_LIMIT], memory_order_relaxed);
+    struct stream *hinted = &drain_state->streams[at < STREAM_LIMIT ? at : 0];
+    if (at < atomic_load(&drain_state->known) && stream_takes_writes_of(hinted, device, inode))
+        return hinted;
+    return stream_search(device, inode);
+}
 
 /* The same, made if there is none; its lock is taken. One whose lock is not to be had is sealed,
- * and another made. NULL: none is free. */
-struct stream *stream_find_locked(uint64_t device, uint64_t inode);
+ * and another made. `found`: what stream_find() said a moment ago. NULL: none is free. */
+struct stream *stream_find_locked(uint64_t device, uint64_t inode, struct stream *found);
 
 /* True if all that this process queued for the pipe has been sent. */
 bool streams_are_sent(uint64_t device, uint64_t inode);

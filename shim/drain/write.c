@@ -173,11 +173,11 @@ static bool others_have_waited(struct stream *stream, uint64_t now)
 /* The stream that the write belongs to, locked. While our helper sends, a child that has been
  * waited for may have left one that waits: what comes now comes after it, in a stream of its own.
  */
-static struct stream *lock_in_order(struct drained_write *write)
+static struct stream *lock_in_order(struct drained_write *write, struct stream *found)
 {
     uint64_t device = write->descriptor.device;
     uint64_t inode = write->descriptor.inode;
-    struct stream *stream = stream_find_locked(device, inode);
+    struct stream *stream = stream_find_locked(device, inode, found);
     uint32_t children = write->descriptor.children;
     if (!stream || !atomic_load(&stream->running))
         return stream;
@@ -191,7 +191,7 @@ static struct stream *lock_in_order(struct drained_write *write)
         return stream;
     stream_seal(stream);
     stream_lock_release(stream);
-    stream = stream_find_locked(device, inode);
+    stream = stream_find_locked(device, inode, NULL);
     if (stream)
         stream->children_seen = children;
     return stream;
@@ -203,11 +203,13 @@ static struct stream *lock_in_order(struct drained_write *write)
 static bool is_of_a_burst(uint64_t size)
 {
     static __thread uint32_t last; /* child: kept, only its changes count */
+    if (!drain_settings.write_behind_mode)
+        return false;
     uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
     uint32_t calls = sequence - last;
     bool first = last == 0;
     last = sequence;
-    return drain_settings.write_behind_mode && size < DIRECT_FROM && !first && calls <= 2;
+    return size < DIRECT_FROM && !first && calls <= 2;
 }
 
 /* Between two tries. 0, or the result of the write. */
@@ -254,10 +256,12 @@ static ssize_t write_without_stream(struct drained_write *write)
                : WAIT_A_MOMENT;
 }
 
-static ssize_t write_locked(struct drained_write *write)
+/* `found`: the pipe's stream a moment ago, or NULL. */
+static ssize_t write_locked(struct drained_write *write, struct stream *found)
 {
     for (;;) {
-        struct stream *stream = lock_in_order(write);
+        struct stream *stream = lock_in_order(write, found);
+        found = NULL;
         ssize_t result = stream ? write_in_order(stream, write) : write_without_stream(write);
         if (stream)
             stream_lock_release(stream);
@@ -301,13 +305,14 @@ static ssize_t write_any(int fd, const struct iovec *vector, int count, bool our
         return DRAIN_PASS;
     if (descriptor->non_blocking)
         return write_non_blocking(descriptor);
-    direct =
-        descriptor->named && write.at_once && (direct || catch_up_wait(descriptor, queued->size));
+    struct stream *stream = direct ? NULL : stream_find(descriptor->device, descriptor->inode);
+    direct = descriptor->named && write.at_once && (direct || catch_up_wait(stream, queued->size));
     if (direct && descriptor_is_free(descriptor)) {
         if (tried == DIRECT_NOT_TRIED && count == 1 && descriptor->kind == DESCRIPTOR_PIPE &&
             headroom_begin(fd, queued->size))
             return DRAIN_PASS;
         ssize_t done = write_directly(&write, tried);
+        stream = NULL; /* that may have taken a while */
         if (done == (ssize_t)queued->size || (done < 0 && done != -EAGAIN))
             return done;
         queued->done = done > 0 ? (uint64_t)done : 0;
@@ -318,7 +323,7 @@ static ssize_t write_any(int fd, const struct iovec *vector, int count, bool our
     ssize_t result = drained_write_ask_memory(&write);
     if (result != 0)
         return result;
-    result = write_locked(&write);
+    result = write_locked(&write, stream);
     finish_late_write(result);
     return result;
 }

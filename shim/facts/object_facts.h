@@ -32,6 +32,20 @@ enum object_kind {
     OBJECT_OTHER, /* eventfd, epoll, … */
 };
 
+/* Why what a process does may not be read. */
+enum unread {
+    UNREAD_NOT,        /* it may, as far as was asked */
+    UNREAD_OTHER_USER, /* it belongs to another user */
+    UNREAD_PROTECTED,  /* not dumpable, with more privileges, in another user namespace; or Yama */
+};
+
+/* Processes whose descriptors may not be read: any of them may hold what nobody else is seen to
+ * hold. Without the kernel's own threads, and those that have ended. */
+struct unread_count {
+    unsigned other_users;
+    unsigned is_protected;
+};
+
 /* One process that holds an end of a pipe, or a child that is waited for. */
 struct peer_facts {
     int pid;
@@ -42,6 +56,7 @@ struct peer_facts {
         name[PEER_NAME_LIMIT]; /* as its user knows it, of an interpreter its script; "": unknown */
     char
         waits_in[WAITS_IN_LIMIT]; /* what its relevant thread waits in; empty: unknown or running */
+    enum unread unread;           /* why no more than that is known of its call */
 };
 
 /* What to call it. */
@@ -67,7 +82,8 @@ struct pipe_facts {
     const char *role;    /* "writer" or "reader": what the caller is to it */
     bool peers_known;    /* /proc was read; false: not looked, or not allowed */
     unsigned peer_count; /* all of them, also those beyond PEER_LIMIT */
-    unsigned peers_unreadable; /* processes whose fds could not be read */
+    unsigned peers_unreadable;  /* processes whose fds could not be read */
+    struct unread_count unread; /* those of them that may hold the end; nobody is seen to hold it */
     struct peer_facts peers[PEER_LIMIT];
 };
 
@@ -77,6 +93,7 @@ struct socket_facts {
     char remote[ADDRESS_LIMIT];
     int peer_pid;                    /* UNKNOWN_NUMBER */
     char peer_name[PEER_NAME_LIMIT]; /* its name as the user knows it, "" when not known */
+    struct unread_count unread;      /* who may hold the other end; nobody is seen to hold it */
 };
 
 struct object_facts {

@@ -13,6 +13,7 @@
 #include "kernel/process_name.h"
 #include "kernel/socket_peers.h"
 #include "kernel/thread_wait.h"
+#include "kernel/unread.h"
 
 _Static_assert((int)PEER_NAME_LIMIT == (int)PROCESS_NAME_LIMIT, "a peer's name is a process's");
 
@@ -37,6 +38,7 @@ static void take_wait(struct peer_facts *peer, const struct thread_wait *wait)
     text_init(&text, peer->waits_in, sizeof peer->waits_in);
     if (wait->kind != WAIT_NONE && wait->kind != WAIT_ZOMBIE)
         thread_wait_words(wait, &text);
+    peer->unread = wait->refused ? unread_because(peer->pid) : UNREAD_NOT;
 }
 
 bool peer_facts_of_holder(int pid, int fd, struct peer_facts *peer)
@@ -107,15 +109,20 @@ static void scan_peers(const struct wanted_end *wanted, struct pipe_facts *pipe)
     pipe->peers_known = true;
     for (unsigned count = 0; directory_next_number(&processes, &pid, NULL); count++) {
         long fd = count < ACCESS_PROCESS_LIMIT ? find_end(pid, wanted) : -EACCES;
-        if (fd == -EACCES)
+        if (fd == -EACCES) {
             pipe->peers_unreadable++;
-        else if (fd >= 0)
+            if (pipe->peer_count == 0 && count < ACCESS_PROCESS_LIMIT)
+                unread_count(pid, &pipe->unread);
+        } else if (fd >= 0) {
             add_peer(pipe, pid, (int)fd);
+        }
     }
+    if (pipe->peer_count > 0)
+        pipe->unread = (struct unread_count){0};
     directory_close(&processes);
 }
 
-static bool first_holder(uint64_t inode, int *pid)
+static bool first_holder(uint64_t inode, int *pid, struct unread_count *unread)
 {
     struct wanted_end wanted = {.key = {.inode = inode}, .access = FD_READS | FD_WRITES};
     struct directory processes;
@@ -124,9 +131,15 @@ static bool first_holder(uint64_t inode, int *pid)
         return false;
     for (unsigned count = 0;
          !found && count < ACCESS_PROCESS_LIMIT && directory_next_number(&processes, pid, NULL);
-         count++)
-        found = find_end(*pid, &wanted) >= 0;
+         count++) {
+        long fd = find_end(*pid, &wanted);
+        found = fd >= 0;
+        if (fd == -EACCES)
+            unread_count(*pid, unread);
+    }
     directory_close(&processes);
+    if (found)
+        *unread = (struct unread_count){0};
     return found;
 }
 
@@ -155,6 +168,7 @@ void find_peers(enum object_role role, unsigned access, struct object_facts *fac
     struct wanted_end wanted;
     facts->pipe.peer_count = 0;
     facts->pipe.peers_unreadable = 0;
+    facts->pipe.unread = (struct unread_count){0};
     facts->pipe.peers_known = false;
     if (other_end_of(role, access, facts, &wanted))
         scan_peers(&wanted, &facts->pipe);
@@ -256,7 +270,7 @@ static void read_socket_facts(int pid, uint64_t inode, enum object_role role, un
     }
     int holder;
     if (facts->kind == OBJECT_SOCKET && peer != 0 && (access & ACCESS_PEERS) &&
-        first_holder(peer, &holder)) {
+        first_holder(peer, &holder, &facts->socket.unread)) {
         struct peer_facts process;
         facts->socket.peer_pid = holder;
         if (peer_facts_of_process(holder, &process))

@@ -12,17 +12,9 @@
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
 #include "kernel/process_start.h"
+#include "kernel/unread.h"
 
 enum { PATH_LIMIT = 1024, FILE_LIMIT = 4 << 20 };
-
-static bool is_of_our_user(int pid)
-{
-    char path[PROC_PATH_LIMIT];
-    struct statx process = {0};
-    proc_path(path, pid, 0, "");
-    return raw_syscall(SYS_statx, AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_UID, &process) == 0 &&
-           process.stx_uid == (uint32_t)raw_syscall(SYS_geteuid);
-}
 
 static long open_source(int pid, const char *path, int64_t start)
 {

@@ -37,7 +37,9 @@ static bool read_call(int pid, int tid, struct thread_wait *wait)
 {
     char text[256];
     struct syscall_line line;
-    if (proc_read_of(pid, tid, "syscall", text, sizeof text) <= 0 || !parse_syscall(text, &line))
+    long size = proc_read_of(pid, tid, "syscall", text, sizeof text);
+    wait->refused = size == -EPERM || size == -EACCES;
+    if (size <= 0 || !parse_syscall(text, &line))
         return false;
     if (line.running || !line.in_call) {
         wait->kind = WAIT_NONE;

@@ -25,6 +25,7 @@ struct thread_wait {
     char state; /* proc(5); 0: unknown */
     char comm[COMM_LIMIT];
     const struct call_description *call; /* NULL: none, not in the table, or not readable */
+    bool refused;                        /* the rules of ptrace keep its call from the caller */
     bool call_known;                     /* `number` and `arguments` are those of the kernel */
     long number;
     uint64_t arguments[6];

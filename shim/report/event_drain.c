@@ -161,7 +161,7 @@ void event_text_drain(struct text_buffer *text, const struct event *event)
     }
     event_text_lost(text, event);
     if (!facts->ref && is_pipe(&facts->object))
-        event_text_peers(text, &facts->object.pipe);
+        event_text_peers(text, event, &facts->object.pipe);
 }
 
 void event_text_drain_loss(struct text_buffer *text, const struct event *event)
@@ -217,7 +217,7 @@ void event_text_drain_wait(struct text_buffer *text, const struct event *event)
         text_string(text, ", then a helper process goes on sending them\n");
     event_text_lost(text, event);
     if (is_pipe(&facts->object))
-        event_text_peers(text, &facts->object.pipe);
+        event_text_peers(text, event, &facts->object.pipe);
 }
 
 void event_text_drain_spool(struct text_buffer *text, const struct event *event)
@@ -235,7 +235,7 @@ void event_text_drain_spool(struct text_buffer *text, const struct event *event)
     number(text, facts->offset, " on; the pipe is let go\n");
     event_text_lost(text, event);
     if (is_pipe(&facts->object))
-        event_text_peers(text, &facts->object.pipe);
+        event_text_peers(text, event, &facts->object.pipe);
 }
 
 /* "stdout", "fd 7". */

@@ -2,6 +2,15 @@
 /* What a call waits for, and who is at its other end. */
 #include "report/event_json_parts.h"
 
+/* EVENTS.md has the words. */
+static void unread(struct json_writer *json, const struct unread_count *count)
+{
+    if (count->other_users + count->is_protected == 0)
+        return;
+    json_put_unsigned(json, "peers_unreadable", count->other_users + count->is_protected);
+    json_put_unsigned(json, "peers_unreadable_other_users", count->other_users);
+}
+
 static void peer(struct json_writer *json, const char *key, const struct peer_facts *peer)
 {
     char state[2] = {peer->state, 0};
@@ -16,6 +25,9 @@ static void peer(struct json_writer *json, const char *key, const struct peer_fa
         json_put_string(json, "state", state);
     if (peer->waits_in[0])
         json_put_string(json, "waits_in", peer->waits_in);
+    if (peer->unread != UNREAD_NOT)
+        json_put_string(json, "unreadable",
+                        peer->unread == UNREAD_OTHER_USER ? "other_user" : "protected");
     json_close(json, '}');
 }
 
@@ -42,6 +54,7 @@ void event_json_pipe(struct json_writer *json, const struct pipe_facts *pipe)
         for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++)
             peer(json, NULL, &pipe->peers[i]);
         json_close(json, ']');
+        unread(json, &pipe->unread);
     }
     json_close(json, '}');
 }
@@ -56,6 +69,7 @@ static void socket_object(struct json_writer *json, const struct socket_facts *s
     if (socket->remote[0])
         json_put_string(json, "remote", socket->remote);
     known(json, "peer_pid", socket->peer_pid);
+    unread(json, &socket->unread);
     json_close(json, '}');
 }
 

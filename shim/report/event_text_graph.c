@@ -35,7 +35,7 @@ void event_text_filling(struct text_buffer *text, const struct event *event)
     text_signed(text, forecast->bytes_per_s);
     text_string(text, " bytes/s, then the writer blocks\n");
     event_text_lost(text, event);
-    event_text_peers(text, pipe);
+    event_text_peers(text, event, pipe);
     text_string(text, "  fix: ");
     text_string(text, event_advice_filling());
     text_char(text, '\n');

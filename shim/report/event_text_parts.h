@@ -12,7 +12,8 @@ void event_text_lost(struct text_buffer *text, const struct event *event);
 /* The Python frames and the C stack, or that they were shown before. */
 void event_text_stacks(struct text_buffer *text, const struct incident *incident, bool with_stack);
 /* Who holds the pipe's other end. */
-void event_text_peers(struct text_buffer *text, const struct pipe_facts *pipe);
+void event_text_peers(struct text_buffer *text, const struct event *event,
+                      const struct pipe_facts *pipe);
 /* "  rescued: stderr (pipe:[7]) was not read by …", without the line's end. */
 void event_text_rescue(struct text_buffer *text, const struct drain_rescue *rescue);
 /* The summary's drainer, if it had to do. */

@@ -55,10 +55,10 @@ GET = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"
 HTTP_GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 # What starts it on a socket, what is asked and how the answer ends, seconds to warm up, pairs.
 SERVERS = {
-    "asyncio": (lambda path: ["/usr/bin/python3", "-c", ECHO, path], [(b"ping", b"ping")], 0.15, 250),
+    "asyncio": (lambda path: ["/usr/bin/python3", "-c", ECHO, path], [(b"ping", b"ping")], 0.15, 300),
     "redis": (lambda path: ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly",
                             "no", "--dir", os.path.dirname(path)],
-              [(SET, b"OK\r\n"), (GET, b"xxx\r\n")], 0.15, 120),
+              [(SET, b"OK\r\n"), (GET, b"xxx\r\n")], 0.15, 100),
     "node": (lambda path: ["node", "-e", HTTP, path], [(HTTP_GET, b"hello")], 0.8, 90),
 }
 CONNECTIONS, BURST_S, PAUSE_S, BURSTS = 8, 0.05, 0.01, 4

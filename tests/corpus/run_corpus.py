@@ -26,7 +26,8 @@ from corpus import LIBRARY, PIPESHIM, Process, all_cases, name_of, wait_for_hang
 
 SIDES = ("parent alone", "child alone", "both")
 HANG_DEADLINE_S = 20
-VERDICT_DEADLINE_S = float(os.environ.get("CORPUS_DEADLINE", 8))
+VERDICT_DEADLINE_S = float(os.environ.get("CORPUS_DEADLINE", 30))  # a machine may be busy
+REST_DEADLINE_S = 8  # for ends and line, once there is a verdict: they come with it, or another look
 HEALTHY_DEADLINE_S = 60
 
 
@@ -51,17 +52,23 @@ def settings_of(case, side, folder):
     return settings
 
 
-def run_with_library(case, side, hang_s, deadline_s=VERDICT_DEADLINE_S, wanted=verdict.PARTS):
+def run_with_library(case, side, hang_s, deadline_s=VERDICT_DEADLINE_S, wanted=verdict.PARTS,
+                     rest_s=None):
     """The best judgement of what the logs say, and the seconds from the hang to that event. Ends
-    when all that is wanted has been said."""
+    when all that is wanted has been said, or `rest_s` (if not None) after the hang and the
+    verdict."""
     with Folder() as folder:
         run = Process(case, folder, settings=settings_of(case, side, folder))
+        told_at = None
         try:
             while True:
+                now = time.time()
                 events = verdict.events_in(folder)
                 found, at = verdict.best([verdict.judge(case, event) for event in events])
+                told_at = told_at or (now if found["verdict"] else None)
                 if all(found[part] for part in wanted) or \
-                        time.time() - run.began > (hang_s or 0) + deadline_s:
+                        now - run.began > (hang_s or 0) + deadline_s or \
+                        (rest_s is not None and told_at and now - told_at > rest_s):
                     break
                 time.sleep(0.05)
         finally:
@@ -150,7 +157,7 @@ def run_case(case, tools=True):
     for side in SIDES:
         if side == "child alone" and not case["child"]:
             continue
-        result[side] = run_with_library(case, side, hang_s)
+        result[side] = run_with_library(case, side, hang_s, rest_s=REST_DEADLINE_S)
     result["healthy"] = run_healthy(case)
     if tools:
         result["tools"] = run_bare(case, lambda run: look_with_others(case, run))[1]

@@ -48,7 +48,7 @@ static struct stream *queue_more_than_fits(void)
         struct iovec part = {bytes, SIZE};
         struct queued_write write = {
             .fd = ends[1], .vector = &part, .size = SIZE, .version = mapping_version()};
-        stream = stream_find_locked(status.st_dev, status.st_ino);
+        stream = stream_find_locked(status.st_dev, status.st_ino, NULL);
         assert_non_null(stream);
         assert_int_equal(queue_write(stream, &write, DRAIN_BLOCK, &asked), QUEUE_DONE);
         stream_lock_release(stream);

@@ -227,6 +227,47 @@ static void test_the_process_behind_a_socket_has_a_name(void **state)
     assert_true(blocked_says("connected to 127.0.0.1:11434\n"));
 }
 
+/* Nothing of it where somebody is seen, and why no more is known where not. */
+static void test_who_may_not_be_read(void **state)
+{
+    struct pipe_facts *pipe = &event_case.incident.object.pipe;
+    (void)state;
+    pipe->peers_known = true;
+    assert_true(blocked_says("that can be seen holds its read end\n"));
+    pipe->unread = (struct unread_count){.other_users = 1};
+    assert_true(
+        blocked_says("holds its read end; 1 may not be read (another user's; root may, with "
+                     "CAP_SYS_PTRACE: pipeshim diagnose 42)\n"));
+    pipe->unread = (struct unread_count){.other_users = 5, .is_protected = 2};
+    assert_true(blocked_says("; 7 may not be read (5 of other users, 2 not dumpable or of more "));
+    pipe->unread.other_users = 0;
+    assert_true(blocked_says("; 2 may not be read (not dumpable, or of more rights; root"));
+
+    pipe->peer_count = 1;
+    pipe->unread = (struct unread_count){0};
+    pipe->peers[0] = (struct peer_facts){.pid = 7, .fd = 0, .comm = "tee", .waits_in = "read"};
+    assert_true(blocked_says("its reader: tee[7] fd 0, which waits in read\n"));
+    pipe->peers[0].unread = UNREAD_PROTECTED;
+    assert_true(
+        blocked_says("which waits in read, whose call may not be read (not dumpable, of more "
+                     "rights, or Yama's kernel.yama.ptrace_scope)\n"));
+}
+
+static void test_a_child_and_a_server_that_may_not_be_read(void **state)
+{
+    struct object_facts *object = &event_case.incident.object;
+    (void)state;
+    object->child = (struct peer_facts){.pid = 7, .comm = "sudo", .unread = UNREAD_OTHER_USER};
+    assert_true(blocked_says("waits for sudo[7], whose call may not be read (another user's)\n"));
+    object->kind = OBJECT_SOCKET;
+    object->socket.peer_pid = UNKNOWN_NUMBER;
+    strcpy(object->socket.remote, "127.0.0.1:5432");
+    object->socket.unread.other_users = 3;
+    assert_true(
+        blocked_says("to 127.0.0.1:5432, which no process that can be seen holds; 3 may not be "
+                     "read (of other users; root"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup(test_both_causes_have_their_advice, event_set_up),
         cmocka_unit_test_setup(test_a_condition_is_no_lock, event_set_up),
         cmocka_unit_test_setup(test_the_process_behind_a_socket_has_a_name, event_set_up),
+        cmocka_unit_test_setup(test_who_may_not_be_read, event_set_up),
+        cmocka_unit_test_setup(test_a_child_and_a_server_that_may_not_be_read, event_set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

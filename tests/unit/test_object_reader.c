@@ -24,6 +24,7 @@
 
 #include "kernel/object_reader.h"
 #include "kernel/thread_wait.h"
+#include "kernel/unread.h"
 
 /* A child that runs `body` until it is killed, or dies with the test. */
 static pid_t spawn(void (*body)(void *), void *argument)
@@ -284,6 +285,32 @@ static void facts_of_a_child(void **state)
     assert_false(peer_facts_of_process(child, &facts));
 }
 
+/* Who has ended, and the kernel's own threads, hold nothing. */
+static void why_a_process_may_not_be_read(void **state)
+{
+    (void)state;
+    siginfo_t info;
+    char name[COMM_LIMIT] = "";
+    struct unread_count count = {0};
+    pid_t child = spawn(sleep_long, NULL);
+    wait_for_kind(child, WAIT_SLEEP);
+    assert_int_equal(unread_because(child), UNREAD_PROTECTED);
+    assert_int_equal(unread_because(1), getuid() == 0 ? UNREAD_PROTECTED : UNREAD_OTHER_USER);
+    unread_count(child, &count);
+    assert_int_equal(count.is_protected, 1);
+    assert_int_equal(count.other_users, 0);
+    kill(child, SIGKILL);
+    waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
+    assert_int_equal(unread_because(child), UNREAD_NOT);
+    end(child);
+    assert_int_equal(unread_because(child), UNREAD_NOT);
+    FILE *comm = fopen("/proc/2/comm", "r");
+    if (comm && fgets(name, sizeof name, comm) && strcmp(name, "kthreadd\n") == 0)
+        assert_int_equal(unread_because(2), UNREAD_NOT);
+    if (comm)
+        fclose(comm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +322,7 @@ int main(void)
         cmocka_unit_test(what_is_no_pipe),
         cmocka_unit_test(from_a_thread_with_its_own_descriptors),
         cmocka_unit_test(facts_of_a_child),
+        cmocka_unit_test(why_a_process_may_not_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,20 @@ static enum call_class class_of(const char *name)
     return CLASS_OTHER;
 }
 
+static enum unread unread_of(const char *name)
+{
+    if (strcmp(name, "other_user") == 0)
+        return UNREAD_OTHER_USER;
+    return strcmp(name, "protected") == 0 ? UNREAD_PROTECTED : UNREAD_NOT;
+}
+
+static void read_unread(const json_t *from, struct unread_count *to)
+{
+    unsigned all = (unsigned)count(from, "peers_unreadable");
+    to->other_users = (unsigned)count(from, "peers_unreadable_other_users");
+    to->is_protected = all > to->other_users ? all - to->other_users : 0;
+}
+
 static void read_peer(const json_t *from, struct peer_facts *peer)
 {
     peer->pid = number(from, "pid");
@@ -54,6 +68,7 @@ static void read_peer(const json_t *from, struct peer_facts *peer)
     take(from, "comm", peer->comm, sizeof peer->comm);
     take(from, "name", peer->name, sizeof peer->name);
     take(from, "waits_in", peer->waits_in, sizeof peer->waits_in);
+    peer->unread = unread_of(field_string(from, "unreadable"));
 }
 
 static void read_pipe(const json_t *from, struct pipe_facts *pipe)
@@ -71,6 +86,7 @@ static void read_pipe(const json_t *from, struct pipe_facts *pipe)
     pipe->peer_count = (unsigned)json_array_size(peers);
     for (unsigned i = 0; i < pipe->peer_count && i < PEER_LIMIT; i++)
         read_peer(json_array_get(peers, i), &pipe->peers[i]);
+    read_unread(from, &pipe->unread);
 }
 
 static void read_object(const json_t *json, struct object_facts *object)
@@ -86,6 +102,7 @@ static void read_object(const json_t *json, struct object_facts *object)
         object->kind = OBJECT_SOCKET;
         take(socket, "remote", object->socket.remote, sizeof object->socket.remote);
         object->socket.peer_pid = UNKNOWN_NUMBER; /* its name is not in the event */
+        read_unread(socket, &object->socket.unread);
     }
     if (json_is_object(child) && number(child, "pid") > 0)
         read_peer(child, &object->child);
