@@ -354,7 +354,8 @@ bench-loops: all bench-tools $(BUILD)/bench/epoll_cycle
 bench-canary: all bench-tools
 	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 
-bench-drain: all $(BUILD)/bench/drain_writes
+bench-drain: all $(BUILD)/bench/drain_writes $(BUILD)/bench/ideal_queue
+	for size in 64 512 1024; do $(BUILD)/bench/ideal_queue $$size 200; done
 	/usr/bin/python3 tests/bench/drain.py $(BUILD)
 
 bench-diagnose: all

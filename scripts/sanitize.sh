@@ -16,7 +16,7 @@ tool="test_compact test_diagnose_asked test_diagnose_clear test_diagnose_deadloc
     test_run_ci test_run_reports test_run_terminal test_set test_top"
 # ncurses keeps what it took for a terminal that it does not know, which ASan calls a leak.
 screen=test_top_screen
-library="test_actions test_bad_pointers test_blocked_calls test_drain test_drain_bytes test_drain_order
+library="test_action_reasons test_action_times test_actions test_bad_pointers test_blocked_calls test_drain test_drain_bytes test_drain_order
     test_drain_stdio test_entered_calls test_explained_reports test_findings test_javascript_reports
     test_journal test_lag test_late_start test_loop_python test_members test_metrics test_python_frames
     test_settings_log"

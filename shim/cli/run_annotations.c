@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "cli/report/event_fields.h"
+#include "cli/report/event_finding.h"
+#include "cli/report/markdown.h"
+#include "report/finding_text.h"
 
 bool run_annotations_wanted(void)
 {
@@ -92,6 +95,46 @@ void run_annotations_write(const json_t *event, FILE *out)
     fputc('\n', out);
 }
 
+static void write_link(const json_t *link, FILE *file)
+{
+    const char *comm = field_string(link, "comm");
+    fputs("| ", file);
+    markdown_text(*field_string(link, "name") ? field_string(link, "name") : comm, file);
+    fprintf(file, " (%lld) | ", (long long)field_integer(link, "pid", 0));
+    markdown_text(field_string(link, "waits_in"), file);
+    fputc(' ', file);
+    markdown_text(field_string(link, "object"), file);
+    fputs(" | ", file);
+    markdown_text(relative(field_string(link, "where")), file);
+    fputs(" |\n", file);
+}
+
+static void write_summary(const json_t *event, FILE *file)
+{
+    static struct event_finding read;
+    static char lines[4096];
+    struct text_buffer text;
+    event_finding_read(event, &read);
+    text_init(&text, lines, sizeof lines);
+    finding_text_first_line(&text, &(struct finding_report){.finding = &read.finding,
+                                                            .blocked_ns = read.blocked_ns,
+                                                            .scans = 2});
+    fputs("### pipeshim: ", file);
+    markdown_text(lines, file);
+    fputs("\n\n**what:** ", file);
+    markdown_text(field_string(event, "words"), file);
+    fputs("\n\n| process | waits in | line |\n|---|---|---|\n", file);
+    const json_t *chain = json_object_get(event, "chain");
+    for (size_t i = 0; i < json_array_size(chain); i++)
+        write_link(json_array_get(chain, i), file);
+    fputs("\n**fix:** ", file);
+    markdown_text(field_string(event, "advice"), file);
+    if (*field_string(event, "rescue"))
+        fputs("\n\n**now:** ", file);
+    markdown_text(field_string(event, "rescue"), file);
+    fputs("\n\n", file);
+}
+
 void run_annotations_summary(const json_t *event)
 {
     const char *path = getenv("GITHUB_STEP_SUMMARY");
@@ -105,15 +148,6 @@ void run_annotations_summary(const json_t *event)
         unsetenv("GITHUB_STEP_SUMMARY");
         return;
     }
-    fprintf(file, "### pipeshim: %s\n\n%s\n\n", name, field_string(event, "words"));
-    fputs("| process | waits in | line |\n|---|---|---|\n", file);
-    const json_t *chain = json_object_get(event, "chain");
-    for (size_t i = 0; i < json_array_size(chain); i++) {
-        const json_t *link = json_array_get(chain, i);
-        fprintf(file, "| %s (%lld) | %s %s | `%s` |\n", field_string(link, "name"),
-                (long long)field_integer(link, "pid", 0), field_string(link, "waits_in"),
-                field_string(link, "object"), field_string(link, "where"));
-    }
-    fprintf(file, "\n**fix:** %s\n\n", field_string(event, "advice"));
+    write_summary(event, file);
     fclose(file);
 }

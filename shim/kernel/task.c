@@ -82,9 +82,16 @@ bool task_wants_cpu(int tid)
 
 void task_name(int tid, char *name, size_t capacity)
 {
-    long size = proc_read_piece_of(0, tid, "comm", name, capacity);
-    if (size > 0 && name[size - 1] == '\n')
-        name[size - 1] = '\0';
+    char text[COMM_LIMIT *
+              2]; /* it has a newline more: Chromium's names are as long as they may be */
+    long size = proc_read_piece_of(0, tid, "comm", text, sizeof text);
+    size_t length = size > 0 ? (size_t)size : 0;
+    if (length > 0 && text[length - 1] == '\n')
+        length--;
+    if (length > capacity - 1)
+        length = capacity - 1;
+    memcpy(name, text, length);
+    name[length] = '\0';
 }
 
 int task_first_exit_status(void)

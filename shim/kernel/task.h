@@ -45,7 +45,7 @@ void task_wait_channel(int tid, char *name, size_t capacity);
  * cannot be read. For any thread. */
 bool task_wants_cpu(int tid);
 
-/* The thread's name (comm), "" if it is gone. */
+/* The thread's name (comm), cut where `capacity` ends; "" if it is gone. */
 void task_name(int tid, char *name, size_t capacity);
 
 /* The status (0 to 255) with which the first thread of this process left, or is about to leave (it

@@ -32,7 +32,8 @@ struct event_head {
 
 struct event_start {
     const char *argv0;
-    const char *host; /* logs of several machines tell their processes apart by it */
+    const char *script; /* what an interpreter runs, its file's name; NULL: it is none */
+    const char *host;   /* logs of several machines tell their processes apart by it */
     const struct settings *settings;
     const char *python;     /* the interpreter; NULL or "": none was looked for, or found */
     const char *javascript; /* the engine, likewise */

@@ -47,6 +47,8 @@ static void start(struct text_buffer *text, const struct event *event)
     if (start->host && start->host[0])
         json_put_string(&json, "host", start->host);
     json_put_string(&json, "argv0", start->argv0);
+    if (start->script && start->script[0])
+        json_put_string(&json, "script", start->script);
     json_open(&json, "config", '{');
     for (int id = 0; id < SETTING_COUNT; id++)
         if (start->settings->given[id] &&

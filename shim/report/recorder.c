@@ -41,13 +41,14 @@ static bool counts_begun; /* at the first record: a process that has none touche
  * leave it taken for ever. */
 static uint64_t signals_before; /* child: scratch */
 
-void recorder_prepare(const struct settings *chosen, const char *argv0,
+void recorder_prepare(const struct settings *chosen, const char *argv0, const char *script,
                       const char *(*cpu_stacks)(void))
 {
     config = chosen;
     cpu_stacks_source = cpu_stacks;
     event_compact_begin(chosen->number[SETTING_STACK_FORMAT] == STACK_COMPACT);
     start.argv0 = argv0;
+    start.script = script;
     start.settings = chosen;
 }
 

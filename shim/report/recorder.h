@@ -18,7 +18,7 @@
 typedef bool recorder_writer(const char *data, size_t size, bool watchdog);
 
 /* Takes the format, the limits, and what the `start` event says. In the constructor. */
-void recorder_prepare(const struct settings *chosen, const char *argv0,
+void recorder_prepare(const struct settings *chosen, const char *argv0, const char *script,
                       const char *(*cpu_stacks)(void));
 void recorder_found(const char *no_stdio, const char *python, const char *javascript);
 /* A forked child: all counts from zero at its first record, and a `start` of its own. */

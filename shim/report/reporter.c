@@ -114,7 +114,8 @@ bool report_prepare(char *const *arguments, char *const *environment,
     }
     if (!settings_are_active(into))
         return false;
-    recorder_prepare(into, arguments[0] ? arguments[0] : "", from->cpu_stacks);
+    recorder_prepare(into, arguments[0] ? arguments[0] : "", names_of(arguments, NULL).script,
+                     from->cpu_stacks);
     log_prepare(into->text[SETTING_LOG], executable_name, environment);
     begun_ns = clock_monotonic_ns();
     if (into->text[SETTING_SUPPRESS][0])

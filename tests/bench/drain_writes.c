@@ -6,6 +6,10 @@
  *   drain_writes step SIZE COUNT    the same, and the reader never sleeps: no write wakes it
  *   drain_writes asleep SIZE COUNT  the same, and the reader sleeps in read() before each write,
  *                                   which is not measured: each write wakes it
+ *   drain_writes turns-step SIZE COUNT, turns-asleep SIZE COUNT
+ *                                   as step and asleep, and COUNT times in turn libc's own write
+ *                                   and write(), in one process: medians of both, and their
+ *                                   ratio (`full` only: the first passes what is queued)
  *   drain_writes nowait SIZE COUNT  as live with pwritev2(RWF_NOWAIT), what a write that must not
  *                                   wait costs in the kernel
  *   drain_writes stalled SIZE COUNT nobody reads: p50 p99 p99.9 ns of a write (COUNT * SIZE fits
@@ -16,6 +20,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +29,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+ssize_t __write(int fd, const void *data, size_t size); /* libc's own, which no library replaces */
 
 static char record[1 << 20];
 
@@ -126,6 +134,49 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double one_turn(int fd, size_t size, enum state state, int bare)
+{
+    enum { BURST = 50 };
+    int writes = state == ASLEEP ? 1 : BURST;
+    if (state == ASLEEP)
+        let_it_sleep();
+    double start = now_ns();
+    for (int i = 0; i < writes; i++)
+        if ((bare ? __write(fd, record, size) : write(fd, record, size)) != (ssize_t)size)
+            exit(1);
+    return (now_ns() - start) / writes;
+}
+
+static void turns(size_t size, long count, enum state state)
+{
+    int ends[2];
+    double *times[2] = {malloc(sizeof(double) * (size_t)count),
+                        malloc(sizeof(double) * (size_t)count)};
+    if (pipe(ends) != 0 || !times[0] || !times[1])
+        exit(1);
+    pid_t reader = fork();
+    if (reader == 0) {
+        close(ends[1]);
+        pin(1);
+        read_all(ends[0], SIZE_MAX, state);
+    }
+    close(ends[0]);
+    pin(0);
+    for (long i = -100; i < count; i++)
+        for (int bare = 0; bare < 2; bare++) {
+            double ns = one_turn(ends[1], size, state, bare);
+            if (i >= 0)
+                times[bare][i] = ns;
+        }
+    for (int bare = 0; bare < 2; bare++)
+        qsort(times[bare], (size_t)count, sizeof(double), ascending);
+    double raw = times[1][count / 2];
+    double with = times[0][count / 2];
+    printf("%.0f %.0f %.3f\n", raw, with, raw / with);
+    kill(reader, SIGKILL);
+    waitpid(reader, NULL, 0);
+}
+
 static void stalled(size_t size, long count, int copy_only)
 {
     int ends[2];
@@ -162,6 +213,10 @@ int main(int argc, char **argv)
     long count = atol(argv[3]);
     if (size > sizeof record)
         return 64;
+    if (strcmp(argv[1], "turns-step") == 0 || strcmp(argv[1], "turns-asleep") == 0) {
+        turns(size, count, strcmp(argv[1], "turns-step") == 0 ? STEP : ASLEEP);
+        return 0;
+    }
     for (enum state state = LIVE; state <= NOWAIT; state++)
         if (strcmp(argv[1], states[state]) == 0) {
             live(size, count, state);

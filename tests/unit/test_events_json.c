@@ -120,6 +120,7 @@ static void test_start_warning_unblocked_summary(void **state)
     settings_read(&event_case.settings, NULL, &(struct program_names){.executable = "engine"},
                   false, NULL, NULL);
     struct event_start start = {.argv0 = "./engine",
+                                .script = "server.py",
                                 .host = "alpha",
                                 .settings = &event_case.settings,
                                 .cpu_stacks = "perf_event"};
@@ -127,9 +128,16 @@ static void test_start_warning_unblocked_summary(void **state)
     json_t *object = event_parsed("start");
     event_has(object, "version");
     event_has(object, "argv0");
+    assert_string_equal(json_string_value(json_object_get(object, "script")), "server.py");
     assert_string_equal(json_string_value(json_object_get(object, "host")), "alpha");
     event_has(object, "config");
     event_has(object, "features");
+    json_decref(object);
+    event_set_up(state);
+    start.script = NULL; /* no interpreter */
+    event_json((struct event){.kind = EVENT_START, .start = &start});
+    object = event_parsed("start");
+    assert_null(json_object_get(object, "script"));
     json_decref(object);
     event_set_up(state);
     event_json((struct event){.kind = EVENT_UNBLOCKED, .end = {.ref = 3, .blocked_ns = 5000000}});

@@ -18,6 +18,7 @@
 #include "base/raw_syscall.h"
 #include "failing_calls.h"
 #include "kernel/own_threads.h"
+#include "kernel/task.h"
 #include "kernel/thread_wait.h"
 #include "process/life.h"
 #include "watch/slot_notes.h"
@@ -216,6 +217,23 @@ static void test_slot_of_another_thread(void **state)
     assert_false(slot_is_at_rest(0, slot));
 }
 
+/* A name may have 15 letters; the kernel's file adds a newline. */
+static void test_the_longest_name(void **state)
+{
+    (void)state;
+    char old[COMM_LIMIT], name[COMM_LIMIT], cut[5];
+    int own = (int)raw_syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    prctl(PR_GET_NAME, old);
+    prctl(PR_SET_NAME, "ThreadPoolForeg");
+    task_name(own, name, sizeof name);
+    task_name(own, cut, sizeof cut);
+    prctl(PR_SET_NAME, old);
+    assert_string_equal(name, "ThreadPoolForeg");
+    assert_string_equal(cut, "Thre");
+    task_name(INT32_MAX, name, sizeof name);
+    assert_string_equal(name, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wait_of_a_thread, begin, end),
         cmocka_unit_test_setup_teardown(test_only_the_watchdog_remembers, begin, end),
         cmocka_unit_test_setup_teardown(test_children, begin, end),
+        cmocka_unit_test(test_the_longest_name),
         cmocka_unit_test(test_slot_at_rest),
         cmocka_unit_test_setup_teardown(test_slot_of_another_thread, begin, end),
     };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,10 +63,12 @@ void lane_lose_reader(struct lane *lane)
     lane->in = -1;
 }
 
-void lane_receive(struct lane *lane, enum overflow overflow)
+void lane_receive(struct lane *lane, enum overflow overflow, uint64_t now)
 {
     static char piece[PIECE];
     size_t space;
+    if (byte_queue_used(&lane->queue) == 0) /* until now nobody had anything to read */
+        lane->moved_ns = now;
     char *to = byte_queue_space(&lane->queue, &space);
     bool drops = overflow != OVERFLOW_BLOCK;
     ssize_t got = drops ? read(lane->in, piece, sizeof piece)
@@ -101,14 +104,19 @@ static ssize_t write_now(struct lane *lane, const char *from, size_t size)
     lane->second = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (lane->second >= 0)
         return write(lane->second, from, size);
-    /* There is space for a page: poll() said so. */
+    struct pollfd space = {lane->out, POLLOUT, 0}; /* for a page */
+    if (poll(&space, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
     return write(lane->out, from, size < PIPE_BUF ? size : PIPE_BUF);
 }
 
+/* Time in which the relay itself got no CPU is not the reader's: it was refused as late as that. */
 uint64_t lane_stands_for(const struct lane *lane, uint64_t now)
 {
-    uint64_t standing = now - lane->moved_ns;
-    return standing >= LANE_REPORTED_AFTER_NS ? standing : 0;
+    bool stands = lane->refused_ns >= lane->moved_ns + LANE_REPORTED_AFTER_NS;
+    return stands ? now - lane->moved_ns : 0;
 }
 
 void lane_send(struct lane *lane, uint64_t now)
@@ -116,8 +124,10 @@ void lane_send(struct lane *lane, uint64_t now)
     size_t size;
     const char *from = byte_queue_next(&lane->queue, &size);
     ssize_t done = write_now(lane, from, size < PIECE ? size : PIECE);
-    if (done < 0 && (errno == EAGAIN || errno == EINTR))
+    if (done < 0 && (errno == EAGAIN || errno == EINTR)) {
+        lane->refused_ns = now;
         return;
+    }
     if (done <= 0) {
         lane_lose_reader(lane);
         return;

@@ -60,7 +60,7 @@ void lane_report(struct lane *lane, uint64_t now)
         lane->moved_ns = now;
     if (lane->report_seq && empty)
         report_episode(lane, now, true);
-    if (!lane->report_seq && now - lane->moved_ns >= LANE_REPORTED_AFTER_NS) {
+    if (!lane->report_seq && lane_stands_for(lane, now) > 0) {
         lane->began_ns = lane->moved_ns;
         lane_find_reader(lane);
         report_episode(lane, now, false);

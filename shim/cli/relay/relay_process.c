@@ -93,7 +93,7 @@ static void go_round(int *control, int patience_ms, uint64_t *ended)
         if (wants[2 * i + 1].revents & (POLLERR | POLLNVAL | (lane->is_socket ? POLLHUP : 0)))
             lane_lose_reader(lane);
         if (wants[2 * i].revents && lane->in >= 0)
-            lane_receive(lane, (enum overflow)config->number[SETTING_DRAIN_OVERFLOW]);
+            lane_receive(lane, (enum overflow)config->number[SETTING_DRAIN_OVERFLOW], now);
         if (lane->out >= 0 && byte_queue_used(&lane->queue) > 0)
             lane_send(lane, now);
         lane_report(lane, now);

@@ -2,6 +2,7 @@
 #include "cli/report/aggregate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/report/aggregate_events.h"
@@ -19,7 +20,7 @@ static void touch_process(struct model *model, struct process *process, const st
     if (event->time > process->last_time)
         process->last_time = event->time;
     string_id exe = intern(model, base_name(field_string(event->json, "exe")));
-    if (exe != 0)
+    if (exe != 0 && !process->is_script)
         process->exe = exe;
     if (event->time < model->first_time)
         model->first_time = event->time;
@@ -29,7 +30,13 @@ static void touch_process(struct model *model, struct process *process, const st
 
 static bool on_start(struct model *model, const struct event *event)
 {
-    model->processes[event->process].started = true;
+    struct process *process = &model->processes[event->process];
+    string_id script = intern_field(model, event->json, "script");
+    process->started = true;
+    if (script != 0) {
+        process->exe = script;
+        process->is_script = true;
+    }
     return true;
 }
 
@@ -149,10 +156,18 @@ void aggregate_event(struct model *model, const json_t *json, int file)
     model->odd.unknown++;
 }
 
+static int by_time(const void *left, const void *right)
+{
+    const struct deadlock *a = left, *b = right;
+    return (a->time > b->time) - (a->time < b->time);
+}
+
 void aggregate_finish(struct model *model)
 {
     close_all_open(model);
     if (model->first_time > model->last_time)
         model->first_time = model->last_time;
     model_sort_slices(model);
+    if (model->deadlock_count > 1)
+        qsort(model->deadlocks, model->deadlock_count, sizeof *model->deadlocks, by_time);
 }

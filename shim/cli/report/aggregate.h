@@ -17,5 +17,8 @@ void aggregate_event(struct model *model, const json_t *json, int file);
  * their process), and the timeline is sorted. */
 void aggregate_finish(struct model *model);
 
+/* After source_lines_resolve(): file and line of the C code in which members of deadlocks stand. */
+void aggregate_lines(struct model *model);
+
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

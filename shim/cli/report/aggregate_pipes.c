@@ -2,9 +2,13 @@
 /* Pipes that fill, deadlocks, and the drainer's work. */
 #include "cli/report/aggregate_events.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "cli/report/aggregate.h"
 #include "cli/report/event_finding.h"
+#include "cli/report/event_stack.h"
+#include "cli/report/stack_view.h"
 #include "report/finding_text.h"
 
 void fill_from_pipe(struct model *model, const struct event *event, struct slice *slice)
@@ -72,6 +76,45 @@ static void render(struct model *model, const json_t *json, struct deadlock *to)
     }
 }
 
+/* Who could not read the others' memory has only its own line: each member's log has that one. */
+static void take_lines(struct deadlock *to, const struct deadlock *from)
+{
+    for (uint32_t i = 0; i < to->member_count; i++) {
+        struct chain_member *member = &to->members[i];
+        for (uint32_t k = 0; k < from->member_count && member->where == 0; k++) {
+            const struct chain_member *same = &from->members[k];
+            if (same->pid != member->pid)
+                continue;
+            member->where = same->where;
+            member->source = same->source;
+            member->code = same->code;
+            member->frame = same->frame;
+        }
+    }
+}
+
+void aggregate_lines(struct model *model)
+{
+    static struct member member;
+    char lines[STRING_LENGTH_LIMIT], function[FRAME_TEXT_LIMIT];
+    struct text_buffer text;
+    for (uint32_t i = 0; i < model->deadlock_count; i++) {
+        for (uint32_t k = 0; k < model->deadlocks[i].member_count; k++) {
+            struct chain_member *to = &model->deadlocks[i].members[k];
+            const struct frame *frame = to->frame != 0 ? &model->frames[to->frame - 1] : NULL;
+            if (!frame || frame->source == 0)
+                continue;
+            snprintf(member.where, sizeof member.where, "%s:%u %s",
+                     model_text(model, frame->source), frame->line,
+                     frame_function(model, frame, function));
+            to->where = intern(model, member.where);
+            text_init(&text, lines, sizeof lines);
+            finding_text_line(&text, &member);
+            to->code = intern_text(model, &text);
+        }
+    }
+}
+
 bool on_deadlock(struct model *model, const struct event *event)
 {
     const json_t *chain = json_object_get(event->json, "chain");
@@ -89,7 +132,8 @@ bool on_deadlock(struct model *model, const struct event *event)
                                   .for_pid = field_small(member, "for_pid"),
                                   .comm = intern_field(model, member, "comm"),
                                   .waits_in = intern_field(model, member, "waits_in"),
-                                  .object = intern_field(model, member, "object")};
+                                  .object = intern_field(model, member, "object"),
+                                  .frame = event_user_frame(model, member, false)};
     }
     if (strcmp(field_string(event->json, "event"), "finding") == 0)
         found.kind = intern_field(model, event->json,
@@ -102,6 +146,7 @@ bool on_deadlock(struct model *model, const struct event *event)
     for (uint32_t i = 0; i < model->deadlock_count; i++) {
         if (model->deadlocks[i].key == found.key) {
             model->deadlocks[i].count++;
+            take_lines(&model->deadlocks[i], &found);
             return true;
         }
     }

@@ -2,6 +2,8 @@
 #include "cli/report/event_stack.h"
 
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/report/event_fields.h"
@@ -102,6 +104,32 @@ static uint32_t read_natives(struct model *model, const json_t *stack, bool lag,
     return count;
 }
 
+/* Is `where`, "module+0x12 function", this frame? */
+static bool is_at(const json_t *frame, const char *where)
+{
+    const char *module = field_string(frame, "module");
+    char words[STRING_LENGTH_LIMIT];
+    int length = snprintf(words, sizeof words, "%s+0x%" PRIx64 " ", base_name(module),
+                          field_address(frame, "offset"));
+    return *module && length < (int)sizeof words && strncmp(where, words, (size_t)length) == 0;
+}
+
+/* The log's own choice: which code is a library's was clearer to the library, before names were
+ * demangled. */
+uint32_t event_user_frame(struct model *model, const json_t *object, bool lag)
+{
+    const char *where = field_string(object, "where");
+    const json_t *stack = json_object_get(object, "stack");
+    for (size_t i = 0; *where && i < json_array_size(stack); i++) {
+        const json_t *json = json_array_get(stack, i);
+        if (!is_at(json, where))
+            continue;
+        struct frame frame = native_frame(model, json, i == 0 && lag);
+        return (uint32_t)(model_frame(model, &frame) + 1);
+    }
+    return 0;
+}
+
 static uint32_t read_interpreted(struct model *model, const json_t *stack, enum language language,
                                  uint32_t *frames, uint32_t space)
 {
@@ -134,10 +162,12 @@ uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
         read_interpreted(model, is_javascript ? javascript : json_object_get(event, "python"),
                          is_javascript ? LANGUAGE_JAVASCRIPT : LANGUAGE_PYTHON, frames + natives,
                          STACK_LIMIT - natives);
+    site.user_frame = interpreted > 0 ? 0 : event_user_frame(model, event, like->kind == SITE_LAG);
     struct known_stack *known = id != 0 ? find_known(model, process, id) : NULL;
     if (natives + interpreted == 0 && known && known->id != 0) {
         natives = known->native_count;
         interpreted = known->interpreted_count;
+        site.user_frame = known->user_frame;
         memcpy(frames, model->site_frames + known->first_frame,
                (size_t)(natives + interpreted) * sizeof *frames);
     }
@@ -151,6 +181,7 @@ uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
                                       .id = id,
                                       .first_frame = model->sites[index].first_frame,
                                       .native_count = site.native_count,
-                                      .interpreted_count = site.interpreted_count};
+                                      .interpreted_count = site.interpreted_count,
+                                      .user_frame = site.user_frame};
     return index;
 }

@@ -14,5 +14,9 @@
 uint32_t event_site(struct model *model, uint32_t process, const json_t *event,
                     const struct call_site *like);
 
+/* 1 + the index of the native frame that the `where` of an event, or of a member of a chain, is; 0:
+ * it is none of its `stack`. `lag`: the innermost frame is the next instruction. */
+uint32_t event_user_frame(struct model *model, const json_t *object, bool lag);
+
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -5,6 +5,7 @@
 
 #include "cli/report/event_fields.h"
 #include "cli/report/formats.h"
+#include "cli/report/markdown.h"
 #include "cli/report/stack_view.h"
 
 static const char *text_of(const struct model *model, string_id id)
@@ -22,23 +23,13 @@ static const char *name_of(const struct model *model, const struct chain_member 
     return text_of(model, member->name != 0 ? member->name : member->comm);
 }
 
-/* In a table a bar ends the cell, and names may hold anything. */
-static void markdown(const char *text, FILE *out)
-{
-    for (; *text; text++) {
-        if (strchr("|`<>*_[]\\", *text))
-            fputc('\\', out);
-        fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
-    }
-}
-
 /* Lines as they are: what is indented cannot end the block. */
 static void code_block(const char *lines, FILE *out)
 {
     while (*lines) {
-        size_t length = strcspn(lines, "\n");
+        size_t length = strcspn(lines, "\r\n");
         fprintf(out, "    %.*s\n", (int)length, lines);
-        lines += length + (lines[length] == '\n');
+        lines += length + (lines[length] != '\0');
     }
 }
 
@@ -54,11 +45,11 @@ static void markdown_sites(const struct model *model, uint32_t limit, FILE *out)
             continue;
         fprintf(out, "| %s | %" PRIu64 " | %s | ", duration_text(site->total, total), site->count,
                 duration_text(site->longest, longest));
-        markdown(text_of(model, site->call), out);
+        markdown_text(text_of(model, site->call), out);
         fputs(" | ", out);
-        markdown(text_of(model, site->exe), out);
+        markdown_text(text_of(model, site->exe), out);
         fputs(" | ", out);
-        markdown(site_where(model, site, where), out);
+        markdown_text(site_where(model, site, where), out);
         fputs(" |\n", out);
     }
 }
@@ -70,30 +61,44 @@ void format_markdown(const struct model *model, uint32_t limit, FILE *out)
     for (uint32_t i = 0; i < model->deadlock_count; i++) {
         const struct deadlock *deadlock = &model->deadlocks[i];
         fputs("## ", out);
-        markdown(text_of(model, deadlock->verdict), out);
+        markdown_text(text_of(model, deadlock->verdict), out);
         fprintf(out, "\n\n%s UTC: ", time_text(deadlock->time, when));
-        markdown(text_of(model, deadlock->words), out);
+        markdown_text(text_of(model, deadlock->words), out);
         fputs("\n\n", out);
         for (uint32_t k = 0; k < deadlock->member_count; k++) {
             code_block(text_of(model, deadlock->members[k].link), out);
             code_block(text_of(model, deadlock->members[k].code), out);
         }
         fputs("\n**fix:** ", out);
-        markdown(text_of(model, deadlock->advice), out);
+        markdown_text(text_of(model, deadlock->advice), out);
         if (deadlock->rescue != 0) {
             fputs("\n\n**now:** ", out);
-            markdown(text_of(model, deadlock->rescue), out);
+            markdown_text(text_of(model, deadlock->rescue), out);
         }
         fputs("\n\n", out);
     }
     if (model->deadlock_count == 0)
-        fputs("No deadlock and no finding.\n\n", out);
-    markdown_sites(model, limit, out);
+        fputs(model->events > 0 ? "No deadlock and no finding.\n\n"
+                                : "The logs hold no events.\n\n",
+              out);
+    if (model->events > 0)
+        markdown_sites(model, limit, out);
+}
+
+/* U+FFFE and U+FFFF are no characters of XML. */
+static bool is_noncharacter(const char *text)
+{
+    return strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0;
 }
 
 static void xml(const char *text, FILE *out)
 {
     for (; *text; text++) {
+        if (is_noncharacter(text)) {
+            fputc('?', out);
+            text += 2;
+            continue;
+        }
         switch (*text) {
         case '&':
             fputs("&amp;", out);
@@ -113,39 +118,66 @@ static void xml(const char *text, FILE *out)
     }
 }
 
+static double seconds(int64_t us)
+{
+    return us > 0 ? (double)us / 1e6 : 0;
+}
+
+/* All that a strict reader insists on: Ant's schema has every attribute required. */
+static void junit_begin(const struct model *model, FILE *out)
+{
+    bool empty = model->events == 0;
+    uint32_t failures = model->deadlock_count;
+    const char *host = empty ? "" : text_of(model, model->processes[0].host);
+    char when[32];
+    time_text(empty ? 0 : model->first_time, when);
+    when[10] = 'T';
+    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"pipeshim\" hostname=\"",
+          out);
+    xml(*host ? host : "localhost", out);
+    fprintf(out,
+            "\" timestamp=\"%.19s\" time=\"%.3f\" tests=\"%u\" failures=\"%u\" errors=\"0\" "
+            "skipped=\"%d\">\n<properties/>\n",
+            when, empty ? 0 : seconds(model->last_time - model->first_time),
+            failures > 0 ? failures : 1, failures, empty);
+    if (failures > 0)
+        return;
+    fputs("<testcase classname=\"pipeshim\" name=\"no deadlock, no finding\" time=\"0\"", out);
+    fputs(empty ? "><skipped/></testcase>\n" : "/>\n", out);
+}
+
+static void junit_failure(const struct model *model, const struct deadlock *deadlock, FILE *out)
+{
+    fputs("<testcase classname=\"pipeshim\" name=\"", out);
+    xml(verdict_of(model, deadlock), out);
+    for (uint32_t k = 0; k < deadlock->member_count; k++) {
+        fputs(k > 0 ? ", " : " of ", out);
+        xml(name_of(model, &deadlock->members[k]), out);
+    }
+    fprintf(out, "\" time=\"%.3f\"><failure type=\"", seconds(model->last_time - deadlock->time));
+    xml(verdict_of(model, deadlock), out);
+    fputs("\" message=\"", out);
+    xml(text_of(model, deadlock->words), out);
+    fputs("\">", out);
+    xml(text_of(model, deadlock->verdict), out);
+    for (uint32_t k = 0; k < deadlock->member_count; k++) {
+        fputs("\n  ", out);
+        xml(text_of(model, deadlock->members[k].link), out);
+        fputs("\n", out);
+        xml(text_of(model, deadlock->members[k].code), out);
+    }
+    fputs("\n  fix: ", out);
+    xml(text_of(model, deadlock->advice), out);
+    if (deadlock->rescue != 0)
+        fputs("\n  now: ", out);
+    xml(text_of(model, deadlock->rescue), out);
+    fputs("</failure></testcase>\n", out);
+}
+
 void format_junit(const struct model *model, FILE *out)
 {
-    uint32_t failures = model->deadlock_count;
-    fprintf(out,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-            "<testsuite name=\"pipeshim\" tests=\"%u\" failures=\"%u\">\n",
-            failures > 0 ? failures : 1, failures);
-    if (failures == 0)
-        fputs("<testcase classname=\"pipeshim\" name=\"no deadlock, no finding\"/>\n", out);
-    for (uint32_t i = 0; i < failures; i++) {
-        const struct deadlock *deadlock = &model->deadlocks[i];
-        fputs("<testcase classname=\"pipeshim\" name=\"", out);
-        xml(verdict_of(model, deadlock), out);
-        for (uint32_t k = 0; k < deadlock->member_count; k++) {
-            fputs(k > 0 ? ", " : " of ", out);
-            xml(name_of(model, &deadlock->members[k]), out);
-        }
-        fputs("\"><failure message=\"", out);
-        xml(text_of(model, deadlock->words), out);
-        fputs("\">", out);
-        xml(text_of(model, deadlock->verdict), out);
-        for (uint32_t k = 0; k < deadlock->member_count; k++) {
-            fputs("\n  ", out);
-            xml(text_of(model, deadlock->members[k].link), out);
-            fputs("\n", out);
-            xml(text_of(model, deadlock->members[k].code), out);
-        }
-        fputs("\n  fix: ", out);
-        xml(text_of(model, deadlock->advice), out);
-        if (deadlock->rescue != 0)
-            fputs("\n  now: ", out);
-        xml(text_of(model, deadlock->rescue), out);
-        fputs("</failure></testcase>\n", out);
-    }
-    fputs("</testsuite>\n", out);
+    junit_begin(model, out);
+    for (uint32_t i = 0; i < model->deadlock_count; i++)
+        junit_failure(model, &model->deadlocks[i], out);
+    fputs("<system-out/>\n<system-err/>\n</testsuite>\n", out);
 }

@@ -45,6 +45,7 @@ struct process {
     int64_t blocked;
     uint32_t older;      /* 1 + index of the one before it with the same pid; 0: none */
     bool started, ended; /* a `start`, a `summary` was seen */
+    bool is_script;      /* exe is the script's name, which its `start` says */
 };
 
 struct thread {
@@ -78,6 +79,7 @@ struct known_stack {
     string_id id;         /* 0: a free slot */
     uint32_t first_frame; /* of site_frames */
     uint16_t native_count, interpreted_count;
+    uint32_t user_frame; /* as that of a call_site */
 };
 
 struct peer_kind {
@@ -97,6 +99,7 @@ struct call_site {
     string_id exe, call, class_name;
     uint32_t first_frame; /* of site_frames; native frames first, then interpreted ones */
     uint16_t native_count, interpreted_count;
+    uint32_t user_frame; /* 1 + index of the native frame that the log calls the user's; 0: none */
     bool on_loop;
     uint64_t count, never_returned;
     int64_t total, longest;
@@ -140,6 +143,7 @@ struct chain_member {
     int32_t pid, for_pid;
     string_id comm, name, waits_in, object, where, source;
     string_id link, code; /* as report/finding_text.h says it: of one line, of some */
+    uint32_t frame;       /* 1 + index of the native frame that `where` is; 0: it is none */
 };
 
 /* A deadlock, or a finding: both have a chain. */

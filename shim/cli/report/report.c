@@ -311,8 +311,10 @@ int command_report(int argc, char **argv)
     for (int i = 0; i < log_count; i++)
         read_log(&model, logs[i], i, &reading);
     aggregate_finish(&model);
-    if (settings.lines)
+    if (settings.lines) {
         source_lines_resolve(&model, &settings.source_lines);
+        aggregate_lines(&model);
+    }
     bool written = write_report(&model, &settings);
     write_remarks(&model, &settings, &reading);
     model_close(&model);

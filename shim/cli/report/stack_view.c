@@ -123,6 +123,8 @@ const struct frame *site_user_frame(const struct model *model, const struct call
     }
     if (of_package < count)
         best = of_package;
+    else if (site->user_frame != 0)
+        return &model->frames[site->user_frame - 1];
     if (best == count)
         best = 0;
     return count > 0 ? &model->frames[frames[best]] : NULL;

@@ -23,8 +23,8 @@ const char *frame_function(const struct model *model, const struct frame *frame,
 const char *frame_doubt(const struct frame *frame);
 /* "file.c:12" with that after it, or the module's path, or "". To FRAME_TEXT_LIMIT bytes. */
 const char *frame_place(const struct model *model, const struct frame *frame, char *text);
-/* The innermost frame that is not libc's; of Python and JavaScript the user's own. NULL without a
- * stack. */
+/* Of Python and JavaScript the user's own, else the one that the log calls so, else the innermost
+ * that is not libc's. NULL without a stack. */
 const struct frame *site_user_frame(const struct model *model, const struct call_site *site);
 /* Its function and place, "" without a stack. To
  * SITE_WHERE_LIMIT bytes. */

@@ -226,9 +226,24 @@ static int rescue(const struct rescue_target *target, const struct options *opti
     return status;
 }
 
+/* What to do instead: who is root sees more, and who knows may say so. */
+static int say_not_proven(int pid, const struct rescue_target *target)
+{
+    char fd[16] = "N";
+    if (target->fd >= 0)
+        snprintf(fd, sizeof fd, "%d", target->fd);
+    fprintf(stderr,
+            "pipeshim rescue: process %d waits for space, and nothing proves that it is stuck: %s; "
+            "nothing was done: run this as root, or with --force --fd %s if you know that it is\n",
+            pid, target->words, fd);
+    return STILL_STUCK;
+}
+
 static int find(const struct options *options, struct rescue_target *target)
 {
-    switch (rescue_target_find(options->pid, options->fd, target)) {
+    enum rescue_found found = rescue_target_find(options->pid, options->fd, target);
+    struct rescue_target hidden = *target;
+    switch (found) {
     case RESCUE_FOUND:
         return -1;
     case RESCUE_NO_PROCESS:
@@ -243,10 +258,13 @@ static int find(const struct options *options, struct rescue_target *target)
                 options->pid);
         return ERROR;
     case RESCUE_NOT_STUCK:
+    case RESCUE_NOT_PROVEN:
         break;
     }
     if (options->force && rescue_target_assume(options->pid, options->fd, target))
         return -1;
+    if (found == RESCUE_NOT_PROVEN)
+        return say_not_proven(options->pid, &hidden);
     printf("process %d is not stuck on a full pipe, as far as can be proven; nothing was done\n",
            options->pid);
     return STILL_STUCK;

@@ -52,23 +52,6 @@ static bool choose(const struct diagnosis *diagnosis, int pid, int fd, struct re
     return false;
 }
 
-enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *target)
-{
-    struct diagnosis diagnosis;
-    enum rescue_found found = RESCUE_NOT_STUCK;
-    if (!diagnosis_start(&diagnosis, &pid, 1))
-        return RESCUE_NOT_READABLE;
-    bool scanned = diagnose_once(&diagnosis);
-    if (scanned && choose(&diagnosis, pid, fd, target))
-        found = RESCUE_FOUND;
-    else if (!scanned || diagnosis.unread > 0)
-        found = RESCUE_NOT_READABLE;
-    else if (diagnosis.found == 0)
-        found = RESCUE_NO_PROCESS;
-    diagnosis_end(&diagnosis);
-    return found;
-}
-
 bool rescue_target_assume(int pid, int fd, struct rescue_target *target)
 {
     struct fd_description description;
@@ -82,6 +65,51 @@ bool rescue_target_assume(int pid, int fd, struct rescue_target *target)
     memcpy(target->object, description.link, sizeof target->object);
     process_name(pid, "process", target->writer_name);
     return true;
+}
+
+/* A thread of the process waits for space, and who should make it, or where, may not be seen. */
+static bool is_hidden(const struct diagnosis *diagnosis, int pid, struct rescue_target *target)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    memset(target, 0, sizeof *target);
+    target->fd = -1;
+    if (diagnosis->note_count == 0 && graph->unreadable == 0)
+        return false;
+    for (uint32_t i = 0; i < graph->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[i];
+        int own_fd = thread->wait.call_known ? thread->wait.fd : -1;
+        if (graph->processes[thread->process].pid != pid || thread->wait.kind != WAIT_WRITE ||
+            (own_fd >= 0 && !rescue_target_assume(pid, own_fd, target)))
+            continue;
+        target->fd = own_fd;
+        if (diagnosis->note_count > 0)
+            snprintf(target->words, sizeof target->words, "%s", diagnosis->notes[0].text);
+        else
+            snprintf(target->words, sizeof target->words,
+                     "%u processes may not be read (other users, not dumpable, or Yama)",
+                     graph->unreadable);
+        return true;
+    }
+    return false;
+}
+
+enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *target)
+{
+    struct diagnosis diagnosis;
+    enum rescue_found found = RESCUE_NOT_STUCK;
+    if (!diagnosis_start(&diagnosis, &pid, 1))
+        return RESCUE_NOT_READABLE;
+    bool scanned = diagnose_once(&diagnosis);
+    if (scanned && choose(&diagnosis, pid, fd, target))
+        found = RESCUE_FOUND;
+    else if (!scanned || diagnosis.unread > 0)
+        found = RESCUE_NOT_READABLE;
+    else if (diagnosis.found == 0)
+        found = RESCUE_NO_PROCESS;
+    else if (is_hidden(&diagnosis, pid, target))
+        found = RESCUE_NOT_PROVEN;
+    diagnosis_end(&diagnosis);
+    return found;
 }
 
 int rescue_target_open(const struct rescue_target *target)

@@ -21,13 +21,15 @@ struct rescue_target {
 
 enum rescue_found {
     RESCUE_FOUND,
-    RESCUE_NOT_STUCK, /* nothing proves it */
+    RESCUE_NOT_STUCK,  /* nothing proves it */
+    RESCUE_NOT_PROVEN, /* it waits for space, and not all that a proof takes may be read */
     RESCUE_NO_PROCESS,
     RESCUE_NOT_READABLE,
 };
 
 /* Diagnoses `pid` (two scans, some 150 ms) and takes from what is found the write that waits for
- * space: of `pid` itself, or of whom it waits for. `fd` -1: any. */
+ * space: of `pid` itself, or of whom it waits for. `fd` -1: any. RESCUE_NOT_PROVEN: `words` say
+ * what may not be read, `fd` where it waits (-1: not known). */
 enum rescue_found rescue_target_find(int pid, int fd, struct rescue_target *target);
 
 /* What `--force` takes without a proof: descriptor `fd` of `pid`. False: no pipe, FIFO or socket.

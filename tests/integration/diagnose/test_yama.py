@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""`diagnose` as an unprivileged user, with what Yama (kernel.yama.ptrace_scope=1) refuses refused:
+"""`diagnose` and `rescue` as an unprivileged user, with what Yama (kernel.yama.ptrace_scope=1) refuses refused:
 the calls, registers, memory and descriptors of others; their kind of wait and whose pipes these are
 can be seen. What follows is told, with what is missing; what does not is not guessed."""
 import ctypes
@@ -48,8 +48,8 @@ def become_nobody():
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def main(pids):
-    """In a mount namespace of its own: hides what Yama would, and is diagnose then."""
+def main(command, pids):
+    """In a mount namespace of its own: hides what Yama would, and is that command then."""
     with tempfile.NamedTemporaryFile() as nothing:
         os.chmod(nothing.name, 0)
         for pid in pids:
@@ -58,7 +58,7 @@ def main(pids):
                                check=True)
     become_nobody()
     refuse()
-    os.execv(PIPESHIM, [PIPESHIM, "diagnose", pids[0]])
+    os.execv(PIPESHIM, [PIPESHIM, command, pids[0]])
 
 
 def may_mount():
@@ -71,6 +71,10 @@ def may_mount():
 class Yama(unittest.TestCase):
     def diagnose(self, stream):
         """Status, text and notes of a parent whose child is stuck on that stream."""
+        return self.look("diagnose", *self.stuck(stream))
+
+    def stuck(self, stream):
+        """The pids of the two."""
         unread = subprocess.PIPE if stream == "stderr" else subprocess.DEVNULL
         parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, "/usr/bin/python3", "-c",
                                    STUCK[stream]], stdin=subprocess.DEVNULL, stderr=unread,
@@ -87,8 +91,15 @@ class Yama(unittest.TestCase):
         child = wait_until(lambda: read_text(children).split(), "child")[0]
         wait_until(lambda: read_text("/proc/%s/syscall" % child).startswith(
             "%d " % {"x86_64": 1, "aarch64": 64}[os.uname().machine]), "stuck write")
+        wait_until(lambda: read_text("/proc/%d/syscall" % parent.pid).startswith(
+            "%d " % {"x86_64": 61, "aarch64": 260}[os.uname().machine]), "a parent that waits")
+        return str(parent.pid), child
+
+    @staticmethod
+    def look(command, *pids):
+        """At the first, as one who may not read the others either."""
         done = subprocess.run(["unshare", "-m", "/usr/bin/python3", os.path.abspath(__file__),
-                               "--diagnose", str(parent.pid), child], stdin=subprocess.DEVNULL,
+                               command, *pids], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=100, check=False)
         return done.returncode, done.stdout, done.stderr
 
@@ -109,8 +120,29 @@ class Yama(unittest.TestCase):
         self.assertNotIn("STUCK", out)
         self.assertIn("may not be read", out + notes)
 
+    def test_rescue_of_what_follows_needs_no_force(self):
+        parent, child = self.stuck("stdout")
+        status, out, notes = self.look("rescue", child, parent)
+        self.assertEqual(status, 0, out + notes)
+        self.assertIn("nothing was taken from it", out)
+
+    def test_rescue_says_what_to_do_where_it_does_not(self):
+        parent, child = self.stuck("stderr")
+        status, out, notes = self.look("rescue", child, parent)
+        self.assertEqual((status, out), (1, ""), notes)
+        self.assertRegex(notes, r"^pipeshim rescue: process %s waits for space, and nothing proves that "
+                         r"it is stuck: [^\n]*kernel\.yama\.ptrace_scope[^\n]*; nothing was done: run "
+                         r"this as root, or with --force --fd N if you know that it is\n$" % child)
+
+    def test_rescue_of_one_that_writes_nothing(self):
+        """The twin."""
+        parent, child = self.stuck("stderr")
+        status, out, notes = self.look("rescue", parent, child)
+        self.assertEqual((status, notes), (1, ""), out)
+        self.assertIn("not stuck on a full pipe", out)
+
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--diagnose"]:
-        main(sys.argv[2:])
+    if sys.argv[1:2] in (["diagnose"], ["rescue"]):
+        main(sys.argv[1], sys.argv[2:])
     sys.exit(unittest.main())

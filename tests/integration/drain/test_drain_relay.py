@@ -231,6 +231,15 @@ class Relay(PipeshimCase):
         summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
         self.assertEqual(summary["drain"]["rescued"], [])
 
+    def test_a_writer_that_pauses_was_not_rescued(self):
+        """Nothing was queued in the pauses: no reader is to blame for them."""
+        process = self.run_it(WRITER, "1", "4", "0", "300", drain="stdout")
+        self.assertEqual(process.stdout.read(), lines(4))
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        summary = wait_until(lambda: self.events(process, "summary"), "summary")[-1]
+        self.assertEqual(summary["drain"]["rescued"], [])
+        self.assertEqual(self.events(process, "drain_start"), [])
+
     def said_of(self, content, mode=0o755, owner=None):
         """What the start says of such a program, which does not run: execvp() gives it to a shell, which
         finds a redirection in the header, in the folder where it is."""

@@ -82,6 +82,63 @@ class Findings(unittest.TestCase):
         suite = xml.etree.ElementTree.fromstring(self.report("junit", self.quiet))
         self.assertEqual((suite.get("tests"), suite.get("failures")), ("1", "0"))
 
+    HOSTILE = "</td>\r\n# h\n|`x`| [a](b) @user #12 www.x.y http://x ]]> & \ufffe\uffff\x07<img src=x>"
+
+    def hostile(self):
+        link = {"pid": 1, "comm": "x", "tid": 1, **dict.fromkeys(("name", "waits_in", "object", "where",
+                                                                 "source"), self.HOSTILE)}
+        told = dict.fromkeys(("words", "advice", "rescue", "kind"), self.HOSTILE)
+        return [event("finding", 1, 1, chain=[link], **told)]
+
+    def test_strings_of_a_log_are_no_markup(self):
+        out = self.report("markdown", self.hostile())
+        for line in out.splitlines():
+            if line.startswith("    "):
+                continue  # a block of code
+            self.assertNotRegex(line, r"(?<!\\)[<>`\[]|@|www\.|http:|^# h|&(?!#\d+;)(?<!\\&)", line)
+            self.assertNotIn("#12", line.replace("&#", ""))
+        self.assertNotIn("\r", out)
+        self.assertEqual(out.count("\n## "), 2)  # the finding, the table
+        suite = xml.etree.ElementTree.fromstring(self.report("junit", self.hostile()))
+        self.assertIn("<img src=x>", suite.find("testcase/failure").get("message"))
+
+    def test_junit_has_what_a_strict_reader_wants(self):
+        """As Ant's schema: every attribute, and the parts in their order."""
+        for events in self.events, self.quiet:
+            suite = xml.etree.ElementTree.fromstring(self.report("junit", events))
+            self.assertLessEqual({"name", "timestamp", "hostname", "tests", "failures", "errors", "time"},
+                                 set(suite.attrib))
+            self.assertRegex(suite.get("timestamp"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")
+            cases = suite.findall("testcase")
+            self.assertEqual(len(cases), int(suite.get("tests")))
+            self.assertEqual([one.tag for one in suite], ["properties", *["testcase"] * len(cases),
+                                                          "system-out", "system-err"])
+            for case in cases:
+                self.assertLessEqual({"name", "classname", "time"}, set(case.attrib))
+                self.assertTrue(all(failure.get("type") for failure in case.findall("failure")))
+
+    def test_logs_without_events_prove_nothing(self):
+        """A log that nobody wrote must not look like a test that has passed."""
+        with tempfile.NamedTemporaryFile() as log:
+            for kind, wanted in ("junit", "<skipped/>"), ("markdown", "The logs hold no events."):
+                done = subprocess.run([PIPESHIM, "report", "-f", kind, log.name], stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, text=True)
+                self.assertIn(wanted, done.stdout)
+                self.assertNotIn("No deadlock", done.stdout)
+        self.assertNotIn("skipped/", self.report("junit", self.quiet))
+
+    def test_in_the_order_of_time(self):
+        late = event("deadlock", 2, 1, id="0x2", words="late", chain=CHAIN)
+        early = {**event("deadlock", 1, 1, id="0x1", words="early", chain=CHAIN), "time": "2026-11-25T19:00:00Z"}
+        out = self.report("text", [late, early])
+        self.assertLess(out.index("  early\n"), out.index("  late\n"))
+
+    def test_a_script_has_its_own_name(self):
+        blocked = event("blocked", 1, 2, call="write", blocked_ms=100.0, **{"class": "pipe_write"})
+        start = event("start", 1, 1, version="1", argv0="python3")
+        self.assertIn("server.py: write", self.report("text", [{**start, "script": "server.py"}, blocked]))
+        self.assertIn("python3: write", self.report("text", [start, blocked]))
+
     def test_html(self):
         out = self.report("html", self.events)
         data = json.loads(re.search(r'id="data">(.*?)</script>', out, re.S)[1])

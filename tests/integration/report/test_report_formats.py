@@ -250,7 +250,8 @@ class Html(ReportTest):
         if CHROMIUM:
             seen = self.browse(page, "--dump-dom").stdout.decode()
             self.assertIn('data-ready="1"', seen)
-            self.assertIn("<title>pipeshim report</title>", seen)
+            self.assertRegex(seen, "<title>pipeshim report: [^<]*&lt;script&gt;|<title>pipeshim report: [^<]*</title>")
+            self.assertNotIn("<title>owned", seen)
             self.assertNotIn("<img", seen.split("<script")[0])
 
     def browse(self, page, *more):
@@ -278,7 +279,9 @@ class Html(ReportTest):
         seen, asked = self.requests_of(page)
         self.assertIn('data-ready="1"', seen)  # set by the last line of the script
         self.assertEqual(seen.count('class="site"'), 4)
-        self.assertTrue('<div id="away">' in seen and "/app/crunch.py:7" in seen.split('id="away"')[1])
+        self.assertTrue('<div id="away">' in seen and
+                        "/app/crunch.py:7" in seen.split('id="away"')[1].replace("<wbr>", ""))
+        self.assertIn("<title>pipeshim report: engine, python3</title>", seen)
         self.assertFalse('<div id="pictures" hidden="">' in seen)
         self.assertIn("log_line", re.search(r"<svg.*?</svg>", seen, re.S)[0])
         self.assertIn("4.40 s", seen)
@@ -296,6 +299,15 @@ class Html(ReportTest):
         name = every[-1][1]
         opened = sites("site=" + urllib.parse.quote(name))
         self.assertEqual([key for shown, key in opened if "open" in shown], [name])
+        # So does the box of a deadlock, by its members.
+        chain = [{"pid": 2707, "comm": "engine", "waits_in": "write fd 2", "for_pid": 2210},
+                 {"pid": 2210, "comm": "python3", "waits_in": "read fd 3", "for_pid": 2707}]
+        engine.event("deadlock", 8, id="0x1", words="w", chain=chain)
+        page, _ = self.make_page(engine, python)
+        for link, wanted in ("", 'class="deadlock"'), ("process=engine", 'class="deadlock"'), \
+                ("process=nobody", 'class="deadlock" hidden=""'):
+            seen = self.browse(page + "#" + link, "--dump-dom").stdout.decode()
+            self.assertIn(f"<div {wanted}>", seen, link)
         page, _ = self.make_page(Process(5, "idle"))  # nothing was blocked: no empty pictures
         seen, _ = self.requests_of(page)
         self.assertTrue('<div id="pictures" hidden="">' in seen)

@@ -71,6 +71,34 @@ class SourceLines(ReportTest):
         self.assertNotIn("victim.c", self.report("--no-lines"))
         self.assertRegex(self.report("-f", "folded"), r"main \(victim\.c:10\);inner \(victim\.c:5\)")
 
+    def test_the_line_of_who_is_in_a_deadlock(self):
+        """Also from its own log, where the one that tells first could not read it."""
+        address = return_address(self.program, "main", "inner")
+        member = {"pid": 5, "comm": "victim", "name": "victim", "tid": 5, "waits_in": "write fd 2",
+                  "for_pid": 6, "object": "pipe:[7]"}
+        line = {"where": f"victim+0x{address:x} main", "stack": [
+            frame("inner", return_address(self.program, "inner", "fsync"), self.program, self.build_id),
+            frame("main", address, self.program, self.build_id)]}
+        other = {"pid": 6, "comm": "cat", "name": "cat", "tid": 6, "waits_in": "write fd 1", "for_pid": 5}
+        first, second = Process(6, "cat"), Process(5, "victim")
+        first.event("deadlock", 2, id="0x1", words="w", advice="a", chain=[member, other])
+        second.event("deadlock", 2.1, id="0x1", words="w", advice="a", chain=[{**member, **line}, other])
+        log = write_log(self.path("log"), first, second)
+        for kind in "text", "markdown", "junit", "html":
+            self.assertRegex(self.run_tool("-f", kind, log)[0], r"(>|&gt;|u003[eE]) \S*victim\.c:10 main", kind)
+        self.assertRegex(self.run_tool("--no-lines", log)[0], rf"> victim\+0x{address:x} main\n")
+
+    def test_where_is_what_the_log_calls_the_users(self):
+        """Rust's library lies in the user's program: only the library knows which is which."""
+        address = return_address(self.program, "main", "inner")
+        process = Process(5, "victim")
+        process.call(1, 300, where=f"victim+0x{address:x} main", stack=[
+            frame("inner", return_address(self.program, "inner", "fsync"), self.program, self.build_id),
+            frame("main", address, self.program, self.build_id)])
+        log = write_log(self.path("log"), process)
+        self.assertRegex(self.run_tool("-f", "markdown", log)[0], r"\| main  \S*victim\.c:10 \|")
+        self.assertRegex(self.report("-f", "markdown"), r"\| inner  \S*victim\.c:5 \|")  # it does not say
+
     def test_another_build_of_the_same_path_is_not_believed(self):
         text = self.report(build_id="00" * 20)
         self.assertNotIn("victim.c", text)

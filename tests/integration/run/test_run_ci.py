@@ -146,6 +146,8 @@ class RunCi(unittest.TestCase):
             text = file.read()
         self.assertRegex(text, r"\| parent\.py \(\d+\) \| wait4 \d+")
         self.assertIn("**fix:** do not wait before reading", text)
+        self.assertRegex(text, r"(?m)^### pipeshim: DEADLOCK \S+ \\<-\\> parent\.py")
+        self.assertRegex(text, r"\| parent\.py:5 \\<module\\> \|")
         done = self.run_it("--", "true", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=summary + "2")
         self.assertNotIn("::", done.stderr)
         self.assertFalse(os.path.exists(summary + "2"))
