@@ -60,10 +60,16 @@ long fd_describe(int pid, int fd, struct fd_description *description)
     return describe(AT_FDCWD, path, description);
 }
 
-/* Root without CAP_SYS_PTRACE (in a container) may list the descriptors of others and read none. */
+/* Root without CAP_SYS_PTRACE (in a container) may list the descriptors of others and read none: it
+ * is the process that the kernel refuses, so the first refusal says it of all. */
+static bool is_refusal(long result)
+{
+    return result == -EACCES || result == -EPERM;
+}
+
 static bool is_hole(long result)
 {
-    return result == -EACCES || result == -EPERM || proc_is_no_answer(result);
+    return is_refusal(result) || proc_is_no_answer(result);
 }
 
 long fd_iterate(struct fd_iterator *iterator, int pid)
@@ -76,7 +82,8 @@ long fd_iterate(struct fd_iterator *iterator, int pid)
 bool fd_next(struct fd_iterator *iterator)
 {
     const char *name;
-    while (directory_next_number(&iterator->directory, &iterator->fd, &name)) {
+    while (!is_refusal(iterator->directory.error) &&
+           directory_next_number(&iterator->directory, &iterator->fd, &name)) {
         long result = describe(iterator->directory.fd, name, &iterator->description);
         if (result == 0)
             return true;
@@ -113,7 +120,8 @@ long fd_find(int pid, struct object_key key, unsigned access)
     long error = directory_open(&directory, path);
     if (error < 0)
         return error;
-    while (found < 0 && directory_next_number(&directory, &fd, &name)) {
+    while (found < 0 && !is_refusal(directory.error) &&
+           directory_next_number(&directory, &fd, &name)) {
         struct fd_description description = {.access = 0};
         long same = is_object(directory.fd, name, key);
         if (is_hole(same))

@@ -93,6 +93,7 @@ struct slot {
     uint64_t detail;        /* what the row of calls.def says of the call; the third argument */
     uint64_t buffer;        /* the second argument, if the end is unmarked */
     struct saved_registers registers;
+    uint64_t wait_sp; /* of a readiness wait: its caller's stack pointer */
     struct readiness_waits waits[READINESS_KINDS];
     /* Written by slot_claim(). */
     int32_t tid;             /* 0: free */
