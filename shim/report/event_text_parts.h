@@ -11,6 +11,10 @@ void event_text_begin(struct text_buffer *text, const struct event *event, const
 void event_text_lost(struct text_buffer *text, const struct event *event);
 /* The Python frames and the C stack, or that they were shown before. */
 void event_text_stacks(struct text_buffer *text, const struct incident *incident, bool with_stack);
+/* ": full 65536 of 65536 bytes, 16/16 slots", as much of it as is known. */
+void event_text_fill(struct text_buffer *text, const struct pipe_facts *pipe);
+/* The child that is waited for; the process at a socket's other end. `pid`: whose call it is. */
+void event_text_other_process(struct text_buffer *text, const struct object_facts *object, int pid);
 /* Who holds the pipe's other end. */
 void event_text_peers(struct text_buffer *text, const struct event *event,
                       const struct pipe_facts *pipe);

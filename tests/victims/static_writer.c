@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* static_writer FD LINES STATUS [PAUSE_MS]: linked statically, so that it cannot load the library. Writes
- * lines of 64 bytes to FD, with a pause before each, says "done" on stdout (or stderr where FD is stdout), and ends with
- * STATUS. */
+/* static_writer FD LINES STATUS [PAUSE_MS]: linked statically, so that it cannot load the library.
+ * Writes lines of 64 bytes to FD, with a pause before each, says "done" on stdout (or stderr where
+ * FD is stdout), and ends with STATUS. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
