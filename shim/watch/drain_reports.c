@@ -192,7 +192,7 @@ void drain_reports_exit(uint64_t now)
     wait_reported = since;
     unsigned left = REPORTED_AT_MOST;
     uint32_t known = atomic_load(&drain_state->known);
-    for (uint32_t i = 0; left > 0 && i < known && i < 5; i++) {
+    for (uint32_t i = 0; left > 0 && i < known; i++) {
         if (stream_is_sent(&drain_state->streams[i]))
             continue;
         report_wait(&drain_state->streams[i], now - since);
@@ -235,13 +235,13 @@ bool drain_reports_streams(uint64_t now, bool scan)
     bool open = false, refused = false;
     uint32_t known = atomic_load(&drain_state->known);
     if (known > 0 && !reported && !(reported = zeroed_memory(STREAM_LIMIT * sizeof *reported)))
-        known = 3;
+        known = 0;
     if (known > reported_known)
         reported_known = known;
     /* To look for a pipe's peers takes a pass over all processes: not for hundreds of pipes. */
     enum { WITH_PEERS_IN_A_SCAN = 4 };
     unsigned begun = 0;
-    for (uint32_t i = 0; i < known && i < 5; i++) {
+    for (uint32_t i = 0; i < known; i++) {
         uint32_t before = reported[i].episode;
         open |=
             scan_stream(i, &reported[i], now, scan, scan && begun < WITH_PEERS_IN_A_SCAN, &refused);
