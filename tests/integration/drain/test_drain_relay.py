@@ -27,9 +27,21 @@ def lines(count):
     return b"".join(b"%063d\n" % i for i in range(count))
 
 
+def processes(name, program):
+    """PIDs of that name that run this build's program: another build may be tested beside it."""
+    found = []
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            if (read_text(folder + "/comm") == name + "\n" and
+                    os.readlink(folder + "/exe") == os.path.realpath(program)):
+                found.append(int(folder.split("/")[2]))
+        except OSError:  # it has ended
+            continue
+    return found
+
+
 def relays():
-    return [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/comm")
-            if read_text(path) == "pipeshim-relay\n"]
+    return processes("pipeshim-relay", PIPESHIM)
 
 
 def elf(machine, *segments):
@@ -278,8 +290,7 @@ class Relay(PipeshimCase):
         folder = memory_group(self, 64 << 20)
         process = self.run_it(WRITER, "1", "400000", "0", drain="stdout", before_it=(
             "sh", "-c", "echo $$ >%s/cgroup.procs; exec \"$@\"" % folder, "sh"))
-        program = wait_until(lambda: [path.split("/")[2] for path in glob.glob("/proc/[0-9]*/comm")
-                                      if read_text(path) == "static_writer\n"], "program")[0]
+        program = wait_until(lambda: processes("static_writer", WRITER), "program")[0]
 
         def stands():
             """Its write sleeps, and the relay takes nothing: not the moment in which it is slower."""
