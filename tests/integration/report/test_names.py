@@ -172,7 +172,8 @@ class Names(JavascriptCase):
         process, _ = self.stuck_victim()
         text = subprocess.run([PIPESHIM, "diagnose", "--stacks", str(process.pid)],
                               capture_output=True, text=True, timeout=60, check=False).stdout
-        self.assertRegex(text, r"> write_template\+0x[0-9a-f]+ app::Queue<.*>::push_all\(")
+        self.assertRegex(text, r"> \S*/write_template\.cc:\d+ app::Queue<.*>::push_all\(")
+        self.assertRegex(text, r"#1 app::Queue<.*>::push_all\(.*\)  write_template\+0x[0-9a-f]+")
         top = subprocess.run([PIPESHIM, "top", "-b", "-n", "1", str(process.pid)], check=True,
                              capture_output=True, text=True, timeout=60).stdout
         self.assertIn("app::Queue", top)
