@@ -169,8 +169,8 @@ class Process:
             try:
                 with open("/proc/%s/environ" % entry, "rb") as file:
                     marked = self.mark.encode() in file.read()
-                with open("/proc/%s/comm" % entry) as file:
-                    own = file.read().startswith("pipeshim")  # the log's writer
+                with open("/proc/%s/comm" % entry, "rb") as file:  # anybody's: of any bytes
+                    own = file.read().startswith(b"pipeshim")  # the log's writer
                 if marked and not own:
                     found.append(int(entry))
             except OSError:

@@ -25,7 +25,7 @@ def children(parent):
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open("/proc/%s/stat" % name) as file:
+            with open("/proc/%s/stat" % name, errors="replace") as file:  # names of any bytes
                 comm, rest = file.read().split("(", 1)[1].rsplit(")", 1)
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -17,8 +17,8 @@ def helpers_of(inode):
     found = []
     for folder in glob.glob("/proc/[0-9]*"):
         try:
-            with open(folder + "/comm") as file:
-                if file.read() == "pipeshim-drain\n" and \
+            with open(folder + "/comm", "rb") as file:  # anybody's: of any bytes
+                if file.read() == b"pipeshim-drain\n" and \
                         os.readlink(folder + "/fd/0") == "pipe:[%d]" % inode:
                     found.append(folder)
         except OSError:
