@@ -20,10 +20,20 @@
 
 #define CALLERS_SP (uint64_t)(uintptr_t) __builtin_dwarf_cfa()
 
+static inline void note_question(struct slot *slot, int epoll_fd)
+{
+    struct readiness_waits *asked = &slot->asked;
+    if (asked->sp == slot->wait_sp && asked->epoll_fd == epoll_fd)
+        asked->returns++;
+    else
+        *asked = (struct readiness_waits){slot->wait_sp, 0, epoll_fd};
+}
+
 /* The outermost wait is the one made from the highest stack pointer; a wait made deeper, inside a
  * callback, is not the loop's own. A question (timeout 0) is no wait: it counts as a turn where the
  * thread waits, or on the epoll that it waits on, but makes no loop by itself. Rust's start asks
- * poll() for fds 0 to 2; trio's guest mode asks its epoll, and waits for it in another thread. */
+ * poll() for fds 0 to 2; trio's guest mode asks its epoll, and waits for it in another thread. Of a
+ * thread that has never slept in an epoll the questions are counted (watch/busy_loop.h). */
 static inline void note_readiness_wait(struct slot *slot, enum readiness_kind kind, int epoll_fd,
                                        bool may_sleep)
 {
@@ -35,8 +45,11 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
         waits->returns++;
     } else {
         if (!may_sleep && (waits->sp == 0 || epoll_fd < 0 || epoll_fd != waits->epoll_fd)) {
-            if (waits->sp == 0)
+            if (waits->sp == 0) {
                 waits->epoll_fd = epoll_fd; /* it asks, and another thread may wait for it */
+                if (kind == READINESS_EPOLL)
+                    note_question(slot, epoll_fd);
+            }
             return;
         }
         waits->returns = 0;

@@ -205,6 +205,7 @@ struct slot *slot_take(int tid)
     atomic_store(&slot->reads, READS_ASK);
     slot->watch = (struct slot_watch){0};
     memset(slot->waits, 0, sizeof slot->waits);
+    memset(&slot->asked, 0, sizeof slot->asked);
     slot->thread_pointer = read_thread_pointer();
     __atomic_store_n(&slot->tid, tid, __ATOMIC_RELEASE);
     return slot;

@@ -68,6 +68,11 @@ struct slot_watch {
     /* Of a call whose end is not marked: */
     bool seen_inside; /* the kernel showed the thread in it */
     uint64_t look_ns; /* not before: ask again */
+    /* watch/busy_loop.h, of a thread that asks its epoll and never sleeps: */
+    uint64_t asks_since_ns; /* 0: it is not timed */
+    uint64_t busy_before_ns;
+    uint32_t asks_before;
+    bool only_asks; /* it was taken for an event loop all the same */
 };
 
 /* poll and select are also how a synchronous client waits for its one socket; epoll is not. */
@@ -95,6 +100,8 @@ struct slot {
     struct saved_registers registers;
     uint64_t wait_sp; /* of a readiness wait: its caller's stack pointer */
     struct readiness_waits waits[READINESS_KINDS];
+    struct readiness_waits
+        asked; /* an epoll, with timeout 0, by a thread that never slept in one */
     /* Written by slot_claim(). */
     int32_t tid;             /* 0: free */
     uint64_t thread_pointer; /* the owner's TCB: what libc's FILE locks name as their owner */
@@ -127,7 +134,8 @@ unsigned slot_sweep(void);
 static inline bool slot_may_be_loop(const struct slot *slot)
 {
     return slot->waits[READINESS_POLL].returns >= RETURNS_OF_A_LOOP ||
-           slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP;
+           slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP ||
+           (slot->asked.returns >= RETURNS_OF_A_LOOP && slot->waits[READINESS_EPOLL].sp == 0);
 }
 
 /* What is entered, or was entered last. */

@@ -8,6 +8,7 @@
 #include "kernel/fd_scan.h"
 #include "kernel/task.h"
 #include "process/life.h"
+#include "watch/busy_loop.h"
 #include "watch/cpu_stacks.h"
 #include "watch/python_frames.h"
 #include "watch/readiness_set.h"
@@ -120,7 +121,8 @@ static bool waits_for_another_thread(const struct slot *slot)
     int epoll_fd = slot->waits[READINESS_EPOLL].epoll_fd;
     for (unsigned index = 0; epoll_fd > 0 && index < slot_bound(); index++) {
         const struct slot *other = slot_at(index);
-        if (other && other != slot && other->tid != 0 && other->waits[READINESS_EPOLL].sp == 0 &&
+        if (other && other != slot && other->tid != 0 &&
+            (other->waits[READINESS_EPOLL].sp == 0 || other->watch.only_asks) &&
             other->waits[READINESS_EPOLL].epoll_fd == epoll_fd)
             return true;
     }
@@ -132,6 +134,7 @@ static struct event_loop *recognise(struct slot *slot, const struct memory_reade
 {
     if (settings.loop == LOOP_NONE)
         return NULL;
+    busy_loop_take(slot, now);
     if (slot->waits[READINESS_EPOLL].returns >= RETURNS_OF_A_LOOP &&
         (settings.loop == LOOP_AUTO ? !waits_for_another_thread(slot) : is_designated(slot)))
         return make(slot, READINESS_EPOLL, slot->waits[READINESS_EPOLL].epoll_fd, now);
@@ -232,6 +235,14 @@ static void prefer_epoll(struct event_loop *loop)
     loop->waits_seen++;
 }
 
+/* It is no loop's wait after all; what is waited in next is counted anew. */
+static void leave(struct event_loop *loop)
+{
+    cpu_stacks_end(loop->tid);
+    loop->state = LOOP_LEFT;
+    loop->left_at = 0;
+}
+
 /* The outermost wait is made from further out than the loop's was: by the loop that moved (an
  * interpreter calls with fewer frames when it has specialised a call), or by what runs after it. */
 static void follow_outwards(struct event_loop *loop, const struct memory_reader *memory)
@@ -244,9 +255,7 @@ static void follow_outwards(struct event_loop *loop, const struct memory_reader 
             return; /* only the set tells, and that only while it sleeps */
         int wait_fd = loop_wait_fd(memory, &call);
         if (wait_fd < 0) { /* a client's */
-            cpu_stacks_end(loop->tid);
-            loop->state = LOOP_LEFT;
-            loop->left_at = 0;
+            leave(loop);
             slot->waits[READINESS_POLL].sp = 0;
             return;
         }
@@ -284,6 +293,10 @@ struct event_loop *event_loop_of(struct slot *slot, const struct memory_reader *
         loop = recognise(slot, memory, now);
     if (!loop)
         return NULL;
+    if (busy_loop_was_none(slot)) {
+        leave(loop);
+        return NULL;
+    }
     prefer_epoll(loop);
     const struct readiness_waits *waits = &slot->waits[loop->kind];
     if (loop->state == LOOP_LEFT) {
