@@ -67,8 +67,13 @@ static int mode_plain(void)
 static int mode_exit_while_stuck(const char *how)
 {
     pthread_t thread;
+    sigset_t go;
+    int number;
+    sigemptyset(&go);
+    sigaddset(&go, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &go, NULL);
     start_stuck_thread(&thread);
-    usleep(300 * 1000); /* the watchdog runs and has something to say; nothing depends on it */
+    sigwait(&go, &number); /* the test has seen the report */
     if (strcmp(how, "exit") == 0)
         exit(11);
     if (strcmp(how, "_exit") == 0)

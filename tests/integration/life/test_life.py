@@ -54,6 +54,8 @@ class Life(unittest.TestCase):
                             ("abort", -signal.SIGABRT)):
             with self.subTest(how):
                 run = self.run_victim("exit", how)
+                run.wait_for("blocked")
+                run.process.send_signal(signal.SIGUSR1)
                 self.assertEqual(run.process.wait(DEADLINE_S), status)
                 if how in ("exit", "_exit"):
                     self.assertEqual(run.events("summary")[0]["sites"][0]["unreturned"], 1)

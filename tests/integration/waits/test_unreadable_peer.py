@@ -22,13 +22,17 @@ PR_SET_DUMPABLE = 4
 WRITER = "import os; os.write(1, bytes(200000))"
 # A loop that stands still in a call, and goes on when its stdin ends.
 LOOP = """
-import asyncio, os, socket, subprocess, sys
+import asyncio, os, socket, subprocess, sys, time
+if sys.argv[1] == "child":
+    child = subprocess.Popen(sys.argv[2:])
+    while open("/proc/%d/comm" % child.pid).read().strip() != sys.argv[-1]:
+        time.sleep(0.01)  # until it has become who it is to be
 def held():
     if sys.argv[1] == "socket":
         with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as server:
             server.recv(1)
     else:
-        subprocess.run(sys.argv[2:])
+        child.wait()
 async def main():
     for _ in range(30):
         await asyncio.sleep(0.01)
