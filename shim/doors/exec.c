@@ -16,7 +16,7 @@
 #include "doors/real.h"
 #include "drain/drain.h"
 #include "process/life.h"
-#include "report/log_writer.h"
+#include "report/reporter.h"
 #include "watch/cpu_timer.h"
 #include "watch/thread.h"
 
@@ -36,8 +36,9 @@ static void before_exec(void)
         return;
     if (cpu_timer_runs())
         watchdog_thread_stop(false, LONGEST_STOP_MS);
-    /* Nobody would take what is left of it: a zombie for as long as the new program runs. */
-    log_writer_wait(clock_monotonic_ns() + PATIENCE_NS);
+    /* Nobody would take what is left of the writer: a zombie for as long as the new program runs.
+     */
+    report_before_exec(clock_monotonic_ns() + PATIENCE_NS);
 }
 
 #define FORWARDED(name, parameters, arguments, may_succeed)                                        \

@@ -12,6 +12,7 @@
 #include "process/life.h"
 #include "report/log.h"
 #include "report/log_path.h"
+#include "report/log_writer.h"
 #include "report/recorder.h"
 #include "report/status_page.h"
 #include "report/suppress.h"
@@ -259,5 +260,19 @@ void report_finish(uint64_t deadline)
     log_finish(deadline);
     if (recorder_trouble())
         log_finish(deadline);
+    recorder_unlock();
+}
+
+void report_before_exec(uint64_t deadline)
+{
+    enum { PATIENCE_MS = 50 };
+    if (!log_urges())
+        return;
+    bool locked = recorder_lock_within(PATIENCE_MS);
+    if (!locked) {
+        log_writer_wait(deadline);
+        return;
+    }
+    log_finish(deadline); /* a writer that leaves does not take what was added last */
     recorder_unlock();
 }

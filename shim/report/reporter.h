@@ -133,6 +133,11 @@ uint64_t report_periodic(uint64_t now, bool has_loops);
  * yet. Waits for a log until `deadline_ns` (CLOCK_MONOTONIC). */
 void report_finish(uint64_t deadline_ns);
 
-/* Runs on: constructor (read, prepare, start), watchdog, at the exit the thread that ends. AS-safe:
- * yes but report_prepare(). Blocks: no; report_finish() until its deadline. */
+/* Before an exec, which ends the log's writer: what waits for it is written, if that takes no
+ * longer than to `deadline_ns`. */
+void report_before_exec(uint64_t deadline_ns);
+
+/* Runs on: constructor (read, prepare, start), watchdog, the thread that exits or executes.
+ * AS-safe: yes but report_prepare(). Blocks: no; report_finish(), report_before_exec() to their
+ * deadlines. */
 #endif
