@@ -203,8 +203,11 @@ class Screen(PipeshimCase):
         self.open(stuck.pid)
         self.wait_for("DEADLOCK", "a deadlock")
         red = "\033[1m\033[7m\033[31m"
-        painted = self.tmux("capture-pane", "-p", "-e")
-        self.assertTrue(re.search("\033\\[[0-9;]*31m[^\n]*DEADLOCK", painted) or red in painted, painted)
+
+        def is_red():  # the head says it first, and may be seen while the rest is being painted
+            painted = self.tmux("capture-pane", "-p", "-e")
+            return re.search("\033\\[[0-9;]*31m[^\n]*DEADLOCK", painted) or red in painted
+        wait_until(is_red, "a deadlock in red")
         self.tmux("kill-server")
         self.server += "2"
         self.open(stuck.pid, environment="TERM=screen NO_COLOR=1")
