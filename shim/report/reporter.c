@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/other_stack.h"
 #include "base/raw_syscall.h"
 #include "base/script_name.h"
 #include "drain/drain.h"
@@ -263,16 +264,20 @@ void report_finish(uint64_t deadline)
     recorder_unlock();
 }
 
-void report_before_exec(uint64_t deadline)
+static void write_rest(void *deadline_ns)
 {
     enum { PATIENCE_MS = 50 };
-    if (!log_urges())
-        return;
-    bool locked = recorder_lock_within(PATIENCE_MS);
-    if (!locked) {
+    uint64_t deadline = *(const uint64_t *)deadline_ns;
+    if (!recorder_lock_within(PATIENCE_MS)) {
         log_writer_wait(deadline);
         return;
     }
     log_finish(deadline); /* a writer that leaves does not take what was added last */
     recorder_unlock();
+}
+
+void report_before_exec(uint64_t deadline)
+{
+    if (log_urges())
+        on_other_stack(write_rest, &deadline); /* an exec in a signal handler comes this way */
 }
