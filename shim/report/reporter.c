@@ -268,7 +268,7 @@ static void write_rest(void *deadline_ns)
 {
     enum { PATIENCE_MS = 50 };
     uint64_t deadline = *(const uint64_t *)deadline_ns;
-    if (!recorder_lock_within(PATIENCE_MS)) {
+    if (!rights_hold() || !recorder_lock_within(PATIENCE_MS)) {
         log_writer_wait(deadline);
         return;
     }

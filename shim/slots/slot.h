@@ -80,7 +80,8 @@ enum readiness_kind { READINESS_POLL, READINESS_EPOLL, READINESS_KINDS };
 
 /* Where the thread's outermost wait of a kind was called from (the highest stack pointer) and how
  * often it came back to it. Written by the waits only, but that the watchdog sets `sp` anew for one
- * that turned out to be no loop's, or that the loop has moved from. */
+ * that turned out to be no loop's, or that the loop has moved from, and all of it where
+ * watch/busy_loop.h says so. */
 struct readiness_waits {
     uint64_t sp;
     uint32_t returns;
