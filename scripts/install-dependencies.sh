@@ -80,11 +80,26 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo"
 fi
 echo "installing:$missing $wanted"
-# shellcheck disable=SC2086 # both are lists of words
-$as_root apt-get update -qq || [ -z "$missing" ]
+# Whoever holds apt's locks is waited for: a machine that has just started brings itself up to date. apt
+# itself waits for dpkg's lock, if told to, and never for that of its lists.
+patience=${APT_SECONDS:-600}
+run_apt() {
+    $as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -o "DPkg::Lock::Timeout=$patience" "$@"
+}
+update_lists() {
+    until said=$(run_apt update -qq 2>&1); do
+        case "$said" in *"Could not get lock"*) ;; *) patience=0 ;; esac
+        if [ "$patience" -le 0 ]; then
+            printf '%s\n' "$said" >&2
+            return 1
+        fi
+        sleep 2
+        patience=$((patience - 2))
+    done
+}
+update_lists || [ -z "$missing" ]
 install() {
-    # shellcheck disable=SC2086
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    run_apt install -y -qq --no-install-recommends "$@" >/dev/null
 }
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
