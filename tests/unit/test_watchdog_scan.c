@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -123,17 +124,24 @@ static void a_watchdog_sees_its_own_process(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What one scan finds of who started this test on a machine that is busy is nothing until another
- * one confirms it. */
+static bool names_this_process(const struct wait_finding *finding)
+{
+    for (unsigned i = 0; i < finding->count; i++) {
+        if (finding->chain[i].pid == getpid())
+            return true;
+    }
+    return false;
+}
+
+/* A neighbour on a busy machine may well be stuck, or look so for a moment. This process is not. */
 static void nothing_to_find(void **state)
 {
     (void)state;
     wait_graph_init(&graph, memory, sizeof memory, ACCESS_ALL);
-    if (wait_graph_examine(&graph, getpid(), first, FINDINGS) > 0) {
-        print_message("seen once: %s\n", first[0].words);
-        pause_ms(50);
-        assert_false(wait_graph_examine(&graph, getpid(), second, FINDINGS) > 0 &&
-                     wait_finding_confirms(&first[0], &second[0]));
+    unsigned count = wait_graph_examine(&graph, getpid(), first, FINDINGS);
+    for (unsigned i = 0; i < count; i++) {
+        print_message("seen: %s\n", first[i].words);
+        assert_false(names_this_process(&first[i]));
     }
     assert_int_equal(wait_graph_examine(&graph, INT_MAX, first, FINDINGS), 0);
 }
