@@ -150,7 +150,7 @@ static void find_page(struct watched *process, const struct watched_visitor *vis
         take_page(process, &page, visitor);
 }
 
-static void visit(struct watched *process, const struct watched_visitor *visitor)
+static void look(struct watched *process, const struct watched_visitor *visitor)
 {
     struct status_page page;
     if (process->found != PAGE_READ) {
@@ -167,6 +167,15 @@ static void visit(struct watched *process, const struct watched_visitor *visitor
         process->state = state;
     else if (state != PAGE_OTHER_VERSION || is_to_be_tried(process))
         find_page(process, visitor); /* an exec, or it is about to end */
+}
+
+static void visit(struct watched *process, const struct watched_visitor *visitor)
+{
+    look(process, visitor);
+    bool says_nothing = process->state == PAGE_NOT_BEGUN || process->state == PAGE_OTHER_VERSION ||
+                        process->state == PAGE_TORN;
+    if (says_nothing && !process->name[0])
+        watched_name(process); /* it has a row in the list */
 }
 
 bool watched_refresh(struct watched_list *list, const struct watched_visitor *visitor)

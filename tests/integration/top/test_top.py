@@ -206,6 +206,21 @@ class Top(PipeshimCase):
         pids = json.loads(top("--json", "-n", "1", "nobody-is-called-so").stdout)["processes"]
         self.assertEqual(pids, [])
 
+    def test_one_that_has_not_said_a_word_has_a_name(self):
+        """A forked child that makes no call has no page of its own yet."""
+        process = self.launch([PYTHON, "-c", """
+import os, sys
+child = os.fork()
+while child == 0:
+    pass
+print(child, flush=True)
+sys.stdin.readline()
+"""])
+        child = int(process.stdout.readline())
+        wait_until(lambda: (s := shown(process.pid)) and s["state"] == "ok", "its parent's page")
+        seen = shown(child)
+        self.assertEqual((seen["state"], seen["name"]), ("new", shown(process.pid)["name"]))
+
     def fake(self, version, sequence, size="0xffffffff"):
         path = make_library(self.temporary_folder(), version, sequence, size)
         process = self.launch([PYTHON, "-c", HEALTHY], library=path)
@@ -228,6 +243,7 @@ class Top(PipeshimCase):
                                        (1, 3, "could not be read: its page was being written each time")):
             pid = self.fake(version, sequence)
             self.assertNotIn("threads", shown(pid))
+            self.assertRegex(shown(pid)["name"], "^python")
             done = top("-b", "-n", "1", str(pid))
             self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))
             self.assertIn("process %d %s" % (pid, why), done.stderr)
