@@ -63,6 +63,7 @@ struct slot_watch {
     struct report_ref report; /* the report on it */
     uint32_t judged;          /* enum verdict of watch/judge.h */
     bool was_judged;          /* the call was due and looked at, whatever the verdict */
+    bool is_prepared;         /* what its report has to read was read ahead */
     uint64_t run_time_ns;     /* of the thread before it was last seen inside */
     bool proven;              /* it was, since the report */
     /* Of a call whose end is not marked: */

@@ -14,6 +14,7 @@
 #include "watch/event_loops.h"
 #include "watch/javascript_frames.h"
 #include "watch/kernel_wait.h"
+#include "watch/look_budget.h"
 #include "watch/proof.h"
 #include "watch/python_frames.h"
 #include "watch/slow_reader.h"
@@ -79,6 +80,27 @@ static struct judgement report(const struct incident *incident)
     return (struct judgement){.verdict = report.deferred ? VERDICT_OPEN : VERDICT_REPORTED,
                               .report = report,
                               .moving = report.deferred};
+}
+
+bool judge_prepare(struct slot *slot)
+{
+    static struct incident incident; /* child: scratch */
+    struct slot_record record;
+    struct task_call call;
+    if (!slot_copy(slot, &record) || prove(&record, &call) != PROOF_HOLDS)
+        return false;
+    uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    begin_incident(&incident, record.tid, clock_monotonic_ns(), CLASS_PIPE_WRITE);
+    incident.fd = record.fd;
+    wait_object_read(context_memory(), &call, record.detail, context_permitted_access(), &incident);
+    if (is_worth_a_report(&incident) && !wait_object_peers_known(&incident)) {
+        thread_stack_clear();
+        if (thread_stack_wanted() && unwind_slot(slot, &record))
+            name_stack(record.call, &incident);
+        wait_object_find_peers(context_permitted_access(), &incident);
+    }
+    look_budget_spend(clock_monotonic_ns(), clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+    return true;
 }
 
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,

@@ -36,6 +36,12 @@ struct event_loop;
 struct judgement judge_slot(struct slot *slot, struct event_loop *loop, uint64_t since_ns,
                             uint64_t lag_ref);
 
+/* The same thread in a call of CLASS_PIPE_WRITE, not due yet: if it is stuck at a pipe of which it
+ * is not known who holds it, that is looked for, and its stack is explained, so that modules, their
+ * symbols and the holders are known when the report is made. Reports nothing; paid as a look
+ * (watch/look_budget.h). False: it was not seen inside. */
+bool judge_prepare(struct slot *slot);
+
 /* A thread of an event loop that no slot speaks for, asleep in `call` since `since_ns`. */
 struct judgement judge_unslotted(struct event_loop *loop, const struct task_call *call,
                                  uint64_t since_ns, uint64_t lag_ref);

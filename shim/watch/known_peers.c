@@ -52,11 +52,20 @@ static void remember(enum object_role role, const struct pipe_facts *pipe, struc
             (struct peer_holder){pipe->peers[i].pid, pipe->peers[i].fd};
 }
 
+static bool is_fresh(const struct known *entry)
+{
+    return entry && entry->inode != 0 && clock_monotonic_ns() - entry->found_ns < KNOWN_FOR_NS;
+}
+
+bool known_peers_has(enum object_role role, const struct object_facts *facts)
+{
+    return is_fresh(entry_of(role, &facts->pipe));
+}
+
 void known_peers_find(enum object_role role, unsigned access, struct object_facts *facts)
 {
     struct known *entry = entry_of(role, &facts->pipe);
-    if (entry && facts->pipe.inode != 0 && clock_monotonic_ns() - entry->found_ns < KNOWN_FOR_NS &&
-        peers_still_hold(role, access, entry->holders, entry->count, facts)) {
+    if (is_fresh(entry) && peers_still_hold(role, access, entry->holders, entry->count, facts)) {
         facts->pipe.peers_unreadable = entry->unreadable;
         return;
     }

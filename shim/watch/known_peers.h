@@ -15,5 +15,8 @@ void known_peers_begin(void);
 /* As find_peers(); by those who were found in the last 10 s, if each of them still holds it. */
 void known_peers_find(enum object_role role, unsigned access, struct object_facts *facts);
 
+/* It would look at those only, as far as can be said without a look. */
+bool known_peers_has(enum object_role role, const struct object_facts *facts);
+
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif

@@ -89,12 +89,22 @@ void wait_object_read(const struct memory_reader *memory, const struct task_call
     incident->class = class_by_object(incident->class, &incident->object);
 }
 
+static enum object_role role_of(const struct object_facts *object)
+{
+    const char *role = object->pipe.role;
+    return role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER;
+}
+
+bool wait_object_peers_known(const struct incident *incident)
+{
+    return is_pipe(&incident->object) &&
+           known_peers_has(role_of(&incident->object), &incident->object);
+}
+
 void wait_object_find_peers(unsigned access, struct incident *incident)
 {
-    const char *role = incident->object.pipe.role;
     if (is_pipe(&incident->object))
-        known_peers_find(role && strcmp(role, "writer") == 0 ? ROLE_WRITER : ROLE_READER, access,
-                         &incident->object);
+        known_peers_find(role_of(&incident->object), access, &incident->object);
     else if (incident->object.kind == OBJECT_SOCKET)
         object_facts_of_fd(atomic_load(&life->pid), incident->fd, ROLE_UNKNOWN,
                            access | ACCESS_PEERS, &incident->object);

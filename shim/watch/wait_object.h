@@ -3,6 +3,7 @@
 #ifndef PIPESHIM_WATCH_WAIT_OBJECT_H
 #define PIPESHIM_WATCH_WAIT_OBJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "facts/incident.h"
@@ -20,6 +21,9 @@ void wait_object_read(const struct memory_reader *memory, const struct task_call
 
 /* The processes at the other end: a scan of all, for what is reported only. */
 void wait_object_find_peers(unsigned access, struct incident *incident);
+
+/* Nobody has to be looked for: they were found lately. */
+bool wait_object_peers_known(const struct incident *incident);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: no. */
 #endif
