@@ -43,12 +43,16 @@ static void what_was_found_is_true_for_a_while(void **state)
     calls_replace(SYS_openat, open_but_first);
     struct object_facts first = find_reader_of(ends[1]);
     assert_int_equal(all_looked_at, 1);
+    assert_true(known_peers_has(ROLE_WRITER, &first));
+    assert_false(known_peers_has(ROLE_READER, &first));
     struct object_facts second = find_reader_of(ends[1]);
     assert_int_equal(all_looked_at, 1);
     int other = dup(ends[0]);
     close(ends[0]);
     struct object_facts third = find_reader_of(ends[1]);
     assert_int_equal(all_looked_at, 2);
+    known_peers_begin();
+    assert_false(known_peers_has(ROLE_WRITER, &first));
     calls_restore();
     assert_int_equal(first.pipe.peer_count, 1);
     assert_int_equal(first.pipe.peers[0].fd, ends[0]);
