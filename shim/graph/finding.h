@@ -70,6 +70,9 @@ struct wait_finding {
     unsigned count;   /* links; of a deadlock the last waits for the first */
     struct chain_link chain[CHAIN_LIMIT];
     uint64_t fingerprint;
+    /* How many processes more could read, and one of them. */
+    unsigned other_readers;
+    int other_reader;
     /* FINDING_READER_AWAY: the process that should read. */
     int holder_pid;
     bool holder_sleeps;       /* its thread only sleeps: a slow reader does so too */

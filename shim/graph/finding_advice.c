@@ -68,6 +68,14 @@ static const char *node_stream(const struct chain_link *write)
                                 : "that stream";
 }
 
+/* A client: who waits at a socket reads no other stream to its end first. */
+static bool waits_for_answer(const struct wait_finding *finding, int pid)
+{
+    const struct chain_link *link = link_of(finding, pid);
+    uint64_t inode;
+    return link && link->reason == REASON_INPUT && parse_link(link->object, &inode) == LINK_SOCKET;
+}
+
 /* How the reader, by its runtime, reads beside what it does: "in a thread (communicate())". */
 static void in_parallel(const struct wait_finding *finding, const struct chain_link *write,
                         struct text_buffer *text)
@@ -85,13 +93,19 @@ static void in_parallel(const struct wait_finding *finding, const struct chain_l
                               "program runs, or start that program with the stream set to None "
                               "(inherited) or DEVNULL");
         else
-            text_string(text, " in a thread while it reads the rest (communicate() does), or "
-                              "start that program with the stream set to None (inherited), "
-                              "DEVNULL or a file");
+            text_format(text,
+                        " in a thread while it %s, or start that program with the stream set to "
+                        "None (inherited), DEVNULL or a file",
+                        waits_for_answer(finding, write->for_pid)
+                            ? "waits for that answer"
+                            : "reads the rest (communicate() does)");
         break;
     default:
-        text_string(text, " in a thread or its event loop while it reads the rest, or send that "
-                          "output to a file or /dev/null");
+        text_format(text,
+                    " in a thread or its event loop while it %s, or send that output to a file or "
+                    "/dev/null",
+                    waits_for_answer(finding, write->for_pid) ? "waits for that answer"
+                                                              : "reads the rest");
     }
 }
 
@@ -199,10 +213,9 @@ static void away_advice(const struct wait_finding *finding, struct text_buffer *
         text_format(text, " read fd %d while that call lasts:", writer->peer_fd);
         in_parallel(finding, writer, text);
     } else {
-        text_format(text,
-                    "close or drain the read end (fd %d of %d) before wait; read it in parallel "
-                    "with whatever else is waited for",
-                    writer->peer_fd, writer->for_pid);
+        text_format(text, "close or drain the read end (fd %d) of ", writer->peer_fd);
+        finding_process_words(text, writer->for_name, writer->for_pid);
+        text_string(text, " before it waits; read it in parallel with whatever else is waited for");
     }
 }
 

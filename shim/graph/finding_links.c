@@ -113,6 +113,10 @@ void link_make(const struct wait_graph *graph, const struct wait_thread *thread,
         name_process(link->for_pid, &text);
     } else if (thread->candidates <= 1) { /* else nobody can say which of them it is */
         link_name_object(graph, edge->own_fd, link);
+        if (thread->wait.kind == WAIT_POLL && thread->wait.arguments[1] == 1) {
+            text_init(&text, link->waits_in, sizeof link->waits_in); /* "poll 1 fd" says less */
+            text_format(&text, "poll fd %d", edge->own_fd);
+        }
     }
 }
 

@@ -19,6 +19,8 @@ struct readers {
     bool listening, own_only, doubt;
     uint32_t holder;
     const struct wait_edge *edge; /* that leads to the holder */
+    uint32_t other;               /* of `others` that are neither the holder nor the writer */
+    unsigned others;
     int away_epoll;
 };
 
@@ -46,6 +48,10 @@ static struct readers examine_readers(const struct wait_graph *graph,
         if (readers.holder == NO_INDEX || readers.holder == writer->process) {
             readers.holder = edge->process;
             readers.edge = edge;
+        } else if (!own && edge->process != readers.holder &&
+                   (readers.others == 0 || edge->process != readers.other)) {
+            readers.other = edge->process;
+            readers.others++;
         }
     }
     return readers;
@@ -184,6 +190,10 @@ bool finding_stuck_write(const struct wait_graph *graph, const struct wait_threa
     finding->count = 1;
     finding->away_epoll = -1;
     finding->fingerprint = link_mix(link_mix_thread(0, thread), (uint64_t)finding->chain[0].used);
+    if (readers.others > 0) {
+        finding->other_readers = readers.others;
+        finding->other_reader = graph->processes[readers.other].pid;
+    }
     if (readers.edge) {
         link_set_for(graph, readers.edge, &finding->chain[0]);
         add_holder(graph, &readers, finding);

@@ -47,12 +47,12 @@ void finding_object_words(struct text_buffer *text, const struct chain_link *lin
 static void call_words(struct text_buffer *text, const struct chain_link *link)
 {
     const char *end = strstr(link->waits_in, " fd ");
-    if (link->wait == WAIT_CHILD)
+    if (link->wait == WAIT_CHILD || link->wait == WAIT_POLL)
         end = strchr(link->waits_in, ' ');
     text_bytes(text, link->waits_in, end ? (size_t)(end - link->waits_in) : strlen(link->waits_in));
 }
 
-static void other_process_words(const struct wait_graph *graph, int pid, struct text_buffer *text)
+void finding_other_process_words(const struct wait_graph *graph, int pid, struct text_buffer *text)
 {
     char name[PROCESS_NAME_LIMIT];
     uint32_t process = wait_graph_process(graph, pid);
@@ -92,6 +92,18 @@ static void write_words(struct text_buffer *text, const struct chain_link *link)
     fill_words(text, link);
 }
 
+/* "127.0.0.1:33538 to 127.0.0.1:18111"; false: it is no such socket. */
+static bool addresses_words(struct text_buffer *text, const struct chain_link *link)
+{
+    uint64_t inode;
+    struct inet_socket socket;
+    if (parse_link(link->object, &inode) != LINK_SOCKET ||
+        inet_socket_read(link->pid, inode, &socket) != 0)
+        return false;
+    text_format(text, " (%s%s%s)", socket.local, socket.connected ? " to " : "", socket.remote);
+    return true;
+}
+
 /* Whose data is waited for: named by the writer's descriptor, "engine's stdout". */
 static void input_words(struct text_buffer *text, const struct chain_link *link)
 {
@@ -101,6 +113,7 @@ static void input_words(struct text_buffer *text, const struct chain_link *link)
         text_format(text, "%s's ", link->for_name);
     }
     finding_end_words(text, link->peer_fd);
+    addresses_words(text, link);
 }
 
 static void predicate(struct text_buffer *text, const struct chain_link *link, bool named_before)
@@ -164,53 +177,6 @@ static void deadlock_words(const struct wait_finding *finding, struct text_buffe
     }
 }
 
-/* The process that holds the master of /dev/pts/N, and its descriptor. */
-static bool find_master(const struct wait_graph *graph, int64_t index, int *pid, int *fd)
-{
-    for (uint32_t i = 0; i < graph->process_count; i++) {
-        struct fd_iterator fds;
-        bool found = false;
-        if (!graph->processes[i].readable || fd_iterate(&fds, graph->processes[i].pid) < 0)
-            continue;
-        while (!found && fd_next(&fds)) {
-            char path[PROC_PATH_LIMIT];
-            struct status_field number = {.name = "tty-index", .base = 10};
-            if (fds.description.kind != LINK_PTY_MASTER)
-                continue;
-            proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.fd);
-            found = fields_read(path, &number, 1) && number.value == (uint64_t)index;
-            *fd = fds.fd;
-        }
-        fd_iterate_end(&fds);
-        *pid = graph->processes[i].pid;
-        if (found)
-            return true;
-    }
-    return false;
-}
-
-/* What a terminal's other side has not read tells why it takes no more: nothing unread means that
- * it was asked to stop. */
-static void terminal_words(const struct wait_graph *graph, const struct chain_link *link,
-                           struct text_buffer *text)
-{
-    int64_t index;
-    int pid = 0, fd = -1;
-    text_string(text, ", a terminal that takes no output");
-    if (!parse_field(link->object, "/dev/pts/", &index) || !find_master(graph, index, &pid, &fd)) {
-        text_string(text, ": flow-controlled (Ctrl-S), or its other side does not read");
-        return;
-    }
-    int64_t unread = graph->access & ACCESS_BORROW ? borrowed_unread(pid, fd) : -1;
-    if (unread == 0)
-        text_string(text, ": it is flow-controlled (Ctrl-S); its other side is ");
-    else if (unread > 0)
-        text_string(text, ": its other side does not read: ");
-    else
-        text_string(text, ": flow-controlled (Ctrl-S), or not read by its other side ");
-    other_process_words(graph, pid, text);
-}
-
 static bool is_terminal(const struct chain_link *link)
 {
     uint64_t inode;
@@ -220,20 +186,31 @@ static bool is_terminal(const struct chain_link *link)
 static void call_object_words(const struct wait_graph *graph, const struct chain_link *link,
                               struct text_buffer *text)
 {
-    uint64_t inode;
-    struct inet_socket socket;
     text_string(text, link->waits_in[0] != '\0' ? link->waits_in : "a call that may not be read");
     if (is_terminal(link)) {
         text_format(text, " (%s)", link->object);
-        terminal_words(graph, link, text);
-    } else if (parse_link(link->object, &inode) == LINK_SOCKET &&
-               inet_socket_read(link->pid, inode, &socket) == 0) {
-        text_format(text, " (%s%s%s)", socket.local, socket.connected ? " to " : "", socket.remote);
-    } else if (link->object[0] != '\0' && link->wait != WAIT_CHILD && link->wait != WAIT_EPOLL) {
+        finding_terminal_words(graph, link, text);
+    } else if (!addresses_words(text, link) && link->object[0] != '\0' &&
+               link->wait != WAIT_CHILD && link->wait != WAIT_EPOLL) {
         text_string(text, " (");
         finding_object_words(text, link);
         text_char(text, ')');
     }
+}
+
+/* "only bash (8555) and sleep (8556) can read it": who inherited the reading end could as well. */
+static void readers_words(const struct wait_graph *graph, const struct wait_finding *finding,
+                          struct text_buffer *text)
+{
+    text_string(text, "only ");
+    finding_process_words(text, finding->chain[0].for_name, finding->chain[0].for_pid);
+    if (finding->other_readers == 1) {
+        text_string(text, " and ");
+        finding_other_process_words(graph, finding->other_reader, text);
+    } else if (finding->other_readers > 1) {
+        text_format(text, " and %u more", finding->other_readers);
+    }
+    text_string(text, " can read it");
 }
 
 static void away_words(const struct wait_graph *graph, const struct wait_finding *finding,
@@ -241,13 +218,18 @@ static void away_words(const struct wait_graph *graph, const struct wait_finding
 {
     const struct chain_link *writer = &finding->chain[0];
     const struct chain_link *holder = finding->count > 1 ? &finding->chain[1] : NULL;
-    text_format(text, " (fd %d), and does not: ", writer->peer_fd);
-    if (!holder)
-        text_string(text, "no thread of it reads it");
-    else if (holder->wait == WAIT_NONE)
-        text_string(text, "it is computing");
-    else {
-        text_string(text, "it waits in ");
+    const char *it = finding->other_readers > 0 ? writer->for_name : "it";
+    if (finding->other_readers == 0)
+        text_format(text, " (fd %d), and does not: ", writer->peer_fd);
+    else
+        text_string(text,
+                    finding->other_readers == 1 ? ", and neither does: " : ", and none does: ");
+    if (!holder) {
+        text_format(text, "no thread of %s reads it", it);
+    } else if (holder->wait == WAIT_NONE) {
+        text_format(text, "%s is computing", it);
+    } else {
+        text_format(text, "%s waits in ", it);
         call_object_words(graph, holder, text);
     }
     if (finding->away_epoll >= 0) {
@@ -284,9 +266,7 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
                     writer->peer_fd);
         return;
     }
-    text_string(text, "only ");
-    finding_process_words(text, writer->for_name, writer->for_pid);
-    text_string(text, " can read it");
+    readers_words(graph, finding, text);
     if (finding->kind == FINDING_READER_AWAY) {
         away_words(graph, finding, text);
         return;
@@ -294,7 +274,7 @@ static void stuck_words(const struct wait_graph *graph, const struct wait_findin
     text_string(text,
                 finding->tracer_pid ? ", which is stopped by its tracer " : ", which is stopped");
     if (finding->tracer_pid)
-        other_process_words(graph, finding->tracer_pid, text);
+        finding_other_process_words(graph, finding->tracer_pid, text);
     else
         text_string(text, " (SIGSTOP or Ctrl-Z)");
 }
@@ -331,9 +311,8 @@ static void backlog_words(const struct wait_graph *graph, const struct wait_find
         text_string(text, "; only it itself can read it, and does not");
         return;
     }
-    text_string(text, "; only ");
-    finding_process_words(text, writer->for_name, writer->for_pid);
-    text_string(text, " can read it");
+    text_string(text, "; ");
+    readers_words(graph, finding, text);
     away_words(graph, finding, text);
 }
 

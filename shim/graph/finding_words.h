@@ -24,5 +24,11 @@ void finding_end_words(struct text_buffer *text, int fd);
 /* "pipe 81723", "socket 99", a FIFO's path */
 void finding_object_words(struct text_buffer *text, const struct chain_link *link);
 
+/* The same of another process than those of the links, by the graph's table. */
+void finding_other_process_words(const struct wait_graph *graph, int pid, struct text_buffer *text);
+/* Why the terminal of a link takes no output, and who has its other side. Reads /proc. */
+void finding_terminal_words(const struct wait_graph *graph, const struct chain_link *link,
+                            struct text_buffer *text);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

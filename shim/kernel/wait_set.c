@@ -100,3 +100,20 @@ bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
         return false;
     }
 }
+
+static bool take_fd(void *context, int fd, unsigned waits_for)
+{
+    (void)waits_for;
+    *(int *)context = fd;
+    return true;
+}
+
+int wait_set_only(int pid, const struct thread_wait *wait, bool memory_allowed)
+{
+    int fd = -1;
+    if (wait->kind != WAIT_POLL)
+        return wait->fd;
+    if (wait->call_known && wait->arguments[1] == 1)
+        wait_set_each(pid, wait, memory_allowed, take_fd, &fd);
+    return fd;
+}

@@ -40,7 +40,11 @@ bool select_sets_each(const struct memory_reader *memory, uint64_t count,
 bool wait_set_each(int pid, const struct thread_wait *wait, bool memory_allowed,
                    wait_set_visit visit, void *context);
 
-/* The same for the set of one epoll descriptor, whether or not a thread waits on it. */
+/* The one descriptor that a thread waits on, of a poll() too when it asks for one alone; -1: there
+ * is none, there are more, or it cannot be known. */
+int wait_set_only(int pid, const struct thread_wait *wait, bool memory_allowed);
+
+/* As wait_set_each() for the set of one epoll descriptor, whether or not a thread waits on it. */
 bool epoll_set_each(int pid, int epoll_fd, wait_set_visit visit, void *context);
 
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */

@@ -69,6 +69,8 @@ static void socket_object(struct json_writer *json, const struct socket_facts *s
     if (socket->remote[0])
         json_put_string(json, "remote", socket->remote);
     known(json, "peer_pid", socket->peer_pid);
+    if (socket->peer_pid != UNKNOWN_NUMBER && socket->peer_name[0])
+        json_put_string(json, "peer_name", socket->peer_name);
     unread(json, &socket->unread);
     json_close(json, '}');
 }

@@ -116,7 +116,8 @@ void event_text_other_process(struct text_buffer *text, const struct object_fact
         text_printable(text, object->socket.remote);
         if (object->socket.peer_pid != UNKNOWN_NUMBER) {
             text_string(text, ", which is ");
-            text_printable(text, object->socket.peer_name);
+            text_printable(text,
+                           object->socket.peer_name[0] ? object->socket.peer_name : "process");
             text_char(text, '[');
             text_signed(text, object->socket.peer_pid);
             text_char(text, ']');

@@ -3,6 +3,8 @@
 
 #include "cli/diagnose/output.h"
 #include "kernel/object_reader.h"
+#include "kernel/process_name.h"
+#include "kernel/wait_set.h"
 
 bool diagnosis_asked(const struct diagnosis *diagnosis, int pid)
 {
@@ -40,10 +42,13 @@ static void take_peers(const struct wait_graph *graph, int pid, int fd, struct o
         if (!(holder->access & end.access) || holder->process == last)
             continue;
         last = holder->process;
-        if (facts->kind == OBJECT_SOCKET)
-            facts->socket.peer_pid = graph->processes[holder->process].pid;
-        else
+        if (facts->kind == OBJECT_SOCKET) {
+            const struct wait_process *peer = &graph->processes[holder->process];
+            facts->socket.peer_pid = peer->pid;
+            process_name(peer->pid, peer->comm, facts->socket.peer_name);
+        } else {
             take_peer(graph, holder, &facts->pipe);
+        }
     }
 }
 
@@ -57,4 +62,11 @@ bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd
         return false;
     take_peers(graph, pid, fd, facts);
     return true;
+}
+
+int diagnosis_fd(const struct diagnosis *diagnosis, const struct wait_thread *thread)
+{
+    const struct wait_graph *graph = &diagnosis->graph;
+    return wait_set_only(graph->processes[thread->process].pid, &thread->wait,
+                         (graph->access & ACCESS_MEMORY) != 0);
 }

@@ -96,6 +96,7 @@ static json_t *socket_json(const struct socket_facts *socket)
     set_text(object, "local", socket->local);
     set_text(object, "remote", socket->remote);
     set_number(object, "peer_pid", socket->peer_pid);
+    set_text(object, "peer_name", socket->peer_name);
     return object;
 }
 
@@ -225,11 +226,11 @@ static json_t *thread_json(const struct diagnosis *diagnosis, const struct wait_
     text_init(&waits_in, words, sizeof words);
     thread_wait_words(&thread->wait, &waits_in);
     set_text(object, "waits_in", words);
-    set_number(object, "fd", thread->wait.fd);
+    set_number(object, "fd", diagnosis_fd(diagnosis, thread));
     if (thread->timed)
         set_number(object, "timeout_ms", thread->limit_ms);
     if (thread->wait.kind != WAIT_NONE &&
-        diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
+        diagnosis_facts(diagnosis, thread->process, diagnosis_fd(diagnosis, thread), &facts))
         set_facts(object, &facts);
     set_lines(object, diagnosis, thread);
     return object;

@@ -9,6 +9,9 @@
 #include "cli/diagnose/scan.h"
 #include "facts/object_facts.h"
 
+/* The one descriptor that a thread waits on, of a poll() for one as well; -1: none, or several. */
+int diagnosis_fd(const struct diagnosis *diagnosis, const struct wait_thread *thread);
+
 /* Facts of a descriptor of a process of the graph, with the peers that the graph knows. False when
  * it is not readable. */
 bool diagnosis_facts(const struct diagnosis *diagnosis, uint32_t process, int fd,

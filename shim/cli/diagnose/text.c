@@ -66,7 +66,9 @@ static void print_facts(const struct object_facts *facts)
         fprintf(out, " %s%s%s", clean(facts->socket.local), facts->socket.remote[0] ? " to " : "",
                 clean(facts->socket.remote));
         if (facts->socket.peer_pid > 0)
-            fprintf(out, ", process %d", facts->socket.peer_pid);
+            fprintf(out, ", which is %s[%d]",
+                    facts->socket.peer_name[0] ? clean(facts->socket.peer_name) : "process",
+                    facts->socket.peer_pid);
     } else if (pipe->inode != 0) {
         if (pipe->used >= 0 && pipe->capacity >= 0)
             fprintf(out, " %lld of %lld bytes", (long long)pipe->used, (long long)pipe->capacity);
@@ -149,12 +151,15 @@ static void print_threads(const struct diagnosis *diagnosis, const struct wait_p
         }
         shown++;
         wait_words(thread, words);
+        int fd = count == 1 ? diagnosis_fd(diagnosis, thread) : thread->wait.fd;
         if (count > 1)
             fprintf(out, "    %u threads: %s", count, words);
+        else if (thread->wait.kind == WAIT_POLL && fd >= 0) /* its words have their number alone */
+            fprintf(out, "    tid %d %s: poll fd %d", thread->tid, clean(thread->wait.comm), fd);
         else
             fprintf(out, "    tid %d %s: %s", thread->tid, clean(thread->wait.comm), words);
         if (thread->wait.kind != WAIT_NONE && thread->wait.kind != WAIT_EPOLL &&
-            diagnosis_facts(diagnosis, thread->process, thread->wait.fd, &facts))
+            diagnosis_facts(diagnosis, thread->process, fd, &facts))
             print_facts(&facts);
         fputc('\n', out);
         print_lines(process->pid, thread, style);

@@ -57,8 +57,9 @@ void peer_text(const json_t *event, bool generic, char *text, size_t size, int32
         snprintf(text, size, "no %s that can be seen", writer ? "reader" : "writer");
     } else if (json_is_object(socket)) {
         const char *remote = field_string(socket, "remote");
+        const char *name = field_string(socket, "peer_name");
         *pid = field_small(socket, "peer_pid");
         if (*remote)
-            snprintf(text, size, "peer %.128s", remote);
+            snprintf(text, size, "peer %.128s%s%.64s", remote, *name ? ", which is " : "", name);
     }
 }

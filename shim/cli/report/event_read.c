@@ -101,7 +101,8 @@ static void read_object(const json_t *json, struct object_facts *object)
     } else if (json_is_object(socket)) {
         object->kind = OBJECT_SOCKET;
         take(socket, "remote", object->socket.remote, sizeof object->socket.remote);
-        object->socket.peer_pid = UNKNOWN_NUMBER; /* its name is not in the event */
+        object->socket.peer_pid = number(socket, "peer_pid");
+        take(socket, "peer_name", object->socket.peer_name, sizeof object->socket.peer_name);
         read_unread(socket, &object->socket.unread);
     }
     if (json_is_object(child) && number(child, "pid") > 0)

@@ -250,10 +250,11 @@ static bool write_report(const struct model *model, const struct settings *setti
     return written;
 }
 
-static void say(uint64_t count, const char *what)
+static void say(uint64_t count, const char *one, const char *many, const char *what)
 {
     if (count > 0)
-        fprintf(stderr, "pipeshim report: %" PRIu64 " %s\n", count, what);
+        fprintf(stderr, "pipeshim report: %" PRIu64 " %s %s\n", count, count == 1 ? one : many,
+                what);
 }
 
 /* What the report could not use, on stderr: the report may go to a tool. */
@@ -263,16 +264,20 @@ static void write_remarks(const struct model *model, const struct settings *sett
     uint64_t missing = 0;
     for (uint32_t i = 0; i < model->process_count; i++)
         missing += process_missing(&model->processes[i]);
-    say(reading->damaged, "lines are damaged, cut or too long, and were skipped");
-    say(model->odd.unusable, "lines hold JSON but no event, and were skipped");
-    say(model->odd.incomplete, "events lack fields, and were not counted");
-    say(model->odd.unknown, "events are of a kind that this version does not know");
-    say(model->odd.held_back,
-        "reports are counted by the library but not in the logs (PIPESHIM_RATE)");
-    say(model->odd.suppressed, "reports were suppressed by rules (PIPESHIM_SUPPRESS)");
-    say(model->odd.lost, "lines could not be written by the library");
-    say(model->odd.orphans, "calls returned whose report is not in the logs");
-    say(missing, "events are missing by their numbers: dropped by the library or lost with lines");
+    say(reading->damaged, "line is", "lines are", "damaged, cut or too long; skipped");
+    say(model->odd.unusable, "line holds", "lines hold", "JSON but no event; skipped");
+    say(model->odd.incomplete, "event lacks", "events lack", "fields; not counted");
+    say(model->odd.unknown, "event is", "events are", "of a kind that this version does not know");
+    say(model->odd.held_back, "report is", "reports are",
+        "counted by the library but not in the logs (PIPESHIM_RATE)");
+    say(model->odd.suppressed, "report was", "reports were",
+        "suppressed by rules (PIPESHIM_SUPPRESS)");
+    say(model->odd.lost, "line", "lines", "could not be written by the library");
+    say(model->odd.orphans, "call is known by its end alone: its `blocked` event is",
+        "calls are known by their end alone: their `blocked` events are",
+        "not in these logs (an older part of them, or lost)");
+    say(missing, "event is", "events are",
+        "missing by the numbers: dropped by the library or lost with lines");
     format_limits(model, "pipeshim report: ", stderr);
     bool timeline = settings->format == FORMAT_PERFETTO || settings->format == FORMAT_HTML ||
                     settings->format == FORMAT_OTLP;

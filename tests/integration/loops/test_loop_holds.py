@@ -58,6 +58,7 @@ class CallsOnALoop(HeldLoopCase):
             self.assertEqual(blocked["socket"]["family"], "inet")
             self.assertEqual(blocked["socket"]["remote"], "127.0.0.1:" + held.argument)
             self.assertEqual(blocked["socket"]["peer_pid"], os.getpid())
+            self.assertEqual(blocked["socket"]["peer_name"], os.path.basename(sys.argv[0]))
 
     def test_each_is_one_story_until_the_other_side_moves(self):
         for first in range(0, len(STORIES), AT_ONCE):

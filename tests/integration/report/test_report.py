@@ -232,7 +232,7 @@ class Damage(ReportTest):
         self.assertEqual(remarks, "")
         text, remarks = self.run_tool(self.write("log", first + b"\n" + second[:-5]))
         self.assertIn("1 never returned", text)
-        self.assertIn("1 lines are damaged", remarks)
+        self.assertIn("1 line is damaged", remarks)
 
     def test_wrong_types_and_values_are_survived(self):
         first, second = [json.loads(line) for line in self.good_line()]
@@ -287,8 +287,8 @@ class Damage(ReportTest):
         engine.call(3, 200)
         engine.events.remove(lost)
         _, remarks = self.run_tool(write_log(self.path("log"), engine))
-        self.assertIn("1 calls returned whose report is not in the logs", remarks)
-        self.assertIn("1 events are missing by their numbers", remarks)
+        self.assertIn("1 call is known by its end alone: its `blocked` event is not in these logs", remarks)
+        self.assertIn("1 event is missing by the numbers", remarks)
 
     def test_a_late_loop_ends_after_the_call_that_explained_it(self):
         engine = Process(1, "engine")

@@ -53,6 +53,18 @@ class Reports(RunTest):
         self.assertEqual(process.wait(DEADLINE), 5)
         self.assertEqual(os.listdir(self.temporary), [])
 
+    def test_the_process_at_the_other_end_of_a_connection_has_its_name(self):
+        """As the text log says it; one of a library that did not tell the name is a process."""
+        for name, words in (({"peer_name": "ollama.py"}, "ollama.py"), ({}, "process")):
+            engine = Process(77, "engine")
+            engine.start(0)
+            engine.call(1, 200, call="recv", class_="socket_read", fd=4, object="socket:[5]",
+                        socket={"family": "inet", "remote": "127.0.0.1:11434", "peer_pid": 9, **name})
+            done = self.run_tool("sh", "-c", 'cat "$0" >>"$PIPESHIM_LOG"', self.script_of("log", engine))
+            self.assertIn("  connected to 127.0.0.1:11434, which is %s[9]\n" % words, done.stderr)
+            self.assertIn("other end: peer 127.0.0.1:11434%s\n" % (", which is ollama.py" if name else ""),
+                          done.stderr)
+
     def test_json_is_passed_on_line_by_line(self):
         engine, _ = self.engine()
         wanted = list(engine.events)

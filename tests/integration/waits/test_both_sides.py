@@ -60,6 +60,16 @@ async def main():
 asyncio.run(main())
 """
 ASYNCIO_HOLDS_STDIN = ASYNCIO_WAIT.replace("stdout=", "stdin=asyncio.subprocess.PIPE, stdout=", 1)
+ASYNCIO_READS = """
+import asyncio
+async def main():
+    child = await asyncio.create_subprocess_exec(*sys.argv[1:], stdout=asyncio.subprocess.PIPE,
+                                                 env=environment(), limit=8192)
+    while await child.stdout.read(16384):
+        await asyncio.sleep(0.05)
+    await child.wait()
+asyncio.run(main())
+"""
 FILL = "import os; os.write(1, bytes(900000))"
 FILL_NODE = "process.stdout.write('x'.repeat(900000), () => process.exit(0))"
 STDERR_OF_NODE = """
@@ -252,6 +262,13 @@ class BothSides(WaitsCase):
         for event in self.each_side(ASYNCIO_WAIT, shutil.which("node") or "", "-e", FILL_NODE):
             self.assertRegex(event["words"], r"waits in epoll_wait for room in \w+ \d+")
 
+    @unittest.skipUnless(shutil.which("node"), "no node")
+    def test_node_that_waits_for_room_and_gets_it(self):
+        """Of a parent that reads in its own time nothing is told."""
+        run = self.begin("both", ASYNCIO_READS, shutil.which("node") or "", "-e", FILL_NODE)
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
     def test_asyncio_waits_for_no_stdin(self):
         """Its loop watches the writing end of its child's stdin as well, for its close."""
         for event in self.each_side(ASYNCIO_HOLDS_STDIN, PYTHON, "-c", FILL):
@@ -319,6 +336,19 @@ threading.Thread(target=child.stdout.read).start()
 os.write(child.stdin.fileno(), bytes(200000))
 child.stdin.close()
 child.wait()
+""",
+    "stderr, read by a thread in its own time": """
+import threading, time
+code = '''import os, sys
+for _ in range(60): os.write(2, bytes(3000))
+print("ok", flush=True)'''
+child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, env=environment())
+def read():
+    while os.read(child.stderr.fileno(), 4096):
+        time.sleep(0.05)
+threading.Thread(target=read).start()
+child.stdout.readline()
 """,
     "a writer that is left behind, and not waited for": """
 child = subprocess.Popen(["sh", "-c", "sleep 3 >/dev/null & echo hi"], stdout=subprocess.PIPE,

@@ -269,6 +269,15 @@ class Backlog(WaitsCase):
         self.assertEqual([e["kind"] for e in run.events("finding") if e["kind"] == "backlog"], [])
 
 
+# Others inherit the reading end, and do not read either.
+INHERITED = """
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE,
+                         env=environment())
+others = [subprocess.Popen(["sleep", "600"], stdin=child.stdout) for _ in range(int(sys.argv[2]))]
+others[0].wait()
+"""
+
+
 class ReaderAway(WaitsCase):
     WRITER = "import os; os.write(1, bytes(200000))"
 
@@ -285,6 +294,16 @@ class ReaderAway(WaitsCase):
                     self.assertEqual(len({e["id"] for e in events}), 1)
                     parent = events[0]["chain"][1]
                     self.assertRegex(parent["where"], r"/parent\.py:[0-9]+ <module>$")
+
+    def test_who_inherited_the_reading_end_is_named_too(self):
+        """"only bash can read it" is not true of one that has started another with it."""
+        for others, words in ((1, r" and sleep \(\d+\) can read it, and neither does"),
+                              (2, " and 2 more can read it, and none does")):
+            with self.subTest(others=others):
+                run = self.begin("both", INHERITED, self.WRITER, str(others))
+                event = run.wait_for("finding")[0]
+                self.assertRegex(event["words"], r"only parent\.py \(%d\)%s: parent\.py waits in wait4"
+                                 % (run.process.pid, words))
 
     def test_a_sleeper_whose_child_says_little(self):
         run = self.begin("both", UNREAD, "sleep", "/usr/bin/python3", "-c",
