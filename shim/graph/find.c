@@ -138,6 +138,8 @@ const char *finding_name(enum finding_kind kind)
         [FINDING_EOF_NEVER] = "eof_never",
         [FINDING_NONBLOCKING_SHARED] = "nonblocking_shared",
         [FINDING_BACKLOG] = "backlog",
+        [FINDING_KINDS] = "", /* the end of those that are events */
+        [FINDING_BLOCKED] = "blocked",
     };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
 }

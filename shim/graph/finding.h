@@ -34,7 +34,9 @@ enum finding_kind {
     FINDING_EOF_NEVER,      /* a read waits for an end that somebody unrelated keeps from coming */
     FINDING_NONBLOCKING_SHARED, /* another holder of its stdio has made that non-blocking */
     FINDING_BACKLOG, /* it goes on, and keeps in memory what the full pipe does not take */
-    FINDING_KINDS
+    FINDING_KINDS,
+    /* Of `pipeshim diagnose` alone; the library tells it as the event `blocked`. */
+    FINDING_BLOCKED, /* an event loop stands still, for a call that will end or not */
 };
 
 /* One process of the chain: it waits in `waits_in` on `object` for `for_pid`. */

@@ -295,6 +295,7 @@ void finding_advice(const struct wait_finding *finding, struct text_buffer *text
                               "(>/dev/null, close_fds), or stop it, or do not read until the end "
                               "of file after the child is gone");
         break;
+    case FINDING_BLOCKED: /* the tool's own words */
     case FINDING_KINDS:
         break;
     }

@@ -154,6 +154,11 @@ static void predicate(struct text_buffer *text, const struct chain_link *link, b
     }
 }
 
+void finding_wait_words(struct text_buffer *text, const struct chain_link *link)
+{
+    predicate(text, link, false);
+}
+
 static void seconds_words(struct text_buffer *text, int64_t milliseconds)
 {
     text_format(text, "%ld.%ld s", milliseconds / 1000, milliseconds % 1000 / 100);
@@ -183,8 +188,8 @@ static bool is_terminal(const struct chain_link *link)
     return link->wait == WAIT_WRITE && parse_link(link->object, &inode) == LINK_TTY;
 }
 
-static void call_object_words(const struct wait_graph *graph, const struct chain_link *link,
-                              struct text_buffer *text)
+void finding_call_words(const struct wait_graph *graph, const struct chain_link *link,
+                        struct text_buffer *text)
 {
     text_string(text, link->waits_in[0] != '\0' ? link->waits_in : "a call that may not be read");
     if (is_terminal(link)) {
@@ -230,7 +235,7 @@ static void away_words(const struct wait_graph *graph, const struct wait_finding
         text_format(text, "%s is computing", it);
     } else {
         text_format(text, "%s waits in ", it);
-        call_object_words(graph, holder, text);
+        finding_call_words(graph, holder, text);
     }
     if (finding->away_epoll >= 0) {
         text_format(text, ", away from its event loop (epoll fd %d), which watches it",

@@ -21,6 +21,11 @@ void finding_rescue(const struct wait_finding *finding, struct text_buffer *text
 void finding_process_words(struct text_buffer *text, const char *name, int pid);
 /* "stdout", "fd 5" */
 void finding_end_words(struct text_buffer *text, int fd);
+/* "waits in wait4 for sleep (4712) to exit" */
+void finding_wait_words(struct text_buffer *text, const struct chain_link *link);
+/* "read fd 5 (127.0.0.1:40112 to 127.0.0.1:80)" */
+void finding_call_words(const struct wait_graph *graph, const struct chain_link *link,
+                        struct text_buffer *text);
 /* "pipe 81723", "socket 99", a FIFO's path */
 void finding_object_words(struct text_buffer *text, const struct chain_link *link);
 

@@ -11,7 +11,8 @@ A case is a folder under cases/. One of its programs carries the header, comment
     parent:  the names (globs, by commas) of the processes that are its waiting side
     child:   those of the other side; left out where one process hangs by itself
     verdict: `deadlock`, a finding's kind, or an event's name
-    stuck:   NAME CALL STREAM: the process that is blocked, the call, and on what
+    stuck:   NAME CALL STREAM: the process that is blocked, the call (or `child`: a wait for one),
+             and on what
              (`stdin`, `stdout`, `stderr`, or * where its number says nothing)
     other:   the process at the other end; left out where there is none
     line:    FILE, which marks the line to change with HERE; FILE:FUNCTION for C

@@ -21,7 +21,8 @@ def kind_of(event):
 def is_stuck_link(case, link):
     if not fnmatch.fnmatch(link.get("name") or link.get("comm", ""), case.stuck_name):
         return False
-    if not link.get("waits_in", "").startswith(case.call):
+    call = "wait" if case.call == "child" else case.call  # a class: wait4, waitid
+    if not link.get("waits_in", "").startswith(call):
         return False
     return case.stream == "*" or link.get("fd") == STREAMS[case.stream]
 

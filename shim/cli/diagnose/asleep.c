@@ -68,15 +68,22 @@ uint64_t asleep_for_ns(int pid, int tid)
     return now - ran;
 }
 
-uint64_t finding_lasts_ns(const struct wait_finding *finding)
+/* 0: the kernel does not say it. */
+static uint64_t asleep_all_ns(const struct wait_finding *finding)
 {
     unsigned count = finding->kind == FINDING_DEADLOCK ? finding->count : 1;
     uint64_t least = UINT64_MAX;
-    if (finding->kind == FINDING_BACKLOG || finding->foreseen)
-        return 0;
     for (unsigned i = 0; i < count && i < finding->count; i++) {
         uint64_t asleep = asleep_for_ns(finding->chain[i].pid, finding->chain[i].tid);
         least = asleep < least ? asleep : least;
     }
     return least == UINT64_MAX ? 0 : least;
+}
+
+uint64_t finding_lasts_ns(const struct wait_finding *finding, uint64_t apart_ns)
+{
+    if (finding->kind == FINDING_BACKLOG || finding->foreseen)
+        return 0;
+    uint64_t asleep = asleep_all_ns(finding);
+    return asleep < apart_ns ? apart_ns : asleep;
 }

@@ -22,8 +22,9 @@
 uint64_t asleep_for_ns(int pid, int tid);
 
 /* For how long a finding has lasted, at least: a cycle since the last of its members fell asleep,
- * any other since the one that waits did. 0: not known, or there is nobody who sleeps. */
-uint64_t finding_lasts_ns(const struct wait_finding *finding);
+ * any other since the one that waits did; between its looks, `apart_ns`, it has not moved. 0: there
+ * is nobody who sleeps. */
+uint64_t finding_lasts_ns(const struct wait_finding *finding, uint64_t apart_ns);
 
 /* Runs on: tool. AS-safe: no. Blocks: no. */
 #endif

@@ -12,14 +12,15 @@
 
 #include "base/clock.h"
 #include "cli/diagnose/asleep.h"
+#include "cli/diagnose/blocked_loop.h"
 #include "cli/diagnose/members.h"
 #include "cli/user_name.h"
 #include "kernel/object_reader.h"
 
 enum {
     SECOND_SCAN_MS = 120, /* between the scan that finds something and the one that confirms it */
-    /* A reader that is only slow needs longer to be told from one that does not read. */
-    THIRD_SCAN_MS = 480,
+    THIRD_SCAN_MS = 480,  /* a slow reader needs longer to be told from one that does not read */
+    BLOCKED_LOOP_MS = SECOND_SCAN_MS + THIRD_SCAN_MS, /* a call this short is no news */
 };
 
 /* Room for 100,000 processes; only what is used is ever touched. */
@@ -341,14 +342,12 @@ static void keep_what_was_asked_for(struct diagnosis *diagnosis)
     diagnosis->finding_count = kept;
 }
 
-/* Where the kernel does not say since when somebody sleeps: it has not moved between two scans. */
 static void say_how_long(struct diagnosis *diagnosis, unsigned apart_ms)
 {
     for (unsigned i = 0; i < diagnosis->finding_count; i++) {
         const struct wait_finding *finding = &diagnosis->findings[i];
-        uint64_t asleep = finding_lasts_ns(finding), apart = (uint64_t)apart_ms * NS_PER_MS;
-        bool waits = finding->kind != FINDING_BACKLOG && !finding->foreseen;
-        diagnosis->lasts_ns[i] = waits && asleep < apart ? apart : asleep;
+        uint64_t apart = finding->kind == FINDING_BLOCKED ? BLOCKED_LOOP_MS : apart_ms;
+        diagnosis->lasts_ns[i] = finding_lasts_ns(finding, apart * NS_PER_MS);
     }
 }
 
@@ -373,6 +372,10 @@ bool diagnose_once(struct diagnosis *diagnosis)
     free(again);
     drop_what_goes_on(diagnosis);
     keep_what_was_asked_for(diagnosis);
+    if (scanned)
+        diagnosis->finding_count = blocked_loops_find(
+            &diagnosis->graph, diagnosis->pids, diagnosis->pid_count, diagnosis->findings,
+            diagnosis->finding_count, FINDINGS_LIMIT, BLOCKED_LOOP_MS);
     say_how_long(diagnosis, apart_ms);
     for (unsigned i = 0; i < diagnosis->finding_count; i++)
         diagnosis_read_members(&diagnosis->findings[i],

@@ -6,7 +6,6 @@
 # verdict: blocked
 # stuck: gateway.py child *
 # line: gateway.py
-# unmet: verdict, ends, line
 import asyncio
 import subprocess
 
