@@ -15,6 +15,7 @@
 #include "base/clone_on_stack.h"
 #include "base/other_stack.h"
 #include "base/raw_syscall.h"
+#include "kernel/proc_reader.h"
 #include "kernel/rights.h"
 #include "kernel/task.h"
 #include "process/filters.h"
@@ -133,11 +134,14 @@ static bool start(bool *refused)
 }
 
 /* Without it the watchdog could neither see anything nor prove its rights to say so; the program's
- * own thread can say it, before it gets stuck. */
-static bool has_proc(void)
+ * own thread can say it, before it gets stuck. In the /proc of another PID namespace (`unshare -p`
+ * without a new one) threads have other numbers. */
+static bool is_in_proc(void)
 {
-    struct stat tasks = {0};
-    return raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) == 0;
+    char path[PROC_PATH_LIMIT];
+    struct stat task = {0};
+    proc_path(path, 0, (int)raw_syscall(SYS_gettid), "");
+    return raw_syscall(SYS_newfstatat, AT_FDCWD, path, &task, 0) == 0;
 }
 
 static bool stay_blind(void)
@@ -158,7 +162,7 @@ bool watchdog_thread_start(void)
         return state != THREAD_FORBIDDEN;
     if (!may_start())
         return false;
-    if (!has_proc())
+    if (!is_in_proc())
         return stay_blind();
     uint64_t before = block_all_signals();
     bool runs = start(&refused);
@@ -208,10 +212,11 @@ static const struct {
      "the kernel held the watchdog in a call (a file system that hangs?) when the program changed "
      "its rights; expected it to end within 2 s; it has the rights of before until that call "
      "returns, and does nothing more with them but end"},
-    {UNREPORTED_BLIND,
-     "the watchdog cannot read /proc/self/task (a chroot without /proc, a Landlock domain?); "
-     "expected it readable: without it nothing is known of the program; this process is not "
-     "watched from here on"},
+    {UNREPORTED_BLIND, "the watchdog cannot find this program's threads in /proc (a chroot without "
+                       "it, one of another "
+                       "PID namespace, a Landlock domain?); expected them under /proc/self/task: "
+                       "without them nothing "
+                       "is known of the program; this process is not watched from here on"},
     {UNREPORTED_REFUSED,
      "the kernel refused a watchdog thread; expected clone() to be allowed and within "
      "RLIMIT_NPROC; this process is not watched"},

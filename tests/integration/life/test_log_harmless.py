@@ -115,13 +115,11 @@ sys.stderr.write("left %s" % left)
 
 
 class WithoutProc(PipeshimCase):
-    @unittest.skipUnless(ROOT, "needs root to take /proc away")
-    def test_a_word_instead_of_silence(self):
+    def check(self, *namespaces, before=""):
         """It is said before the program gets stuck, once, and not by what is never stuck."""
-        away = ["unshare", "-m", "sh", "-c", 'umount -l /proc; exec env LD_PRELOAD=%s "$0" "$@"'
-                % LIBRARY]
+        away = ["unshare", *namespaces, "sh", "-c", before + 'exec env LD_PRELOAD=%s "$0" "$@"' % LIBRARY]
         if subprocess.run(away + ["/bin/true"], capture_output=True).returncode != 0:
-            self.skipTest("no mount namespaces here")
+            self.skipTest("no such namespaces here")
         reader, writer = os.pipe()
         process = subprocess.Popen(away + [victim("life"), "plain"], stdout=writer,
                                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -139,6 +137,15 @@ class WithoutProc(PipeshimCase):
             os.close(reader)
         quiet = subprocess.run(away + ["/bin/ls", "/"], capture_output=True)
         self.assertEqual((quiet.returncode, quiet.stderr), (0, b""))
+
+    @unittest.skipUnless(ROOT, "needs root to take /proc away")
+    def test_a_word_instead_of_silence(self):
+        # One may lie over another.
+        self.check("-m", before="while umount -l /proc 2>/dev/null; do :; done; ")
+
+    @unittest.skipUnless(ROOT, "needs root for a namespace")
+    def test_that_of_another_pid_namespace(self):
+        self.check("-p", "-f", "--kill-child")
 
 
 class SendsNoSignal(PipeshimCase):
