@@ -67,7 +67,7 @@ struct wait_finding {
     bool likely;      /* not proven: see enum acting of graph/wait_graph.h */
     bool foreseen;    /* FINDING_NONBLOCKING_SHARED: seen from outside, where no write is */
     uint64_t id;      /* of a deadlock: the same whoever of its members finds it */
-    bool timed;       /* the cycle opens when a timeout of one of its members ends, */
+    bool timed;       /* the cycle opens when a timeout of one of its waits ends, */
     int64_t limit_ms; /* this long after that began */
     unsigned count;   /* links; of a deadlock the last waits for the first */
     struct chain_link chain[CHAIN_LIMIT];

@@ -84,13 +84,30 @@ bool finding_is_at_work(const struct wait_finding *before, const struct wait_fin
     return worked > time / WORKS || starved > time / STARVES;
 }
 
+/* The timeout of a member's wait, not of its other threads: Go's and Java's runtimes and libuv's
+ * pool have timers that end none of these waits. But asyncio waits for its children in threads of
+ * its own, for its main thread, whose timeout it is. */
+static int64_t limit_of_wait(const struct wait_graph *graph, const struct wait_step *step,
+                             const struct chain_link *link)
+{
+    const struct wait_process *process = &graph->processes[step->process];
+    const struct wait_thread *waiter = &graph->threads[step->thread];
+    bool for_main = link->runtime == RUNTIME_PYTHON && link->reason == REASON_CHILD;
+    int64_t limit_ms = waiter->timed ? waiter->limit_ms : INT64_MAX;
+    for (uint32_t i = 0; for_main && i < process->thread_count; i++) {
+        const struct wait_thread *thread = &graph->threads[process->first_thread + i];
+        if (thread->tid == process->pid && thread->timed && thread->limit_ms < limit_ms)
+            limit_ms = thread->limit_ms;
+    }
+    return limit_ms;
+}
+
 static void make_deadlock(struct wait_graph *graph, const struct wait_step *steps, unsigned count,
                           unsigned acting, struct wait_finding *finding)
 {
     unsigned first = first_step(graph, steps, count);
     memset(finding, 0, sizeof *finding);
     finding->kind = FINDING_DEADLOCK;
-    finding->timed = !(acting & ACT_TIMED);
     finding->likely = !(acting & ACT_LISTENERS);
     finding->limit_ms = INT64_MAX;
     finding->away_epoll = -1;
@@ -106,12 +123,10 @@ static void make_deadlock(struct wait_graph *graph, const struct wait_step *step
         if (finding->likely)
             note_work(graph, process, finding);
         finding->fingerprint = link_mix(finding->fingerprint, (uint64_t)finding->chain[i].used);
-        for (uint32_t t = 0; t < process->thread_count; t++) {
-            const struct wait_thread *thread = &graph->threads[process->first_thread + t];
-            if (thread->timed && thread->limit_ms < finding->limit_ms)
-                finding->limit_ms = thread->limit_ms;
-        }
+        int64_t limit_ms = limit_of_wait(graph, step, &finding->chain[i]);
+        finding->limit_ms = limit_ms < finding->limit_ms ? limit_ms : finding->limit_ms;
     }
+    finding->timed = finding->limit_ms != INT64_MAX;
     finding->id = identify(finding);
     finding_describe(graph, finding);
 }

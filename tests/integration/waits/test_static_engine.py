@@ -80,6 +80,8 @@ class StaticEngine(WaitsCase):
             return done.returncode == DEADLOCK and json.loads(done.stdout)["findings"]
         finding = wait_until(stuck, "deadlock by diagnose")[0]
         self.assertIn(run.process.pid, [link["pid"] for link in finding["chain"]])
+        self.assertNotIn("timeout", finding["words"])
+        self.assertNotIn("timeout_ms", finding)
 
     def assert_told_by_the_parent(self, *engine):
         runs = [(call, side, self.begin(side, START + wait, *engine))
@@ -99,6 +101,8 @@ class StaticEngine(WaitsCase):
                 self.assertTrue(parent["waits_in"].startswith(call), parent)
                 self.assertRegex(event["where"], r"/parent\.py:\d+ <module>$")
                 self.assertIn("its stderr): full", event["words"])
+                # Go's runtime has timers in other threads; neither of these two waits has one.
+                self.assertNotIn("timeout", event["words"])
                 self.assertEqual({e["pid"] for e in run.events()}, {run.process.pid})
                 maps = read_text("/proc/%d/maps" % child["pid"])
                 self.assertTrue(maps)
