@@ -122,7 +122,7 @@ static void let_reads_pass(void)
     if (atomic_load(&life->thread_state) != THREAD_RUNNING || marks_ends())
         atomic_store(&slot->reads, READS_ASK);
     else
-        thread_slot = slot;
+        slot_set_own(slot, false);
 }
 
 /* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
@@ -203,8 +203,9 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
         slot = slot_take(tid);
         if (!slot)
             return NULL;
-        thread_slot = slot;
-        if (tid == atomic_load(&life->pid))
+        bool is_first = tid == atomic_load(&life->pid);
+        slot_set_own(slot, is_first);
+        if (is_first)
             watchdog_note_first_thread();
     }
     slot->claimed_ns = clock_monotonic_ns();

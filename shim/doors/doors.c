@@ -162,7 +162,7 @@ static inline void note_readiness_wait(struct slot *slot, enum readiness_kind ki
 #define CALL_READINESS(type, name, parameters, arguments, number)                                  \
     DOOR(type, name, parameters)                                                                   \
     {                                                                                              \
-        struct slot *slot = thread_slot;                                                           \
+        struct slot *slot = slot_of_thread();                                                      \
         if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))        \
             slot = slot_claim_for_wait(CALL_##name, WORDS arguments);                              \
         if (__builtin_expect(!slot, 0))                                                            \

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
-#include "base/thread_pointer.h"
 #include "process/life.h"
 
 enum { BITS = 64, CLAIMS_AT_LEAST = 64 };
@@ -14,11 +13,29 @@ enum { BITS = 64, CLAIMS_AT_LEAST = 64 };
 static struct slot none = {.fd = -1};      /* child: constant */
 __thread struct slot *thread_slot = &none; /* child: kept, what it points to is wiped */
 
+/* child: kept, what it points to is wiped. Written by that thread, and by the sweep when it is gone
+ */
+struct first_thread first_thread;
+
 /* child: kept, the chunks outlive a fork; their content does not */
 static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
 
 /* A thread points to one below it, if to any. child: kept, it says so of the forking thread */
 static _Atomic uint32_t pointed_bound;
+
+void slot_set_own(struct slot *slot, bool is_first)
+{
+    uintptr_t own = read_thread_pointer();
+    uintptr_t known = atomic_load(&first_thread.thread_pointer);
+    /* A handler's call in between finds what thread_slot says. */
+    if (known == own)
+        atomic_store(&first_thread.thread_pointer, 0);
+    thread_slot = slot;
+    if (!is_first || (known != 0 && known != own))
+        return;
+    first_thread.slot = slot;
+    atomic_store(&first_thread.thread_pointer, own);
+}
 
 struct slot *slot_none(void)
 {
@@ -95,6 +112,13 @@ static void begin_sequence(struct slot *slot)
     atomic_store(&slot->sequence, (atomic_load(&slot->sequence) | 1) + 1);
 }
 
+/* Its thread control block may be a new thread's next. */
+static void forget_first_thread(const struct slot *slot)
+{
+    if (atomic_load(&first_thread.thread_pointer) != 0 && first_thread.slot == slot)
+        atomic_store(&first_thread.thread_pointer, 0);
+}
+
 unsigned slot_sweep(void)
 {
     unsigned freed = 0;
@@ -113,6 +137,7 @@ unsigned slot_sweep(void)
         if (!__atomic_compare_exchange_n(&slot->tid, &tid, 0, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED))
             continue;
+        forget_first_thread(slot);
         atomic_store(&slot->armed, SLOT_DISARMED);
         atomic_store(&slot->reads, READS_ASK);
         begin_sequence(slot);
@@ -179,7 +204,7 @@ void slots_begin_in_child(void)
 static void give_back_withheld(void)
 {
     uint32_t bound = atomic_exchange(&life->slots_withheld, 0);
-    thread_slot = &none;
+    slot_set_own(&none, false);
     for (unsigned word = 0; word * BITS < bound; word++)
         atomic_fetch_and(&life->slots_used[word], ~bits_below(bound, word));
     atomic_store(&pointed_bound, atomic_load(&life->slot_bound));

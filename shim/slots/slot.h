@@ -14,10 +14,10 @@
  * own word before it believes it (watch/proof.h), and what no record tells its sampler finds
  * (watch/sampler.c).
  *
- * The owner's cost is a load, a branch and 7 stores, 14 where the end is marked: no clock, no lock,
- * no atomic read-modify-write, no system call. Hence the rule: the memory is MADV_WIPEONFORK; in a
- * forked child (fork, _Fork, clone without CLONE_VM) every slot reads zero, `armed` too, and the
- * next call goes through slot_claim().
+ * The owner's cost is some loads, two branches and 7 stores, 14 where the end is marked: no clock,
+ * no lock, no atomic read-modify-write, no system call. Hence the rule: the memory is
+ * MADV_WIPEONFORK; in a forked child (fork, _Fork, clone without CLONE_VM) every slot reads zero,
+ * `armed` too, and the next call goes through slot_claim().
  */
 #ifndef PIPESHIM_SLOTS_SLOT_H
 #define PIPESHIM_SLOTS_SLOT_H
@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/thread_pointer.h"
 #include "facts/calls.h"
 #include "facts/report_ref.h"
 #include "facts/stack.h"
@@ -113,6 +114,32 @@ _Static_assert(sizeof(struct slot) % 128 == 0, "no two threads write to one pair
 
 /* The calling thread's slot; never NULL (a slot that is never armed stands for none). */
 extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
+
+/* The same of the process's first thread, once it has one. Where a thread's storage is takes two
+ * loads of which each waits for the one before, and a system call waits for them: to compare the
+ * thread pointer meanwhile costs nothing. */
+struct first_thread {
+    _Atomic uintptr_t thread_pointer; /* 0: it has none */
+    struct slot *slot;
+};
+extern struct first_thread first_thread __attribute__((visibility("hidden"), aligned(16)));
+
+/* `thread_slot`, sooner for the first thread. The pointer is loaded first: a signal handler in
+ * between may be what makes the thread its slot. */
+static inline __attribute__((always_inline)) struct slot *slot_of_thread(void)
+{
+    uintptr_t known = atomic_load_explicit(&first_thread.thread_pointer, memory_order_relaxed);
+    atomic_signal_fence(memory_order_acquire);
+    struct slot *slot = first_thread.slot;
+    if (__builtin_expect(known != read_thread_pointer(), 0)) {
+        slot = thread_slot;
+        __asm__ volatile("" : "+r"(slot)); /* a branch, and no choice that waits for both */
+    }
+    return slot;
+}
+
+/* From now on `slot` is the calling thread's; `is_first`: which is the process's first one. */
+void slot_set_own(struct slot *slot, bool is_first);
 
 /* A slot for thread `tid`, which has none: the caller. NULL: there are too many threads, or no
  * memory. Async-signal-safe. */

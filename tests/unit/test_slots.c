@@ -2,6 +2,7 @@
 /* Who gets a slot, and when it is free again; with threads that are gone and memory that is not to
  * be had. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -163,7 +164,7 @@ static void test_a_childs_first_thread(void **state)
     (void)state;
     int status;
     assert_non_null(slot_take(LIVING));
-    thread_slot = slot_take(LIVING + 1);
+    slot_set_own(slot_take(LIVING + 1), true);
     pid_t child = fork();
     if (child == 0) {
         struct slot *parents = thread_slot;
@@ -175,15 +176,54 @@ static void test_a_childs_first_thread(void **state)
         if (!one || !two || one == parents || two == parents)
             _exit(1);
         struct slot *first = slot_take(getpid());
-        if (!first || first == one || first == two || thread_slot != slot_none())
+        if (!first || first == one || first == two || slot_of_thread() != slot_none())
             _exit(2);
         if (slot_at(0)->tid != getpid() || slot_take(LIVING + 2) != slot_at(1))
             _exit(3);
         _exit(0);
     }
-    thread_slot = slot_none();
+    slot_set_own(slot_none(), false);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
+}
+
+static void *slot_of_another(void *unused)
+{
+    (void)unused;
+    struct slot *before = slot_of_thread();
+    struct slot *own = slot_take(LIVING + 1);
+    slot_set_own(own, true); /* a child's first thread, of which the first one is not known here */
+    return before == slot_none() && slot_of_thread() == own && thread_slot == own ? own : NULL;
+}
+
+/* What is known of the first thread is its own slot at any time, and no other thread's. */
+static void test_the_first_threads_slot(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *anothers;
+    struct slot *slot = slot_take(NOBODY);
+    assert_ptr_equal(slot_of_thread(), slot_none());
+    slot_set_own(slot, false);
+    assert_ptr_equal(slot_of_thread(), slot);
+    assert_int_equal(first_thread.thread_pointer, 0);
+    slot_set_own(slot, true);
+    assert_ptr_equal(slot_of_thread(), slot);
+    assert_int_equal(first_thread.thread_pointer, read_thread_pointer());
+    assert_ptr_equal(first_thread.slot, slot);
+    assert_int_equal(pthread_create(&thread, NULL, slot_of_another, NULL), 0);
+    assert_int_equal(pthread_join(thread, &anothers), 0);
+    assert_non_null(anothers);
+    assert_ptr_equal(first_thread.slot, slot);
+    /* A new thread may stand where one was that is gone. */
+    calls_replace(SYS_tgkill, gone_or_not);
+    assert_int_equal(slot_sweep(), 1);
+    assert_int_equal(first_thread.thread_pointer, 0);
+    slot = slot_take(LIVING);
+    slot_set_own(slot, true);
+    slot_set_own(slot_none(), false);
+    assert_ptr_equal(slot_of_thread(), slot_none());
+    assert_ptr_equal(thread_slot, slot_none());
 }
 
 static void test_disarm(void **state)
@@ -249,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_childs_first_thread, begin, end),
         cmocka_unit_test_setup_teardown(test_more_threads_than_slots, begin, end),
         cmocka_unit_test_setup_teardown(test_a_child_inherits_none, begin, end),
+        cmocka_unit_test_setup_teardown(test_the_first_threads_slot, begin, end),
         cmocka_unit_test_setup_teardown(test_disarm, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_copied_is_of_one_piece, begin, end),
     };
