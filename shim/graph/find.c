@@ -7,6 +7,8 @@
 #include "base/text_buffer.h"
 #include "graph/finding_links.h"
 #include "graph/finding_words.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/object_reader.h"
 
 /* CPU time without a read that makes a reader one that computes: on a busy machine a reader that is
  * seen running twice may only have waited for its turn. */
@@ -71,10 +73,9 @@ static bool names_process(const struct wait_finding *finding, int pid)
     return false;
 }
 
-bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
+/* Of a graph of relatives. */
+static bool scanned_may_be_stuck(struct wait_graph *graph, int pid)
 {
-    if (wait_graph_scan_relatives(graph, pid) < 0)
-        return true;
     uint32_t process = wait_graph_load(graph, pid);
     /* A child that has ended may have left somebody behind who holds the pipe that is read. */
     if (process == NO_INDEX || graph->open || graph->incomplete || graph->refused ||
@@ -86,6 +87,46 @@ bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
     }
     wait_graph_reduce(graph, 0);
     return !graph->processes[process].can_act;
+}
+
+/* Nothing of what the process could read is left unread, as far as can be said: then nobody is
+ * stuck in a write to it. */
+static bool has_read_all(const struct wait_graph *graph, uint32_t process)
+{
+    int pid = graph->processes[process].pid;
+    for (uint32_t i = 0; i < graph->holder_count; i++) {
+        const struct wait_holder *own = &graph->holders[i];
+        struct fd_description description;
+        struct wait_holder end;
+        struct pipe_fill fill;
+        int64_t unread;
+        if (own->process != process || !(own->access & FD_READS))
+            continue;
+        if (fd_describe(pid, own->fd, &description) < 0)
+            return false;
+        if (description.kind != LINK_SOCKET) {
+            if (borrowed_pipe_fill(pid, own->fd, false, &fill) < 0 || fill.used != 0)
+                return false;
+        } else if (wait_graph_other_end(graph, pid, &description, 0, &end, &unread) &&
+                   unread != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool wait_graph_is_at_peace(struct wait_graph *graph, int pid)
+{
+    if (!(graph->access & ACCESS_BORROW) || wait_graph_scan_closest(graph, pid) < 0)
+        return false;
+    uint32_t process = wait_graph_process(graph, pid);
+    return process != NO_INDEX && has_read_all(graph, process) &&
+           !scanned_may_be_stuck(graph, pid) && !wait_graph_space_is_wanted(graph, pid);
+}
+
+bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)
+{
+    return wait_graph_scan_relatives(graph, pid) < 0 || scanned_may_be_stuck(graph, pid);
 }
 
 unsigned wait_graph_examine(struct wait_graph *graph, int pid, struct wait_finding *findings,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The quick scan: a process, its descendants, its parent and what that started. */
+/* The quick scans: a process, its descendants and its parent; and what that started. */
 #include <errno.h>
 #include <string.h>
 
@@ -91,7 +91,24 @@ static int parent_of(int pid)
                : 0;
 }
 
-long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
+/* Descendants to any depth: each pid that is not yet asked, until none is left. */
+static void add_descendants(struct relatives *relatives, int seen[RELATIVES_LIMIT], unsigned count)
+{
+    for (unsigned i = 0; i < relatives->count && !relatives->full;) {
+        bool known = false;
+        for (unsigned s = 0; s < count && !known; s++)
+            known = seen[s] == relatives->pids[i];
+        if (known) {
+            i++;
+            continue;
+        }
+        seen[count++] = relatives->pids[i];
+        add_children_of_process(relatives, relatives->pids[i]);
+        i = 0;
+    }
+}
+
+static long scan(struct wait_graph *graph, int pid, bool siblings)
 {
     struct relatives relatives = {.count = 0};
     int seen[RELATIVES_LIMIT];
@@ -106,27 +123,29 @@ long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
     if (parent > 1) { /* what pid 1 has started, or taken over, is no family */
         add_relative(&relatives, parent);
         seen[seen_count++] = parent;
-        add_children_of_process(&relatives, parent);
+        if (siblings)
+            add_children_of_process(&relatives, parent);
     }
     seen[seen_count++] = pid;
-    /* Descendants to any depth: each pid that is not yet asked, until none is left. */
-    for (unsigned i = 0; i < relatives.count && !relatives.full;) {
-        bool known = false;
-        for (unsigned s = 0; s < seen_count && !known; s++)
-            known = seen[s] == relatives.pids[i];
-        if (known) {
-            i++;
-            continue;
-        }
-        seen[seen_count++] = relatives.pids[i];
-        add_children_of_process(&relatives, relatives.pids[i]);
-        i = 0;
-    }
+    add_descendants(&relatives, seen, seen_count);
     graph->open = relatives.full;
     for (unsigned i = 0; i < relatives.count; i++) {
         if (!wait_graph_scan_process(graph, relatives.pids[i]))
             graph->open = true;
     }
     wait_graph_sort_holders(graph);
+    uint32_t left_out = siblings ? NO_INDEX : wait_graph_process(graph, parent);
+    if (left_out != NO_INDEX)
+        graph->processes[left_out].children_left_out = true;
     return 0;
+}
+
+long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
+{
+    return scan(graph, pid, true);
+}
+
+long wait_graph_scan_closest(struct wait_graph *graph, int pid)
+{
+    return scan(graph, pid, false);
 }

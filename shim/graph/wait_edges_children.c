@@ -7,10 +7,23 @@
 #include "kernel/proc_reader.h"
 #include "kernel/status.h"
 
+/* What it waits for is not among the children that are known. */
+static void add_no_child(struct edge_maker *maker)
+{
+    if (maker->graph->processes[maker->thread->process].children_left_out)
+        edges_leave_open(maker);
+    else
+        maker->thread->free = true; /* it has ended, or is no child: that is about to be noticed */
+}
+
 static void add_child(struct edge_maker *maker, int pid, int own_fd)
 {
     uint32_t child = wait_graph_process(maker->graph, pid);
-    if (child == NO_INDEX || maker->graph->processes[child].state == 'Z') {
+    if (child == NO_INDEX) {
+        add_no_child(maker);
+        return;
+    }
+    if (maker->graph->processes[child].state == 'Z') {
         maker->thread->free = true; /* its end is about to be noticed */
         return;
     }
@@ -36,7 +49,7 @@ static void add_numbered_child(struct edge_maker *maker, int number)
             return;
         }
     }
-    maker->thread->free = true; /* it has ended, or is no child: wait4 is about to say so */
+    add_no_child(maker);
 }
 
 void edges_to_pidfd(struct edge_maker *maker, int fd)
@@ -71,7 +84,7 @@ static void add_children(struct edge_maker *maker, int group)
         add_child(maker, process->pid, -1);
     }
     if (!any)
-        maker->thread->free = true;
+        add_no_child(maker);
 }
 
 void edges_to_waited_child(struct edge_maker *maker)

@@ -303,7 +303,8 @@ static void scan_waits(uint64_t now)
     graph = graph_memory_begin(&memory);
     trust_threads();
     bool worth_it =
-        wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid());
+        !wait_graph_is_at_peace(graph, own_pid()) &&
+        (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()));
     own_threads_trust(false);
     pay_since(began);
     if (worth_it)
