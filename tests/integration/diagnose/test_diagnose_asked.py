@@ -3,9 +3,12 @@
 """pipeshim diagnose answers for what was asked, and for nothing else; and says whose line it is."""
 import json
 import os
+import pwd
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
@@ -117,6 +120,11 @@ class Asked(DiagnoseTest):
         self.assertEqual(status, 3)
         self.assertIn("no_such_program_*", err)
 
+    def start_s(self, pid):
+        """When it was started, in seconds since the machine was."""
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
+            return int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+
     def test_the_line_of_each(self):
         parent = self.script("orchestrator.py", WAITS_BEFORE_READING)
         finding = self.the_finding(self.until_status(DEADLOCK, parent.pid), "deadlock")
@@ -130,6 +138,13 @@ class Asked(DiagnoseTest):
         self.assertRegex(out, r"> \S+/orchestrator\.py:4 <module> +child\.wait\(\)")
         self.assertRegex(out, r"now: pipeshim rescue \d+ --fd 1")
         self.assertNotIn("subprocess.py", out)
+        with open("/proc/%d/cmdline" % parent.pid, encoding="utf-8") as file:
+            command = file.read().rstrip("\0").replace("\0", " ")
+        since = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.start_s(parent.pid)
+        told = re.search(r"^    %s  \(user %s, since (.*)\)$"
+                         % (re.escape(command), pwd.getpwuid(os.geteuid()).pw_name), out, re.M)
+        self.assertTrue(told, out)
+        self.assertAlmostEqual(time.mktime(time.strptime(told[1], "%Y-%m-%d %H:%M:%S")), since, delta=2)
         _, out, _ = self.text("--stacks", parent.pid)
         self.assertIn("/subprocess.py:", out)
 

@@ -2,6 +2,7 @@
 """pipeshim report: flame graphs, traces and the web page."""
 import collections
 import json
+import math
 import os
 import re
 import resource
@@ -191,7 +192,72 @@ CHROMIUM_OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-qu
                     "--virtual-time-budget=4000"]
 
 
+# What is seen of a colour by those who lack a kind of cone (Machado, Oliveira and Fernandes, 2009).
+VISIONS = {
+    "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "no red": ((.152286, 1.052583, -.204868), (.114503, .786281, .099216), (-.003882, -.048116, 1.051998)),
+    "no green": ((.367322, .860646, -.227968), (.280085, .672501, .047413), (-.01182, .04294, .968881)),
+    "no blue": ((1.255528, -.076749, -.178779), (-.078411, .930809, .147602), (.004733, .691367, .3039)),
+}
+
+
+def linear(colour):
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [p / 12.92 if p <= .04045 else ((p + .055) / 1.055) ** 2.4 for p in parts]
+
+
+def lab(colour, vision):
+    """CIELAB, in which 1 is what can just be told apart."""
+    red, green, blue = [min(1, max(0, sum(a * b for a, b in zip(row, linear(colour))))) for row in vision]
+    x, y, z = [p ** (1 / 3) if p > .008856 else 7.787 * p + 16 / 116 for p in (
+        (.4124 * red + .3576 * green + .1805 * blue) / .95047, .2126 * red + .7152 * green + .0722 * blue,
+        (.0193 * red + .1192 * green + .9505 * blue) / 1.08883)]
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+# A page in a frame as wide as a phone (a browser's own window may not be as narrow), and by how much it is wider.
+PHONE = """<!doctype html><title>none</title><iframe width=390 height=844></iframe><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => {
+  const page = frame.contentDocument.documentElement;
+  const texts = [...page.querySelectorAll("h1, h2, p, td, li, .deadlock, .deadlock *")];
+  const ends = texts.map(text => text.getBoundingClientRect().right);
+  document.title = `wide ${Math.ceil(Math.max(page.scrollWidth, ...ends)) - page.clientWidth}`;
+};
+frame.srcdoc = %s;
+</script>"""
+
+
 class Html(ReportTest):
+    def test_colours_remain_apart_for_the_colour_blind(self):
+        classes = re.findall(r'(\w+): "(#[0-9a-f]{6})"',
+                             re.search(r"const COLOURS = \{(.*?)\}", self.make_page()[1], re.S)[1])
+        self.assertEqual(len(classes), 14)
+        for name, vision in VISIONS.items():
+            places = [(class_, lab(colour, vision)) for class_, colour in classes]
+            for i, (one, place) in enumerate(places):
+                for other, there in places[:i]:
+                    self.assertGreater(math.dist(place, there), 13, (name, one, other))
+
+    def test_fits_a_phone(self):
+        """390 px: nothing is cut off or has to be scrolled sideways, whatever the names."""
+        if not CHROMIUM:
+            self.skipTest("no chromium is installed: the page was not looked at")
+        engine, python = engine_and_reader()
+        long = "a_function_of_a_name_without_any_place_to_break_it" * 4
+        engine.call(20, 700, stack=[frame(long)], fd=2, object="pipe:[1]", advice="x" * 300,
+                    pipe=pipe(peers=[{"pid": 9, "comm": "y", "name": "z" * 63, "waits_in": "read fd 3"}]))
+        chain = [{"pid": 2707, "comm": "engine", "waits_in": "write fd 2", "for_pid": 2210, "where": "/x" * 150},
+                 {"pid": 2210, "comm": "python3", "waits_in": "read fd 3", "for_pid": 2707}]
+        engine.event("deadlock", 30, id="0x1", words="w" * 300, chain=chain)
+        html = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", self.make_page(engine, python)[1])
+        for fitting, text in (True, html), (False, html.replace("</main>", '<hr style="width: 500px"></main>')):
+            quoted = json.dumps(text).replace("</", "<\\/").replace("<!--", "<\\!--")
+            phone = self.write("phone.html", (PHONE % quoted).encode())
+            wider = re.search(r"<title>wide (-?\d+)", self.browse(phone, "--dump-dom").stdout.decode())
+            self.assertTrue(wider)
+            self.assertEqual(int(wider[1]) <= 0, fitting, wider[1])
+
     def make_page(self, *processes):
         page = self.path("page.html")
         self.run_tool("-f", "html", "-o", page, write_log(self.path("log"), *processes))
