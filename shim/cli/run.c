@@ -128,6 +128,18 @@ static bool is_reported(struct session *session, const json_t *event)
     return false;
 }
 
+/* What an interpreter runs, as the `start` of that process said; NULL. */
+static const char *script_of(const struct model *model, const json_t *event)
+{
+    json_int_t pid = json_integer_value(json_object_get(event, "pid"));
+    for (uint32_t i = model->process_count; i-- > 0;) { /* the youngest of that pid */
+        const struct process *process = &model->processes[i];
+        if (process->pid == pid)
+            return process->is_script ? model_text(model, process->exe) : NULL;
+    }
+    return NULL;
+}
+
 /* A report of our own file: shown while the call still hangs. */
 static void on_event(void *context, const char *line, size_t length, json_t *event)
 {
@@ -156,7 +168,7 @@ static void on_event(void *context, const char *line, size_t length, json_t *eve
         fputc('\n', piece.stream);
         piece_put(&piece, &session->output);
     } else {
-        event_text_write(event, piece.stream);
+        event_text_write(event, script_of(&session->model, event), piece.stream);
         piece_show(&piece, session);
     }
 }

@@ -25,6 +25,7 @@ struct event_head {
     uint64_t time_ns; /* CLOCK_REALTIME */
     int pid, tid;
     const char *executable; /* its path */
+    const char *script;     /* of an interpreter, the name of what it runs; NULL: it is none */
     const char *thread;
     uint64_t dropped;    /* records lost before this one; 0: the field is left out */
     uint64_t suppressed; /* reports held back since the last record, likewise */

@@ -13,14 +13,15 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* "pipeshim: WORD engine[2707] thread "engine"[2709] ": the line that grep finds. */
+/* "pipeshim: WORD engine[2707] thread "engine"[2709] ": the line that grep finds. Of an interpreter
+ * the script's name, by which the findings call it too: "python3" is everything. */
 void event_text_begin(struct text_buffer *text, const struct event *event, const char *word)
 {
     const struct event_head *head = &event->head;
     text_string(text, "pipeshim: ");
     text_string(text, word);
     text_char(text, ' ');
-    text_printable(text, base_name(head->executable));
+    text_printable(text, head->script ? head->script : base_name(head->executable));
     text_char(text, '[');
     text_signed(text, head->pid);
     text_char(text, ']');

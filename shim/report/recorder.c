@@ -133,6 +133,14 @@ void recorder_unlock(void)
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
 }
 
+/* Unless a title was written over the arguments (setproctitle), where the name stands. */
+static const char *own_script(void)
+{
+    const char *script = start.script;
+    bool whole = script && script[0] && (script[-1] == '/' || script[-1] == '\0');
+    return whole ? script : NULL;
+}
+
 void recorder_fill_head(struct event *event, uint64_t seq, char *thread)
 {
     struct event_head *head = &event->head;
@@ -140,6 +148,7 @@ void recorder_fill_head(struct event *event, uint64_t seq, char *thread)
     head->time_ns = clock_realtime_ns();
     head->pid = (int)raw_syscall(SYS_getpid);
     head->executable = executable_path();
+    head->script = own_script();
     if (head->tid == 0)
         head->tid = head->pid;
     if (!head->thread) {

@@ -48,6 +48,13 @@ static void of_interpreters(void **state)
         {"a.jar", {"java", "-Xmx1g", "-jar", "a.jar"}},
         {"app.Main", {"java", "-cp", "lib", "app.Main"}},
         {"x.rb", {"ruby3.1", "x.rb"}},
+        /* Several options in one word. */
+        {"a.sh", {"bash", "--norc", "-euo", "pipefail", "a.sh"}},
+        {"http.server", {"python3", "-um", "http.server", "80"}},
+        {"http.server", {"python3", "-mhttp.server"}},
+        {"c.py", {"python3", "-Wignore", "-uW", "ignore::c", "-Xdev", "c.py"}},
+        {"x.pl", {"perl", "-wMstrict", "-i.e", "x.pl"}},
+        {"e.rb", {"ruby", "-W:no-deprecated", "-rjson", "e.rb"}},
     };
     for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
         expect(&lines[i]);
@@ -64,6 +71,13 @@ static void of_others(void **state)
         {NULL, {"pythonista", "a.py"}}, /* begins like one */
         {NULL, {"python3", "-c", "print()", "a.py"}},
         {NULL, {"sh", "-c", "a b"}},
+        {NULL, {"python3", "-Sc", "print()"}}, /* was called "print()" */
+        {NULL, {"python3", "-cprint()", "a.py"}},
+        {NULL, {"bash", "-euo", "pipefail", "-c", "a b"}},
+        {NULL, {"bash", "-euxc", "a b"}},
+        {NULL, {"bash", "-oc", "pipefail", "a b"}},
+        {NULL, {"perl", "-lane", "print", "x"}},
+        {NULL, {"ruby", "-ne", "puts", "x"}},
         {NULL, {"node", "-e", "1"}},
         {NULL, {"python3"}},
         {NULL, {"python3", "-", "x"}},

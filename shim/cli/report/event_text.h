@@ -9,8 +9,9 @@
 #include <stdio.h>
 
 /* Writes nothing for events that are no news by themselves (start, summary). Control characters of
- * the log's strings are replaced. */
-void event_text_write(const json_t *event, FILE *out);
+ * the log's strings are replaced. `script`: as its process's `start` said, which is not in `event`;
+ * NULL: nothing. */
+void event_text_write(const json_t *event, const char *script, FILE *out);
 
 /* Runs on: tool. AS-safe: no. Blocks: on its output. */
 #endif

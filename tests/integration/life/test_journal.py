@@ -69,7 +69,7 @@ class Journal(JournalCase):
         self.assertEqual(entry["PIPESHIM_SEQ"], str(told["seq"]))
         self.assertEqual(int(entry["PIPESHIM_BLOCKED_USEC"]), int(told["blocked_ms"] * 1000))
         message = entry["MESSAGE"].splitlines()
-        self.assertTrue(message[0].startswith("pipeshim: BLOCKED python3"), message[0])
+        self.assertTrue(message[0].startswith("pipeshim: BLOCKED stuck.py["), message[0])
         self.assertIn("fill", entry["MESSAGE"])
         self.assertGreater(len(message), 3, "one record of several lines")
         same = self.entries("MESSAGE_ID=" + entry["MESSAGE_ID"])
