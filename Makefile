@@ -86,7 +86,7 @@ $(BUILD)/exports.map: shim/facts/calls.def scripts/make-exports.sh
 DRAINER := $(BUILD)/pic/shim/doors/drain_doors.o $(filter $(BUILD)/pic/shim/drain/%,$(SHIM_OBJECTS))
 $(DRAINER): SHIM_CFLAGS += -flto -ffat-lto-objects
 # A frame between a call and the kernel is a return that the processor does not foretell.
-$(BUILD)/pic/shim/doors/drain_doors.o: SHIM_CFLAGS += -foptimize-sibling-calls
+$(addprefix $(BUILD)/pic/shim/doors/,drain_doors.o wait_doors.o): SHIM_CFLAGS += -foptimize-sibling-calls
 
 $(BUILD)/layout.ld: $(SHIM_OBJECTS) $(BUILD)/exports.map scripts/make-layout.sh
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,--verbose -o $@.linked 2>/dev/null | sh scripts/make-layout.sh $(SHIM_OBJECTS) > $@

@@ -101,6 +101,7 @@ struct slot {
     uint64_t detail;        /* what the row of calls.def says of the call; the third argument */
     uint64_t buffer;        /* the second argument, if the end is unmarked */
     struct saved_registers registers;
+    uint64_t wait_sp; /* of a readiness wait: its caller's stack pointer */
     struct readiness_waits waits[READINESS_KINDS];
     struct readiness_waits
         asked; /* an epoll, with timeout 0, by a thread that never slept in one */

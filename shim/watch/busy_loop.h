@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * An event loop that has been late ever since its first turn. It never sleeps: each of its waits is
- * a question with timeout 0, which else makes no loop (doors/doors.c). A Node whose timers are
+ * a question with timeout 0, which else makes no loop (doors/wait_doors.c). A Node whose timers are
  * due when its first turn begins is one, as on a busy machine one in twenty is that computes from
  * its start on.
  *

@@ -83,7 +83,7 @@ static bool asleep_in_wait(const struct slot *slot, enum readiness_kind kind,
 {
     return slot_copy(slot, record) && call_describe(record->call)->class == CLASS_POLL &&
            is_epoll(record->call) == (kind == READINESS_EPOLL) &&
-           record->registers.sp == slot->waits[kind].sp && prove(record, call) == PROOF_HOLDS &&
+           record->wait_sp == slot->waits[kind].sp && prove(record, call) == PROOF_HOLDS &&
            call->status == TASK_IN_CALL;
 }
 
@@ -205,9 +205,9 @@ static void relearn_outermost(struct slot *slot, const struct event_loop *loop,
     if (call_describe(slot_call(slot))->class != CLASS_POLL)
         return;
     enum readiness_kind kind = is_epoll(slot_call(slot)) ? READINESS_EPOLL : READINESS_POLL;
-    if (slot->registers.sp >= slot->waits[kind].sp || now < slot->watch.loop_retry_ns ||
+    if (slot->wait_sp >= slot->waits[kind].sp || now < slot->watch.loop_retry_ns ||
         !slot_copy(slot, &record) || record.call != slot_call(slot) ||
-        record.registers.sp >= record.waits[kind].sp)
+        record.wait_sp >= record.waits[kind].sp)
         return;
     struct task_call call;
     bool known = loop && loop->wait_sp != 0;
@@ -215,7 +215,7 @@ static void relearn_outermost(struct slot *slot, const struct event_loop *loop,
                   call.status != TASK_IN_CALL || !waits_on(memory, &call, loop->wait_fd)))
         return;
     /* A loop's thread may stay in this wait for ever: it is the loop's own from now on. */
-    slot->waits[kind].sp = known ? record.registers.sp : 0;
+    slot->waits[kind].sp = known ? record.wait_sp : 0;
     slot->watch.loop_retry_ns = now + NS_PER_S;
 }
 
@@ -327,7 +327,7 @@ bool event_loop_own_wait(const struct event_loop *loop, const struct slot_record
     if (call_describe(record->call)->class != CLASS_POLL || loop->wait_sp == 0)
         return false;
     if (is_epoll(record->call) == (loop->kind == READINESS_EPOLL) &&
-        record->registers.sp >= loop->wait_sp)
+        record->wait_sp >= loop->wait_sp)
         return true;
     /* Deeper: the loop itself, run from inside a callback, or another one. */
     return loop->wait_fd >= 0 && call->status == TASK_IN_CALL &&

@@ -45,6 +45,7 @@ bool slot_copy(const struct slot *slot, struct slot_record *record)
     record->buffer = slot->buffer;
     record->third = slot->detail;
     record->detail = slot->detail;
+    record->wait_sp = slot->wait_sp;
     memcpy(record->waits, slot->waits, sizeof record->waits);
     record->registers = slot->registers;
     if (record->end_unmarked)

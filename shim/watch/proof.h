@@ -30,6 +30,7 @@ struct slot_record {
     bool end_unmarked;      /* it says only what was entered last; then: */
     uint64_t buffer, third; /* the second argument and the third */
     uint64_t detail;
+    uint64_t wait_sp;
     struct readiness_waits waits[READINESS_KINDS];
     struct saved_registers registers;
 };

@@ -69,6 +69,14 @@ class ObjectCodeOfTheLibrary(unittest.TestCase):
                 if not instruction.startswith(SELF_POINTER)}
         self.assertEqual(uses, set())
 
+    def test_a_loops_wait_saves_one_register(self):
+        """Each more is one more to be loaded before a return that the processor does not foretell."""
+        if self.code.machine != "x86_64":
+            self.skipTest("of the compiler's frame on x86_64")
+        waits = ("poll", "ppoll", "select", "pselect", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+        self.assertEqual({name: self.code.functions[name].stack for name in waits},
+                         dict.fromkeys(waits, 16))  # the return address and one register
+
     def test_the_library_imports_no_function_with_a_state(self):
         """String functions of libc may be anybody's: shim/main/strings.c."""
         outside = set()
