@@ -84,15 +84,22 @@ static bool map_more(struct stream *stream)
     return false;
 }
 
-/* Pages of a chunk, all at once (Linux 5.14; else they are made as they are touched). */
-static bool touch(struct stream *stream, unsigned index)
+/* Pages of the last chunk, from `ready_to` on: as many as are needed for `to`, a few at once (Linux
+ * 5.14; else they are made as they are touched). All of them would take the write that comes to a
+ * new chunk tens of microseconds. */
+static bool touch(struct stream *stream, uint64_t to)
 {
-    long result = raw_syscall(SYS_madvise, stream->chunks + index * chunk_size(), chunk_size(),
-                              MADV_POPULATE_WRITE);
+    enum { PIECE = 16 * 1024 };
+    uint64_t piece = drain_limits.page > PIECE ? drain_limits.page : PIECE;
+    uint64_t from = stream->ready_to & ~(piece - 1);
+    to = (to + piece - 1) & ~(piece - 1);
+    if (to > stream->chunks_to)
+        to = stream->chunks_to;
+    long result =
+        raw_syscall(SYS_madvise, chunks_place(stream, from), to - from, MADV_POPULATE_WRITE);
     if (result == -ENOMEM || result == -EFAULT)
         return false;
-    set(stream->touched, index, true);
-    atomic_fetch_add(&drain_state->resident, chunk_size());
+    stream->ready_to = to;
     return true;
 }
 
@@ -113,31 +120,42 @@ static void reclaim(struct stream *stream)
     }
 }
 
-/* One that holds nothing: with pages if there is one. -1: there is none to be had. */
-static int take_chunk(struct stream *stream)
+/* One that holds nothing, with pages if there is one: `*index`. False: there is none to be had. */
+static bool find_chunk(struct stream *stream, unsigned *index)
 {
-    int free = -1;
-    for (unsigned index = 0; index < stream->mapped; index++) {
-        if (bit(stream->used, index))
+    unsigned free = stream->mapped;
+    for (*index = 0; *index < stream->mapped; ++*index) {
+        if (bit(stream->used, *index))
             continue;
-        if (bit(stream->touched, index)) {
-            set(stream->used, index, true);
-            return (int)index;
-        }
-        if (free < 0)
-            free = (int)index;
+        if (bit(stream->touched, *index))
+            return true;
+        if (free == stream->mapped)
+            free = *index;
     }
     if (atomic_load(&drain_state->resident) + chunk_size() > drain_limits.max)
         reclaim(stream);
-    if (free < 0) {
-        free = (int)stream->mapped;
-        if (!map_more(stream))
-            return -1;
+    *index = free;
+    return free < stream->mapped || map_more(stream);
+}
+
+/* One more at the queue's end. One without pages counts as if it had them all. */
+static bool take_chunk(struct stream *stream)
+{
+    struct channel *channel = channel_of(stream);
+    unsigned slot = (unsigned)(stream->chunks_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
+    unsigned index;
+    if (!find_chunk(stream, &index))
+        return false;
+    set(stream->used, index, true);
+    atomic_store_explicit(&channel->chunk_of[slot], (uint16_t)index, memory_order_relaxed);
+    stream->chunks_to += chunk_size();
+    if (bit(stream->touched, index)) {
+        stream->ready_to = stream->chunks_to;
+        return true;
     }
-    if (!touch(stream, (unsigned)free))
-        return -1;
-    set(stream->used, (unsigned)free, true);
-    return free;
+    set(stream->touched, index, true);
+    atomic_fetch_add(&drain_state->resident, chunk_size());
+    return true;
 }
 
 bool chunks_would_grow(struct stream *stream, uint64_t to)
@@ -156,21 +174,17 @@ bool chunks_would_grow(struct stream *stream, uint64_t to)
 
 bool chunks_prepare(struct stream *stream, uint64_t to)
 {
-    struct channel *channel = channel_of(stream);
-    if (to <= stream->chunks_to)
+    if (to <= stream->ready_to)
         return true;
     uint64_t before = signals_block();
-    chunks_collect(stream);
-    while (stream->chunks_to < to) {
-        int index = take_chunk(stream);
-        if (index < 0)
-            break; /* those that were taken wait for the next */
-        unsigned slot = (unsigned)(stream->chunks_to >> drain_limits.chunk_bits) & (TABLE_SIZE - 1);
-        atomic_store_explicit(&channel->chunk_of[slot], (uint16_t)index, memory_order_relaxed);
-        stream->chunks_to += chunk_size();
+    if (to > stream->chunks_to)
+        chunks_collect(stream);
+    /* Those that were taken wait for the next write, if this one finds no memory. */
+    while (stream->ready_to < to &&
+           (stream->ready_to < stream->chunks_to ? touch(stream, to) : take_chunk(stream))) {
     }
     signals_restore(before);
-    return stream->chunks_to >= to;
+    return stream->ready_to >= to;
 }
 
 void chunks_count(struct stream *stream)

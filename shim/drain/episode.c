@@ -90,6 +90,7 @@ static bool begin(struct stream *stream, int fd)
     atomic_store(&stream->helper, memory.helper);
     stream->freed_to = 0;
     stream->chunks_to = 0;
+    stream->ready_to = 0;
     stream->counted = 0;
     atomic_store(&stream->catching_up, 0);
     atomic_store(&stream->fd, fd);
@@ -221,6 +222,7 @@ static bool take_over(struct stream *stream, int fd, uint64_t from)
     atomic_fetch_add(&drain_state->resident, memory.mapped * chunk_size());
     stream->freed_to = align_down(from);
     stream->chunks_to = align_down(left.head + chunk_size() - 1);
+    stream->ready_to = left.head;
     take_place(stream, memory.channel);
     close_if_sealed(stream);
     return there;

@@ -46,6 +46,7 @@ struct stream {
     uint64_t touched[CHUNK_WORDS]; /* bits: it has pages */
     uint64_t freed_to;             /* position before which all chunks were taken back */
     uint64_t chunks_to;            /* … and to which there are chunks */
+    uint64_t ready_to;             /* … and to which these have pages */
     uint64_t counted;              /* position before which nothing counts as queued any more */
     uint64_t reader_seen;          /* ticks when the reader was last known to be there */
     uint64_t line_seen;            /* ticks when somebody was last looked for who waits behind us */

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -14,7 +15,12 @@
 #include "drain/queue.h"
 #include "drain/stream_table.h"
 #include "drain/totals.h"
+#include "failing_calls.h"
 #include "queue_case.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static uint64_t queued_until_now(void)
 {
@@ -42,6 +48,40 @@ static void test_what_is_queued_arrives(void **state)
     wait_until_over(ends[1]);
     assert_int_equal(queue_totals.dropped_writes, 0);
     assert_int_equal(drain_fallbacks(), 0);
+}
+
+static uint64_t most_made; /* bytes of pages, by one call */
+static uint64_t all_made;  /* by all */
+static unsigned made;      /* calls */
+
+static long note_pages(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (c == MADV_POPULATE_WRITE) {
+        made++;
+        all_made += (uint64_t)b;
+        most_made = (uint64_t)b > most_made ? (uint64_t)b : most_made;
+    }
+    return raw_syscall6(number, a, b, c, d, e, f);
+}
+
+/* So that no small write pays for all of a chunk; a large one makes its pages at once. */
+static void test_pages_are_made_piece_by_piece(void **state)
+{
+    (void)state;
+    enum { SMALL = 1000, WRITES = 200, PIECE = 16 * 1024, LARGE = 200000 };
+    made = 0;
+    most_made = 0;
+    all_made = 0;
+    calls_replace(SYS_madvise, note_pages);
+    for (uint64_t i = 0; i < WRITES; i++)
+        assert_int_equal(queue_bytes(ends[1], i * SMALL, SMALL), QUEUE_DONE);
+    assert_true(all_made >= WRITES * SMALL && most_made <= PIECE);
+    made = 0;
+    assert_int_equal(queue_bytes(ends[1], WRITES * SMALL, LARGE), QUEUE_DONE);
+    assert_true(made <= LARGE / CHUNK_LEAST + 2);
+    calls_restore();
+    expect(ends[0], sent, WRITES * SMALL + LARGE);
+    wait_until_over(ends[1]);
 }
 
 /* A stream that was sealed takes nothing more; the next one comes after it. */
@@ -102,6 +142,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_queued_arrives, queue_case_begin,
+                                        queue_case_end),
+        cmocka_unit_test_setup_teardown(test_pages_are_made_piece_by_piece, queue_case_begin,
                                         queue_case_end),
         cmocka_unit_test_setup_teardown(test_a_sealed_stream, queue_case_begin, queue_case_end),
         cmocka_unit_test_setup_teardown(test_a_stream_that_was_sealed_before_it_began,
