@@ -13,6 +13,7 @@
 #include "drain/direct.h"
 #include "drain/drain.h"
 #include "drain/headroom.h"
+#include "drain/quick_write.h"
 #include "process/life.h"
 #include "report/reporter.h"
 #include "slots/slot.h"
@@ -57,8 +58,13 @@ static __attribute__((noinline)) bool drained(int fd, const struct iovec *vector
 bool drain_doors_stdio(int fd, const void *data, size_t size, ssize_t *result)
 {
     struct iovec one = {(void *)data, size};
-    return drain_enabled && !headroom_ask(fd, size) &&
-           drained(fd, &one, 1, true, DIRECT_NOT_TRIED, result);
+    if (!drain_enabled)
+        return false;
+    if (quick_write(fd, data, size)) {
+        *result = (ssize_t)size;
+        return true;
+    }
+    return !headroom_ask(fd, size) && drained(fd, &one, 1, true, DIRECT_NOT_TRIED, result);
 }
 
 static __attribute__((noinline)) ssize_t write_or_queue(int fd, const void *buffer, size_t size,
@@ -77,12 +83,18 @@ static __attribute__((noinline)) ssize_t tested_write(int fd, const void *buffer
     return tried >= 0 && (size_t)tried == size ? tried : write_or_queue(fd, buffer, size, tried);
 }
 
+static __attribute__((noinline)) ssize_t queue_or_ask(int fd, const void *buffer, size_t size)
+{
+    return quick_write(fd, buffer, size) ? (ssize_t)size
+                                         : write_or_queue(fd, buffer, size, DIRECT_NOT_TRIED);
+}
+
 /* All calls are the last thing that is done (see the Makefile): the processor foretells no return
  * from behind a system call. */
 static ssize_t drained_write(int fd, const void *buffer, size_t size)
 {
     if (!headroom_is_direct(fd)) /* as while something is queued */
-        return write_or_queue(fd, buffer, size, DIRECT_NOT_TRIED);
+        return queue_or_ask(fd, buffer, size);
     return __builtin_expect(headroom_take_direct(fd, size), 1) ? next_write(fd, buffer, size)
                                                                : tested_write(fd, buffer, size);
 }

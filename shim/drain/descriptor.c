@@ -116,7 +116,7 @@ static bool ask(int fd, struct descriptor *found)
     return true;
 }
 
-static bool recall(struct entry *entry, uint64_t now, uint64_t age, struct descriptor *found)
+static bool recall_entry(struct entry *entry, uint64_t now, uint64_t age, struct descriptor *found)
 {
     uint32_t version = atomic_load_explicit(&entry->version, memory_order_acquire);
     uint64_t asked = atomic_load_explicit(&entry->asked, memory_order_relaxed);
@@ -147,6 +147,14 @@ static bool memory_is_ours(void)
     return atomic_load(&life->pid) == (int32_t)raw_syscall(SYS_getpid);
 }
 
+bool descriptor_recall(int fd, uint64_t now, uint64_t age, struct descriptor *found)
+{
+    found->fd = fd;
+    found->named = descriptor_named(fd);
+    found->children = descriptor_children_ended();
+    return fd >= 0 && fd < DESCRIPTOR_LIMIT && recall_entry(&entries[fd], now, age, found);
+}
+
 void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
 {
     found->fd = fd;
@@ -158,7 +166,7 @@ void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found)
         return;
     }
     struct entry *entry = &entries[fd];
-    if (recall(entry, now, age, found))
+    if (recall_entry(entry, now, age, found))
         return;
     uint32_t version = atomic_load(&entry->version);
     bool keep = !atomic_load(&entry->changing) && !atomic_load(&entry->foreign) && memory_is_ours();

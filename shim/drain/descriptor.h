@@ -53,6 +53,9 @@ static inline bool descriptor_named(int fd)
  * make it non-blocking. Async-signal-safe. */
 void descriptor_of(int fd, uint64_t now, uint64_t age, struct descriptor *found);
 
+/* The same without a question; false: it would take one. */
+bool descriptor_recall(int fd, uint64_t now, uint64_t age, struct descriptor *found);
+
 /* True if no helper (of an image before an exec, or of a child) sends to what it is, so that a
  * direct write is in order. Asked of the kernel once for each descriptor, and after each child that
  * was waited for; while one sends, each time. */

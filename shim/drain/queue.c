@@ -109,15 +109,6 @@ static bool has_space_at_once(struct stream *stream, uint64_t space)
     return fits(space) && channel_head(channel_of(stream)) + space - stream->freed_to <= most;
 }
 
-static void note_queued(struct stream *stream, uint64_t size)
-{
-    /* The lock is held: to add atomically would cost as much as the copy of a small record. */
-    uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
-    uint64_t all = atomic_load_explicit(&stream->queued_bytes, memory_order_relaxed);
-    atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
-    atomic_store_explicit(&stream->queued_bytes, all + size, memory_order_relaxed);
-}
-
 /* What most writes are: a record that lies in one chunk, and is whole in the vector's first piece.
  * False: it is another. */
 static bool write_one_record(struct stream *stream, uint64_t at, const struct queued_write *write,
@@ -179,7 +170,7 @@ static enum queue_outcome append(struct stream *stream, struct queued_write *wri
         atomic_store(&channel->open, 1);
     helper_wake(channel);
     write->done += size;
-    note_queued(stream, size);
+    stream_note_queued(stream, size);
     return QUEUE_DONE;
 }
 

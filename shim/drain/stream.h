@@ -9,11 +9,18 @@
 #ifndef PIPESHIM_DRAIN_STREAM_H
 #define PIPESHIM_DRAIN_STREAM_H
 
+#include "base/ticks.h"
 #include "drain/channel.h"
 
 enum {
     STREAM_LIMIT = 1024, /* pipes drained at once; more are written as usual */
     CHUNK_WORDS = (CHUNK_LIMIT + 63) / 64,
+};
+
+/* Not more often than so: whether the reader is still there, and who waits behind our helper. */
+enum {
+    STREAM_TICKS_FOR_READER = TICKS_ABOUT_20_US,
+    STREAM_TICKS_FOR_OTHERS = 250 * TICKS_ABOUT_1_MS,
 };
 
 /* Who has the pipe's other end, as the watchdog saw it in two scans; drain/finish.h. */
@@ -128,6 +135,32 @@ bool stream_lock_try(struct stream *stream);
 static inline void stream_lock_release(struct stream *stream)
 {
     atomic_store_explicit(&stream->lock, 0, memory_order_release);
+}
+
+/* The lock, if it is free, for thread `self`; async-signal-safe. A handler that interrupts the
+ * holder, and a thread that has jumped out of it, are told from each other by their frames: theirs
+ * is that of stream_lock_take(), further down than the caller's, but not by what the kernel puts
+ * there for a signal (1,080 bytes at least). */
+static inline __attribute__((always_inline)) bool stream_lock_at_once(struct stream *stream,
+                                                                      uint32_t self)
+{
+    enum { DEEPER = 1024 };
+    uint32_t nobody = 0;
+    if (!atomic_compare_exchange_strong(&stream->lock, &nobody, self))
+        return false;
+    atomic_store_explicit(&stream->lock_frame, (uintptr_t)__builtin_frame_address(0) - DEEPER,
+                          memory_order_relaxed);
+    return true;
+}
+
+/* The lock is held: so many bytes more of the program's are queued. To add atomically would cost as
+ * much as the copy of a small record. */
+static inline void stream_note_queued(struct stream *stream, uint64_t size)
+{
+    uint64_t bytes = atomic_load_explicit(&stream->episode_bytes, memory_order_relaxed);
+    uint64_t all = atomic_load_explicit(&stream->queued_bytes, memory_order_relaxed);
+    atomic_store_explicit(&stream->episode_bytes, bytes + size, memory_order_relaxed);
+    atomic_store_explicit(&stream->queued_bytes, all + size, memory_order_relaxed);
 }
 
 /* Closes the stream for writers, whoever holds its lock: the next one finds, or makes, another. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/ticks.h"
+#include "drain/burst.h"
 #include "drain/catch_up.h"
 #include "drain/descriptor.h"
 #include "drain/direct.h"
@@ -40,12 +41,14 @@ static long sleep_ns(long ns)
     return raw_syscall(SYS_nanosleep, &moment, 0);
 }
 
+__thread uint32_t burst_last; /* child: kept, only its changes count */
+
 /* While something is queued nobody would notice that the reader has gone until the helper does: the
  * program has to get its EPIPE and SIGPIPE from this write. Asked not more often than a reader can
  * go and the program hear of it by another way. */
 static bool reader_is_gone(struct stream *stream, int fd, uint64_t now)
 {
-    if (now - stream->reader_seen < TICKS_ABOUT_20_US)
+    if (now - stream->reader_seen < STREAM_TICKS_FOR_READER)
         return false;
     stream->reader_seen = now;
     return direct_reader_is_gone(fd);
@@ -160,8 +163,7 @@ static ssize_t write_directly(struct drained_write *write, long tried)
  * quarter of a second, if the reader takes something meanwhile, and once at a time. */
 static bool others_have_waited(struct stream *stream, uint64_t now)
 {
-    enum { TICKS_FOR_OTHERS = 250 * TICKS_ABOUT_1_MS };
-    if (now - stream->line_seen < TICKS_FOR_OTHERS)
+    if (now - stream->line_seen < STREAM_TICKS_FOR_OTHERS)
         return false;
     uint64_t sent = atomic_load(&atomic_load(&stream->channel)->sent);
     bool moved = sent != stream->line_sent;
@@ -197,19 +199,13 @@ static struct stream *lock_in_order(struct drained_write *write, struct stream *
     return stream;
 }
 
-/* Small records that come one right after the other are what write-behind sends in batches. What is
- * larger loses by the copy, and what comes alone, between other calls, is somebody's question or
- * answer: those are tried directly. */
 static bool is_of_a_burst(uint64_t size)
 {
-    static __thread uint32_t last; /* child: kept, only its changes count */
     if (!drain_settings.write_behind_mode)
         return false;
-    uint32_t sequence = atomic_load_explicit(&thread_slot->sequence, memory_order_relaxed);
-    uint32_t calls = sequence - last;
-    bool first = last == 0;
-    last = sequence;
-    return size < DIRECT_FROM && !first && calls <= 2;
+    bool goes_on = burst_goes_on(size);
+    burst_note();
+    return goes_on;
 }
 
 /* Between two tries. 0, or the result of the write. */
