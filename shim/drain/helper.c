@@ -14,7 +14,9 @@
 #include "base/ticks.h"
 #include "drain/dismissal.h"
 #include "drain/helper_death.h"
+#include "drain/helper_place.h"
 #include "drain/helper_queue.h"
+#include "drain/helper_waits.h"
 #include "drain/send_order.h"
 #include "drain/space.h"
 
@@ -23,24 +25,11 @@ enum { NAPS = 40, NAP_NS = 200 * NS_PER_US };
 /* Of one channel, in this process: no other is forked from it. child: scratch */
 static struct channel *channel;
 static pid_t program;
+static bool knows_no_nowait; /* a FIFO with a name */
 
-static void nap(long ns)
+static bool reader_is_quick(void)
 {
-    struct timespec moment = {0, ns};
-    raw_syscall(SYS_nanosleep, &moment, 0);
-}
-
-/* A nap, if the reader is quick and it is one of the first few: who sleeps in write() instead is
- * woken on the reader's core, and takes turns with it there from then on. */
-static bool nap_for_a_quick_reader(unsigned *naps)
-{
-    enum { NAPS_FOR_SPACE = 4, READ_IN_NS = 50 * NS_PER_US };
-    if (*naps == NAPS_FOR_SPACE ||
-        !atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed))
-        return false;
-    ++*naps;
-    nap(READ_IN_NS);
-    return true;
+    return atomic_load_explicit(&channel->reader_is_quick, memory_order_relaxed);
 }
 
 /* The program wants its queue back: nothing is in the pipe that `sent` and `begun` do not say. It
@@ -53,24 +42,34 @@ static void give_back_if_asked(void)
         raw_syscall(SYS_exit_group, 0);
 }
 
-/* One write of the parts. A write over PIPE_BUF that is interrupted by a kill has been made in
- * part, and nobody knows which: so it never waits. */
-static long send_some(struct iovec *part, unsigned count, uint32_t left)
+/* One write of the parts, which waits for the reader unless `at_once`. One over PIPE_BUF that is
+ * interrupted by a kill has been made in part, and nobody knows which: so it never waits. */
+static long send_some(struct iovec *part, unsigned count, uint32_t left, bool at_once)
 {
+    if (!knows_no_nowait && (at_once || left > PIPE_BUF)) {
+        long result = raw_syscall(SYS_pwritev2, HELPER_FD, part, count, -1, -1, RWF_NOWAIT);
+        if (result != -EOPNOTSUPP && result != -ENOSYS)
+            return result;
+        knows_no_nowait = true;
+    }
     if (left <= PIPE_BUF)
         return raw_syscall(SYS_writev, HELPER_FD, part, count);
-    long result = raw_syscall(SYS_pwritev2, HELPER_FD, part, count, -1, -1, RWF_NOWAIT);
-    if (result != -EOPNOTSUPP && result != -ENOSYS)
-        return result;
-    uint64_t first = part->iov_len < PIPE_BUF ? part->iov_len : PIPE_BUF; /* a named FIFO */
+    uint64_t first = part->iov_len < PIPE_BUF ? part->iov_len : PIPE_BUF;
     return raw_syscall(SYS_write, HELPER_FD, part->iov_base, first);
 }
 
-/* False: a signal has come. */
-static bool wait_until_writable(unsigned *naps)
+/* False: a signal has come. A poll() makes every later write to the pipe dearer: hence not where
+ * the next write is to wait. */
+static bool wait_until_writable(unsigned *naps, uint32_t left, bool next_waits)
 {
+    enum { READ_IN_NS = 50 * NS_PER_US };
     struct pollfd writable = {HELPER_FD, POLLOUT, 0};
-    return nap_for_a_quick_reader(naps) || raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) != -EINTR;
+    if (helper_waits_in_naps(*naps, left, reader_is_quick())) {
+        ++*naps;
+        helper_place_nap(READ_IN_NS);
+        return true;
+    }
+    return next_waits || raw_syscall(SYS_ppoll, &writable, 1, 0, 0, 0) != -EINTR;
 }
 
 /* Sends `count` parts, of `size` bytes. False: the reader is gone. */
@@ -81,10 +80,15 @@ static bool send_parts(struct iovec *part, unsigned count, uint32_t size)
     uint32_t sent = 0;
     static uint64_t progress_ns; /* the reader took something; child: scratch */
     while (sent < size) {
-        long result = send_some(part, (unsigned)(end - part), size - sent);
+        bool at_once = helper_waits_in_naps(naps, size - sent, reader_is_quick());
+        uint64_t before = ticks_now();
+        long result = send_some(part, (unsigned)(end - part), size - sent, at_once);
         bool interrupted = result == -EINTR;
         if (result == -EAGAIN) /* also if the program made its description non-blocking */
-            interrupted = !wait_until_writable(&naps);
+            interrupted =
+                !wait_until_writable(&naps, size - sent, at_once && size - sent <= PIPE_BUF);
+        else if (!at_once && helper_waits_elsewhere(ticks_now() - before, reader_is_quick()))
+            helper_place_leave();
         if (interrupted)
             give_back_if_asked();
         if (interrupted && dismissal_is_due(program, progress_ns))
@@ -113,6 +117,7 @@ static void measure_reader(uint32_t sent)
     enum { PORTION = 64 * 1024, QUICK_NS = 8 * NS_PER_MS };
     static uint64_t in_portion, began_ns; /* child: scratch */
     in_portion += sent;
+    helper_waits_sent(sent);
     if (in_portion < PORTION)
         return;
     uint64_t now = clock_monotonic_ns();
@@ -166,7 +171,7 @@ static void sleep_until_woken(int64_t ticket)
     for (int i = 0; linger.tv_nsec > 0 && i < NAPS; i++) {
         if (has_work() || send_order_is_wanted(HELPER_FD, ticket))
             return;
-        nap(NAP_NS);
+        helper_place_nap(NAP_NS);
     }
     uint32_t seen = atomic_load(&channel->wake);
     atomic_store(&channel->sleeping, 1);
@@ -195,6 +200,9 @@ void helper_run(struct channel *of, char *chunks_of, pid_t who)
     channel = of;
     helper_queue_begin(of, chunks_of);
     program = who;
+    enum { LARGE = 16 * 1024 }; /* bytes */
+    long capacity = raw_syscall(SYS_fcntl, HELPER_FD, F_GETPIPE_SZ);
+    helper_waits_begin(capacity < 0 || capacity >= LARGE); /* a socket has none */
     int64_t ticket = atomic_load(&channel->ticket);
     while (!send_order_wait(HELPER_FD, ticket, &channel->give_back))
         give_back_if_asked();
@@ -216,7 +224,7 @@ void helper_run(struct channel *of, char *chunks_of, pid_t who)
             measure_reader(size);
             /* Write-behind: the queue was drawn empty; what comes next is sent as a batch. */
             if (size < PIPE_BUF / 2 && drain_limits.linger_ns > 0 && !atomic_load(&channel->let_go))
-                nap(NAP_NS);
+                helper_place_nap(NAP_NS);
             continue;
         }
         sleep_until_woken(ticket);

@@ -18,6 +18,7 @@
 #include "drain/dismissal.h"
 #include "drain/helper.h"
 #include "drain/helper_death.h"
+#include "drain/helper_place.h"
 #include "drain/send_order.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
@@ -28,7 +29,7 @@
 
 #define HELPER_NAME "pipeshim-drain"
 
-enum { CPU_MASK_WORDS = 128, OWN_CHILDREN = 1024 };
+enum { OWN_CHILDREN = 1024 };
 
 /* What the starter (below) is to do, and what came of it. In memory that it shares. */
 struct request {
@@ -97,12 +98,7 @@ static __attribute__((noreturn, noinline)) void helper_main(struct channel *chan
         raw_syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
     }
     raw_syscall(SYS_chdir, "/");
-    /* Not on the one core that the thread which started it may be bound to: it would take turns
-     * with the program. The kernel keeps it inside its cpuset. */
-    uint64_t cpus[CPU_MASK_WORDS];
-    for (int i = 0; i < CPU_MASK_WORDS; i++)
-        cpus[i] = ~0ULL;
-    raw_syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
+    helper_place_begin();
     unmap_program((uintptr_t)channel);
     helper_run(channel, (char *)channel + CHANNEL_HEADER, program);
     for (;;)

@@ -160,6 +160,7 @@ static const struct kernel_call draining_calls[] = {
     ANY_ARGUMENTS(SYS_close_range),
     ANY_ARGUMENTS(SYS_munmap),
     ANY_ARGUMENTS(SYS_sched_setaffinity),
+    ANY_ARGUMENTS(SYS_getcpu),
     ANY_ARGUMENTS(SYS_exit_group),
     ANY_ARGUMENTS(SYS_rt_sigprocmask),
     ANY_ARGUMENTS(SYS_set_robust_list),
