@@ -71,7 +71,8 @@ static bool may_come_early(bool on_pipe)
 /* Can this wait be part of a deadlock, so that it is worth a watchdog? For a child, or for time, if
  * this process keeps one end of a pipe; for a file lock, if it waits for it at all. In a process
  * with several threads, which has a pipe, another one may wait where no door is. A shell that waits
- * for its pipeline, or `sleep 5`, needs none. */
+ * for its pipeline, or `sleep 5`, needs none; nor does one that keeps no end, unless a child may
+ * keep both of what it was fed through. */
 static bool may_wait_in_vain(enum call_class class, uint64_t detail)
 {
     if (class == CLASS_LOCK && detail == 0)
@@ -80,7 +81,7 @@ static bool may_wait_in_vain(enum call_class class, uint64_t detail)
         return false;
     return (class == CLASS_CHILD || class == CLASS_SLEEP ||
             raw_syscall(SYS_gettid) != atomic_load(&life->pid)) &&
-           held_ends_reach_others();
+           (held_ends_reach_others() || (class == CLASS_CHILD && held_ends_left_to_child()));
 }
 
 /* Only a write is reported on any thread; another call matters once the thread may be a loop.
@@ -193,8 +194,11 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
         return NULL;
     if (state == THREAD_NONE) {
         bool on_pipe;
-        if (is_ready(call, fd, detail, &on_pipe) && may_come_early(on_pipe))
+        if (is_ready(call, fd, detail, &on_pipe) && may_come_early(on_pipe)) {
+            if (on_pipe && call_describe(call)->class == CLASS_PIPE_WRITE && pairs_any_made())
+                pairs_note_fed(fd);
             return NULL;
+        }
         if (!watchdog_thread_start())
             return NULL;
     }

@@ -138,13 +138,50 @@ static void look_for_both(void *context)
 }
 
 /* The first four times, the eighth, the sixteenth: make waits for each of its jobs. */
+static bool is_to_be_asked(void)
+{
+    uint32_t before = atomic_fetch_add(&life->both_asked, 1);
+    return (before & (before + 1)) == 0 || before < ASKED_AT_MOST;
+}
+
 static enum other_end ask_both(const int ends[2])
 {
     struct kept_ends kept = {ends, END_OF_SELF};
-    uint32_t before = atomic_fetch_add(&life->both_asked, 1);
-    if ((before & (before + 1)) == 0 || before < ASKED_AT_MOST)
+    if (is_to_be_asked())
         on_other_stack(look_for_both, &kept);
     return kept.answer;
+}
+
+struct left_ends {
+    struct object_key key;
+    bool found;
+};
+
+static bool has_not_both(void *context, int child)
+{
+    struct left_ends *left = context;
+    struct stat_line line;
+    left->found = read_stat(child, &line) && line.end_signal == SIGCHLD &&
+                  fd_find(child, left->key, FD_READS) >= 0 &&
+                  fd_find(child, left->key, FD_WRITES) >= 0;
+    return !left->found;
+}
+
+static void look_at_children(void *context)
+{
+    struct left_ends *left = context;
+    int pid = atomic_load(&life->pid);
+    if (fd_find(pid, left->key, FD_READS | FD_WRITES) == -ENOENT)
+        children_of_thread(pid, pid, has_not_both, left);
+}
+
+bool held_ends_left_to_child(void)
+{
+    struct left_ends left = {.key.inode = atomic_load(&life->fed_pipe)};
+    if (left.key.inode != 0 && atomic_load(&life->pid) == (int)raw_syscall(SYS_getpid) &&
+        is_to_be_asked())
+        on_other_stack(look_at_children, &left);
+    return left.found;
 }
 
 bool held_ends_reach_others(void)

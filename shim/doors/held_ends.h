@@ -16,6 +16,12 @@
  * process that has begun. Async-signal-safe. */
 bool held_ends_reach_others(void);
 
+/* Has a child both ends of the pipe that this process last wrote to, and has closed? It has been
+ * given the one to read, and may have forgotten to close the other: it then waits for an end that
+ * it keeps from coming itself, and this process for it. One that has just been forked may be about
+ * to close it. Asked ever more seldom, as the above. Async-signal-safe. */
+bool held_ends_left_to_child(void);
+
 /* By the kernel's count: libc's word for it there is since 2.32 only. One system call.
  * Async-signal-safe. */
 bool has_several_threads(void);

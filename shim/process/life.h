@@ -47,6 +47,7 @@ struct life {
     _Atomic uint32_t early_calls;       /* calls let through before the watchdog was started */
     _Atomic uint32_t early_on_pipes;    /* those on pipes, since: */
     _Atomic uint64_t early_since;       /* CLOCK_MONOTONIC, ns; 0: the first */
+    _Atomic uint64_t fed_pipe;          /* inode of a pipe that it made and wrote to; 0: none */
     _Atomic uint32_t ends_asked;        /* doors/held_ends.h: how often it had to ask others */
     _Atomic uint32_t both_asked;        /* the same, of pairs of which it has kept both ends */
     _Atomic uint32_t reporting;         /* lock of report/: 0 free; taken by try only */

@@ -15,6 +15,19 @@ void pairs_remember(const int ends[2])
     atomic_store_explicit(&life->pairs[at % PAIRS_REMEMBERED], pair, memory_order_relaxed);
 }
 
+void pairs_note_fed(int fd)
+{
+    struct stat status;
+    for (unsigned i = 0; i < PAIRS_REMEMBERED; i++) {
+        uint64_t pair = atomic_load_explicit(&life->pairs[i], memory_order_relaxed);
+        if (pair == 0 || (int)((pair - 1) & UINT32_MAX) != fd)
+            continue;
+        if (raw_syscall(SYS_fstat, fd, &status) == 0)
+            atomic_store(&life->fed_pipe, (uint64_t)status.st_ino);
+        return;
+    }
+}
+
 /* The kind and inode of a descriptor; false: it is closed. */
 static bool describe(int fd, struct stat *status)
 {

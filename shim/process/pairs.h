@@ -15,6 +15,10 @@
 /* The program has made this pair. When the library has begun. */
 void pairs_remember(const int ends[2]);
 
+/* This process has written to `fd`, a pipe: if that is one of its last pairs it is noted as
+ * life->fed_pipe. One system call then. */
+void pairs_note_fed(int fd);
+
 /* True if this process has made a pair, whatever became of it. */
 static inline bool pairs_any_made(void)
 {

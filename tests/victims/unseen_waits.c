@@ -13,6 +13,8 @@
  *   both    waits for COMMAND, whose output nobody reads, and keeps both ends of its pipe
  *   copy    the same; the child is no COMMAND but writes 200,000 bytes itself, or, with a third
  *           argument, one byte, and ends when its stdin does
+ *   fed     waits for COMMAND, to whose stdin it has written and of which it has closed both ends;
+ *           COMMAND has the writing one as well, but for a third argument
  *   workers waits for a child that does nothing and, as it itself, has both ends of a pipe that
  * does not block select, poll, time  waits by one of these for a byte in a pipe of which it has
  * both ends, or for time; nobody reads COMMAND's output. With a third argument it keeps no pipe of
@@ -70,6 +72,27 @@ static void write_all(int fd, size_t size)
     if (written == 1)
         written = read(0, &last, 1);
     _exit(written < 0);
+}
+
+static int feed(const char *command, bool closes)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return 1;
+    if (fork() == 0) {
+        dup2(ends[0], 0);
+        close(ends[0]);
+        if (closes)
+            close(ends[1]);
+        execl("/bin/sh", "sh", "-c", command, (char *)0);
+        _exit(127);
+    }
+    if (write(ends[1], "name=value", 10) != 10)
+        return 1;
+    close(ends[0]);
+    close(ends[1]);
+    wait(NULL);
+    return 0;
 }
 
 /* Both ends stay where they are in the parent, and in a child that makes no exec. */
@@ -134,6 +157,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(how, "both") == 0 || strcmp(how, "copy") == 0 || strcmp(how, "workers") == 0)
         return keep_both(how, command, argc > 3);
+    if (strcmp(how, "fed") == 0)
+        return feed(command, argc > 3);
     if (strcmp(how, "lock") == 0)
         pthread_create(&thread, NULL, wait_for_ever, NULL);
     if (strcmp(how, "kept") == 0 && pipe(ends) == 0)

@@ -217,6 +217,21 @@ class BothEnds(UnseenCase):
         self.assertEqual(thread_count(pid), 1)
 
 
+class LeftEnds(UnseenCase):
+    """A parent that has closed all its pipes, and a child that was given both ends of its stdin."""
+
+    def test_a_child_that_keeps_its_own_end_from_coming(self):
+        event = self.assert_told(self.parent("fed", "exec cat >/dev/null"), "eof_never")
+        self.assertRegex(event["words"], r"^cat \(\d+\) waits in read fd 0 for the end of pipe \d+, "
+                                         r"which cannot come: it holds the writing end itself")
+
+    def test_in_peace(self):
+        """It closes the end, before or after the parent waits."""
+        run = self.begin([victim("unseen_waits"), "fed", "cat >/dev/null; sleep 2", "closes"])
+        self.assertEqual(run.drain()[2], 0)
+        self.assertEqual(run.events("finding") + run.events("deadlock"), [])
+
+
 class Fifos(UnseenCase):
     """To open a FIFO for writing waits for whoever opens it for reading."""
     SHELL = 'echo "$$" >"$0"'
