@@ -151,7 +151,7 @@ static void write_figures(const struct call_site *site, FILE *out)
 static void write_site(const struct model *model, const struct call_site *site, uint32_t rank,
                        int64_t whole, FILE *out)
 {
-    char total[32];
+    char total[32], where[SITE_WHERE_LIMIT];
     fprintf(out, "\n%3u. %s  %.0f%%  ", rank, duration_text(site->total, total),
             whole > 0 ? 100.0 * (double)site->total / (double)whole : 0);
     put(out, model, site->exe);
@@ -165,6 +165,11 @@ static void write_site(const struct model *model, const struct call_site *site, 
     fputs("\n    ", out);
     write_figures(site, out);
     fputs("\n", out);
+    if (*site_where(model, site, where)) {
+        fputs("    in: ", out);
+        write_clean(out, where, "");
+        fputs("\n", out);
+    }
     if (site->object != 0) {
         fputs(site->count > 1 ? "    longest on: " : "    on: ", out);
         put(out, model, site->object);

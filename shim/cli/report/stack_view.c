@@ -43,12 +43,20 @@ static uint32_t natives_below_interpreter(const struct model *model, const uint3
 uint32_t site_stack(const struct model *model, const struct call_site *site, uint32_t *frames)
 {
     const uint32_t *all = model->site_frames + site->first_frame;
-    uint32_t natives = site->native_count;
-    if (site->interpreted_count > 0 && model->frames[all[natives]].interpreted == LANGUAGE_PYTHON)
+    uint32_t natives = site->native_count, count = 0;
+    bool python =
+        site->interpreted_count > 0 && model->frames[all[natives]].interpreted == LANGUAGE_PYTHON;
+    if (python)
         natives = natives_below_interpreter(model, all, natives);
-    memcpy(frames, all, natives * sizeof *frames);
-    memcpy(frames + natives, all + site->native_count, site->interpreted_count * sizeof *frames);
-    return natives + site->interpreted_count;
+    for (uint32_t i = 0; i < natives; i++) {
+        const struct frame *frame = &model->frames[all[i]];
+        /* "python3.11+0x6b2935" above good frames tells nobody anything. */
+        if (!python || frame->function != 0 ||
+            !is_interpreter_module(model_text(model, frame->module)))
+            frames[count++] = all[i];
+    }
+    memcpy(frames + count, all + site->native_count, site->interpreted_count * sizeof *frames);
+    return count + site->interpreted_count;
 }
 
 const char *frame_function(const struct model *model, const struct frame *frame, char *text)

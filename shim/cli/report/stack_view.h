@@ -14,7 +14,8 @@ enum { FRAME_TEXT_LIMIT = 2200, SITE_WHERE_LIMIT = 2 * FRAME_TEXT_LIMIT + 4 };
 
 /* The frames, innermost first, as indices of model->frames, to STACK_LIMIT places; returns their
  * number. An interpreter's own frames give way to those of the program that it runs: first the
- * native frames down to the interpreter's evaluation loop, then the interpreted ones. */
+ * native frames down to the interpreter's evaluation loop, of its own those that have a name, then
+ * the interpreted ones. */
 uint32_t site_stack(const struct model *model, const struct call_site *site, uint32_t *frames);
 
 /* The function; without a name module+offset. To FRAME_TEXT_LIMIT bytes. */

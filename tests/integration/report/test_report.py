@@ -202,6 +202,21 @@ class Text(ReportTest):
             self.assertIn("5 blocked calls", written.read())
 
 
+    def test_names_the_users_line_first_and_no_frame_of_the_interpreter_without_a_name(self):
+        server = Process(9, "python3")
+        server.start(0)
+        server.call(1, 700, call="poll", class_="socket_read", loop=True, fd=6, object="socket:[5]",
+                    stack=[frame("", 0x6b2935, "/usr/bin/python3.11"), frame("sock_recv", 0x10, "/usr/lib/_socket.so"),
+                           frame("", 0x6b2936, "/usr/bin/python3.11"), frame("", 0x77, "/usr/lib/libother.so"),
+                           frame("_PyEval_EvalFrameDefault", 0x9999, "/usr/bin/python3.11")],
+                    python=[{"file": "/usr/lib/python3.11/socket.py", "line": 706, "function": "SocketIO.readinto"},
+                            {"file": "/app/embed.py", "line": 10, "function": "embed"}])
+        out, _ = self.run_tool(write_log(self.path("log"), server))
+        self.assertIn("on an event loop\n    in: embed  /app/embed.py:10\n    on: socket:[5]\n", out)
+        shown = re.findall(r"^      #\d+ +(\S+)", out, re.M)
+        self.assertEqual(shown, ["sock_recv", "libother.so+0x77", "SocketIO.readinto", "embed"])
+
+
 class Damage(ReportTest):
     def good_line(self, pid=1):
         engine = Process(pid, "engine")
