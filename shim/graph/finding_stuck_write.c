@@ -72,6 +72,29 @@ static enum finding_kind kind_of_readers(const struct readers *readers)
     return readers->own_only ? FINDING_SELF_READER : FINDING_READER_AWAY;
 }
 
+/* Another thread of the holder that computes, or sleeps for a moment, may be a slow reader as well
+ * as the one that is named: a client that waits for an answer while a thread of it reads (Python).
+ */
+static void judge_other_threads(const struct wait_graph *graph, const struct wait_process *holder,
+                                const struct wait_thread *named, struct wait_finding *finding)
+{
+    for (uint32_t i = 0; i < holder->thread_count; i++) {
+        const struct wait_thread *other = &graph->threads[holder->first_thread + i];
+        if (other == named)
+            continue;
+        if (other->wait.kind == WAIT_NONE && !finding->holder_runs) {
+            finding->holder_runs = true;
+            finding->holder_run_ns = thread_run_time_ns(holder->pid, other->tid);
+        }
+        if (other->wait.kind == WAIT_SLEEP &&
+            thread_wait_limit_ms(&other->wait, holder->pid, (graph->access & ACCESS_MEMORY) != 0) <
+                TIMED_WAIT_MS) {
+            finding->holder_sleeps = true;
+            finding->holder_sleep_ms = 0;
+        }
+    }
+}
+
 /* The second link: who should read, and what that process does instead. */
 static void add_holder(const struct wait_graph *graph, const struct readers *readers,
                        struct wait_finding *finding)
@@ -105,6 +128,7 @@ static void add_holder(const struct wait_graph *graph, const struct readers *rea
     if (finding->holder_sleeps)
         finding->holder_sleep_ms =
             thread_wait_limit_ms(&thread->wait, holder->pid, (graph->access & ACCESS_MEMORY) != 0);
+    judge_other_threads(graph, holder, thread, finding);
 }
 
 /* The descriptor that a thread waits for space in: that of its write, or one of its poll (a program

@@ -37,14 +37,14 @@ while True:
     client.sendall(b"go")
     client.recv(2)
 """
-# The same, read: the last answer takes its time.
+# The same, read slowly: the last answers take their time.
 READS = """
 import time
 def read():
     while engine.stderr.read(3000):
-        time.sleep(0.1)
+        %s
 threading.Thread(target=read).start()
-for _ in range(60):
+for _ in range(30):
     client.sendall(b"go")
     client.recv(2)
 client.close()
@@ -86,7 +86,10 @@ class EngineClient(WaitsCase):
                                  r"which is engine\.py\[%d\]$" % (call, engine))
 
     def test_one_that_reads(self):
-        runs = [self.begin("both", CLIENT % timeout + READS) for timeout in WAITS.values()]
+        """Its first thread waits for the answer meanwhile."""
+        works = "end = time.thread_time() + 0.2\n        while time.thread_time() < end: pass"
+        runs = [self.begin("both", CLIENT % timeout + READS % slow)
+                for timeout in WAITS.values() for slow in ("time.sleep(0.4)", works)]
         for run in runs:
             self.assertEqual(run.drain()[2], 0)
             self.assertEqual(run.events("deadlock") + run.events("finding"), [])
