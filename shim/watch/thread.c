@@ -136,7 +136,7 @@ static bool start(bool *refused)
 /* Without it the watchdog could neither see anything nor prove its rights to say so; the program's
  * own thread can say it, before it gets stuck. In the /proc of another PID namespace (`unshare -p`
  * without a new one) threads have other numbers. */
-static bool is_in_proc(void)
+__attribute__((noinline)) static bool is_in_proc(void) /* its path is off the stack again */
 {
     char path[PROC_PATH_LIMIT];
     struct stat task = {0};
