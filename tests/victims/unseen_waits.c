@@ -15,10 +15,11 @@
  *           argument, one byte, and ends when its stdin does
  *   fed     waits for COMMAND, to whose stdin it has written and of which it has closed both ends;
  *           COMMAND has the writing one as well, but for a third argument
- *   workers waits for a child that does nothing and, as it itself, has both ends of a pipe that
- * does not block select, poll, time  waits by one of these for a byte in a pipe of which it has
- * both ends, or for time; nobody reads COMMAND's output. With a third argument it keeps no pipe of
- * COMMAND's.
+ *   suspend, sigwait, signalfd  waits so for SIGCHLD, which is blocked; nobody reads COMMAND's
+ * output workers waits for a child that does nothing and, as it itself, has both ends of a pipe
+ * that does not block select, poll, time  waits by one of these for a byte in a pipe of which it
+ * has both ends, or for time; nobody reads COMMAND's output. With a third argument it keeps no pipe
+ * of COMMAND's.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +74,26 @@ static void write_all(int fd, size_t size)
     if (written == 1)
         written = read(0, &last, 1);
     _exit(written < 0);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+static void wait_for_child_signal(const char *how, const sigset_t *before)
+{
+    sigset_t only;
+    struct signalfd_siginfo info;
+    int number;
+    sigemptyset(&only);
+    sigaddset(&only, SIGCHLD);
+    if (strcmp(how, "suspend") == 0)
+        sigsuspend(before);
+    else if (strcmp(how, "sigwait") == 0)
+        sigwait(&only, &number);
+    else if (read(signalfd(-1, &only, 0), &info, sizeof info) != sizeof info)
+        _exit(1);
 }
 
 static int feed(const char *command, bool closes)
@@ -165,7 +187,19 @@ int main(int argc, char **argv)
         close(ends[1]);
     if (pipe(ends) != 0)
         return 1;
+    bool by_signal = strncmp(how, "sig", 3) == 0 || strcmp(how, "suspend") == 0;
+    sigset_t child, before;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (by_signal) {
+        signal(SIGCHLD, ignore_signal);
+        sigprocmask(SIG_BLOCK, &child, &before);
+    }
     start(command, ends);
+    if (by_signal) {
+        wait_for_child_signal(how, &before);
+        return 0;
+    }
     if (argc > 3)
         close(ends[0]);
     wait_for_own_pipe(how);

@@ -62,7 +62,7 @@ class UnseenWaits(UnseenCase):
 
     def test_nobody_reads_what_the_child_says(self):
         """No thread of the parent is in a call that has a door."""
-        for how in ("join", "lock", "sleep"):
+        for how in ("join", "lock", "sleep", "suspend", "sigwait", "signalfd"):
             with self.subTest(how=how):
                 event = self.assert_told(self.parent(how, FILLS), "reader_away")
                 self.assertEqual(event["chain"][1]["pid"], event["pid"])
@@ -70,7 +70,7 @@ class UnseenWaits(UnseenCase):
                                  r"only unseen_waits \(\d+\) can read it")
 
     def test_in_peace(self):
-        for how in ("popen", "stdio"):
+        for how in ("popen", "stdio", "suspend", "sigwait", "signalfd"):
             with self.subTest(how=how):
                 run = self.parent(how, "sleep 2; echo hi")
                 self.assertEqual(run.drain()[2], 0)
