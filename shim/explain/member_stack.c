@@ -57,7 +57,8 @@ struct reading {
 
 static bool is_over(const struct reading *reading)
 {
-    return clock_monotonic_ns() >= reading->wish->deadline_ns;
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= reading->wish->cpu_deadline_ns ||
+           clock_monotonic_ns() >= reading->wish->deadline_ns;
 }
 
 /* A thread's id as its own process knows it, by which an interpreter names it. */

@@ -18,8 +18,10 @@
 struct member_stack_wish {
     unsigned depth; /* frames of each kind; MEMBER_FRAME_LIMIT at most */
     bool python, javascript;
-    bool perf_maps;       /* names from /tmp/perf-PID.map: up to 150 ms for a large one */
-    uint64_t deadline_ns; /* CLOCK_MONOTONIC: what was not begun by then is left out */
+    bool perf_maps; /* names from /tmp/perf-PID.map: up to 150 ms for a large one */
+    /* Whichever comes first: what was not begun by then is left out. */
+    uint64_t deadline_ns;     /* CLOCK_MONOTONIC */
+    uint64_t cpu_deadline_ns; /* CPU time of the calling thread */
 };
 
 /* Where the frames go: they are valid as long as this is. */

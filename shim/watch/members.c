@@ -20,8 +20,10 @@
 #include "watch/javascript_frames.h"
 #include "watch/thread_stack.h"
 
-/* All members of one chain may take so long together: Node's symbols are many. */
-#define BUDGET_NS ((uint64_t)100 * NS_PER_MS)
+/* All members of one chain may take so long together: Node's symbols are many. On a busy machine
+ * the same work takes longer, and a disk may be slow. */
+#define CPU_BUDGET_NS ((uint64_t)100 * NS_PER_MS)
+#define BUDGET_NS     ((uint64_t)NS_PER_S)
 
 /* Of one chain, mapped when first needed. child: kept, it is a mapping */
 static struct {
@@ -45,16 +47,12 @@ static bool have_memory(void)
 }
 
 /* A thread of another process, or a further one of this process. */
-static void read_stack(const struct chain_link *link, uint64_t deadline,
+static void read_stack(const struct chain_link *link, const struct member_stack_wish *wish,
                        struct member_stack_space *space, struct member *member)
 {
-    const struct member_stack_wish wish = {.depth = settings_stack_depth(&settings),
-                                           .python = settings.number[SETTING_PYTHON],
-                                           .javascript = settings.number[SETTING_JAVASCRIPT],
-                                           .deadline_ns = deadline};
     if (context_permitted_access() & ACCESS_MEMORY)
         member_stack_read((struct member_stack_workspace *)members->work, link->pid, link->tid,
-                          &wish, space, member);
+                          wish, space, member);
     else
         member->note = "its stack may not be read under this program's seccomp filter";
 }
@@ -114,7 +112,12 @@ const struct member *members_read(const struct wait_finding *finding)
 {
     if (!have_memory())
         return NULL;
-    uint64_t deadline = clock_monotonic_ns() + BUDGET_NS;
+    const struct member_stack_wish wish = {
+        .depth = settings_stack_depth(&settings),
+        .python = settings.number[SETTING_PYTHON],
+        .javascript = settings.number[SETTING_JAVASCRIPT],
+        .deadline_ns = clock_monotonic_ns() + BUDGET_NS,
+        .cpu_deadline_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + CPU_BUDGET_NS};
     bool have_own = false; /* the C stack of one thread has its own memory */
     for (unsigned i = 0; i < finding->count; i++) {
         const struct chain_link *link = &finding->chain[i];
@@ -126,7 +129,7 @@ const struct member *members_read(const struct wait_finding *finding)
             have_own = true;
             read_own_stack(link, member);
         } else {
-            read_stack(link, deadline, &members->spaces[i], member);
+            read_stack(link, &wish, &members->spaces[i], member);
         }
         member_stack_where(link->pid, member);
         if (link->wait == WAIT_OPEN && link->runtime == RUNTIME_SHELL)

@@ -110,7 +110,8 @@ void diagnosis_read_thread(int pid, int tid, struct member *member)
                                            .python = true,
                                            .javascript = true,
                                            .perf_maps = true,
-                                           .deadline_ns = clock_monotonic_ns() + BUDGET_NS};
+                                           .deadline_ns = clock_monotonic_ns() + BUDGET_NS,
+                                           .cpu_deadline_ns = UINT64_MAX};
     diagnosis_forget_thread(member);
     if (!have_memory())
         return;
