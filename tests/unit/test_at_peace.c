@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,7 @@ static int be_child(enum child_does does)
 {
     int pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         close(family->to_sibling[0]);
         if (does == CHILD_READS)
             read_one(family->to_child[0], family->to_child[1]);
@@ -66,6 +68,7 @@ static int be_sibling(enum sibling_does does)
 {
     int pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         close(family->to_child[0]);
         close(family->to_child[1]);
         if (does == SIBLING_READS)
@@ -92,6 +95,7 @@ static void start(enum parent_does parent_does, enum child_does child_does,
     assert_int_equal(pipe((int *)family->to_sibling), 0);
     parent = fork();
     if (parent == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         int child = be_child(child_does), sibling = be_sibling(sibling_does);
         close(family->to_child[0]);
         close(family->to_sibling[0]);
