@@ -115,7 +115,7 @@ struct wait_graph {
 };
 
 enum {
-    /* Enough for about 2,000 processes and 10,000 pipe and socket descriptors. */
+    /* Enough for about 2,000 processes and 9,000 pipe and socket descriptors. */
     WAIT_GRAPH_MEMORY = 1 << 20,
     /* A wait that ends by itself sooner than this is a loop that comes round, not a deadlock. */
     TIMED_WAIT_MS = 2000,
