@@ -35,14 +35,13 @@ static bool is_reported_downstream(const struct wait_finding *finding,
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit)
 {
     unsigned count = 0;
-    if (graph->refused)
+    /* From what is proven to what needs an assumption each. */
+    static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
+    /* Who holds an end, or could act, may be who was left out: nobody is away, or missing. */
+    if (graph->refused || graph->incomplete)
         return 0;
-    if (!graph->incomplete) {
-        /* From what is proven to what needs an assumption each. */
-        static const unsigned passes[] = {ACT_ALL, ACT_ALL & ~ACT_TIMED, ACT_TIMED, 0};
-        for (unsigned pass = 0; pass < sizeof passes / sizeof *passes; pass++)
-            count = finding_deadlocks(graph, passes[pass], findings, count, limit);
-    }
+    for (unsigned pass = 0; pass < sizeof passes / sizeof *passes; pass++)
+        count = finding_deadlocks(graph, passes[pass], findings, count, limit);
     for (uint32_t i = 0; i < graph->thread_count && count < limit; i++) {
         const struct wait_thread *thread = &graph->threads[i];
         /* One that comes round in a likely deadlock may keep a backlog instead. */
