@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What a preset costs servers under load, with a JSON log and metrics as in production: an asyncio echo
-server, redis, a Node HTTP server.
+server, redis, a Node HTTP server, nginx.
 
 One start differs from the next by more than the library costs (asyncio by 8 %: where the kernel maps the
 program is random), so that many short ones are needed. Each pair is two new servers, without and with
@@ -15,7 +15,7 @@ Printed are the mean ratio (of logarithms) of the pairs without the outer fifths
 bootstrap: of the throughput, and of the CPU time that the server's first thread took for a request. Nothing here
 passes or fails.
 
-    tests/bench/canary.py BUILD [--pairs N] [--preset canary] [--servers asyncio,redis,node]
+    tests/bench/canary.py BUILD [--pairs N] [--preset canary] [--servers asyncio,redis,node,nginx]
 
 Without --pairs as many as the interval needs: some ten minutes in all.
 """
@@ -50,9 +50,29 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
+NGINX = """
+daemon off; master_process off; pid nginx.pid; error_log stderr crit;
+events {}
+http {
+    access_log off; keepalive_requests 1000000000;
+    client_body_temp_path .; proxy_temp_path .; fastcgi_temp_path .; uwsgi_temp_path .; scgi_temp_path .;
+    server { listen unix:%s; location / { return 200 hello; } }
+}
+"""
 SET = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$3\r\nxxx\r\n"
 GET = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"
 HTTP_GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def nginx(path):
+    """One process, which has its files beside the socket."""
+    folder = os.path.dirname(path)
+    if folder:
+        with open(folder + "/nginx.conf", "w", encoding="ascii") as file:
+            file.write(NGINX % path)
+    return ["nginx", "-p", folder, "-c", folder + "/nginx.conf", "-e", "stderr"]
+
+
 # What starts it on a socket, what is asked and how the answer ends, seconds to warm up, pairs.
 SERVERS = {
     "asyncio": (lambda path: ["/usr/bin/python3", "-c", ECHO, path], [(b"ping", b"ping")], 0.15, 300),
@@ -60,6 +80,7 @@ SERVERS = {
                             "no", "--dir", os.path.dirname(path)],
               [(SET, b"OK\r\n"), (GET, b"xxx\r\n")], 0.15, 100),
     "node": (lambda path: ["node", "-e", HTTP, path], [(HTTP_GET, b"hello")], 0.8, 90),
+    "nginx": (nginx, [(HTTP_GET, b"hello")], 0.15, 100),
 }
 CONNECTIONS, BURST_S, PAUSE_S, BURSTS = 8, 0.05, 0.01, 4
 PRIORITY = 10
