@@ -18,6 +18,7 @@ MANY_WRITES = """
 import os, sys
 for i in range(3000):
     os.write(2, b"%09d\\n" % i * 100)
+os.write(1, b"written")
 sys.stdin.read()
 """
 MANY_PIPES = """
@@ -94,6 +95,7 @@ class DrainEvents(PipeshimCase):
         for policy in ("drop-new", "drop-old"):
             run = self.drained(MANY_WRITES, DRAIN_MAX="1M", DRAIN_OVERFLOW=policy)
             run.wait_for("drain_drop")
+            self.assertEqual(read_soon(run.readers[0]), b"written") # a reader makes room again
             run.begin_drain()
             out, err, status = run.finish()
             drops = run.events("drain_drop")
