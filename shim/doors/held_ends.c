@@ -35,11 +35,18 @@ bool has_several_threads(void)
 }
 
 /* Of a child that is gone nothing is left open. */
+static bool keeps_none(int child, const struct question *question)
+{
+    long found = fd_find(child, question->key, question->wanted);
+    return found == -ENOENT || found == -ESRCH;
+}
+
+/* Asked twice: a child that has just been forked moves it to a lower number, behind the back of who
+ * lists its descriptors in ascending order. This wait would never be looked at. */
 static bool has_no_such_end(void *context, int child)
 {
     struct question *question = context;
-    long found = fd_find(child, question->key, question->wanted);
-    bool none = found == -ENOENT || found == -ESRCH;
+    bool none = keeps_none(child, question) && keeps_none(child, question);
     if (!none)
         question->answer = END_OF_OTHERS;
     return none;
