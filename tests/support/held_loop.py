@@ -3,8 +3,10 @@
 until it lets go, or not at all because it let go before."""
 import fcntl
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -71,11 +73,14 @@ class FileLock(Hold):
     lock = staticmethod(fcntl.flock)
 
     def __init__(self, case, released=False):
-        self.argument = os.path.join(case.temporary_folder(), "file")
+        self.argument = os.path.join(self.folder(case), "file")
         self.file = open(self.argument, "w")
         case.addCleanup(self.file.close)
         if not released:
             self.lock(self.file, fcntl.LOCK_EX)
+
+    def folder(self, case):
+        return case.temporary_folder()
 
     def begin(self, run):
         pass
@@ -86,6 +91,16 @@ class FileLock(Hold):
 
 class RecordLock(FileLock):
     lock = staticmethod(fcntl.lockf)
+
+
+class MemoryFile(FileLock):
+    """A busy disk takes its time for an fsync."""
+
+    def folder(self, case):
+        memory = "/dev/shm"
+        path = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None)
+        case.addCleanup(shutil.rmtree, path)
+        return path
 
 
 class Fifo(Hold):

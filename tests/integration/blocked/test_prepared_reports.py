@@ -39,10 +39,8 @@ class PreparedReports(PipeshimCase):
 
     def test_a_first_report_searches_no_processes(self):
         run = self.start_traced("2s")
-        wait_until(self.events, "event")
-        blocked = self.events()[0]
+        blocked = wait_until(lambda: [e for e in self.events() if e["event"] == "blocked"], "report")[0]
         self.assertEqual(run.drain()[2], 0)
-        self.assertEqual(blocked["event"], "blocked")
         self.assertEqual([peer["pid"] for peer in blocked["pipe"]["peers"]], [os.getpid()])
         told = datetime.datetime.fromisoformat(blocked["time"].replace("Z", "+00:00")).timestamp()
         began = told - blocked["explained_us"] / 1e6
