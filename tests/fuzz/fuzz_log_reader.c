@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     json_t *event;
     while ((event = log_reader_next(&reader)) || (event = log_reader_last(&reader))) {
-        event_text_write(event, out);
+        event_text_write(event, json_string_value(json_object_get(event, "script")), out);
         check_text();
         run_annotations_write(event, out);
         check_annotation();
