@@ -46,7 +46,9 @@ static bool keeps_none(int child, const struct question *question)
 static bool has_no_such_end(void *context, int child)
 {
     struct question *question = context;
-    bool none = keeps_none(child, question) && keeps_none(child, question);
+    bool none = true;
+    for (int look = 0; look < 2 && none; look++)
+        none = keeps_none(child, question);
     if (!none)
         question->answer = END_OF_OTHERS;
     return none;
