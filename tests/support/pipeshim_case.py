@@ -72,6 +72,7 @@ class Run:
             out, write_out = os.pipe()
         err, write_err = os.pipe()
         self.readers = [out, err]
+        self.threads = []
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=write_out,
                                         stderr=write_err, env=environment, **options)
         os.close(write_out)
@@ -129,8 +130,13 @@ class Run:
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
-        for reader in self.readers:
-            os.close(reader)
+        # One that still read from a number that is closed would read what has that number next. A
+        # writer that is left behind keeps it reading: then the number stays open.
+        for thread in self.threads:
+            thread.join(10)
+        if not any(thread.is_alive() for thread in self.threads):
+            for reader in self.readers:
+                os.close(reader)
 
 
 class PipeshimCase(unittest.TestCase):
