@@ -199,7 +199,7 @@ class Backlog(Hold):
 
 def end_loop(run):
     """Lets the victim's loop end; its exit status."""
-    if not hasattr(run, "threads"):
+    if not run.threads:
         run.begin_drain()
     return run.finish()[2]
 
