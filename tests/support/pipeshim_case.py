@@ -55,6 +55,7 @@ def watchdog_folder(pid):
 class Run:
     """A victim whose stdout and stderr are pipes (or a socketpair: stdout) which are read from
     begin_drain() on, and whose stdin ends with finish()."""
+    threads = () # until then
 
     def __init__(self, folder, command, library=True, sockets=False, settings=None, **options):
         self.folder = folder
@@ -72,7 +73,6 @@ class Run:
             out, write_out = os.pipe()
         err, write_err = os.pipe()
         self.readers = [out, err]
-        self.threads = []
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=write_out,
                                         stderr=write_err, env=environment, **options)
         os.close(write_out)
