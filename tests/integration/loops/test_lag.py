@@ -96,7 +96,7 @@ class Lag(LoopCase):
                 "    end = time.monotonic() + work\n"
                 "    while time.monotonic() < end: pass\n"
                 "for _ in range(60): turn(0.005, 0)\n"
-                "for _ in range(4): turn(0.6, 0.3)\n"
+                "for _ in range(4): turn(0.6, 1.0)\n"
                 "turn(0, 0)\n")
         run = self.start("/usr/bin/python3", "-c", code, settings={"PIPESHIM_THRESHOLD": "100ms"})
         self.assertEqual(run.drain()[2], 0)
