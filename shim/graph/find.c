@@ -156,6 +156,7 @@ bool wait_finding_confirms(const struct wait_finding *before, const struct wait_
         return true;
     if (now->holder_runs || before->holder_runs)
         return now->holder_runs && before->holder_runs &&
+               now->holder_run_tid == before->holder_run_tid &&
                now->holder_run_ns - before->holder_run_ns >= COMPUTES_NS;
     /* A filter whose own output is taken slowly: it reads on when that is done. */
     if (now->holder_writes || before->holder_writes)

@@ -80,7 +80,8 @@ struct wait_finding {
     bool holder_sleeps;       /* its thread only sleeps: a slow reader does so too */
     int64_t holder_sleep_ms;  /* how long that sleep still takes */
     bool holder_runs;         /* it is on a CPU, or waits for one: it counts as away only */
-    uint64_t holder_run_ns;   /* when it has computed meanwhile: CPU time of its thread so far */
+    uint64_t holder_run_ns;   /* when it has computed meanwhile: CPU time so far of its thread, */
+    int holder_run_tid;       /* which is this one */
     uint64_t holder_switches; /* how often its threads have woken so far */
     bool holder_writes;       /* it is in a write of its own, */
     uint64_t holder_wakes;    /* and that thread has woken so often so far */

@@ -85,6 +85,7 @@ static void judge_other_threads(const struct wait_graph *graph, const struct wai
         if (other->wait.kind == WAIT_NONE && !finding->holder_runs) {
             finding->holder_runs = true;
             finding->holder_run_ns = thread_run_time_ns(holder->pid, other->tid);
+            finding->holder_run_tid = other->tid;
         }
         if (other->wait.kind == WAIT_SLEEP &&
             thread_wait_limit_ms(&other->wait, holder->pid, (graph->access & ACCESS_MEMORY) != 0) <
@@ -120,8 +121,10 @@ static void add_holder(const struct wait_graph *graph, const struct readers *rea
     finding->holder_writes = thread->wait.kind == WAIT_WRITE;
     finding->holder_wakes = thread->wait.switches;
     finding->holder_runs = thread->wait.kind == WAIT_NONE;
-    if (finding->holder_runs)
+    if (finding->holder_runs) {
         finding->holder_run_ns = thread_run_time_ns(holder->pid, thread->tid);
+        finding->holder_run_tid = thread->tid;
+    }
     finding->holder_sleeps =
         thread->wait.kind == WAIT_SLEEP ||
         (thread->wait.kind != WAIT_READ && thread->free && thread->limit_ms < TIMED_WAIT_MS);

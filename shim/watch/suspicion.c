@@ -65,7 +65,8 @@ static bool is_missed(const struct wait_finding *finding, uint64_t now)
 static bool is_computing_still(const struct wait_finding *finding)
 {
     return finding && finding->kind == FINDING_READER_AWAY && is_of(finding) &&
-           finding->holder_runs && before.holder_runs;
+           finding->holder_runs && before.holder_runs &&
+           finding->holder_run_tid == before.holder_run_tid;
 }
 
 static bool is_writing_still(const struct wait_finding *finding)

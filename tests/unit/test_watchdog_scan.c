@@ -200,13 +200,30 @@ static void what_did_not_fit(void **state)
     close(fds[0]);
 }
 
+/* One thread of a pool computes now and another one then: none of them has computed for long. */
+static void another_thread_computes(void **state)
+{
+    (void)state;
+    struct wait_finding before = {.kind = FINDING_READER_AWAY,
+                                  .fingerprint = 1,
+                                  .holder_runs = true,
+                                  .holder_run_tid = 7,
+                                  .holder_run_ns = 5000000000};
+    struct wait_finding now = before;
+    now.holder_run_ns += 60000000;
+    assert_true(wait_finding_confirms(&before, &now));
+    now.holder_run_tid = 8;
+    assert_false(wait_finding_confirms(&before, &now));
+    now.holder_run_ns = 1000000000; /* less than the other one */
+    assert_false(wait_finding_confirms(&before, &now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_watchdog_sees_its_own_process),
-        cmocka_unit_test(nothing_to_find),
-        cmocka_unit_test(memory_that_does_not_suffice),
-        cmocka_unit_test(what_did_not_fit),
+        cmocka_unit_test(a_watchdog_sees_its_own_process), cmocka_unit_test(nothing_to_find),
+        cmocka_unit_test(memory_that_does_not_suffice),    cmocka_unit_test(what_did_not_fit),
+        cmocka_unit_test(another_thread_computes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
