@@ -351,8 +351,14 @@ bench-report: all bench-tools $(BUILD)/bench/unwind_cost
 bench-loops: all bench-tools $(BUILD)/bench/epoll_cycle
 	/usr/bin/python3 tests/bench/loops.py $(BUILD)
 
-bench-canary: all bench-tools
+$(BUILD)/bench/past_doors.so: tests/bench/past_doors.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+
+bench-canary: all bench-tools $(BUILD)/bench/past_doors.so
 	/usr/bin/python3 tests/bench/canary.py $(BUILD)
+	/usr/bin/python3 tests/bench/canary.py $(BUILD) --one-process
 
 bench-drain: all $(BUILD)/bench/drain_writes $(BUILD)/bench/ideal_queue
 	for size in 64 512 1024; do $(BUILD)/bench/ideal_queue $$size 200; done

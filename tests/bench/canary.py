@@ -15,9 +15,13 @@ Printed are the mean ratio (of logarithms) of the pairs without the outer fifths
 bootstrap: of the throughput, and of the CPU time that the server's first thread took for a request. Nothing here
 passes or fails.
 
-    tests/bench/canary.py BUILD [--pairs N] [--preset canary] [--servers asyncio,redis,node,nginx]
+    tests/bench/canary.py BUILD [--pairs N] [--preset canary] [--servers asyncio,redis,node,nginx] [--one-process]
 
 Without --pairs as many as the interval needs: some ten minutes in all.
+
+--one-process takes both from one server with the library, in whose bursts the calls go past the library's doors
+and through them in turn (past_doors.c): what the doors cost is then seen by some dozens of starts. What the
+library's own thread takes is the same in both, and stands beside it.
 """
 import argparse
 import contextlib
@@ -28,6 +32,7 @@ import math
 import os
 import random
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -83,6 +88,7 @@ SERVERS = {
     "nginx": (nginx, [(HTTP_GET, b"hello")], 0.15, 100),
 }
 CONNECTIONS, BURST_S, PAUSE_S, BURSTS = 8, 0.05, 0.01, 4
+TURNS = 40 # bursts of a server whose calls go past the doors and through them
 PRIORITY = 10
 SERVER_CPU, CLIENT_CPU = max(os.sched_getaffinity(0)), min(os.sched_getaffinity(0))
 
@@ -199,6 +205,34 @@ def pair(kind, environments):
     return both[0], both[1]
 
 
+def one_process(kind, starts, environment):
+    """What the doors cost: bursts of each server past them and through them, in turn."""
+    environment = dict(environment, PAST_DOORS_OF=environment["LD_PRELOAD"],
+                       LD_PRELOAD=loops.BUILD + "/bench/past_doors.so " + environment["LD_PRELOAD"])
+    starts = starts or 40
+    rates, own, library = [], [], []
+    for _ in range(starts):
+        with started(kind, environment) as server:
+            figures = {False: [], True: []}
+            for turn in range(TURNS):
+                before = server.requests, server.seconds, server.own
+                server.burst()
+                requests, seconds, cpu = (after - one for after, one in zip(
+                    (server.requests, server.seconds, server.own), before))
+                figures[turn % 2 == 1].append((requests / seconds, cpu / requests * 1e6))
+                os.kill(server.pid, signal.SIGRTMIN + 9)
+                time.sleep(PAUSE_S)
+            (rate, cpu), (rate_past, cpu_past) = (
+                [statistics.median(column) for column in zip(*figures[past])] for past in (False, True))
+            rates.append((rate_past, rate))
+            own.append((cpu_past, cpu))
+            library.append(server.library / server.seconds)
+    print("  %-8s %5d %8.0f %8.0f  %.3f (%.3f to %.3f)   %7.2f %7.2f  %.3f (%.3f to %.3f)   %.2f %%" % (
+        kind, starts, *map(statistics.median, zip(*rates)), *with_interval([b / a for a, b in rates]),
+        *map(statistics.median, zip(*own)), *with_interval([a / b for a, b in own]),
+        100 * statistics.fmean(library)), flush=True)
+
+
 def middle(ratios):
     """The mean without the outer fifths; of logarithms, so that 1.1 and 1/1.1 are 1."""
     cut = len(ratios) // 5
@@ -230,12 +264,14 @@ def main():
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--preset", default="canary")
     parser.add_argument("--servers", default=",".join(SERVERS))
+    parser.add_argument("--one-process", action="store_true")
     given = parser.parse_args()
     gc.disable()
     alone = real_time(0, CLIENT_CPU, PRIORITY)
-    print("preset %s, pairs of new servers on CPU %d, client on CPU %d%s; goal 0.99\n"
+    print("preset %s, %s on CPU %d, client on CPU %d%s; goal 0.99\n"
           "  %-8s pairs %17s  %-24s   %15s  %-24s   %s   %s" % (
-              given.preset, SERVER_CPU, CLIENT_CPU,
+              given.preset, "servers, past the doors and through them in turn," if given.one_process else
+              "pairs of new servers", SERVER_CPU, CLIENT_CPU,
               ", real-time" if alone else ", not at real-time priority (needs root): other work disturbs it",
               "", "requests a second", "ratio (95 %)", "us of CPU each", "ratio (95 %)", "library", "busy"))
     with tempfile.TemporaryDirectory() as folder:
@@ -244,7 +280,7 @@ def main():
         for kind in given.servers.split(","):
             program = SERVERS[kind][0]("")[0]
             if shutil.which(program):
-                compare(kind, given.pairs, environment)
+                (one_process if given.one_process else compare)(kind, given.pairs, environment)
             else:
                 print("  %s: left out, no %s" % (kind, program))
 
