@@ -341,8 +341,9 @@ bench-others: all bench-tools $(BUILD)/bench/hot_path
 bench-threads: all
 	/usr/bin/python3 tests/bench/bench.py $(BUILD) watchdog latency
 
-bench-idle: all
+bench-idle: all $(BUILD)/bench/idle_server
 	/usr/bin/python3 tests/bench/bench.py $(BUILD) idle_processes
+	/usr/bin/python3 tests/bench/idle_host.py $(BUILD) 1000
 
 bench-report: all bench-tools $(BUILD)/bench/unwind_cost
 	/usr/bin/python3 tests/bench/report_cost.py $(BUILD)
