@@ -88,17 +88,24 @@ class Lag(LoopCase):
         self.assertEqual(run.drain()[2], 0)
 
     def test_after_a_rest(self):
-        """A loop that has rested for so long that the watchdog sleeps too, and then computes."""
-        code = ("import select, time\n"
+        """A loop that has rested for so long that the watchdog sleeps too, and then computes, each
+        time until it is told."""
+        code = ("import select, signal\n"
                 "loop = select.epoll()\n"
-                "def turn(rest, work):\n"
-                "    loop.poll(rest)\n"
-                "    end = time.monotonic() + work\n"
-                "    while time.monotonic() < end: pass\n"
-                "for _ in range(60): turn(0.005, 0)\n"
-                "for _ in range(4): turn(0.6, 1.0)\n"
-                "turn(0, 0)\n")
+                "told = 0\n"
+                "def count(*_):\n"
+                "    global told\n"
+                "    told += 1\n"
+                "signal.signal(signal.SIGUSR1, count)\n"
+                "for _ in range(60): loop.poll(0.005)\n"
+                "for turn in range(4):\n"
+                "    loop.poll(0.6)\n"
+                "    while told == turn: pass\n"
+                "loop.poll(0)\n")
         run = self.start("/usr/bin/python3", "-c", code, settings={"PIPESHIM_THRESHOLD": "100ms"})
+        for lags in range(1, 5):
+            wait_until(lambda expected=lags: len(run.events("lag")) == expected, "lag %d" % lags)
+            os.kill(run.process.pid, signal.SIGUSR1)
         self.assertEqual(run.drain()[2], 0)
         self.assertEqual(len(run.events("lag")), 4)
 

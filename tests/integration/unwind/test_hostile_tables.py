@@ -35,9 +35,14 @@ class HostileTables(PipeshimCase):
         self.frames, self.frames_size = section(self.image, ".eh_frame")
 
     def patch(self, offset, data):
-        with open(self.image, "r+b") as file:
+        """In a new file: one that has just been run may be busy for a while, as whoever looks at its
+        process keeps that process's memory."""
+        changed = self.image + ".new"
+        shutil.copy(self.image, changed)
+        with open(changed, "r+b") as file:
             file.seek(offset)
             file.write(data)
+        os.replace(changed, self.image)
 
     def patch_segment(self, address):
         """Moves PT_GNU_EH_FRAME elsewhere."""
