@@ -134,6 +134,36 @@ static void test_a_thread_of_the_loop_has_ended(void **state)
     assert_false(scanned(comes_round(1100, 200, 90), 1100));
 }
 
+/* An event loop that asks for room in a full pipe, of so much memory by `ms`; nobody reads. */
+static struct wait_finding grows(uint64_t ms, int64_t kilobytes)
+{
+    return (struct wait_finding){.kind = FINDING_BACKLOG,
+                                 .likely = true,
+                                 .fingerprint = 7,
+                                 .holder_reads = 5,
+                                 .memory_bytes = kilobytes * 1024,
+                                 .memory_first = kilobytes * 1024,
+                                 .seen_ns = ms * NS_PER_MS,
+                                 .seen_first_ns = ms * NS_PER_MS};
+}
+
+static void test_a_backlog(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < BACKLOG_ROUNDS; round++)
+        assert_false(scanned(grows(round * 1100, 50000 + (int64_t)round * 1000), round * 1100));
+    assert_true(scanned(grows(3300, 53000), 3300));
+}
+
+/* Node compiles what it runs, for seconds beside a load: it grows each time, by little in all. */
+static void test_a_start_is_no_backlog(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < BACKLOG_ROUNDS + 3; round++)
+        assert_false(scanned(grows(round * 1100, 50000 + (int64_t)round * 280), round * 1100));
+    assert_true(scanned(grows(8800, 52100), 8800)); /* it is none that ends */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +176,8 @@ int main(void)
         cmocka_unit_test_setup(test_a_loop_that_is_at_work, begin),
         cmocka_unit_test_setup(test_a_loop_that_gets_no_cpu, begin),
         cmocka_unit_test_setup(test_a_thread_of_the_loop_has_ended, begin),
+        cmocka_unit_test_setup(test_a_backlog, begin),
+        cmocka_unit_test_setup(test_a_start_is_no_backlog, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
