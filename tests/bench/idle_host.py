@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT
 """What a host pays for very many idle servers: the CPU time of the whole machine each 20 s, without the
 library and with it. Started a hundred at a time, as all at once would look at each other. Some seven minutes
-for 10,000, 2.5 GB; nothing here passes or fails.   tests/bench/idle_host.py BUILD [COUNT]"""
+for 10,000; nothing here passes or fails.   tests/bench/idle_host.py BUILD [COUNT]"""
 import os
 import subprocess
 import sys
 import time
 
-BUILD = os.path.abspath(sys.argv[1])
+import loops
+
 COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
-PLAIN = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
-WITH = dict(PLAIN, LD_PRELOAD=BUILD + "/libpipeshim.so", PIPESHIM_LOG="/dev/null")
+WITH = dict(loops.WITH, PIPESHIM_LOG="/dev/null")
 SPAN_S, TOGETHER, PAUSE_S = 20, 100, 0.5
 
 
@@ -32,7 +32,7 @@ def host(what, environment, spans):
     begun = time.monotonic()
     try:
         for number in range(COUNT):
-            servers.append(subprocess.Popen([BUILD + "/bench/idle_server"], env=environment,
+            servers.append(subprocess.Popen([loops.BUILD + "/bench/idle_server"], env=environment,
                                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             if number % TOGETHER == TOGETHER - 1:
                 time.sleep(PAUSE_S)
@@ -51,5 +51,5 @@ def host(what, environment, spans):
             one.wait()
 
 
-host("without", PLAIN, 2)
+host("without", loops.PLAIN, 2)
 host("with", WITH, 12)

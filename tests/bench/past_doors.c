@@ -2,8 +2,8 @@
 /*
  * Preloaded before the library: at each SIGRTMIN+9 the calls of the program and of its libraries go
  * past the library's doors, straight to libc, or through them again. So both ways are measured in
- * one process: two starts differ by more than the doors cost. For tests/bench/canary.py
- * --one-process.
+ * one process: two starts differ by more than the doors cost. Of what is loaded at the start; what
+ * comes by dlopen() later goes through the doors. For tests/bench/canary.py --one-process.
  */
 #include <dlfcn.h>
 #include <elf.h>
