@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a host pays for very many idle servers: the CPU time of the whole machine each 20 s, without the
 library and with it. Started a hundred at a time, as all at once would look at each other. Some seven minutes
-for 10,000; nothing here passes or fails.   tests/bench/idle_host.py BUILD [COUNT]"""
+for 10,000; nothing here passes or fails.   tests/bench/idle_host.py BUILD [COUNT [tcp]]"""
 import os
 import subprocess
 import sys
@@ -11,6 +11,7 @@ import time
 import loops
 
 COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
+SERVER = [loops.BUILD + "/bench/idle_server", *sys.argv[3:4]]
 WITH = dict(loops.WITH, PIPESHIM_LOG="/dev/null")
 SPAN_S, TOGETHER, PAUSE_S = 20, 100, 0.5
 
@@ -32,8 +33,8 @@ def host(what, environment, spans):
     begun = time.monotonic()
     try:
         for number in range(COUNT):
-            servers.append(subprocess.Popen([loops.BUILD + "/bench/idle_server"], env=environment,
-                                            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            servers.append(subprocess.Popen(SERVER, env=environment, stdin=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL))
             if number % TOGETHER == TOGETHER - 1:
                 time.sleep(PAUSE_S)
         print("%s: %d servers, started in %.0f s" % (what, COUNT, time.monotonic() - begun), flush=True)
