@@ -88,6 +88,19 @@ static bool scanned_may_be_stuck(struct wait_graph *graph, int pid)
     return !graph->processes[process].can_act;
 }
 
+/* Something is, or may be, left unread of what somebody on this machine has sent. */
+static bool is_unread_socket(const struct wait_graph *graph, int pid,
+                             const struct fd_description *fd)
+{
+    struct socket_state state;
+    struct wait_holder end;
+    int64_t unread;
+    if (socket_state_read(pid, fd->fd, graph->access, &state) &&
+        (state.listening || state.unread == 0))
+        return false;
+    return wait_graph_other_end(graph, pid, fd, 0, &end, &unread) && unread != 0;
+}
+
 /* Nothing of what the process could read is left unread, as far as can be said: then nobody is
  * stuck in a write to it. */
 static bool has_read_all(const struct wait_graph *graph, uint32_t process)
@@ -96,31 +109,34 @@ static bool has_read_all(const struct wait_graph *graph, uint32_t process)
     for (uint32_t i = 0; i < graph->holder_count; i++) {
         const struct wait_holder *own = &graph->holders[i];
         struct fd_description description;
-        struct wait_holder end;
         struct pipe_fill fill;
-        int64_t unread;
         if (own->process != process || !(own->access & FD_READS))
             continue;
         if (fd_describe(pid, own->fd, &description) < 0)
             return false;
-        if (description.kind != LINK_SOCKET) {
-            if (borrowed_pipe_fill(pid, own->fd, false, &fill) < 0 || fill.used != 0)
-                return false;
-        } else if (wait_graph_other_end(graph, pid, &description, 0, &end, &unread) &&
-                   unread != 0) {
+        if (description.kind == LINK_SOCKET
+                ? is_unread_socket(graph, pid, &description)
+                : borrowed_pipe_fill(pid, own->fd, false, &fill) < 0 || fill.used != 0)
             return false;
-        }
     }
     return true;
 }
 
+static bool is_settled(struct wait_graph *graph, int pid)
+{
+    return !scanned_may_be_stuck(graph, pid) && !wait_graph_space_is_wanted(graph, pid);
+}
+
 bool wait_graph_is_at_peace(struct wait_graph *graph, int pid)
 {
-    if (!(graph->access & ACCESS_BORROW) || wait_graph_scan_closest(graph, pid) < 0)
+    if (!(graph->access & ACCESS_BORROW) || wait_graph_scan_descendants(graph, pid) < 0)
         return false;
     uint32_t process = wait_graph_process(graph, pid);
-    return process != NO_INDEX && has_read_all(graph, process) &&
-           !scanned_may_be_stuck(graph, pid) && !wait_graph_space_is_wanted(graph, pid);
+    if (process == NO_INDEX || !has_read_all(graph, process))
+        return false;
+    if (is_settled(graph, pid))
+        return true;
+    return wait_graph_scan_closest(graph, pid) == 0 && is_settled(graph, pid);
 }
 
 bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid)

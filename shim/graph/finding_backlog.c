@@ -63,7 +63,7 @@ static bool wants_space_at_work(const struct wait_thread *thread, struct search 
         return false;
     while (search->fd < 0 && fd_next(&all))
         if (all.description.kind == LINK_EPOLL)
-            epoll_set_each(search->pid, all.fd, is_full_pipe, search);
+            epoll_set_each(search->pid, all.description.fd, is_full_pipe, search);
     fd_iterate_end(&all);
     return search->fd >= 0;
 }

@@ -21,9 +21,9 @@ static bool find_master(const struct wait_graph *graph, int64_t index, int *pid,
             struct status_field number = {.name = "tty-index", .base = 10};
             if (fds.description.kind != LINK_PTY_MASTER)
                 continue;
-            proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.fd);
+            proc_path_number(path, graph->processes[i].pid, "fdinfo", fds.description.fd);
             found = fields_read(path, &number, 1) && number.value == (uint64_t)index;
-            *fd = fds.fd;
+            *fd = fds.description.fd;
         }
         fd_iterate_end(&fds);
         *pid = graph->processes[i].pid;

@@ -34,9 +34,9 @@ static bool away_set(struct listener *listener, int *epoll_fd)
     while (!found && fd_next(&fds)) {
         if (fds.description.kind != LINK_EPOLL)
             continue;
-        epoll_set_each(listener->pid, fds.fd, listens_to, listener);
+        epoll_set_each(listener->pid, fds.description.fd, listens_to, listener);
         found = listener->found;
-        *epoll_fd = found ? fds.fd : -1;
+        *epoll_fd = found ? fds.description.fd : -1;
     }
     fd_iterate_end(&fds);
     return found;

@@ -108,7 +108,9 @@ static void add_descendants(struct relatives *relatives, int seen[RELATIVES_LIMI
     }
 }
 
-static long scan(struct wait_graph *graph, int pid, bool siblings)
+enum reach { REACH_DESCENDANTS, REACH_PARENT, REACH_SIBLINGS };
+
+static long scan(struct wait_graph *graph, int pid, enum reach reach)
 {
     struct relatives relatives = {.count = 0};
     int seen[RELATIVES_LIMIT];
@@ -119,11 +121,11 @@ static long scan(struct wait_graph *graph, int pid, bool siblings)
     long error = add_children_of_process(&relatives, pid);
     if (error < 0)
         return error;
-    int parent = parent_of(pid);
+    int parent = reach >= REACH_PARENT ? parent_of(pid) : 0;
     if (parent > 1) { /* what pid 1 has started, or taken over, is no family */
         add_relative(&relatives, parent);
         seen[seen_count++] = parent;
-        if (siblings)
+        if (reach == REACH_SIBLINGS)
             add_children_of_process(&relatives, parent);
     }
     seen[seen_count++] = pid;
@@ -134,18 +136,23 @@ static long scan(struct wait_graph *graph, int pid, bool siblings)
             graph->open = true;
     }
     wait_graph_sort_holders(graph);
-    uint32_t left_out = siblings ? NO_INDEX : wait_graph_process(graph, parent);
-    if (left_out != NO_INDEX)
+    uint32_t left_out = wait_graph_process(graph, parent);
+    if (reach == REACH_PARENT && left_out != NO_INDEX)
         graph->processes[left_out].children_left_out = true;
     return 0;
 }
 
 long wait_graph_scan_relatives(struct wait_graph *graph, int pid)
 {
-    return scan(graph, pid, true);
+    return scan(graph, pid, REACH_SIBLINGS);
 }
 
 long wait_graph_scan_closest(struct wait_graph *graph, int pid)
 {
-    return scan(graph, pid, false);
+    return scan(graph, pid, REACH_PARENT);
+}
+
+long wait_graph_scan_descendants(struct wait_graph *graph, int pid)
+{
+    return scan(graph, pid, REACH_DESCENDANTS);
 }

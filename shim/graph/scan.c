@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "graph/wait_graph_parts.h"
 #include "kernel/object_reader.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
+#include "kernel/tcp_peer.h"
 
 static void *take(char **at, const char *end, size_t share, size_t item, uint32_t *limit)
 {
@@ -32,6 +34,9 @@ void wait_graph_init(struct wait_graph *graph, void *memory, size_t size, unsign
     const char *end = at + size;
     memset(graph, 0, sizeof *graph);
     graph->access = access;
+    graph->tables_read = (uint64_t *)memory;
+    *graph->tables_read = 0;
+    at += sizeof *graph->tables_read;
     graph->processes =
         take(&at, end, size / 100 * 20, sizeof *graph->processes, &graph->process_limit);
     graph->threads = take(&at, end, size / 100 * 35, sizeof *graph->threads, &graph->thread_limit);
@@ -118,7 +123,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
         return;
     }
     while (fd_next(&fds)) {
-        if (fds.description.kind == LINK_URING && !uring_is_idle(process->pid, fds.fd))
+        if (fds.description.kind == LINK_URING && !uring_is_idle(process->pid, fds.description.fd))
             process->opaque = true;
         if (!fd_is_channel(&fds.description))
             continue;
@@ -129,7 +134,7 @@ static void scan_fds(struct wait_graph *graph, uint32_t index)
         graph->holders[graph->holder_count++] = (struct wait_holder){
             .key = fds.description.key,
             .process = index,
-            .fd = fds.fd,
+            .fd = fds.description.fd,
             .access = fds.description.access,
         };
     }
@@ -166,6 +171,7 @@ void wait_graph_empty(struct wait_graph *graph)
 {
     graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
     graph->unreadable = 0;
+    *graph->tables_read = 0;
     graph->incomplete = graph->refused = graph->partial = graph->open = false;
 }
 
@@ -219,18 +225,54 @@ uint32_t wait_graph_holders(const struct wait_graph *graph, struct object_key ke
     return low;
 }
 
-static bool other_end_of_socket(const struct wait_graph *graph, int pid, uint64_t inode,
-                                struct wait_holder *end, int64_t *unread)
+/* A file with all TCP sockets of the host is read for one of them, which a server with thousands of
+ * connections cannot pay: only some times in a scan. */
+static bool may_read_table(const struct wait_graph *graph)
 {
-    struct unix_socket unix_socket;
+    enum { WATCHDOG_LIMIT = 8, TOOL_LIMIT = 512 };
+    return (*graph->tables_read)++ < (graph->few_looks ? TOOL_LIMIT : WATCHDOG_LIMIT);
+}
+
+bool wait_graph_socket_listens(const struct wait_graph *graph, int pid,
+                               const struct fd_description *fd)
+{
+    struct socket_state state;
+    if (socket_state_read(pid, fd->fd, graph->access, &state))
+        return state.listening;
+    return may_read_table(graph) && socket_listens(pid, fd, graph->access);
+}
+
+static uint64_t peer_of_tcp(const struct wait_graph *graph, int pid,
+                            const struct fd_description *fd)
+{
+    enum { NEEDED = ACCESS_BORROW | ACCESS_SOCKET };
+    uint64_t peer;
     struct inet_socket inet;
-    if ((graph->access & ACCESS_SOCKET) && unix_socket_read(inode, &unix_socket) == 0) {
-        *unread = unix_socket.unread;
-        end->key.inode = unix_socket.listening ? 0 : unix_socket.peer;
-    } else if (inet_socket_read(pid, inode, &inet) == 0) {
-        end->key.inode = inet.peer;
+    if ((graph->access & NEEDED) == NEEDED && tcp_peer_find(pid, fd->fd, fd->key.inode, &peer) == 0)
+        return peer;
+    return may_read_table(graph) && inet_socket_read(pid, fd->key.inode, &inet) == 0 ? inet.peer
+                                                                                     : 0;
+}
+
+/* What a socket is, is asked of itself: who else has one like it, of all sockets of the host. */
+static uint64_t peer_of_socket(const struct wait_graph *graph, int pid,
+                               const struct fd_description *fd, int64_t *unread)
+{
+    struct socket_state own;
+    struct unix_socket unix_socket;
+    bool asked = socket_state_read(pid, fd->fd, graph->access, &own);
+    if (asked) {
+        *unread = own.unread;
+        if (own.listening)
+            return 0;
+        if (own.family == AF_INET || own.family == AF_INET6)
+            return own.type == SOCK_STREAM ? peer_of_tcp(graph, pid, fd) : 0;
     }
-    return end->key.inode != 0;
+    if ((graph->access & ACCESS_SOCKET) && unix_socket_read(fd->key.inode, &unix_socket) == 0) {
+        *unread = unix_socket.unread;
+        return unix_socket.listening ? 0 : unix_socket.peer;
+    }
+    return asked ? 0 : peer_of_tcp(graph, pid, fd);
 }
 
 bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct fd_description *fd,
@@ -240,7 +282,7 @@ bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct 
     *unread = UNKNOWN_NUMBER;
     end->access = FD_READS | FD_WRITES;
     if (fd->kind == LINK_SOCKET)
-        return other_end_of_socket(graph, pid, fd->key.inode, end, unread);
+        return (end->key.inode = peer_of_socket(graph, pid, fd, unread)) != 0;
     if (!fd_is_channel(fd))
         return false;
     end->key = fd->key;

@@ -103,7 +103,8 @@ static void add_channel(struct edge_maker *maker, int fd, const struct fd_descri
     struct wait_holder end;
     int64_t unread;
     if (!wait_graph_other_end(maker->graph, maker->pid, description, waits_for, &end, &unread)) {
-        if (description->kind == LINK_SOCKET && socket_listens(maker->pid, description->key.inode))
+        if (description->kind == LINK_SOCKET &&
+            wait_graph_socket_listens(maker->graph, maker->pid, description))
             maker->listeners++;
         else
             maker->thread->free = true; /* a remote peer, or a closed one */

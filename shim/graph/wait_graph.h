@@ -98,11 +98,13 @@ struct wait_holder {
 
 struct wait_graph {
     unsigned access; /* ACCESS_… flags of kernel/object_reader.h */
-    bool few_looks;  /* of the caller: an event loop that is at work is not waited for */
+    bool few_looks;  /* of the caller (the tool): it does not wait for a loop that is at work, and
+                      * may  pay more for a look */
     struct wait_process *processes; /* by pid, ascending */
     struct wait_thread *threads;
     struct wait_edge *edges;
     struct wait_holder *holders; /* by key, ascending */
+    uint64_t *tables_read;       /* how often all sockets of the host were read for one */
     uint32_t process_count, process_limit;
     uint32_t thread_count, thread_limit;
     uint32_t edge_count, edge_limit;
@@ -139,6 +141,10 @@ long wait_graph_scan_relatives(struct wait_graph *graph, int pid);
  * the cost. */
 long wait_graph_scan_closest(struct wait_graph *graph, int pid);
 
+/* The same without its parent, which may be one with thousands of descriptors: enough for a server,
+ * whom strangers let go on. */
+long wait_graph_scan_descendants(struct wait_graph *graph, int pid);
+
 /* Reads the threads of a process and, through what they wait for, of all processes that it depends
  * on. Returns the index of the process, NO_INDEX when there is none of that pid. */
 uint32_t wait_graph_load(struct wait_graph *graph, int pid);
@@ -158,6 +164,10 @@ uint32_t wait_graph_holders(const struct wait_graph *graph, struct object_key ke
  * read by the owner of the descriptor, else -1. */
 bool wait_graph_other_end(const struct wait_graph *graph, int pid, const struct fd_description *fd,
                           unsigned waits_for, struct wait_holder *end, int64_t *unread);
+
+/* Whether a socket waits for connections. */
+bool wait_graph_socket_listens(const struct wait_graph *graph, int pid,
+                               const struct fd_description *fd);
 
 /* Which doubtful threads count as able to act in a reduction. */
 enum acting {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/raw_syscall.h"
@@ -80,4 +81,30 @@ int64_t borrowed_unread(int pid, int fd)
     long result = raw_syscall(SYS_ioctl, copy, FIONREAD, &unread);
     raw_syscall(SYS_close, copy);
     return result < 0 ? result : unread;
+}
+
+static long ask_option(long fd, int option, int *value)
+{
+    socklen_t size = sizeof *value;
+    *value = 0;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, value, &size);
+}
+
+long borrowed_socket_state(int pid, int fd, struct socket_state *state)
+{
+    int listening, unread = 0;
+    *state = (struct socket_state){.unread = -1};
+    long copy = borrowed_fd(pid, fd);
+    if (copy < 0)
+        return copy;
+    long result = ask_option(copy, SO_DOMAIN, &state->family);
+    if (result >= 0)
+        result = ask_option(copy, SO_TYPE, &state->type);
+    if (result >= 0)
+        result = ask_option(copy, SO_ACCEPTCONN, &listening);
+    if (result >= 0 && raw_syscall(SYS_ioctl, copy, FIONREAD, &unread) >= 0)
+        state->unread = unread;
+    raw_syscall(SYS_close, copy);
+    state->listening = result >= 0 && listening != 0;
+    return result < 0 ? result : 0;
 }

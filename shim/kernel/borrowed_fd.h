@@ -35,5 +35,16 @@ long borrowed_pipe_fill(int pid, int fd, bool somebody_waits, struct pipe_fill *
  * has not read. -errno when it may not be asked. */
 int64_t borrowed_unread(int pid, int fd);
 
+struct socket_state {
+    int family;     /* SO_DOMAIN (Linux 2.6.32): AF_UNIX, AF_INET, … */
+    int type;       /* SO_TYPE: SOCK_STREAM, … */
+    bool listening; /* SO_ACCEPTCONN */
+    int64_t unread; /* bytes, FIONREAD; -1 unknown, as of one that listens */
+};
+
+/* Asks a socket itself. Who is at its other end is for kernel/socket_peers.h, which asks all
+ * sockets of the host. 0, or -errno as borrowed_pipe_fill(); -ENOTSOCK. */
+long borrowed_socket_state(int pid, int fd, struct socket_state *state);
+
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

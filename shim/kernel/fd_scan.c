@@ -35,9 +35,10 @@ static long read_fifo(int directory, const char *name, struct fd_description *de
     return 0;
 }
 
-static long describe(int directory, const char *name, struct fd_description *description)
+static long describe(int directory, const char *name, int fd, struct fd_description *description)
 {
     memset(description, 0, offsetof(struct fd_description, link));
+    description->fd = fd;
     long length = proc_link(directory, name, description->link, sizeof description->link);
     if (length < 0)
         return length;
@@ -57,7 +58,7 @@ long fd_describe(int pid, int fd, struct fd_description *description)
 {
     char path[PROC_PATH_LIMIT];
     proc_path_number(path, pid, "fd", fd);
-    return describe(AT_FDCWD, path, description);
+    return describe(AT_FDCWD, path, fd, description);
 }
 
 /* Root without CAP_SYS_PTRACE (in a container) may list the descriptors of others and read none: it
@@ -82,9 +83,10 @@ long fd_iterate(struct fd_iterator *iterator, int pid)
 bool fd_next(struct fd_iterator *iterator)
 {
     const char *name;
+    int fd;
     while (!is_refusal(iterator->directory.error) &&
-           directory_next_number(&iterator->directory, &iterator->fd, &name)) {
-        long result = describe(iterator->directory.fd, name, &iterator->description);
+           directory_next_number(&iterator->directory, &fd, &name)) {
+        long result = describe(iterator->directory.fd, name, fd, &iterator->description);
         if (result == 0)
             return true;
         if (is_hole(result)) /* else it was closed since: not the end of the list */
@@ -99,7 +101,7 @@ static long is_object(int directory, const char *name, struct object_key key)
 {
     struct fd_description fd;
     if (key.device != 0) {
-        long described = describe(directory, name, &fd);
+        long described = describe(directory, name, -1, &fd);
         return described < 0 ? described : object_key_equal(fd.key, key);
     }
     long length = proc_link(directory, name, fd.link, sizeof fd.link);

@@ -24,6 +24,7 @@ struct object_key {
 };
 
 struct fd_description {
+    int fd;
     enum link_kind kind;
     bool fifo; /* a LINK_PATH that is a named pipe */
     struct object_key key;
@@ -53,7 +54,6 @@ long fd_find(int pid, struct object_key key, unsigned access);
 /* The descriptors of one process, one after the other. */
 struct fd_iterator {
     struct directory directory; /* its `error`: some were left out, with -EACCES as a rule all */
-    int fd;
     struct fd_description description;
 };
 long fd_iterate(struct fd_iterator *iterator, int pid); /* 0 or -errno; close only after 0 */

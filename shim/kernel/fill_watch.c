@@ -124,7 +124,7 @@ long fill_watch_find(struct fill_watch *watch, int pid)
         if (!history || history->seen)
             continue; /* the same pipe under two numbers is one pipe */
         history->seen = true;
-        history->fd = fds.fd;
+        history->fd = fds.description.fd;
     }
     fd_iterate_end(&fds);
     forget_closed(watch);

@@ -6,8 +6,6 @@
 #include <sys/auxv.h>
 
 #include "base/text_buffer.h"
-#include "kernel/borrowed_fd.h"
-#include "kernel/fd_scan.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
 #include "kernel/process_name.h"
@@ -276,6 +274,24 @@ static void read_socket_facts(int pid, uint64_t inode, enum object_role role, un
         if (peer_facts_of_process(holder, &process))
             memcpy(facts->socket.peer_name, process.name, sizeof process.name);
     }
+}
+
+bool socket_state_read(int pid, int fd, unsigned access, struct socket_state *state)
+{
+    enum { NEEDED = ACCESS_BORROW | ACCESS_SOCKET };
+    return (access & NEEDED) == NEEDED && borrowed_socket_state(pid, fd, state) == 0;
+}
+
+bool socket_listens(int pid, const struct fd_description *fd, unsigned access)
+{
+    struct socket_state state;
+    struct unix_socket unix_socket;
+    struct inet_socket inet;
+    if (socket_state_read(pid, fd->fd, access, &state))
+        return state.listening;
+    if ((access & ACCESS_SOCKET) && unix_socket_read(fd->key.inode, &unix_socket) == 0)
+        return unix_socket.listening;
+    return inet_socket_read(pid, fd->key.inode, &inet) == 0 && inet.listening;
 }
 
 static enum object_role role_of_access(unsigned access)

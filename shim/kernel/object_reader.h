@@ -13,6 +13,8 @@
 #include <stdbool.h>
 
 #include "facts/object_facts.h"
+#include "kernel/borrowed_fd.h"
+#include "kernel/fd_scan.h"
 
 enum {
     ACCESS_PROCESS_LIMIT = 20000, /* processes of one scan; further ones count as unreadable */
@@ -38,6 +40,13 @@ enum object_role { ROLE_UNKNOWN, ROLE_WRITER, ROLE_READER };
  * ROLE_UNKNOWN the role is taken from how the descriptor was opened. */
 long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
                         struct object_facts *facts);
+
+/* What a socket says of itself (borrowed_socket_state()); false where it may not be asked. */
+bool socket_state_read(int pid, int fd, unsigned access, struct socket_state *state);
+
+/* Whether a socket of a process waits for connections (listen(2)). Where it may be asked itself
+ * that takes 2 us; else all sockets of the host are read for it. */
+bool socket_listens(int pid, const struct fd_description *fd, unsigned access);
 
 /* Fills `peers` and the counts in `facts->pipe` with the processes that hold the other end. Called
  * by object_facts_of_fd with ACCESS_PEERS. The writer's own process is listed when it holds a

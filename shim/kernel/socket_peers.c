@@ -251,13 +251,3 @@ long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket)
         socket->peer = find_peer(pid, &own);
     return 0;
 }
-
-bool socket_listens(int pid, uint64_t inode)
-{
-    struct unix_socket local;
-    struct inet_line line;
-    const char *family;
-    if (unix_socket_read(inode, &local) == 0)
-        return local.listening;
-    return find_line(pid, has_inode, &inode, &line, &family) && line.state == SOCKET_LISTENING;
-}

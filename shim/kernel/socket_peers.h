@@ -48,8 +48,5 @@ struct inet_socket {
 /* A TCP socket of a process. 0 or -ENOENT. */
 long inet_socket_read(int pid, uint64_t inode, struct inet_socket *socket);
 
-/* Whether a socket of a process waits for connections (listen(2)), of either family. */
-bool socket_listens(int pid, uint64_t inode);
-
 /* Runs on: watchdog, tool. AS-safe: yes. Blocks: no. */
 #endif

@@ -10,6 +10,7 @@
 #include "kernel/socket_peers.h"
 #include "kernel/wait_set.h"
 #include "process/life.h"
+#include "watch/context.h"
 
 static void add(struct readiness_set *set, int fd, bool reads, bool writes)
 {
@@ -120,11 +121,7 @@ static bool holds_both_ends(const struct fd_description *fd)
 
 static bool is_listening(const struct fd_description *fd)
 {
-    struct unix_socket unix_socket;
-    struct inet_socket inet;
-    if (unix_socket_read(fd->key.inode, &unix_socket) == 0)
-        return unix_socket.listening;
-    return inet_socket_read(atomic_load(&life->pid), fd->key.inode, &inet) == 0 && inet.listening;
+    return socket_listens(atomic_load(&life->pid), fd, context_permitted_access());
 }
 
 static bool wakes_up(int fd)

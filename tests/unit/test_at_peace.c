@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The quickest scan looks at a process, its descendants and its parent alone, and says that there
  * is nothing to find only where nobody else could matter. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,13 +9,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "failing_calls.h"
 #include "graph/finding.h"
 #include "graph/wait_graph.h"
 #include "kernel/object_reader.h"
@@ -32,7 +37,7 @@ static volatile struct family {
 static int parent;
 
 enum parent_does { PARENT_PAUSES, PARENT_WAITS_FOR_SIBLING };
-enum child_does { CHILD_READS, CHILD_PAUSES };
+enum child_does { CHILD_READS, CHILD_PAUSES, CHILD_SERVES };
 enum sibling_does { SIBLING_PAUSES, SIBLING_READS };
 
 static void rest(void)
@@ -50,6 +55,23 @@ static void read_one(int fd, int close_first)
     rest();
 }
 
+/* Waits for strangers, by a TCP socket and one of AF_UNIX; nobody has sent anything to a third. */
+static void serve(void)
+{
+    struct sockaddr_un any = {.sun_family = AF_UNIX}; /* the kernel chooses its name */
+    struct epoll_event event = {.events = EPOLLIN};
+    int set = epoll_create1(0), pair[2];
+    int tcp = socket(AF_INET, SOCK_STREAM, 0), local = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (listen(tcp, 5) < 0 || bind(local, (struct sockaddr *)&any, sizeof any.sun_family) < 0 ||
+        listen(local, 5) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+        epoll_ctl(set, EPOLL_CTL_ADD, tcp, &event) < 0 ||
+        epoll_ctl(set, EPOLL_CTL_ADD, local, &event) < 0)
+        _exit(1);
+    close(family->to_child[1]);
+    for (;;)
+        epoll_wait(set, &event, 1, -1);
+}
+
 static int be_child(enum child_does does)
 {
     int pid = fork();
@@ -58,6 +80,8 @@ static int be_child(enum child_does does)
         close(family->to_sibling[0]);
         if (does == CHILD_READS)
             read_one(family->to_child[0], family->to_child[1]);
+        if (does == CHILD_SERVES)
+            serve();
         close(family->to_child[1]);
         rest();
     }
@@ -189,6 +213,45 @@ static void what_is_not_read_may_hold_somebody_up(void **state)
     end();
 }
 
+/* Each question to the kernel for a socket's other end goes through all sockets of the host. */
+static unsigned dear_questions;
+
+static long count_sockets(long number, long a, long b, long c, long d, long e, long f)
+{
+    dear_questions += a == AF_NETLINK;
+    return raw_syscall6(number, a, b, c, d, e, f);
+}
+
+static long count_files(long number, long a, long b, long c, long d, long e, long f)
+{
+    dear_questions += strstr((const char *)b, "/net/") != NULL;
+    return raw_syscall6(number, a, b, c, d, e, f);
+}
+
+static void a_server_asks_nobody(void **state)
+{
+    (void)state;
+    start(PARENT_PAUSES, CHILD_SERVES, SIBLING_PAUSES);
+    dear_questions = 0;
+    calls_replace(SYS_socket, count_sockets);
+    calls_replace(SYS_openat, count_files);
+    bool at_peace = is_at_peace();
+    calls_restore();
+    assert_true(at_peace);
+    assert_int_equal(graph.process_count, 1); /* nor its parent */
+    assert_int_equal(dear_questions, 0);
+    end();
+}
+
+static void a_server_with_a_pipe_that_it_does_not_read_is_not_at_peace(void **state)
+{
+    (void)state;
+    start(PARENT_PAUSES, CHILD_SERVES, SIBLING_PAUSES);
+    assert_int_equal(write(family->to_child[1], "x", 1), 1);
+    assert_false(is_at_peace());
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +259,8 @@ int main(void)
         cmocka_unit_test(a_parent_that_waits_for_a_sibling_is_not),
         cmocka_unit_test(who_else_matters_is_asked_for_by_the_next_scan),
         cmocka_unit_test(what_is_not_read_may_hold_somebody_up),
+        cmocka_unit_test(a_server_asks_nobody),
+        cmocka_unit_test(a_server_with_a_pipe_that_it_does_not_read_is_not_at_peace),
     };
     family = mmap(NULL, sizeof *family, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return family == MAP_FAILED ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,6 +214,66 @@ static void named_unix_socket(void **state)
     close(listener);
 }
 
+static void ask_listener(int fd, int family)
+{
+    struct fd_description description;
+    struct socket_state socket;
+    assert_true(socket_state_read(getpid(), fd, ACCESS_ALL, &socket));
+    assert_int_equal(socket.family, family);
+    assert_true(socket.listening);
+    assert_int_equal(socket.unread, -1);
+    assert_int_equal(fd_describe(getpid(), fd, &description), 0);
+    assert_true(socket_listens(getpid(), &description, ACCESS_ALL));
+    /* And where no descriptor may be borrowed, by what the kernel says of all sockets. */
+    assert_true(socket_listens(getpid(), &description, ACCESS_SOCKET));
+}
+
+static void ask_connection(int fd, int family, int unread)
+{
+    struct fd_description description;
+    struct socket_state socket;
+    assert_true(socket_state_read(getpid(), fd, ACCESS_ALL, &socket));
+    assert_int_equal(socket.family, family);
+    assert_false(socket.listening);
+    assert_int_equal(socket.unread, unread);
+    assert_int_equal(fd_describe(getpid(), fd, &description), 0);
+    assert_false(socket_listens(getpid(), &description, ACCESS_ALL));
+    assert_false(socket_listens(getpid(), &description, ACCESS_SOCKET));
+}
+
+static void what_a_socket_says_of_itself(void **state)
+{
+    (void)state;
+    static const int families[] = {AF_INET, AF_UNIX};
+    for (unsigned i = 0; i < 2; i++) {
+        struct sockaddr_storage address = {.ss_family = (sa_family_t)families[i]};
+        socklen_t size = sizeof address.ss_family;
+        struct socket_state socket_state;
+        int listener = socket(families[i], SOCK_STREAM, 0);
+        int client = socket(families[i], SOCK_STREAM, 0);
+        if (families[i] == AF_UNIX) /* the kernel chooses the address; of TCP, listen() does */
+            assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        size = sizeof address;
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, size), 0);
+        int served = accept(listener, NULL, NULL);
+        assert_int_equal(write(client, "hello", 5), 5);
+        ask_listener(listener, families[i]);
+        ask_connection(client, families[i], 0);
+        ask_connection(served, families[i], 5);
+        assert_false(socket_state_read(getpid(), served, ACCESS_SOCKET, &socket_state));
+        assert_false(socket_state_read(getpid(), served, ACCESS_BORROW, &socket_state));
+        close(served);
+        close(client);
+        close(listener);
+    }
+    int null = open("/dev/null", O_RDONLY);
+    struct socket_state none;
+    assert_int_equal(borrowed_socket_state(getpid(), null, &none), -ENOTSOCK);
+    close(null);
+}
+
 static void what_is_no_pipe(void **state)
 {
     (void)state;
@@ -319,6 +379,7 @@ int main(void)
         cmocka_unit_test(named_fifo),
         cmocka_unit_test(full_socketpair),
         cmocka_unit_test(named_unix_socket),
+        cmocka_unit_test(what_a_socket_says_of_itself),
         cmocka_unit_test(what_is_no_pipe),
         cmocka_unit_test(from_a_thread_with_its_own_descriptors),
         cmocka_unit_test(facts_of_a_child),
