@@ -197,6 +197,13 @@ static void test_a_queue_that_does_not_go_on(void **state)
     stream->counted -= LINE; /* as if the helper had taken something since */
     assert_true(never_is_quick());
     assert_true(is_quick());
+    uint64_t tail = atomic_load(&channel->tail), counted = stream->counted;
+    stream->counted = atomic_load(&channel->head);
+    atomic_store(&channel->tail, stream->counted); /* as if it had taken all: the pipe is next */
+    assert_true(never_is_quick());
+    atomic_store(&channel->tail, tail);
+    stream->counted = counted;
+    assert_true(is_quick());
     kill(atomic_load(&stream->helper), SIGKILL);
     while (!helper_was_killed(channel)) /* or the test's time is over */
         usleep(1000);
