@@ -46,6 +46,11 @@ void own_thread_note_childless(int tid, uint64_t clock);
 uint64_t own_thread_clock(int pid, int tid);
 void own_thread_note(int tid, uint64_t clock, const struct thread_facts *facts);
 
+/* As task_others_time_ns(), and exact (`*error_ns` is 0) where the process has few threads: their
+ * clocks stand still while they sleep, where the process's own has what interrupts take of the
+ * caller. Reads the list of threads when their number has changed. */
+uint64_t own_threads_time_ns(uint64_t known_ns, uint64_t *error_ns);
+
 /* Runs on: watchdog; own_thread_facts(), own_thread_clock(): any, who say no. AS-safe: yes. Blocks:
  * no. */
 #endif

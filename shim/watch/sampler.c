@@ -206,7 +206,7 @@ static bool sample_task(int tid, void *context)
 static uint64_t used_time(uint64_t *error_ns)
 {
     uint64_t error;
-    uint64_t others = task_others_time_ns(others_time + others_error, &error);
+    uint64_t others = own_threads_time_ns(others_time + others_error, &error);
     uint64_t used = others - others_time;
     *error_ns = error + others_error;
     others_error = error;

@@ -172,6 +172,66 @@ static void test_children(void **state)
     assert_false(own_thread_is_childless(getpid(), sleeper));
 }
 
+static void *end_at_once(void *unused)
+{
+    return unused;
+}
+
+/* To the nanosecond the same as long as nobody else has run, whatever interrupts take of the
+ * caller. */
+static void test_time_of_few_threads(void **state)
+{
+    enum { TIMES = 2000 };
+    pthread_t other;
+    (void)state;
+    uint64_t error, time = own_threads_time_ns(0, &error);
+    assert_int_equal(error, 0);
+    opened = 0;
+    for (unsigned i = 0; i < TIMES; i++)
+        assert_int_equal(own_threads_time_ns(time, &error), time);
+    assert_int_equal(opened, 0);
+    let_it_take_one();
+    assert_true(own_threads_time_ns(time, &error) > time);
+    time = own_threads_time_ns(time, &error);
+    assert_int_equal(error, 0);
+    assert_int_equal(own_threads_time_ns(time, &error), time);
+    /* One that takes an ended one's place was somebody's to start: here the caller's, who does not
+     * count. */
+    assert_int_equal(pthread_create(&other, NULL, end_at_once, NULL), 0);
+    pthread_join(other, NULL);
+    assert_int_equal(own_threads_time_ns(time, &error), time);
+    own_threads_begin();
+    assert_int_equal(own_threads_time_ns(time, &error), time);
+}
+
+static void *sleep_for_ever(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+/* Of many threads it is what the process has used: the list is not kept. */
+static void test_time_of_many_threads(void **state)
+{
+    enum { MANY = 40 };
+    pthread_t many[MANY];
+    uint64_t error = 0, time = 0;
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(pthread_create(&many[i], NULL, sleep_for_ever, NULL), 0);
+    opened = 0;
+    time = own_threads_time_ns(0, &error);
+    assert_true(time > 0 && error > 0);
+    assert_int_equal(opened, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        pthread_cancel(many[i]);
+        pthread_join(many[i], NULL);
+    }
+    own_threads_time_ns(0, &error);
+    assert_int_equal(error, 0);
+}
+
 static void test_slot_at_rest(void **state)
 {
     enum { SOME = 3 };
@@ -242,6 +302,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_the_watchdog_remembers, begin, end),
         cmocka_unit_test_setup_teardown(test_children, begin, end),
         cmocka_unit_test(test_the_longest_name),
+        cmocka_unit_test_setup_teardown(test_time_of_few_threads, begin, end),
+        cmocka_unit_test_setup_teardown(test_time_of_many_threads, begin, end),
         cmocka_unit_test(test_slot_at_rest),
         cmocka_unit_test_setup_teardown(test_slot_of_another_thread, begin, end),
     };
