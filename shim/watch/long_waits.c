@@ -11,7 +11,9 @@
 enum {
     WAIT_LIMIT = 256, /* threads that wait so at once; more are seen by the scans of these */
     FIRST_SCAN_MS = 500,
-    LONGEST_PAUSE_MS = 60 * 1000,
+    /* Not after the sampler's own minute (watch/sleep.h): one wake-up is for both. */
+    LONGEST_PAUSE_MS = 58 * 1000,
+    RARE_MS = 8000,
     /* An entry that the sampler has looked for in vain for so long is of a thread that went on. */
     FORGET_MS = 2500,
     /* Its looks are that far apart at most; what is longer nobody has looked: the process was
@@ -129,33 +131,53 @@ void long_waits_see(int tid, const struct task_call *call, uint64_t now)
     wait->seen_ns = looked_ns;
 }
 
-static bool take_due(struct schedule *schedule, uint64_t now, uint64_t *next)
+static void forget_ended(struct long_wait *wait)
 {
-    bool due = now >= schedule->due_ns;
-    if (due) {
-        if (schedule->pause_ns < (uint64_t)LONGEST_PAUSE_MS * NS_PER_MS)
-            schedule->pause_ns *= 2;
-        schedule->due_ns = now + schedule->pause_ns;
-    }
-    if (schedule->due_ns < *next)
-        *next = schedule->due_ns;
-    return due;
+    if (wait->tid != 0 && looked_ns - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
+        wait->tid = 0;
+}
+
+static unsigned schedules_of(struct long_wait *wait, struct schedule *schedules[2])
+{
+    if (wait->tid == 0)
+        return 0;
+    schedules[0] = &wait->of_place;
+    schedules[1] = &wait->of_sleep;
+    return wait->seen_ns == looked_ns ? 2 : 1; /* awake in the last round: it has not slept since */
+}
+
+/* A look is one at all waits: what would be due soon after it is not waited for by itself, or the
+ * watchdog of an idle process wakes for each schedule. Only where looks are rare. */
+static bool comes_with_a_look(const struct schedule *schedule, uint64_t now)
+{
+    return now >= schedule->due_ns || (schedule->pause_ns >= (uint64_t)RARE_MS * NS_PER_MS &&
+                                       schedule->due_ns - now <= schedule->pause_ns / 2);
+}
+
+static void note_look(struct schedule *schedule, uint64_t now)
+{
+    uint64_t longest = (uint64_t)LONGEST_PAUSE_MS * NS_PER_MS;
+    schedule->pause_ns = schedule->pause_ns * 2 < longest ? schedule->pause_ns * 2 : longest;
+    schedule->due_ns = now + schedule->pause_ns;
 }
 
 bool long_waits_due(uint64_t now, uint64_t *next)
 {
+    struct schedule *schedules[2];
     bool due = false;
     *next = UINT64_MAX;
     for (unsigned i = 0; i < bound; i++) {
-        struct long_wait *wait = &waits[i];
-        if (wait->tid != 0 && looked_ns - wait->seen_ns > (uint64_t)FORGET_MS * NS_PER_MS)
-            wait->tid = 0;
-        if (wait->tid == 0)
-            continue;
-        due |= take_due(&wait->of_place, now, next);
-        /* One that was awake in the last round has not slept since. */
-        if (wait->seen_ns == looked_ns)
-            due |= take_due(&wait->of_sleep, now, next);
+        forget_ended(&waits[i]);
+        for (unsigned s = schedules_of(&waits[i], schedules); s > 0; s--)
+            due |= now >= schedules[s - 1]->due_ns;
+    }
+    for (unsigned i = 0; i < bound; i++) {
+        for (unsigned s = schedules_of(&waits[i], schedules); s > 0; s--) {
+            struct schedule *schedule = schedules[s - 1];
+            if (due && comes_with_a_look(schedule, now))
+                note_look(schedule, now);
+            *next = schedule->due_ns < *next ? schedule->due_ns : *next;
+        }
     }
     return due;
 }

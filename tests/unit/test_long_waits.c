@@ -134,6 +134,26 @@ static void test_the_sleep_is_not_the_place(void **state)
     assert_int_equal(long_waits_asleep_since(TID), 100 * S);
 }
 
+/* Two that began at different times are looked at together before long: the watchdog of an idle
+ * process wakes once a minute, not once for each of its threads. */
+static void test_looks_come_together(void **state)
+{
+    enum { OTHER = 2, LAST_S = 1100, FROM_S = 500 };
+    uint64_t next, now = 100 * S;
+    unsigned looks = 0;
+    (void)state;
+    long_waits_begin();
+    look(now, true);
+    for (now = 105 * S; now < LAST_S * S; now = next) {
+        long_waits_begin_round(now);
+        long_waits_see(TID, &waiting, now);
+        long_waits_see(OTHER, &waiting, now);
+        looks += long_waits_due(now, &next) && now >= FROM_S * S;
+        assert_true(next > now);
+    }
+    assert_in_range(looks, (LAST_S - FROM_S) / 60, (LAST_S - FROM_S) / 58 + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_a_busy_thread),
         cmocka_unit_test(test_a_sleep_in_an_old_place),
         cmocka_unit_test(test_the_sleep_is_not_the_place),
+        cmocka_unit_test(test_looks_come_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
