@@ -101,22 +101,23 @@ static bool is_unread_socket(const struct wait_graph *graph, int pid,
     return wait_graph_other_end(graph, pid, fd, 0, &end, &unread) && unread != 0;
 }
 
-/* Nothing of what the process could read is left unread, as far as can be said: then nobody is
- * stuck in a write to it. */
+bool wait_graph_has_read(const struct wait_graph *graph, int pid, int fd)
+{
+    struct fd_description description;
+    struct pipe_fill fill;
+    if (fd_describe(pid, fd, &description) < 0)
+        return false;
+    return description.kind == LINK_SOCKET
+               ? !is_unread_socket(graph, pid, &description)
+               : borrowed_pipe_fill(pid, fd, false, &fill) == 0 && fill.used == 0;
+}
+
 static bool has_read_all(const struct wait_graph *graph, uint32_t process)
 {
-    int pid = graph->processes[process].pid;
     for (uint32_t i = 0; i < graph->holder_count; i++) {
         const struct wait_holder *own = &graph->holders[i];
-        struct fd_description description;
-        struct pipe_fill fill;
-        if (own->process != process || !(own->access & FD_READS))
-            continue;
-        if (fd_describe(pid, own->fd, &description) < 0)
-            return false;
-        if (description.kind == LINK_SOCKET
-                ? is_unread_socket(graph, pid, &description)
-                : borrowed_pipe_fill(pid, own->fd, false, &fill) < 0 || fill.used != 0)
+        if (own->process == process && (own->access & FD_READS) &&
+            !wait_graph_has_read(graph, graph->processes[process].pid, own->fd))
             return false;
     }
     return true;

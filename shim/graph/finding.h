@@ -111,6 +111,10 @@ unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings
  * nothing to find, whoever else there is. */
 bool wait_graph_is_at_peace(struct wait_graph *graph, int pid);
 
+/* Nothing is left unread of a pipe or socket that a process could read, as far as can be said: then
+ * nobody is stuck in a write to it. */
+bool wait_graph_has_read(const struct wait_graph *graph, int pid, int fd);
+
 /* The quick scan that comes before: at the relatives of `pid` alone. False when `pid` can act for
  * certain; true when a look at all processes is needed to know. */
 bool wait_graph_may_be_stuck(struct wait_graph *graph, int pid);

@@ -18,6 +18,7 @@
 #include "watch/long_waits.h"
 #include "watch/look_budget.h"
 #include "watch/members.h"
+#include "watch/peace.h"
 #include "watch/suspicion.h"
 
 enum {
@@ -45,6 +46,7 @@ void deadlock_begin(void)
     not_before = doubts_at = 0;
     reported_count = 0;
     held_findings_begin();
+    peace_begin();
 }
 
 static int own_pid(void)
@@ -299,15 +301,25 @@ static void scan(uint64_t now)
     suspicion_keep(finding, confirmed, now);
 }
 
+static bool is_at_peace(void)
+{
+    if (peace_lasts(graph))
+        return true;
+    peace_expect();
+    bool at_peace = wait_graph_is_at_peace(graph, own_pid());
+    if (at_peace)
+        peace_note(graph);
+    return at_peace;
+}
+
 /* The waits that may well be in peace: first the relatives, who answer most often. */
 static void scan_waits(uint64_t now)
 {
     uint64_t began = cpu_ns(), spent = look_budget_totals().cpu_ns;
     graph = graph_memory_begin(&memory);
     trust_threads();
-    bool worth_it =
-        !wait_graph_is_at_peace(graph, own_pid()) &&
-        (wait_graph_may_be_stuck(graph, own_pid()) || wait_graph_space_is_wanted(graph, own_pid()));
+    bool worth_it = !is_at_peace() && (wait_graph_may_be_stuck(graph, own_pid()) ||
+                                       wait_graph_space_is_wanted(graph, own_pid()));
     own_threads_trust(false);
     pay_since(began);
     if (worth_it)
