@@ -53,8 +53,12 @@ class LoopCase(PipeshimCase):
         end = told[-1]
         shares = end["cause"]
         self.assertAlmostEqual(sum(shares.values()), end["lag_ms"], delta=end["lag_ms"] / 100 + 0.1)
-        shares.pop("starved", None)
-        self.assertEqual(max(shares, key=shares.get, default=cause), cause, end)
+        if shares.get("starved", 0) > end["lag_ms"] / 2 and cause != "cpu":
+            # It had been woken, and neither it nor the watchdog got a CPU: what it waited in is there still.
+            self.assertIn(cause, [call["class"] for call in end["calls"]], end)
+            return
+        known = {name: share for name, share in shares.items() if name != "starved"}
+        self.assertEqual(max(known, key=known.get, default=cause), cause, end)
 
     def check_ways(self, ways):
         names = list(ways)
