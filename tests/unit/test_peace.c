@@ -57,11 +57,17 @@ static bool look(void)
     return false;
 }
 
+static bool lasts_twice(void)
+{
+    bool first = look();
+    return look() && first;
+}
+
 /* An interrupt in between may look as if something had run: then it is looked at once more. */
 static bool comes_to_last(void)
 {
     for (unsigned i = 0; i < TRIES; i++)
-        if (look() && look())
+        if (lasts_twice())
             return true;
     return false;
 }

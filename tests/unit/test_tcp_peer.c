@@ -57,7 +57,7 @@ static bool begin(int listens, int connects, struct connection *connection)
 {
     struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 name;
+    struct sockaddr_in6 name = {.sin6_port = 0};
     socklen_t size = sizeof name;
     connection->listener = socket(listens, SOCK_STREAM, 0);
     if (connection->listener < 0)
@@ -104,7 +104,7 @@ static void both_ends_know_each_other(void **state)
         {AF_INET, AF_INET}, {AF_INET6, AF_INET6}, {AF_INET6, AF_INET}};
     unsigned tried = 0;
     for (unsigned i = 0; i < sizeof families / sizeof *families; i++) {
-        struct connection connection;
+        struct connection connection = {-1, -1, -1};
         if (!begin(families[i][0], families[i][1], &connection))
             continue;
         tried++;
@@ -120,7 +120,7 @@ static void both_ends_know_each_other(void **state)
 static void what_is_not_accepted_is_the_listeners(void **state)
 {
     (void)state;
-    struct connection connection;
+    struct connection connection = {-1, -1, -1};
     assert_true(begin(AF_INET, AF_INET, &connection));
     assert_peer(connection.client, connection.listener);
     end(&connection);
@@ -129,7 +129,7 @@ static void what_is_not_accepted_is_the_listeners(void **state)
 static void what_is_closed_has_no_other_end(void **state)
 {
     (void)state;
-    struct connection connection;
+    struct connection connection = {-1, -1, -1};
     assert_true(begin(AF_INET, AF_INET, &connection));
     answer(&connection);
     close(connection.listener);
@@ -184,7 +184,7 @@ static bool imitate(const struct connection *other, struct connection *connectio
 /* Where the same addresses and ports are somebody else's. */
 static int in_another_namespace(const struct connection *connection)
 {
-    struct connection here;
+    struct connection here = {-1, -1, -1};
     uint64_t peer;
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
         return 77;
@@ -198,7 +198,7 @@ static int in_another_namespace(const struct connection *connection)
 static void another_network_namespace_cannot_be_told(void **state)
 {
     (void)state;
-    struct connection connection;
+    struct connection connection = {-1, -1, -1};
     assert_true(begin(AF_INET, AF_INET, &connection));
     answer(&connection);
     int child = fork(), status;
@@ -216,7 +216,7 @@ static void a_refused_call_makes_no_other_end(void **state)
 {
     (void)state;
     static const int errors[] = {ENFILE, ENOMEM, EPERM};
-    struct connection connection;
+    struct connection connection = {-1, -1, -1};
     uint64_t peer;
     assert_true(begin(AF_INET, AF_INET, &connection));
     answer(&connection);
@@ -272,7 +272,7 @@ static void many_connections_cost_no_table_each(void **state)
 {
     (void)state;
     enum { MANY = 50, FILES_A_TABLE = 6 /* tcp and tcp6: own line, other end, listener */ };
-    struct connection first;
+    struct connection first = {-1, -1, -1};
     struct sockaddr_in name;
     socklen_t size = sizeof name;
     int clients[MANY], served[MANY];
