@@ -95,8 +95,7 @@ static bool is_unread_socket(const struct wait_graph *graph, int pid,
     struct socket_state state;
     struct wait_holder end;
     int64_t unread;
-    if (socket_state_read(pid, fd->fd, graph->access, &state) &&
-        (state.listening || state.unread == 0))
+    if (socket_state_read(pid, fd, graph->access, &state) && (state.listening || state.unread == 0))
         return false;
     return wait_graph_other_end(graph, pid, fd, 0, &end, &unread) && unread != 0;
 }

@@ -106,9 +106,9 @@ struct wait_finding {
 /* Fills `findings` from the loaded processes of a graph, deadlocks first; returns how many. */
 unsigned wait_graph_find(struct wait_graph *graph, struct wait_finding *findings, unsigned limit);
 
-/* The quickest scan: at `pid`, its descendants and its parent. True when `pid` can act for certain,
- * nobody is stuck in a write to it, and it wants to write nothing that does not fit: there is
- * nothing to find, whoever else there is. */
+/* The quickest scan: at `pid` and its descendants, then its parent as well. True when `pid` can act
+ * for certain, nobody is stuck in a write to it, and it wants to write nothing that does not fit:
+ * there is nothing to find, whoever else there is. */
 bool wait_graph_is_at_peace(struct wait_graph *graph, int pid);
 
 /* Nothing is left unread of a pipe or socket that a process could read, as far as can be said: then

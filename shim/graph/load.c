@@ -103,7 +103,9 @@ static void load_other_end(struct wait_graph *graph, const struct wait_holder *o
 void wait_graph_load_neighbours(struct wait_graph *graph, int pid)
 {
     uint32_t process = wait_graph_process(graph, pid);
-    for (uint32_t i = 0; graph->process_count > 1 && i < graph->holder_count; i++) {
+    if (graph->process_count == 1) /* who else could be loaded? */
+        return;
+    for (uint32_t i = 0; i < graph->holder_count; i++) {
         if (graph->holders[i].process == process)
             load_other_end(graph, &graph->holders[i]);
     }

@@ -237,7 +237,7 @@ bool wait_graph_socket_listens(const struct wait_graph *graph, int pid,
                                const struct fd_description *fd)
 {
     struct socket_state state;
-    if (socket_state_read(pid, fd->fd, graph->access, &state))
+    if (socket_state_read(pid, fd, graph->access, &state))
         return state.listening;
     return may_read_table(graph) && socket_listens(pid, fd, graph->access);
 }
@@ -245,10 +245,9 @@ bool wait_graph_socket_listens(const struct wait_graph *graph, int pid,
 static uint64_t peer_of_tcp(const struct wait_graph *graph, int pid,
                             const struct fd_description *fd)
 {
-    enum { NEEDED = ACCESS_BORROW | ACCESS_SOCKET };
     uint64_t peer;
     struct inet_socket inet;
-    if ((graph->access & NEEDED) == NEEDED && tcp_peer_find(pid, fd->fd, fd->key.inode, &peer) == 0)
+    if (access_asks_sockets(graph->access) && tcp_peer_find(pid, fd->fd, fd->key.inode, &peer) == 0)
         return peer;
     return may_read_table(graph) && inet_socket_read(pid, fd->key.inode, &inet) == 0 ? inet.peer
                                                                                      : 0;
@@ -260,7 +259,7 @@ static uint64_t peer_of_socket(const struct wait_graph *graph, int pid,
 {
     struct socket_state own;
     struct unix_socket unix_socket;
-    bool asked = socket_state_read(pid, fd->fd, graph->access, &own);
+    bool asked = socket_state_read(pid, fd, graph->access, &own);
     if (asked) {
         *unread = own.unread;
         if (own.listening)

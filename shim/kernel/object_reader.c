@@ -276,10 +276,33 @@ static void read_socket_facts(int pid, uint64_t inode, enum object_role role, un
     }
 }
 
-bool socket_state_read(int pid, int fd, unsigned access, struct socket_state *state)
+/* By inode: the number of a socket is no other's while the kernel has not made 2^32 of them. */
+enum { LISTENERS = 32 };
+static struct listener {
+    uint64_t inode;
+    int family, type;
+} listeners[LISTENERS]; /* child: kept, it has the same sockets */
+
+static struct listener *listener_of(uint64_t inode)
 {
-    enum { NEEDED = ACCESS_BORROW | ACCESS_SOCKET };
-    return (access & NEEDED) == NEEDED && borrowed_socket_state(pid, fd, state) == 0;
+    return &listeners[inode % LISTENERS];
+}
+
+bool socket_state_read(int pid, const struct fd_description *fd, unsigned access,
+                       struct socket_state *state)
+{
+    struct listener *known = listener_of(fd->key.inode);
+    if (!access_asks_sockets(access))
+        return false;
+    if (fd->key.inode != 0 && known->inode == fd->key.inode) {
+        *state = (struct socket_state){known->family, known->type, true, -1};
+        return true;
+    }
+    if (borrowed_socket_state(pid, fd->fd, state) < 0)
+        return false;
+    if (state->listening)
+        *known = (struct listener){fd->key.inode, state->family, state->type};
+    return true;
 }
 
 bool socket_listens(int pid, const struct fd_description *fd, unsigned access)
@@ -287,7 +310,7 @@ bool socket_listens(int pid, const struct fd_description *fd, unsigned access)
     struct socket_state state;
     struct unix_socket unix_socket;
     struct inet_socket inet;
-    if (socket_state_read(pid, fd->fd, access, &state))
+    if (socket_state_read(pid, fd, access, &state))
         return state.listening;
     if ((access & ACCESS_SOCKET) && unix_socket_read(fd->key.inode, &unix_socket) == 0)
         return unix_socket.listening;

@@ -41,11 +41,20 @@ enum object_role { ROLE_UNKNOWN, ROLE_WRITER, ROLE_READER };
 long object_facts_of_fd(int pid, int fd, enum object_role role, unsigned access,
                         struct object_facts *facts);
 
-/* What a socket says of itself (borrowed_socket_state()); false where it may not be asked. */
-bool socket_state_read(int pid, int fd, unsigned access, struct socket_state *state);
+/* Whether a socket may be asked itself. */
+static inline bool access_asks_sockets(unsigned access)
+{
+    return (access & (ACCESS_BORROW | ACCESS_SOCKET)) == (ACCESS_BORROW | ACCESS_SOCKET);
+}
 
-/* Whether a socket of a process waits for connections (listen(2)). Where it may be asked itself
- * that takes 2 us; else all sockets of the host are read for it. */
+/* What a socket says of itself (borrowed_socket_state()); false where it may not be asked. One that
+ * listens is asked once: a duplicate would keep its port, if only for microseconds, from a program
+ * that closes it and binds another one. */
+bool socket_state_read(int pid, const struct fd_description *fd, unsigned access,
+                       struct socket_state *state);
+
+/* Whether a socket of a process waits for connections (listen(2)). Where it may not be asked itself
+ * all sockets of the host are read for it. */
 bool socket_listens(int pid, const struct fd_description *fd, unsigned access);
 
 /* Fills `peers` and the counts in `facts->pipe` with the processes that hold the other end. Called

@@ -11,12 +11,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "base/raw_syscall.h"
 #include "base/text_buffer.h"
 #include "kernel/proc_reader.h"
 #include "kernel/proc_text.h"
-
-enum { SOCKET_CONNECTING = 2, SOCKET_LISTENING = 10 }; /* TCP_LISTEN, which AF_UNIX uses as well */
+#include "kernel/sock_diag.h"
 
 struct unix_question {
     struct nlmsghdr header;
@@ -105,17 +103,8 @@ long unix_socket_read(uint64_t inode, struct unix_socket *socket)
                      UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO,
                  .udiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
     };
-    long fd = raw_syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (fd < 0)
-        return fd;
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     char answer[1024] = {0};
-    long result =
-        raw_syscall(SYS_sendto, fd, &question, sizeof question, 0, &kernel, sizeof kernel);
-    /* The kernel has answered before sendto returns: nothing here can wait. */
-    if (result >= 0)
-        result = raw_syscall(SYS_recvfrom, fd, answer, sizeof answer, MSG_DONTWAIT, 0, 0);
-    raw_syscall(SYS_close, fd);
+    long result = sock_diag_ask(&question, sizeof question, answer, sizeof answer);
     return result < 0 ? result : unix_socket_answer(socket, answer, (size_t)result);
 }
 

@@ -12,8 +12,7 @@
 
 #include "base/raw_syscall.h"
 #include "kernel/borrowed_fd.h"
-
-enum { SOCKET_LISTENING = 10 }; /* TCP_LISTEN of include/net/tcp_states.h */
+#include "kernel/sock_diag.h"
 
 struct end {
     uint32_t address[4]; /* network byte order; of IPv4 the first alone */
@@ -30,13 +29,7 @@ struct answer {
     uint64_t inode; /* 0: of a connection that nobody has accepted yet, or that is over */
 };
 
-/* An IPv6 socket with an IPv4 connection: the kernel finds it as one of IPv4, whatever its other
- * end is. */
-static bool is_mapped(const struct in6_addr *address)
-{
-    return IN6_IS_ADDR_V4MAPPED(address);
-}
-
+/* An IPv6 socket with an IPv4 connection is found as one of IPv4, whatever its other end is. */
 static bool take_end(const struct sockaddr_storage *from, struct end *end, uint8_t *family)
 {
     const struct sockaddr_in *four = (const struct sockaddr_in *)from;
@@ -48,7 +41,7 @@ static bool take_end(const struct sockaddr_storage *from, struct end *end, uint8
         end->address[0] = four->sin_addr.s_addr;
     } else if (from->ss_family == AF_INET6) {
         end->port = six->sin6_port;
-        if (is_mapped(&six->sin6_addr)) {
+        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
             memcpy(end->address, &six->sin6_addr.s6_addr[12], sizeof end->address[0]);
         } else {
             memcpy(end->address, &six->sin6_addr, sizeof end->address);
@@ -129,17 +122,8 @@ static long ask(uint8_t family, const struct end *local, const struct end *remot
     };
     memcpy(question.body.id.idiag_src, local->address, sizeof local->address);
     memcpy(question.body.id.idiag_dst, remote->address, sizeof remote->address);
-    long fd = raw_syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (fd < 0)
-        return fd;
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     char text[1024] = {0};
-    long result =
-        raw_syscall(SYS_sendto, fd, &question, sizeof question, 0, &kernel, sizeof kernel);
-    /* The kernel has answered before sendto returns: nothing here can wait. */
-    if (result >= 0)
-        result = raw_syscall(SYS_recvfrom, fd, text, sizeof text, MSG_DONTWAIT, 0, 0);
-    raw_syscall(SYS_close, fd);
+    long result = sock_diag_ask(&question, sizeof question, text, sizeof text);
     return result < 0 ? result : take_answer(text, (size_t)result, answer);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The other end of a TCP connection on this machine, by questions for one socket each
  * (sock_diag(7), inet_diag, Linux 3.3). /proc/net/tcp, which needs no right, has all sockets of the
- * host: a server with 2,000 connections that reads it for each of them is busy for a minute.
+ * host: a look that read it for each of 2,000 connections took half a CPU (docs/cost.md).
  */
 #ifndef PIPESHIM_KERNEL_TCP_PEER_H
 #define PIPESHIM_KERNEL_TCP_PEER_H

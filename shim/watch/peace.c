@@ -7,9 +7,7 @@
 #include "kernel/task.h"
 #include "process/life.h"
 
-enum {
-    READ_LIMIT = 16
-}; /* pipes and sockets that may be read; who has more is looked at each time */
+enum { READ_LIMIT = 16 }; /* who may read more is looked at each time */
 
 static bool known;
 static uint64_t expected_ns, others_ns; /* CPU time of the program's threads; child: scratch */
