@@ -56,6 +56,8 @@ static long write_to_second_description(int fd, const struct iovec *vector, int 
 long direct_write_now(int fd, const struct iovec *vector, int count)
 {
     long result = raw_syscall(SYS_pwritev2, fd, vector, count, -1, -1, RWF_NOWAIT);
+    if (result > 0)
+        headroom_spend(fd, (size_t)result);
     if (result != -EOPNOTSUPP && result != -ENOSYS)
         return result;
     return write_to_second_description(fd, vector, count);
@@ -149,6 +151,8 @@ long direct_try(int fd, const void *buffer, size_t size)
     if (!is_single_threaded())
         cancellation_point();
     long done = raw_syscall(SYS_pwritev2, fd, &one, 1, -1, -1, RWF_NOWAIT);
+    if (__builtin_expect(done > 0, 1))
+        headroom_spend(fd, (size_t)done);
     if (__builtin_expect(done != -EOPNOTSUPP && done != -ENOSYS, 1))
         return done;
     atomic_store_explicit(&space->no_nowait, 1, memory_order_relaxed);

@@ -9,6 +9,9 @@
 #include "base/raw_syscall.h"
 
 enum { NOT_AGAIN_FOR_TICKS = TICKS_ABOUT_20_US / 8, MOST = 16 * 1024 };
+/* To look costs as much as three tests: it pays where more writes than that are sure to follow in
+ * the time for which the answer is believed. */
+#define SELDOM_TICKS (TICKS_IN_100_US / 16)
 
 struct headroom headrooms[HEADROOM_FDS];
 _Atomic bool headroom_watched;
@@ -26,6 +29,11 @@ bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now)
 {
     struct slot *slot = thread_slot;
     int used = -1;
+    uint64_t tested = atomic_load_explicit(&space->tested, memory_order_relaxed);
+    atomic_store_explicit(&space->tested, now, memory_order_relaxed);
+    /* Signed: another processor's counter may be ahead by a little. */
+    if ((int64_t)(now - tested) > (int64_t)SELDOM_TICKS)
+        return false;
     /* A writer that is faster than its reader does not find the pipe empty for a while. */
     if (now - atomic_load_explicit(&space->asked, memory_order_relaxed) < NOT_AGAIN_FOR_TICKS ||
         !atomic_load_explicit(&headroom_watched, memory_order_relaxed) ||
@@ -47,6 +55,7 @@ bool headroom_begin(int fd, size_t size)
     struct headroom *space = &headrooms[fd];
     if (atomic_load_explicit(&space->asked, memory_order_relaxed) == 0)
         atomic_store_explicit(&space->asked, TICKS_LONG_AGO, memory_order_relaxed);
+    atomic_store_explicit(&space->left, 0, memory_order_relaxed); /* a child may have filled it */
     atomic_store_explicit(&space->free_since, descriptor_children_ended(), memory_order_relaxed);
     return size <= HEADROOM_LIMIT && headroom_renew(space, fd, size, ticks_now());
 }

@@ -38,8 +38,8 @@ static inline void headroom_note(struct slot *slot)
     slot->untested = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 }
 
-/* Looks at the pipe, not more often than it pays. True: as headroom_take(). One system call;
- * async-signal-safe. */
+/* Looks at the pipe, not more often than it pays: not of a write that comes alone. True: as
+ * headroom_take(). Two system calls; async-signal-safe. */
 bool headroom_renew(struct headroom *space, int fd, size_t size, uint64_t now)
     __attribute__((noinline));
 

@@ -4,6 +4,7 @@
 #define PIPESHIM_DRAIN_HEADROOM_TABLE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { HEADROOM_FDS = 1024 }; /* higher numbers have none */
@@ -15,6 +16,7 @@ struct headroom {
     _Atomic int32_t left;        /* bytes; 0 or less: none */
     _Atomic uint32_t free_since; /* descriptor_children_ended() then */
     _Atomic uint32_t no_nowait;  /* a FIFO with a name: the kernel knows no RWF_NOWAIT of it */
+    _Atomic uint64_t tested;     /* ticks_now() at the last small write for which there was none */
 } __attribute__((aligned(32)));
 extern struct headroom headrooms[HEADROOM_FDS] __attribute__((visibility("hidden")));
 
@@ -23,6 +25,14 @@ static inline void headroom_forget(unsigned fd)
 {
     atomic_store_explicit(&headrooms[fd].asked, 0, memory_order_relaxed);
     atomic_store_explicit(&headrooms[fd].no_nowait, 0, memory_order_relaxed);
+}
+
+/* `bytes` were written to `fd`, tested: they are no headroom any more. Async-signal-safe. */
+static inline void headroom_spend(int fd, size_t bytes)
+{
+    if ((unsigned)fd < HEADROOM_FDS &&
+        atomic_load_explicit(&headrooms[fd].left, memory_order_relaxed) > 0)
+        atomic_fetch_sub_explicit(&headrooms[fd].left, (int32_t)bytes, memory_order_relaxed);
 }
 
 /* Runs on: program threads, signal handlers. AS-safe: yes. Blocks: no. */

@@ -47,6 +47,23 @@ def live(mode):
                 state, size, a, b, a / b, pairs[1], pairs[0], pairs[2], ends), flush=True)
 
 
+def turns():
+    """Without what differs from one process to the next: the two writes in turn, in one."""
+    print("in turn in one process: ns of libc's own write and of write(), their ratio, that of the "
+          "medians;\nlast, the ratio of libc's own to itself; medians of %d runs" % PAIRS)
+    for state in ("turns-step", "turns-asleep"):
+        for mode, sizes in (("full", SIZES), ("behind", [s for s in SIZES if s >= 1024])):
+            for size in sizes:
+                count = max(40, min(4000, BYTES // size // (100 if state == "turns-step" else 2)))
+                behind = dict(WITH, PIPESHIM_DRAIN_MODE=mode)
+                runs = [figures(behind, state, size, count) +
+                        figures(dict(behind, BARE_ONLY="1"), state, size, count)
+                        for _ in range(PAIRS)]
+                print("  %-12s %-6s %7d %8.0f %8.0f   %5.3f  %5.3f   %5.3f" % (
+                    state, mode, size, *(statistics.median(run[i] for run in runs)
+                                         for i in (0, 1, 2, 3, 6))), flush=True)
+
+
 def stalled():
     print("nobody reads: ns of one write of 80 bytes (with two clock reads), medians of %d" % PAIRS)
     for what, environment, mode in (("memcpy", PLAIN, "memcpy"), ("drained, full", WITH, "stalled"),
@@ -87,7 +104,7 @@ def beside():
         print("  %-16s %.3f" % (what, statistics.median(times)))
 
 
-for wanted in sys.argv[2:] or ("full", "behind", "stalled", "beside"):
+for wanted in sys.argv[2:] or ("full", "behind", "turns", "stalled", "beside"):
     if wanted in ("full", "behind"):
         live(wanted)
     else:

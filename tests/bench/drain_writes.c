@@ -7,9 +7,10 @@
  *   drain_writes asleep SIZE COUNT  the same, and the reader sleeps in read() before each write,
  *                                   which is not measured: each write wakes it
  *   drain_writes turns-step SIZE COUNT, turns-asleep SIZE COUNT
- *                                   as step and asleep, and COUNT times in turn libc's own write
- *                                   and write(), in one process: medians of both, and their
- *                                   ratio (`full` only: the first passes what is queued)
+ *                                   as step and asleep, some COUNT times libc's own write and as
+ *                                   often write(), in one process: means of both, their ratio, and
+ *                                   that of the medians (where nothing is queued: the first passes
+ *                                   that); BARE_ONLY=1: of two times the same
  *   drain_writes nowait SIZE COUNT  as live with pwritev2(RWF_NOWAIT), what a write that must not
  *                                   wait costs in the kernel
  *   drain_writes stalled SIZE COUNT nobody reads: p50 p99 p99.9 ns of a write (COUNT * SIZE fits
@@ -147,11 +148,26 @@ static double one_turn(int fd, size_t size, enum state state, int bare)
     return (now_ns() - start) / writes;
 }
 
+/* Without the fastest and the slowest fiftieth, in which the reader was not asleep and others ran.
+ */
+static double trimmed_mean(double *times, long count)
+{
+    long outer = count / 50;
+    double sum = 0;
+    qsort(times, (size_t)count, sizeof *times, ascending);
+    for (long i = outer; i < count - outer; i++)
+        sum += times[i];
+    return sum / (double)(count - 2 * outer);
+}
+
+/* Which comes next is random: what wakes the reader depends on how long the ones before took, and
+ * a fixed order falls into step with that. */
 static void turns(size_t size, long count, enum state state)
 {
     int ends[2];
-    double *times[2] = {malloc(sizeof(double) * (size_t)count),
-                        malloc(sizeof(double) * (size_t)count)};
+    long turns = 2 * count;
+    double *times[2] = {malloc(sizeof(double) * (size_t)turns),
+                        malloc(sizeof(double) * (size_t)turns)};
     if (pipe(ends) != 0 || !times[0] || !times[1])
         exit(1);
     pid_t reader = fork();
@@ -162,17 +178,18 @@ static void turns(size_t size, long count, enum state state)
     }
     close(ends[0]);
     pin(0);
-    for (long i = -100; i < count; i++)
-        for (int bare = 0; bare < 2; bare++) {
-            double ns = one_turn(ends[1], size, state, bare);
-            if (i >= 0)
-                times[bare][i] = ns;
-        }
-    for (int bare = 0; bare < 2; bare++)
-        qsort(times[bare], (size_t)count, sizeof(double), ascending);
-    double raw = times[1][count / 2];
-    double with = times[0][count / 2];
-    printf("%.0f %.0f %.3f\n", raw, with, raw / with);
+    srandom((unsigned)getpid());
+    long done[2] = {0, 0};
+    for (long i = -200; i < turns; i++) {
+        int bare = random() >> 8 & 1;
+        double ns = one_turn(ends[1], size, state, bare || getenv("BARE_ONLY"));
+        if (i >= 0)
+            times[bare][done[bare]++] = ns;
+    }
+    double with = trimmed_mean(times[0], done[0]);
+    double raw = trimmed_mean(times[1], done[1]);
+    double medians = times[1][done[1] / 2] / times[0][done[0] / 2];
+    printf("%.0f %.0f %.3f %.3f\n", raw, with, raw / with, medians);
     kill(reader, SIGKILL);
     waitpid(reader, NULL, 0);
 }

@@ -40,12 +40,19 @@ static int end(void **state)
     return close(ends[1]);
 }
 
+/* A write came just before, whenever this goes on: one that comes alone is not worth a look. */
+static bool begin_among_others(size_t size)
+{
+    headrooms[ends[1]].tested = ticks_now() + TICKS_ABOUT_1_MS * 1000ULL;
+    return headroom_begin(ends[1], size);
+}
+
 /* Bytes that are let pass before somebody asks again; they are written. */
 static long passed(size_t size)
 {
     static char record[HEADROOM_LIMIT];
     long bytes = 0;
-    for (bool pass = headroom_begin(ends[1], size); pass; pass = headroom_ask(ends[1], size)) {
+    for (bool pass = begin_among_others(size); pass; pass = headroom_ask(ends[1], size)) {
         assert_int_equal(write(ends[1], record, size), size);
         bytes += (long)size;
     }
@@ -56,7 +63,7 @@ static void test_quarter_of_an_empty_pipe(void **state)
 {
     (void)state;
     assert_int_equal(fcntl(ends[1], F_GETPIPE_SZ), 64 * 1024);
-    assert_true(headroom_begin(ends[1], SMALL));
+    assert_true(begin_among_others(SMALL));
     assert_int_equal(slot.untested, 7);
     assert_int_equal(headrooms[ends[1]].left, 16 * 1024 - SMALL);
     headroom_forget((unsigned)ends[1]);
@@ -67,7 +74,7 @@ static void test_one_page_of_a_small_pipe(void **state)
 {
     (void)state;
     assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, PIPE_BUF), PIPE_BUF);
-    assert_true(headroom_begin(ends[1], SMALL));
+    assert_true(begin_among_others(SMALL));
     assert_int_equal(headrooms[ends[1]].left, PIPE_BUF - SMALL);
     headroom_forget((unsigned)ends[1]);
     assert_in_range(passed(SMALL), SMALL, PIPE_BUF);
@@ -77,15 +84,15 @@ static void test_nothing_of_a_pipe_that_is_not_empty(void **state)
 {
     (void)state;
     assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_false(headroom_begin(ends[1], SMALL));
+    assert_false(begin_among_others(SMALL));
     assert_false(headroom_take(ends[1], SMALL));
 }
 
 static void test_no_large_write(void **state)
 {
     (void)state;
-    assert_false(headroom_begin(ends[1], HEADROOM_LIMIT + 1));
-    assert_true(headroom_begin(ends[1], HEADROOM_LIMIT));
+    assert_false(begin_among_others(HEADROOM_LIMIT + 1));
+    assert_true(begin_among_others(HEADROOM_LIMIT));
     assert_false(headroom_take(ends[1], HEADROOM_LIMIT + 1));
     assert_false(headroom_take(-1, SMALL));
     assert_false(headroom_take(HEADROOM_FDS, SMALL));
@@ -95,10 +102,33 @@ static void test_not_without_a_watchdog(void **state)
 {
     (void)state;
     headroom_watched = false;
-    assert_false(headroom_begin(ends[1], SMALL));
+    assert_false(begin_among_others(SMALL));
     headroom_watched = true;
     slot.armed = 0;
+    assert_false(begin_among_others(SMALL));
+}
+
+static void test_not_of_a_write_that_comes_alone(void **state)
+{
+    (void)state;
+    headrooms[ends[1]].tested = ticks_now() - TICKS_IN_100_US;
     assert_false(headroom_begin(ends[1], SMALL));
+    assert_int_equal(headrooms[ends[1]].left, 0);
+}
+
+/* What others of the program's writes have filled is none. */
+static void test_tested_writes_take_from_it(void **state)
+{
+    (void)state;
+    assert_true(begin_among_others(SMALL));
+    headroom_spend(ends[1], 8 * 1024);
+    assert_int_equal(headrooms[ends[1]].left, 8 * 1024 - SMALL);
+    headroom_spend(ends[1], 65536);
+    headroom_spend(ends[1], 65536);
+    assert_in_range(-headrooms[ends[1]].left, 1, 65536);
+    assert_false(headroom_take(ends[1], SMALL));
+    headroom_spend(-1, 1);
+    headroom_spend(HEADROOM_FDS, 1);
 }
 
 enum ending { NOTHING, TIME, NO_BYTES, A_QUEUE, A_CHILD, ANOTHER_PIPE };
@@ -148,6 +178,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_of_a_pipe_that_is_not_empty, begin, end),
         cmocka_unit_test_setup_teardown(test_no_large_write, begin, end),
         cmocka_unit_test_setup_teardown(test_not_without_a_watchdog, begin, end),
+        cmocka_unit_test_setup_teardown(test_not_of_a_write_that_comes_alone, begin, end),
+        cmocka_unit_test_setup_teardown(test_tested_writes_take_from_it, begin, end),
         cmocka_unit_test_setup_teardown(test_what_ends_it, begin, end),
         cmocka_unit_test_setup_teardown(test_rescue_doubles_the_pipe, begin, end),
     };
