@@ -123,7 +123,7 @@ static void let_reads_pass(void)
     if (atomic_load(&life->thread_state) != THREAD_RUNNING || marks_ends())
         atomic_store(&slot->reads, READS_ASK);
     else
-        slot_set_own(slot, false);
+        slot_set_own(slot);
 }
 
 /* A watchdog that ends leaves its state first and disarms then: whichever comes second sees that an
@@ -207,9 +207,8 @@ static struct slot *claim(enum call_id call, int fd, uint64_t detail)
         slot = slot_take(tid);
         if (!slot)
             return NULL;
-        bool is_first = tid == atomic_load(&life->pid);
-        slot_set_own(slot, is_first);
-        if (is_first)
+        slot_set_own(slot);
+        if (tid == atomic_load(&life->pid))
             watchdog_note_first_thread();
     }
     slot->claimed_ns = clock_monotonic_ns();

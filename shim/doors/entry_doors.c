@@ -17,7 +17,7 @@
  *
  * A system call waits for what the door has loaded (Intel Xeon, 2026): thread_slot takes two loads
  * of which each waits for the one before, 8 cycles of a door's 15. The first thread's slot stands
- * beside its thread pointer, which is compared meanwhile.
+ * where the instructions say, and its thread pointer is compared meanwhile.
  */
 #include <stddef.h>
 
@@ -33,8 +33,7 @@ _Static_assert(offsetof(struct slot, fd) == 16, "");
 _Static_assert(offsetof(struct slot, detail) == 24, "");
 _Static_assert(offsetof(struct slot, buffer) == 32, "");
 _Static_assert(offsetof(struct slot, registers.sp) == 48, "");
-_Static_assert(offsetof(struct first_thread, thread_pointer) == 0, "");
-_Static_assert(offsetof(struct first_thread, slot) == 8, "");
+_Static_assert(offsetof(struct static_slots, first) == 0, "");
 
 /* The number of each row, as enum call_id counts them: the assembler counts along. */
 __asm__(".set pipeshim_call, 0"); /* CALL_none */
@@ -44,7 +43,7 @@ __asm__(".set pipeshim_call, 0"); /* CALL_none */
     __asm__(".pushsection .text.entry_doors, \"ax\", %progbits\n"                                  \
             ".globl " name "\n"                                                                    \
             ".type " name ", %function\n"                                                          \
-            ".p2align 4\n" name ":\n"                                                              \
+            ".p2align 6\n" name ":\n"                                                              \
             ".cfi_startproc\n" body ".cfi_endproc\n"                                               \
             ".size " name ", . - " name "\n"                                                       \
             ".popsection\n");
@@ -58,32 +57,31 @@ _Static_assert(offsetof(struct slot, registers.rbp) == 56, "");
 #define LANDING ""
 #endif
 
-/* As slot_of_thread(). */
+/* As slot_of_thread(); %r10d: its sequence, for what a system call waits for is best loaded first.
+ */
 #define SLOT_OF_THREAD                                                                             \
-    "movq first_thread(%rip), %r11\n"                                                              \
-    "movq first_thread+8(%rip), %rax\n"                                                            \
+    "movq first_thread_pointer(%rip), %r11\n"                                                      \
+    "leaq static_slots(%rip), %rax\n"                                                              \
     "cmpq %fs:0, %r11\n"                                                                           \
     "jne 3f\n"                                                                                     \
-    "4: "
+    "4: movl (%rax), %r10d\n"
 #define SLOT_OF_ANOTHER_THREAD                                                                     \
     "3: movq thread_slot@gottpoff(%rip), %rax\n"                                                   \
     "movq %fs:(%rax), %rax\n"                                                                      \
     "jmp 4b\n"
 
-/* The last store is the sequence: what another thread sees after it, it sees complete. It is loaded
- * between the others: after them all, a write to /dev/null costs a cycle more (AMD EPYC; in which
- * of the places between is all the same, how many bytes the door has as well). */
+/* The last store is the sequence: what another thread sees after it, it sees complete. (A record of
+ * which the thread's own signal handler has made another is none: watch/proof.h finds out.) */
 #define RECORD                                                                                     \
     "movq %rsi, 32(%rax)\n"                                                                        \
     "movl %edi, 16(%rax)\n"                                                                        \
     "movq %rsp, 48(%rax)\n"                                                                        \
     "movq %rbp, 56(%rax)\n"                                                                        \
-    "movl (%rax), %r11d\n"                                                                         \
+    "addl $1, %r10d\n"                                                                             \
     "movl $(pipeshim_call + 0x10000), 8(%rax)\n"                                                   \
+    "orl $1, %r10d\n"                                                                              \
     "movq %rdx, 24(%rax)\n"                                                                        \
-    "addl $1, %r11d\n"                                                                             \
-    "orl $1, %r11d\n"                                                                              \
-    "movl %r11d, (%rax)\n"
+    "movl %r10d, (%rax)\n"
 
 #define DOOR_PIPE_WRITE(name)                                                                      \
     FUNCTION(name, LANDING SLOT_OF_THREAD "cmpl $1, 4(%rax)\n"                                     \
@@ -153,5 +151,5 @@ _Static_assert(offsetof(struct slot, registers.fp) == 136, "");
     __asm__(".hidden framed_" #name "\n.hidden real_" #name "\n");                                 \
     DOOR_##class(#name)
 
-__asm__(".hidden thread_slot\n.hidden first_thread\n");
+__asm__(".hidden thread_slot\n.hidden first_thread_pointer\n.hidden static_slots\n");
 #include "facts/calls.def"

@@ -13,9 +13,16 @@ enum { BITS = 64, CLAIMS_AT_LEAST = 64 };
 static struct slot none = {.fd = -1};      /* child: constant */
 __thread struct slot *thread_slot = &none; /* child: kept, what it points to is wiped */
 
-/* child: kept, what it points to is wiped. Written by that thread, and by the sweep when it is gone
- */
-struct first_thread first_thread;
+/* Written by that thread, and by the sweep when it is gone. child: kept, until its first thread has
+ * the slot, which is wiped, it does no harm */
+_Atomic uintptr_t first_thread_pointer;
+
+/* A page of the file, until make_static_slots() maps memory there. child: kept, what is used of
+ * it is wiped by the kernel */
+struct static_slots static_slots;
+
+enum { NOT_MADE, BEING_MADE, MADE };
+static _Atomic uint32_t static_slots_state; /* child: kept, their memory is there as well */
 
 /* child: kept, the chunks outlive a fork; their content does not */
 static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
@@ -23,18 +30,16 @@ static _Atomic(struct slot *) chunks[SLOT_CHUNKS];
 /* A thread points to one below it, if to any. child: kept, it says so of the forking thread */
 static _Atomic uint32_t pointed_bound;
 
-void slot_set_own(struct slot *slot, bool is_first)
+void slot_set_own(struct slot *slot)
 {
     uintptr_t own = read_thread_pointer();
-    uintptr_t known = atomic_load(&first_thread.thread_pointer);
     /* A handler's call in between finds what thread_slot says. */
-    if (known == own)
-        atomic_store(&first_thread.thread_pointer, 0);
+    if (atomic_load(&first_thread_pointer) == own)
+        atomic_store(&first_thread_pointer, 0);
     thread_slot = slot;
-    if (!is_first || (known != 0 && known != own))
-        return;
-    first_thread.slot = slot;
-    atomic_store(&first_thread.thread_pointer, own);
+    /* In a forked child it is the parent's first thread's until then, who is not there. */
+    if (slot == &static_slots.first)
+        atomic_store(&first_thread_pointer, own);
 }
 
 struct slot *slot_none(void)
@@ -44,12 +49,13 @@ struct slot *slot_none(void)
 
 struct slot *slot_passing(void)
 {
-    struct slot *first = atomic_load_explicit(&chunks[0], memory_order_acquire);
-    return first ? &first[SLOTS_IN_A_CHUNK] : NULL;
+    return atomic_load(&static_slots_state) == MADE ? &static_slots.passing : NULL;
 }
 
 struct slot *slot_at(unsigned index)
 {
+    if (index == 0)
+        return atomic_load(&static_slots_state) == MADE ? &static_slots.first : NULL;
     struct slot *chunk =
         atomic_load_explicit(&chunks[index / SLOTS_IN_A_CHUNK], memory_order_acquire);
     return chunk ? &chunk[index % SLOTS_IN_A_CHUNK] : NULL;
@@ -60,18 +66,39 @@ unsigned slot_bound(void)
     return atomic_load(&life->slot_bound);
 }
 
+/* Memory that a forked child finds wiped, at `place` if not NULL; NULL: there is none. */
+static void *map_slots(void *place, size_t size)
+{
+    long made = raw_syscall(SYS_mmap, place, size, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | (place ? MAP_FIXED : 0), -1, 0);
+    if (made < 0 && made > -4096)
+        return NULL;
+    if (raw_syscall(SYS_madvise, made, size, MADV_WIPEONFORK) == 0)
+        return (void *)made;
+    if (!place)
+        raw_syscall(SYS_munmap, made, size);
+    return NULL;
+}
+
+/* Whoever comes while another thread makes them does without. */
+static bool make_static_slots(void)
+{
+    uint32_t state = NOT_MADE;
+    if (!atomic_compare_exchange_strong(&static_slots_state, &state, BEING_MADE))
+        return state == MADE;
+    bool made = map_slots(&static_slots, sizeof static_slots) != NULL;
+    atomic_store(&static_slots_state, made ? MADE : NOT_MADE);
+    return made;
+}
+
 static bool make_chunk(unsigned chunk)
 {
     if (atomic_load(&chunks[chunk]))
         return true;
-    size_t size = sizeof(struct slot) * (SLOTS_IN_A_CHUNK + 1); /* slot_passing() */
-    long made =
-        raw_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (made < 0 && made > -4096)
-        return false;
+    size_t size = sizeof(struct slot) * SLOTS_IN_A_CHUNK;
+    struct slot *made = map_slots(NULL, size);
     struct slot *expected = NULL;
-    if (raw_syscall(SYS_madvise, made, size, MADV_WIPEONFORK) != 0 ||
-        !atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct slot *)made))
+    if (made && !atomic_compare_exchange_strong(&chunks[chunk], &expected, made))
         raw_syscall(SYS_munmap, made, size);
     return atomic_load(&chunks[chunk]) != NULL;
 }
@@ -83,19 +110,24 @@ static void raise_to(_Atomic uint32_t *bound, uint32_t to)
         ;
 }
 
-/* Takes the first free bit; returns its index or -1. */
+static void note_index(unsigned index)
+{
+    raise_to(&life->slot_bound, index + 1);
+    raise_to(&pointed_bound, index + 1);
+}
+
+/* Takes the first free bit; returns its index or -1. Index 0 is the first thread's only. */
 static int take_index(void)
 {
     for (unsigned word = 0; word < SLOT_LIMIT / BITS; word++) {
         uint64_t used = atomic_load(&life->slots_used[word]);
-        while (used != UINT64_MAX) {
-            unsigned bit = (unsigned)__builtin_ctzll(~used);
+        uint64_t kept = word == 0 ? 1 : 0;
+        while ((used | kept) != UINT64_MAX) {
+            unsigned bit = (unsigned)__builtin_ctzll(~(used | kept));
             if (!atomic_compare_exchange_weak(&life->slots_used[word], &used, used | 1ULL << bit))
                 continue;
-            unsigned index = word * BITS + bit;
-            raise_to(&life->slot_bound, index + 1);
-            raise_to(&pointed_bound, index + 1);
-            return (int)index;
+            note_index(word * BITS + bit);
+            return (int)(word * BITS + bit);
         }
     }
     return -1;
@@ -115,8 +147,8 @@ static void begin_sequence(struct slot *slot)
 /* Its thread control block may be a new thread's next. */
 static void forget_first_thread(const struct slot *slot)
 {
-    if (atomic_load(&first_thread.thread_pointer) != 0 && first_thread.slot == slot)
-        atomic_store(&first_thread.thread_pointer, 0);
+    if (slot == &static_slots.first)
+        atomic_store(&first_thread_pointer, 0);
 }
 
 unsigned slot_sweep(void)
@@ -204,10 +236,29 @@ void slots_begin_in_child(void)
 static void give_back_withheld(void)
 {
     uint32_t bound = atomic_exchange(&life->slots_withheld, 0);
-    slot_set_own(&none, false);
+    slot_set_own(&none);
     for (unsigned word = 0; word * BITS < bound; word++)
         atomic_fetch_and(&life->slots_used[word], ~bits_below(bound, word));
     atomic_store(&pointed_bound, atomic_load(&life->slot_bound));
+}
+
+static struct slot *take_first(void)
+{
+    if (!make_static_slots() || (atomic_fetch_or(&life->slots_used[0], 1) & 1))
+        return NULL;
+    note_index(0);
+    return &static_slots.first;
+}
+
+static struct slot *take_any(void)
+{
+    int index = take_index();
+    if (index < 0)
+        return NULL;
+    if (make_chunk((unsigned)index / SLOTS_IN_A_CHUNK))
+        return slot_at((unsigned)index);
+    give_back_index((unsigned)index);
+    return NULL;
 }
 
 struct slot *slot_take(int tid)
@@ -218,14 +269,11 @@ struct slot *slot_take(int tid)
      * that there are never many more slots than threads, nor many system calls a claim. */
     if (atomic_fetch_add(&life->slot_claims, 1) >= atomic_load(&life->slots_left) + CLAIMS_AT_LEAST)
         slot_sweep();
-    int index = take_index();
-    if (index < 0)
+    struct slot *slot = tid == atomic_load(&life->pid) ? take_first() : NULL;
+    if (!slot)
+        slot = take_any();
+    if (!slot)
         return NULL;
-    if (!make_chunk((unsigned)index / SLOTS_IN_A_CHUNK)) {
-        give_back_index((unsigned)index);
-        return NULL;
-    }
-    struct slot *slot = slot_at((unsigned)index);
     begin_sequence(slot);
     atomic_store(&slot->reads, READS_ASK);
     slot->watch = (struct slot_watch){0};

@@ -54,6 +54,13 @@ enum {
     SLOT_LIMIT = SLOTS_IN_A_CHUNK * SLOT_CHUNKS, /* threads at once; more go unwatched */
 };
 
+/* bytes: no kernel's page is larger */
+#if defined(__aarch64__)
+enum { SLOT_STATIC_PAGE = 64 * 1024 };
+#else
+enum { SLOT_STATIC_PAGE = 4096 };
+#endif
+
 /* The watchdog's own notes on a slot; no other thread touches them. */
 struct slot_watch {
     uint32_t sequence;        /* the odd sequence that is being timed; 0: none */
@@ -116,34 +123,36 @@ _Static_assert(sizeof(struct slot) % 128 == 0, "no two threads write to one pair
 /* The calling thread's slot; never NULL (a slot that is never armed stands for none). */
 extern __thread struct slot *thread_slot __attribute__((visibility("hidden")));
 
-/* The same of the process's first thread, once it has one. Where a thread's storage is takes two
- * loads of which each waits for the one before, and a system call waits for them: to compare the
- * thread pointer meanwhile costs nothing. */
-struct first_thread {
-    _Atomic uintptr_t thread_pointer; /* 0: it has none */
-    struct slot *slot;
-};
-extern struct first_thread first_thread __attribute__((visibility("hidden"), aligned(16)));
+/* Slots at a place that the machine code knows, so that nothing has to be loaded to find them. */
+struct static_slots {
+    struct slot first;   /* the process's first thread's */
+    struct slot passing; /* slot_passing() */
+} __attribute__((aligned(SLOT_STATIC_PAGE)));
+extern struct static_slots static_slots __attribute__((visibility("hidden")));
 
-/* `thread_slot`, sooner for the first thread. The pointer is loaded first: a signal handler in
- * between may be what makes the thread its slot. */
+/* The thread pointer of the thread that has `static_slots.first`; 0: none. Where a thread's storage
+ * is takes two loads of which each waits for the one before, and a system call waits for them: to
+ * compare the thread pointer meanwhile costs nothing. */
+extern _Atomic uintptr_t first_thread_pointer __attribute__((visibility("hidden")));
+
+/* `thread_slot`, sooner for the first thread. */
 static inline __attribute__((always_inline)) struct slot *slot_of_thread(void)
 {
-    uintptr_t known = atomic_load_explicit(&first_thread.thread_pointer, memory_order_relaxed);
-    atomic_signal_fence(memory_order_acquire);
-    struct slot *slot = first_thread.slot;
-    if (__builtin_expect(known != read_thread_pointer(), 0)) {
+    uintptr_t first = atomic_load_explicit(&first_thread_pointer, memory_order_relaxed);
+    struct slot *slot = &static_slots.first;
+    if (__builtin_expect(first != read_thread_pointer(), 0)) {
         slot = thread_slot;
         __asm__ volatile("" : "+r"(slot)); /* a branch, and no choice that waits for both */
     }
     return slot;
 }
 
-/* From now on `slot` is the calling thread's; `is_first`: which is the process's first one. */
-void slot_set_own(struct slot *slot, bool is_first);
+/* From now on `slot` is the calling thread's. */
+void slot_set_own(struct slot *slot);
 
 /* A slot for thread `tid`, which has none: the caller. NULL: there are too many threads, or no
- * memory. Async-signal-safe. */
+ * memory. The process's first thread gets `static_slots.first`, unless there is no memory for that.
+ * Async-signal-safe. */
 struct slot *slot_take(int tid);
 
 /* In a forked child, before any thread of it has a slot. Its first thread still points to one of
@@ -152,7 +161,8 @@ struct slot *slot_take(int tid);
  * made by a new thread.) May be called by several threads, and again. Async-signal-safe. */
 void slots_begin_in_child(void);
 
-/* Slot `index` below slot_bound(), or NULL when its chunk does not exist yet. Async-signal-safe. */
+/* Slot `index` below slot_bound(), or NULL when its memory does not exist yet. 0 is the first
+ * thread's. Async-signal-safe. */
 struct slot *slot_at(unsigned index);
 unsigned slot_bound(void);
 

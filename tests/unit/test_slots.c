@@ -36,6 +36,8 @@ static int begin(void **state)
     (void)state;
     life = calloc(1, sizeof *life + SLOT_LIMIT / 8);
     life->pid = getpid();
+    if (slot_at(0))
+        memset(slot_at(0), 0, sizeof(struct slot)); /* that another test has taken */
     return 0;
 }
 
@@ -69,11 +71,33 @@ static void test_no_memory(void **state)
     calls_replace(SYS_munmap, note_unmapped);
     assert_null(slot_take(NOBODY));
     assert_non_null(unmapped);
-    assert_null(slot_at(0));
+    assert_null(slot_at(1));
     calls_restore();
     struct slot *slot = slot_take(NOBODY);
     assert_non_null(slot);
-    assert_ptr_equal(slot, slot_at(0)); /* the failures have used none up */
+    assert_ptr_equal(slot, slot_at(1)); /* the failures have used none up */
+}
+
+/* Nor is there any for the first thread at the place that the doors know: it has one elsewhere. */
+static void test_no_memory_for_the_first(void **state)
+{
+    (void)state;
+    assert_null(slot_passing());
+    for (int call = 0; call < 2; call++) {
+        calls_fail(call ? SYS_madvise : SYS_mmap, 1, EAGAIN);
+        struct slot *slot = slot_take(getpid());
+        assert_true(calls_failed());
+        calls_restore();
+        assert_ptr_equal(slot, slot_at(1 + (unsigned)call));
+        assert_null(slot_at(0));
+        slot_set_own(slot);
+        assert_ptr_equal(slot_of_thread(), slot);
+        assert_int_equal(first_thread_pointer, 0);
+        slot_set_own(slot_none());
+    }
+    assert_ptr_equal(slot_take(getpid()), &static_slots.first);
+    assert_ptr_equal(slot_at(0), &static_slots.first);
+    assert_ptr_equal(slot_passing(), &static_slots.passing);
 }
 
 static void test_a_slot_of_ones_own(void **state)
@@ -87,9 +111,12 @@ static void test_a_slot_of_ones_own(void **state)
     assert_int_equal(one->thread_pointer, read_thread_pointer());
     assert_int_equal(one->armed, 0);
     assert_int_equal(one->sequence & 1, 0);
-    assert_int_equal(slot_bound(), 2);
-    assert_ptr_equal(slot_at(0), one);
-    assert_ptr_equal(slot_at(1), two);
+    assert_int_equal(slot_bound(), 3); /* 0 is the first thread's */
+    assert_ptr_equal(slot_at(1), one);
+    assert_ptr_equal(slot_at(2), two);
+    assert_ptr_equal(slot_take(getpid()), slot_at(0));
+    assert_ptr_equal(slot_at(0), &static_slots.first);
+    assert_int_equal(slot_bound(), 3);
 }
 
 static void test_only_the_dead_are_swept(void **state)
@@ -115,7 +142,7 @@ static void test_only_the_dead_are_swept(void **state)
     assert_true(dead->sequence > 7); /* none that it has had */
     assert_int_equal(dead->watch.judged, 0);
     assert_int_equal(dead->waits[READINESS_POLL].returns, 0);
-    assert_int_equal(slot_bound(), 2);
+    assert_int_equal(slot_bound(), 3);
 }
 
 /* A server that makes a thread for each request. */
@@ -132,7 +159,8 @@ static void test_more_threads_than_slots(void **state)
 {
     (void)state;
     calls_replace(SYS_tgkill, gone_or_not);
-    for (int i = 0; i < SLOT_LIMIT; i++)
+    assert_non_null(slot_take(getpid()));
+    for (int i = 1; i < SLOT_LIMIT; i++)
         assert_non_null(slot_take(LIVING + i));
     assert_null(slot_take(LIVING + SLOT_LIMIT));
     assert_int_equal(slot_bound(), SLOT_LIMIT);
@@ -145,16 +173,24 @@ static void test_more_threads_than_slots(void **state)
 static void test_a_child_inherits_none(void **state)
 {
     (void)state;
-    struct slot *slot = slot_take(LIVING);
+    struct slot *slots[] = {slot_take(LIVING), slot_take(getpid()), slot_passing()};
     int status;
-    slot->armed = 1;
-    slot->sequence = 3;
+    for (int i = 0; i < 3; i++) {
+        slots[i]->armed = slots[i]->reads = 1;
+        slots[i]->sequence = 3;
+    }
     pid_t child = fork();
-    if (child == 0)
-        _exit(slot->tid == 0 && slot->armed == 0 && slot->sequence == 0 ? 0 : 1);
+    if (child == 0) {
+        for (int i = 0; i < 3; i++)
+            if (slots[i]->tid || slots[i]->armed || slots[i]->reads || slots[i]->sequence)
+                _exit(1);
+        _exit(0);
+    }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_int_equal(slot->armed, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(slots[i]->armed, 1);
+    slots[2]->reads = READS_ASK;
 }
 
 /* The child's first claim is a new thread's: the slot that the first one still points to is not
@@ -164,7 +200,7 @@ static void test_a_childs_first_thread(void **state)
     (void)state;
     int status;
     assert_non_null(slot_take(LIVING));
-    slot_set_own(slot_take(LIVING + 1), true);
+    slot_set_own(slot_take(LIVING + 1));
     pid_t child = fork();
     if (child == 0) {
         struct slot *parents = thread_slot;
@@ -182,7 +218,7 @@ static void test_a_childs_first_thread(void **state)
             _exit(3);
         _exit(0);
     }
-    slot_set_own(slot_none(), false);
+    slot_set_own(slot_none());
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
 }
@@ -192,38 +228,41 @@ static void *slot_of_another(void *unused)
     (void)unused;
     struct slot *before = slot_of_thread();
     struct slot *own = slot_take(LIVING + 1);
-    slot_set_own(own, true); /* a child's first thread, of which the first one is not known here */
+    slot_set_own(own);
     return before == slot_none() && slot_of_thread() == own && thread_slot == own ? own : NULL;
 }
 
-/* What is known of the first thread is its own slot at any time, and no other thread's. */
+/* The first thread's slot is its own at any time, and no other thread's. */
 static void test_the_first_threads_slot(void **state)
 {
     (void)state;
     pthread_t thread;
     void *anothers;
-    struct slot *slot = slot_take(NOBODY);
+    struct slot *slot = slot_take(getpid());
+    assert_ptr_equal(slot, &static_slots.first);
     assert_ptr_equal(slot_of_thread(), slot_none());
-    slot_set_own(slot, false);
+    slot_set_own(slot);
     assert_ptr_equal(slot_of_thread(), slot);
-    assert_int_equal(first_thread.thread_pointer, 0);
-    slot_set_own(slot, true);
-    assert_ptr_equal(slot_of_thread(), slot);
-    assert_int_equal(first_thread.thread_pointer, read_thread_pointer());
-    assert_ptr_equal(first_thread.slot, slot);
+    assert_int_equal(first_thread_pointer, read_thread_pointer());
     assert_int_equal(pthread_create(&thread, NULL, slot_of_another, NULL), 0);
     assert_int_equal(pthread_join(thread, &anothers), 0);
     assert_non_null(anothers);
-    assert_ptr_equal(first_thread.slot, slot);
+    assert_int_equal(first_thread_pointer, read_thread_pointer());
     /* A new thread may stand where one was that is gone. */
+    slot->tid = NOBODY;
     calls_replace(SYS_tgkill, gone_or_not);
     assert_int_equal(slot_sweep(), 1);
-    assert_int_equal(first_thread.thread_pointer, 0);
-    slot = slot_take(LIVING);
-    slot_set_own(slot, true);
-    slot_set_own(slot_none(), false);
+    assert_int_equal(first_thread_pointer, 0);
+    slot_set_own(slot_take(getpid()));
+    assert_ptr_equal(slot_of_thread(), slot);
+    slot_set_own(slot_none());
     assert_ptr_equal(slot_of_thread(), slot_none());
     assert_ptr_equal(thread_slot, slot_none());
+    /* A child's first thread, where the parent's is not. */
+    first_thread_pointer = read_thread_pointer() + 1;
+    slot_set_own(slot);
+    assert_int_equal(first_thread_pointer, read_thread_pointer());
+    slot_set_own(slot_none());
 }
 
 static void test_disarm(void **state)
@@ -282,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_the_first, begin, end),
         cmocka_unit_test_setup_teardown(test_a_slot_of_ones_own, begin, end),
         cmocka_unit_test_setup_teardown(test_only_the_dead_are_swept, begin, end),
         cmocka_unit_test_setup_teardown(test_threads_that_come_and_go, begin, end),
