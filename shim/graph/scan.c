@@ -13,6 +13,7 @@
 #include "kernel/proc_text.h"
 #include "kernel/socket_peers.h"
 #include "kernel/tcp_peer.h"
+#include "kernel/unix_table.h"
 
 static void *take(char **at, const char *end, size_t share, size_t item, uint32_t *limit)
 {
@@ -172,6 +173,7 @@ void wait_graph_empty(struct wait_graph *graph)
     graph->process_count = graph->thread_count = graph->edge_count = graph->holder_count = 0;
     graph->unreadable = 0;
     *graph->tables_read = 0;
+    unix_table_forget();
     graph->incomplete = graph->refused = graph->partial = graph->open = false;
 }
 
@@ -258,7 +260,12 @@ static uint64_t peer_of_socket(const struct wait_graph *graph, int pid,
                                const struct fd_description *fd, int64_t *unread)
 {
     struct socket_state own;
-    struct unix_socket unix_socket;
+    struct unix_end end;
+    bool may_ask = graph->access & ACCESS_SOCKET;
+    if (may_ask && unix_table_find(fd->key.inode, &end)) {
+        *unread = end.unread;
+        return end.listening ? 0 : end.peer;
+    }
     bool asked = socket_state_read(pid, fd, graph->access, &own);
     if (asked) {
         *unread = own.unread;
@@ -266,10 +273,12 @@ static uint64_t peer_of_socket(const struct wait_graph *graph, int pid,
             return 0;
         if (own.family == AF_INET || own.family == AF_INET6)
             return own.type == SOCK_STREAM ? peer_of_tcp(graph, pid, fd) : 0;
+        if (own.family != AF_UNIX)
+            return 0;
     }
-    if ((graph->access & ACCESS_SOCKET) && unix_socket_read(fd->key.inode, &unix_socket) == 0) {
-        *unread = unix_socket.unread;
-        return unix_socket.listening ? 0 : unix_socket.peer;
+    if (may_ask && unix_end_read(fd->key.inode, &end) == 0) {
+        *unread = end.unread;
+        return end.listening ? 0 : end.peer;
     }
     return asked ? 0 : peer_of_tcp(graph, pid, fd);
 }
