@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A write that the drainer lets pass untested, because the pipe was empty, and that finds no space:
- * each record that vmsplice() brings takes one of the pipe's 16 buffers. Both ends are this
- * program's, which reads only between two tries; without a rescue it hangs.
+ * A write that the drainer lets pass untested, because the pipe was empty, and that finds no space.
+ * Both ends are this program's, which reads only between two tries; without a rescue it hangs.
+ *
+ *   drain_headroom unseen   each record that vmsplice() brings takes one of the pipe's 16 buffers
+ *   drain_headroom seen     a large write() takes all but the first: of that the drainer knows
  *
  * Ends with "rescued" if the pipe was made larger once, and in all the tries after that no more, or
  * "again"; "never"; "wrong" if a record is not the one that is due.
@@ -10,11 +12,12 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { RECORD = 64, BUFFERS = 64, TRIES_AFTER = 50, DEADLINE_S = 10 };
+enum { RECORD = 64, BUFFERS = 64, TRIES_AFTER = 50, TRIES_SEEN = 20, DEADLINE_S = 10 };
 
 static uint64_t written, seen;
 static uint64_t pages[BUFFERS][RECORD / sizeof(uint64_t)];
@@ -37,6 +40,17 @@ static int fill(int fd)
     return count < BUFFERS && vmsplice(fd, records, (size_t)count, 0) == RECORD * count;
 }
 
+static uint64_t large[BUFFERS * 4096 / sizeof(uint64_t)];
+
+/* The same by one write, which fills each buffer. */
+static int fill_by_write(int fd)
+{
+    size_t size = (size_t)fcntl(fd, F_GETPIPE_SZ) - 4096;
+    for (size_t at = 0; at < size; at += RECORD)
+        large[at / sizeof *large] = written++;
+    return size <= sizeof large && write(fd, large, size) == (ssize_t)size;
+}
+
 static int read_all(int fd)
 {
     uint64_t record[RECORD / sizeof(uint64_t)];
@@ -50,19 +64,27 @@ static int read_all(int fd)
     return 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     int ends[2];
-    struct timespec moment = {0, 1000000};
+    int seen_by_library = argc > 1 && strcmp(argv[1], "seen") == 0;
+    struct timespec moment = {0, seen_by_library ? 100000000 : 1000000};
     time_t end = time(NULL) + DEADLINE_S;
     if (pipe(ends) != 0)
         return 1;
+    memset(large, 1, sizeof large); /* no page fault between two writes */
     int rescues = 0;
-    for (int after = 0; after < TRIES_AFTER && time(NULL) < end; after += rescues > 0) {
+    int after = 0;
+    for (int tries = 0; after < TRIES_AFTER && time(NULL) < end; tries++) {
+        if (seen_by_library && tries == TRIES_SEEN)
+            break;
         int before = fcntl(ends[1], F_GETPIPE_SZ);
-        /* The first comes alone and is tested, after the second one's look the pipe is known to be
-         * empty. */
-        if (!write_one(ends[1]) || !read_all(ends[0]) || !write_one(ends[1]) || !fill(ends[1]) ||
+        int well = 1;
+        /* The first comes alone and is tested; after the look for one of the next ones the pipe is
+         * known to be empty. */
+        for (int i = 0; i < 8; i++)
+            well &= write_one(ends[1]) && read_all(ends[0]);
+        if (!well || !write_one(ends[1]) || !(seen_by_library ? fill_by_write : fill)(ends[1]) ||
             !write_one(ends[1])) {
             puts("wrong");
             return 0;
@@ -72,7 +94,8 @@ int main(void)
             puts("wrong");
             return 0;
         }
-        nanosleep(&moment, NULL);
+        nanosleep(&moment, NULL); /* what was queued is sent, and the next write made directly */
+        after += rescues > 0;
     }
     puts(rescues == 0 ? "never" : rescues == 1 ? "rescued" : "again");
     return 0;

@@ -11,8 +11,13 @@ from drain_case import DrainCase, read_soon, victim  # noqa: E402
 
 class Headroom(DrainCase):
     def test_rescue(self):
-        run = self.drained([victim("drain_headroom")], DRAIN="all")
+        run = self.drained([victim("drain_headroom"), "unseen"], DRAIN="all")
         self.assertEqual(read_soon(run.process.stdout.fileno()), b"rescued\n")
+        self.assertEqual(run.wait(), 0)
+
+    def test_what_the_program_wrote_itself_is_known(self):
+        run = self.drained([victim("drain_headroom"), "seen"], DRAIN="all")
+        self.assertEqual(read_soon(run.process.stdout.fileno()), b"never\n")
         self.assertEqual(run.wait(), 0)
 
 
