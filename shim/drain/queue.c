@@ -184,19 +184,22 @@ static enum admission admit(struct stream *stream, struct queued_write *write, u
     enum { PIECE = RECORD_LIMIT / 2 };
     uint64_t space = space_of(*size);
     bool too_large = space > drain_limits.max;
-    while (!has_space(stream, space, &write->uncounted)) {
+    for (;;) {
+        /* Asked first: what the helper sends after the count is no other pipe's. */
+        bool sent = stream_is_sent(stream);
+        if (has_space(stream, space, &write->uncounted))
+            return ADMIT_SOME;
         if (too_large && (begun || overflow == DRAIN_BLOCK) &&
             has_space(stream, space_of(PIECE), &write->uncounted)) {
             *size = PIECE; /* by and by */
             return ADMIT_SOME;
         }
-        if (stream_is_sent(stream))
+        if (sent)
             return ADMIT_NEVER;
         if (overflow == DRAIN_DROP_OLD && (begun || !too_large) && drop_oldest(stream))
             continue;
         return overflow != DRAIN_BLOCK && !begun ? ADMIT_DROPPED : ADMIT_LATER;
     }
-    return ADMIT_SOME;
 }
 
 enum queue_outcome queue_write(struct stream *stream, struct queued_write *write,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A queued write where PIPESHIM_DRAIN_MAX is reached, or memory is to be spared. */
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +11,12 @@
 
 #include <cmocka.h>
 
+#include "drain/episode.h"
 #include "drain/mapping_changes.h"
 #include "drain/queue.h"
 #include "drain/space.h"
 #include "drain/totals.h"
+#include "failing_calls.h"
 #include "queue_case.h"
 
 /* Queues until the bound is reached, and the helper stands before the full pipe with what it has
@@ -172,6 +175,58 @@ static void test_another_pipe_is_not_counted(void **state)
     wait_until_over(others[1]);
 }
 
+static struct stream *stuck;
+static uint64_t arrived;
+
+/* As the other queue is about to be counted, this one is read and sent to its end. */
+static long read_all_meanwhile(long number, long a, long b, long c, long d, long e, long f)
+{
+    for (int tries = 0; tries < DEADLINE_MS && !stream_is_sent(stuck); tries++) {
+        ssize_t part;
+        while ((part = read(ends[0], received, sizeof received)) > 0)
+            arrived += (uint64_t)part;
+        poll(NULL, 0, 1);
+    }
+    return raw_syscall6(number, a, b, c, d, e, f);
+}
+
+/* What is sent while the bound is asked for was this pipe's: the write waits for a moment and is
+ * queued. It was made directly once, and a signal cut it short (seen with SIGSTOP). */
+static void test_sent_while_it_is_counted(void **state)
+{
+    enum { FOR_THE_OTHER = 4 * PIPE_SIZE };
+    (void)state;
+    assert_int_equal(queue_bytes(others[1], 0, FOR_THE_OTHER), QUEUE_DONE);
+    struct stream *other = stream_of(others[1]);
+    stream_lock_release(other);
+    uint64_t at = fill(ends[1]);
+    struct iovec part = {sent, BOUND / 2};
+    struct queued_write write = {
+        .fd = ends[1], .vector = &part, .size = part.iov_len, .version = mapping_version()};
+    uint32_t asked;
+    arrived = 0;
+    stuck = stream_of(ends[1]);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    calls_replace(SYS_gettid, read_all_meanwhile);
+    enum queue_outcome outcome = queue_write(stuck, &write, DRAIN_BLOCK, &asked);
+    calls_restore();
+    assert_true(stream_is_sent(stuck) || outcome == QUEUE_DONE);
+    stream_lock_release(stuck);
+    assert_int_equal(outcome, QUEUE_DONE);
+    assert_int_equal(fcntl(ends[0], F_SETFL, 0), 0);
+    for (; arrived < at + part.iov_len;) {
+        ssize_t got = read(ends[0], received, sizeof received);
+        assert_true(got > 0);
+        arrived += (uint64_t)got;
+    }
+    expect(others[0], sent, FOR_THE_OTHER);
+    for (int tries = 0; tries < DEADLINE_MS && atomic_load(&other->running); tries++) {
+        episode_check(other, others[1]);
+        poll(NULL, 0, 1);
+    }
+    wait_until_over(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +240,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_pipe_has_it_all, queue_case_begin,
                                         queue_case_end),
         cmocka_unit_test_setup_teardown(test_another_pipe_is_not_counted, queue_case_begin,
+                                        queue_case_end),
+        cmocka_unit_test_setup_teardown(test_sent_while_it_is_counted, queue_case_begin,
                                         queue_case_end),
     };
     return cmocka_run_group_tests(tests, queue_case_prepare, NULL);
