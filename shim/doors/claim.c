@@ -224,8 +224,11 @@ static struct slot *claim_if_it_matters(enum call_id call, int fd, uint64_t deta
     /* First what costs nothing. In a forked child all of `life` reads zero, and the first call goes
      * on. */
     uint32_t state = atomic_load(&life->thread_state);
-    if (life_is_inert())
+    if (life_is_inert()) {
+        if (life_never_begins())
+            slots_let_pass();
         return NULL;
+    }
     /* While there is no watchdog it is asked by system calls whether one is worth it; but by none
      * before the library has begun. */
     bool began = !life_is_postponed();

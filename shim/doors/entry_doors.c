@@ -13,7 +13,8 @@
  * No compiler promises a function without a frame that reads its own stack pointer: hence
  * assembler.
  *
- * A thread that is no loop has its reads pass.
+ * A thread that is no loop has its reads pass, and all threads have all calls pass where the
+ * library never begins (PIPESHIM_ONLY of another program).
  *
  * A system call waits for what the door has loaded (Intel Xeon, 2026): thread_slot takes two loads
  * of which each waits for the one before, 8 cycles of a door's 15. The first thread's slot stands
@@ -28,7 +29,9 @@
 _Static_assert(offsetof(struct slot, sequence) == 0, "");
 _Static_assert(offsetof(struct slot, armed) == 4 && SLOT_MARKS_ENTRY == 1, "");
 _Static_assert(offsetof(struct slot, call) == 8 && CALL_END_UNMARKED == 0x10000, "");
-_Static_assert(offsetof(struct slot, reads) == 12 && READS_RECORDED == 1 && READS_PASS == 2, "");
+_Static_assert(offsetof(struct slot, reads) == 12 && READS_RECORDED == 1 && READS_PASS == 2 &&
+                   CALLS_PASS == 3,
+               "");
 _Static_assert(offsetof(struct slot, fd) == 16, "");
 _Static_assert(offsetof(struct slot, detail) == 24, "");
 _Static_assert(offsetof(struct slot, buffer) == 32, "");
@@ -84,11 +87,14 @@ _Static_assert(offsetof(struct slot, registers.rbp) == 56, "");
     "movl %r10d, (%rax)\n"
 
 #define DOOR_PIPE_WRITE(name)                                                                      \
-    FUNCTION(name, LANDING SLOT_OF_THREAD "cmpl $1, 4(%rax)\n"                                     \
-                                          "jne framed_" name "\n"                                  \
-                                          "cmpl $2, %edi\n"                                        \
-                                          "jbe framed_" name "\n" RECORD "jmp *real_" name         \
-                                          "(%rip)\n" SLOT_OF_ANOTHER_THREAD)
+    FUNCTION(name,                                                                                 \
+             LANDING SLOT_OF_THREAD "cmpl $1, 4(%rax)\n"                                           \
+                                    "jne 2f\n"                                                     \
+                                    "cmpl $2, %edi\n"                                              \
+                                    "jbe framed_" name "\n" RECORD "1: jmp *real_" name "(%rip)\n" \
+                                    "2: cmpl $3, 12(%rax)\n"                                       \
+                                    "jne framed_" name "\n"                                        \
+                                    "jmp 1b\n" SLOT_OF_ANOTHER_THREAD)
 
 #define DOOR_PIPE_READ(name)                                                                       \
     FUNCTION(name, LANDING SLOT_OF_THREAD "cmpl $1, 12(%rax)\n"                                    \
@@ -126,11 +132,15 @@ _Static_assert(offsetof(struct slot, registers.fp) == 136, "");
     "br x16\n"
 
 #define DOOR_PIPE_WRITE(name)                                                                      \
-    FUNCTION(name, SLOT_OF_THREAD "ldr w10, [x9, #4]\n"                                            \
-                                  "cmp w10, #1\n"                                                  \
-                                  "b.ne 1f\n"                                                      \
-                                  "cmp w0, #2\n"                                                   \
-                                  "b.ls 1f\n" RECORD JUMP_TO_REAL(name) "1: b framed_" name "\n")
+    FUNCTION(name,                                                                                 \
+             SLOT_OF_THREAD "ldr w10, [x9, #4]\n"                                                  \
+                            "cmp w10, #1\n"                                                        \
+                            "b.ne 1f\n"                                                            \
+                            "cmp w0, #2\n"                                                         \
+                            "b.ls 2f\n" RECORD "3: " JUMP_TO_REAL(name) "1: ldr w10, [x9, #12]\n"  \
+                                                                        "cmp w10, #3\n"            \
+                                                                        "b.eq 3b\n"                \
+                                                                        "2: b framed_" name "\n")
 
 #define DOOR_PIPE_READ(name)                                                                       \
     FUNCTION(name,                                                                                 \

@@ -228,6 +228,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
         begin_here(argc > 0 ? argv : no_arguments, environment);
     else
         begin_with_unknown_libc(); /* musl passes no arguments here */
+    life_decided();
     errno = saved_errno;
 }
 

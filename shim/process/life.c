@@ -10,7 +10,7 @@ static struct life before;   /* child: constant */
 struct life *life = &before; /* child: constant */
 /* child: constant. Its end lies among what every start writes: scripts/make-layout.sh. */
 struct settings settings __attribute__((section(".bss.settings"), aligned(64)));
-enum { INERT, POSTPONED, ACTIVE };
+enum { INERT, NEVER_BEGINS, POSTPONED, ACTIVE };
 static _Atomic uint32_t state; /* INERT…; child: kept, what is inert stays inert */
 
 bool life_active(void)
@@ -25,7 +25,18 @@ bool life_is_postponed(void)
 
 bool life_is_inert(void)
 {
-    return atomic_load_explicit(&state, memory_order_relaxed) == INERT;
+    return atomic_load_explicit(&state, memory_order_relaxed) <= NEVER_BEGINS;
+}
+
+bool life_never_begins(void)
+{
+    return atomic_load_explicit(&state, memory_order_relaxed) == NEVER_BEGINS;
+}
+
+void life_decided(void)
+{
+    uint32_t inert = INERT;
+    atomic_compare_exchange_strong(&state, &inert, NEVER_BEGINS);
 }
 
 void life_postpone(void)

@@ -85,6 +85,13 @@ bool life_is_postponed(void);
  * Async-signal-safe. */
 bool life_is_inert(void);
 
+/* True if the constructor has run and left the library inert: no thread has a slot, or ever will
+ * (PIPESHIM=off, PIPESHIM_ONLY). Async-signal-safe. */
+bool life_never_begins(void);
+
+/* The constructor has run. */
+void life_decided(void);
+
 /* `settings` are made, all else is made later. For the constructor. */
 void life_postpone(void);
 

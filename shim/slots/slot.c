@@ -10,8 +10,8 @@
 
 enum { BITS = 64, CLAIMS_AT_LEAST = 64 };
 
-static struct slot none = {.fd = -1};      /* child: constant */
-__thread struct slot *thread_slot = &none; /* child: kept, what it points to is wiped */
+static struct slot no_slot = {.fd = -1};      /* child: kept, as the library's state is */
+__thread struct slot *thread_slot = &no_slot; /* child: kept, what it points to is wiped */
 
 /* Written by that thread, and by the sweep when it is gone. child: kept, until its first thread has
  * the slot, which is wiped, it does no harm */
@@ -44,7 +44,12 @@ void slot_set_own(struct slot *slot)
 
 struct slot *slot_none(void)
 {
-    return &none;
+    return &no_slot;
+}
+
+void slots_let_pass(void)
+{
+    atomic_store_explicit(&no_slot.reads, CALLS_PASS, memory_order_relaxed);
 }
 
 struct slot *slot_passing(void)
@@ -236,7 +241,7 @@ void slots_begin_in_child(void)
 static void give_back_withheld(void)
 {
     uint32_t bound = atomic_exchange(&life->slots_withheld, 0);
-    slot_set_own(&none);
+    slot_set_own(&no_slot);
     for (unsigned word = 0; word * BITS < bound; word++)
         atomic_fetch_and(&life->slots_used[word], ~bits_below(bound, word));
     atomic_store(&pointed_bound, atomic_load(&life->slot_bound));

@@ -44,6 +44,7 @@ enum slot_reads {
     READS_ASK,      /* as `armed` says of all other calls */
     READS_RECORDED, /* the thread may be an event loop: record the entry */
     READS_PASS,     /* it is none: a read that blocks is its good right */
+    CALLS_PASS,     /* writes pass as well: of slot_none(), where the library never begins */
 };
 
 enum {
@@ -198,6 +199,10 @@ static inline bool slot_is_inside(const struct slot *slot)
 
 /* The slot that is never armed. */
 struct slot *slot_none(void);
+
+/* Lets the calls of all threads pass that doors/entry_doors.c knows. Where life_never_begins(): no
+ * thread may have a slot. Async-signal-safe. */
+void slots_let_pass(void);
 
 /* The slot of all threads that have none and whose reads pass; NULL: no thread has a slot yet. Only
  * its `reads` are ever written. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -254,6 +255,28 @@ static void test_after_a_wait(void **state)
     assert_int_equal(life->wake, 1);
 }
 
+/* Where the library never begins all calls pass, before the constructor has run they do not. */
+static void test_never_begins(void **state)
+{
+    (void)state;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        life_go_inert();
+        if (slot_claim(CALL_write, ends[1], 1) || slot_none()->reads != READS_ASK)
+            _exit(1);
+        life_decided();
+        if (slot_claim(CALL_write, ends[1], 1) || slot_none()->reads != CALLS_PASS)
+            _exit(2);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    life_decided(); /* it has begun: that changes nothing */
+    assert_false(life_never_begins());
+    assert_true(life_active());
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, claim_case_begin, claim_case_end)
@@ -269,6 +292,7 @@ int main(void)
         TEST(test_a_socket_is_polled),
         TEST(test_a_call_that_does_not_matter),
         TEST(test_inert),
+        TEST(test_never_begins),
         TEST(test_barred),
         TEST(test_another_process_in_this_memory),
         TEST(test_more_threads),

@@ -12,15 +12,15 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from pipeshim_case import LIBRARY, read_text, victim, wait_until
 
-CALL, ENDS_UNMARKED, READS_PASS = 8, 0x10000, 2  # shim/slots/slot.h
+CALL, ENDS_UNMARKED, READS_PASS, CALLS_PASS = 8, 0x10000, 2, 3  # shim/slots/slot.h
 
 
 class Victim:
-    def __init__(self, folder, how):
+    def __init__(self, folder, how, **settings):
         self.log = os.path.join(folder, "log." + how)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPESHIM")}
         environment.update(LD_PRELOAD=LIBRARY, PIPESHIM_FORMAT="json", PIPESHIM_LOG=self.log,
-                           PIPESHIM_THRESHOLD="50ms", PIPESHIM_REPEAT="0", PIPESHIM_RATE="1000/s")
+                           PIPESHIM_THRESHOLD="50ms", PIPESHIM_REPEAT="0", PIPESHIM_RATE="1000/s", **settings)
         self.process = subprocess.Popen([victim("entered"), how], stdin=subprocess.PIPE,
                                         stderr=subprocess.PIPE, env=environment, text=True)
 
@@ -51,10 +51,10 @@ class Victim:
 
 
 class EnteredCalls(unittest.TestCase):
-    def start(self, how):
+    def start(self, how, **settings):
         folder = tempfile.mkdtemp()
         self.addCleanup(subprocess.run, ["rm", "-rf", folder], check=True)
-        run = Victim(folder, how)
+        run = Victim(folder, how, **settings)
         self.addCleanup(run.close)
         return run
 
@@ -123,11 +123,25 @@ class EnteredCalls(unittest.TestCase):
         self.assertLess(sequence, 2 * 1000 + 10)
         self.assertEqual(run.status(), 7)
 
+    def test_all_calls_pass_where_it_never_begins(self):
+        for settings in ({"PIPESHIM": "off"}, {"PIPESHIM_ONLY": "another"}):
+            run = self.start("reads", **settings)
+            self.assertEqual(run.said(), "ready")
+            self.assertEqual(self.words_of("no_slot", run.process.pid)[3], CALLS_PASS)
+            self.assertEqual(run.status(), 7)
+        run = self.start("reads")
+        self.assertEqual(run.said(), "ready")
+        self.assertNotEqual(self.words_of("no_slot", run.process.pid)[3], CALLS_PASS)
+        self.assertEqual(run.status(), 7)
+
     def first_slot(self, pid):
-        """Its first four words, by the library's symbol table."""
+        return self.words_of("static_slots", pid)
+
+    def words_of(self, name, pid):
+        """A slot's first four words, by the library's symbol table."""
         symbols = subprocess.run(["nm", LIBRARY], check=True, capture_output=True,
                                  text=True).stdout.split("\n")
-        slots = [int(line.split()[0], 16) for line in symbols if line.endswith(" static_slots")]
+        slots = [int(line.split()[0], 16) for line in symbols if line.endswith(" " + name)]
         self.assertEqual(len(slots), 1)
         with open("/proc/%d/maps" % pid, encoding="ascii") as maps:
             base = next(int(line.split("-")[0], 16) for line in maps if "libpipeshim" in line)
