@@ -111,15 +111,26 @@ static void fill_queue(void)
                 sizeof address);
 }
 
+static int lock_file;
+
+/* Before the loop: on a machine with other work the child's start may block as well. */
+static void prepare_file_locks(const char *way)
+{
+    if (strcmp(way, "flock") == 0)
+        lock_file = locked_file(lock_flock);
+    else if (strcmp(way, "lockf") == 0 || strcmp(way, "fcntl") == 0)
+        lock_file = locked_file(lock_record);
+}
+
 static void block_file_locks(const char *way)
 {
     if (strcmp(way, "flock") == 0) {
-        flock(locked_file(lock_flock), LOCK_EX);
+        flock(lock_file, LOCK_EX);
     } else if (strcmp(way, "lockf") == 0) {
-        (void)!lockf(locked_file(lock_record), F_LOCK, 0);
+        (void)!lockf(lock_file, F_LOCK, 0);
     } else if (strcmp(way, "fcntl") == 0) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        fcntl(locked_file(lock_record), F_SETLKW, &lock);
+        fcntl(lock_file, F_SETLKW, &lock);
     } else if (strcmp(way, "fifo") == 0) {
         mkfifo(path, 0600);
         open(path, O_RDONLY);
@@ -299,6 +310,7 @@ int main(int count, char **arguments)
     int iterations = count > 3 ? atoi(arguments[3]) : 20;
     struct sigaction action = {.sa_handler = release};
     sigaction(SIGUSR1, &action, NULL);
+    prepare_file_locks(way);
     int loop = epoll_create1(0);
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     timerfd_settime(timer, 0, &period, NULL);
