@@ -360,6 +360,7 @@ $(BUILD)/bench/past_doors.so: tests/bench/past_doors.c
 bench-canary: all bench-tools $(BUILD)/bench/past_doors.so
 	/usr/bin/python3 tests/bench/canary.py $(BUILD)
 	/usr/bin/python3 tests/bench/canary.py $(BUILD) --one-process
+	/usr/bin/python3 tests/bench/request_instructions.py $(BUILD)
 
 bench-drain: all $(BUILD)/bench/drain_writes $(BUILD)/bench/ideal_queue
 	for size in 64 512 1024; do $(BUILD)/bench/ideal_queue $$size 200; done
