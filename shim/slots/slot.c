@@ -21,7 +21,7 @@ _Atomic uintptr_t first_thread_pointer;
  * it is wiped by the kernel */
 struct static_slots static_slots;
 
-enum { NOT_MADE, BEING_MADE, MADE };
+enum { NOT_TRIED, TRIED, MADE };
 static _Atomic uint32_t static_slots_state; /* child: kept, their memory is there as well */
 
 /* child: kept, the chunks outlive a fork; their content does not */
@@ -85,15 +85,18 @@ static void *map_slots(void *place, size_t size)
     return NULL;
 }
 
-/* Whoever comes while another thread makes them does without. */
+/* Tried once: a MAP_FIXED that fails may have unmapped what was there (mmap(2)), and a second one
+ * would take from the program what the kernel has put there since. Whoever comes meanwhile does
+ * without. */
 static bool make_static_slots(void)
 {
-    uint32_t state = NOT_MADE;
-    if (!atomic_compare_exchange_strong(&static_slots_state, &state, BEING_MADE))
+    uint32_t state = NOT_TRIED;
+    if (!atomic_compare_exchange_strong(&static_slots_state, &state, TRIED))
         return state == MADE;
-    bool made = map_slots(&static_slots, sizeof static_slots) != NULL;
-    atomic_store(&static_slots_state, made ? MADE : NOT_MADE);
-    return made;
+    if (!map_slots(&static_slots, sizeof static_slots))
+        return false;
+    atomic_store(&static_slots_state, MADE);
+    return true;
 }
 
 static bool make_chunk(unsigned chunk)
@@ -249,7 +252,7 @@ static void give_back_withheld(void)
 
 static struct slot *take_first(void)
 {
-    if (!make_static_slots() || (atomic_fetch_or(&life->slots_used[0], 1) & 1))
+    if (atomic_fetch_or(&life->slots_used[0], 1) & 1)
         return NULL;
     note_index(0);
     return &static_slots.first;
@@ -274,7 +277,9 @@ struct slot *slot_take(int tid)
      * that there are never many more slots than threads, nor many system calls a claim. */
     if (atomic_fetch_add(&life->slot_claims, 1) >= atomic_load(&life->slots_left) + CLAIMS_AT_LEAST)
         slot_sweep();
-    struct slot *slot = tid == atomic_load(&life->pid) ? take_first() : NULL;
+    /* By whichever thread is the first to claim: all others' reads pass by one of them. */
+    bool there = make_static_slots();
+    struct slot *slot = there && tid == atomic_load(&life->pid) ? take_first() : NULL;
     if (!slot)
         slot = take_any();
     if (!slot)

@@ -204,7 +204,8 @@ struct slot *slot_none(void);
  * thread may have a slot. Async-signal-safe. */
 void slots_let_pass(void);
 
-/* The slot of all threads that have none and whose reads pass; NULL: no thread has a slot yet. Only
+/* The slot of all threads that have none and whose reads pass; NULL: no thread has claimed one yet,
+ * or there is no memory. Only
  * its `reads` are ever written. */
 struct slot *slot_passing(void);
 

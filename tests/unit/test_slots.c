@@ -57,10 +57,11 @@ static long note_unmapped(long number, long a, long b, long c, long d, long e, l
     return raw_syscall6(number, a, b, c, d, e, f);
 }
 
-/* The first test: there is no chunk yet. */
+/* There is no chunk yet. */
 static void test_no_memory(void **state)
 {
     (void)state;
+    assert_ptr_equal(slot_take(getpid()), &static_slots.first);
     for (int error = ENOMEM; error != 0; error = error == ENOMEM ? EAGAIN : 0) {
         calls_fail(SYS_mmap, 1, error);
         assert_null(slot_take(NOBODY));
@@ -78,26 +79,49 @@ static void test_no_memory(void **state)
     assert_ptr_equal(slot, slot_at(1)); /* the failures have used none up */
 }
 
-/* Nor is there any for the first thread at the place that the doors know: it has one elsewhere. */
+/* Nor is there any at the place that the doors know: the first thread has a slot elsewhere, and
+ * nothing is ever mapped there again. In children, for these have tried. */
 static void test_no_memory_for_the_first(void **state)
 {
     (void)state;
-    assert_null(slot_passing());
     for (int call = 0; call < 2; call++) {
-        calls_fail(call ? SYS_madvise : SYS_mmap, 1, EAGAIN);
-        struct slot *slot = slot_take(getpid());
-        assert_true(calls_failed());
-        calls_restore();
-        assert_ptr_equal(slot, slot_at(1 + (unsigned)call));
-        assert_null(slot_at(0));
-        slot_set_own(slot);
-        assert_ptr_equal(slot_of_thread(), slot);
-        assert_int_equal(first_thread_pointer, 0);
-        slot_set_own(slot_none());
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            life->pid = getpid();
+            calls_fail(call ? SYS_madvise : SYS_mmap, 1, EAGAIN);
+            struct slot *slot = slot_take(getpid());
+            if (!calls_failed() || slot != slot_at(1) || slot_at(0) || slot_passing())
+                _exit(1);
+            calls_restore();
+            slot_set_own(slot);
+            if (slot_of_thread() != slot || first_thread_pointer != 0)
+                _exit(2);
+            if (slot_take(getpid()) != slot_at(2) || slot_at(0))
+                _exit(3);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
     }
-    assert_ptr_equal(slot_take(getpid()), &static_slots.first);
-    assert_ptr_equal(slot_at(0), &static_slots.first);
-    assert_ptr_equal(slot_passing(), &static_slots.passing);
+}
+
+/* Any thread's claim makes the one by which the reads of others pass. */
+static void test_the_passing_slot(void **state)
+{
+    (void)state;
+    int status;
+    assert_null(slot_passing());
+    pid_t child = fork();
+    if (child == 0) {
+        life->pid = getpid();
+        if (!slot_take(LIVING) || slot_passing() != &static_slots.passing)
+            _exit(1);
+        _exit(slot_take(getpid()) == &static_slots.first && slot_at(0) == &static_slots.first ? 0
+                                                                                              : 2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static void test_a_slot_of_ones_own(void **state)
@@ -320,8 +344,10 @@ static void test_what_is_copied_is_of_one_piece(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
+        /* Before any that makes a slot. */
         cmocka_unit_test_setup_teardown(test_no_memory_for_the_first, begin, end),
+        cmocka_unit_test_setup_teardown(test_the_passing_slot, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
         cmocka_unit_test_setup_teardown(test_a_slot_of_ones_own, begin, end),
         cmocka_unit_test_setup_teardown(test_only_the_dead_are_swept, begin, end),
         cmocka_unit_test_setup_teardown(test_threads_that_come_and_go, begin, end),
