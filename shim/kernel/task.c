@@ -46,21 +46,20 @@ bool task_schedule_ns(int tid, uint64_t *run_time, uint64_t *delay)
 /* clock_getcpuclockid(3) of a thread: how the kernel reads a negative clock is part of its
  * interface (include/linux/posix-timers_types.h). Half a microsecond, where to open, read and close
  * a file takes five. */
-static bool read_thread_clock(int tid, uint64_t *run_time)
+uint64_t task_clock_ns(int tid)
 {
     enum { PER_THREAD = 4, RUN_TIME = 2 };
     struct timespec time;
     if (raw_syscall(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | PER_THREAD | RUN_TIME), &time))
-        return false;
-    *run_time = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-    return true;
+        return 0;
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
 uint64_t task_run_time_ns(int tid)
 {
-    uint64_t run_time;
+    uint64_t run_time = task_clock_ns(tid);
     uint64_t delay;
-    if (read_thread_clock(tid, &run_time))
+    if (run_time != 0)
         return run_time;
     return task_schedule_ns(tid, &run_time, &delay) ? run_time : 0;
 }

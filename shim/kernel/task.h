@@ -29,7 +29,11 @@ struct task_call {
 /* Reads /proc/self/task/TID/syscall: about 2 us. */
 struct task_call task_read_call(int tid);
 
-/* CPU time that thread `tid` has used, in ns, by its clock or its schedstat; 0 when neither can be
+/* CPU time that thread `tid` has used, in ns, by its clock; 0 when that cannot be read. Opens
+ * nothing. */
+uint64_t task_clock_ns(int tid);
+
+/* The same by its clock or its schedstat; 0 when neither can be
  * read. It does not move while the thread sleeps. Opens nothing as a rule. */
 uint64_t task_run_time_ns(int tid);
 

@@ -79,7 +79,7 @@ static bool is_in_own_wait(const struct event_loop *loop, const struct memory_re
     return event_loop_own_wait(loop, &observed->record, &observed->call, memory);
 }
 
-static void begin_lag(const struct event_loop *loop, struct lag *lag, uint32_t iteration)
+static void begin_lag(struct lag *lag, uint32_t iteration)
 {
     lag->lagging = true;
     lag->confirmed = false;
@@ -89,8 +89,6 @@ static void begin_lag(const struct event_loop *loop, struct lag *lag, uint32_t i
     lag->is_of_call = false;
     lag->waits_for_sample = 0;
     lag->classified = 0;
-    if (!lag->statistics.thread[0]) /* it may be gone at the end */
-        task_name(loop->tid, lag->statistics.thread, sizeof lag->statistics.thread);
 }
 
 /* Names what the thread sleeps in, in the terms of a report. */
@@ -196,6 +194,8 @@ static void follow_lag(struct event_loop *loop, const struct memory_reader *memo
 {
     struct lag *lag = lag_of(loop);
     lag->confirmed = true;
+    if (!lag->statistics.thread[0]) /* it may be gone at the end */
+        task_name(loop->tid, lag->statistics.thread, sizeof lag->statistics.thread);
     observed->call = watched_call(loop->tid);
     if (observed->call.status == TASK_GONE) {
         lag_end_with_thread(loop, now);
@@ -289,16 +289,17 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
         here.again = UINT64_MAX;
         return here;
     }
-    if (!rights_hold()) { /* it ends at the next scan */
-        here.again = UINT64_MAX;
-        return here;
-    }
+    /* A busy loop is seen away at each scan, and elsewhere at the next one: what is done at its
+     * first sight opens nothing, so that no proof of the rights is made for it (50 us). */
     if (!lag->lagging) {
         uint64_t since = away_since(loop, lag, now);
-        begin_lag(loop, lag, iteration);
+        begin_lag(lag, iteration);
         lag_account_begin(&lag->account, loop->tid, since, now);
-    } else {
+    } else if (rights_hold()) {
         follow_lag(loop, memory, &observed, now);
+    } else { /* it ends at the next scan */
+        here.again = UINT64_MAX;
+        return here;
     }
     uint64_t due = lag->account.since_ns + context_lag_threshold_ns();
     return (struct lag_scan){.lagging = true, .again = due > now ? due : UINT64_MAX};

@@ -15,10 +15,10 @@ void lag_account_begin(struct lag_account *account, int tid, uint64_t since, uin
     memset(account->seen_ns, 0, sizeof account->seen_ns);
     account->seen_running_ns = 0;
     memset(account->calls, 0, sizeof account->calls);
-    if (!task_schedule_ns(tid, &account->run_ns, &account->delay_ns))
-        account->run_ns = account->delay_ns = UINT64_MAX;
-    account->last_run_ns = account->run_ns;
-    account->last_delay_ns = account->delay_ns;
+    /* Most lags are over at the next scan (a busy loop is away at each of them): schedstat is left
+     * to that one, for it takes ten times as long as the clock, and a proof of the rights. */
+    account->last_run_ns = account->run_ns = task_clock_ns(tid);
+    account->delay_ns = LAG_UNKNOWN;
 }
 
 static void count_call(struct lag_account *account, const char *name, enum call_class class,
@@ -69,7 +69,16 @@ void lag_account_includes(struct lag_account *account, uint64_t since)
 
 void lag_account_schedule(struct lag_account *account, int tid)
 {
-    task_schedule_ns(tid, &account->last_run_ns, &account->last_delay_ns);
+    uint64_t run, delay;
+    if (!task_schedule_ns(tid, &run, &delay))
+        return;
+    account->last_run_ns = task_run_time_ns(tid); /* schedstat's is as old as the last tick */
+    account->last_delay_ns = delay;
+    if (account->delay_ns != LAG_UNKNOWN)
+        return;
+    account->delay_ns = delay;
+    if (account->run_ns == 0)
+        account->run_ns = account->last_run_ns;
 }
 
 static void find_cause(struct lag_facts *facts)
@@ -81,20 +90,17 @@ static void find_cause(struct lag_facts *facts)
 }
 
 /* CPU and waiting for it as the scheduler counted them, the rest as it was seen. */
-void lag_account_facts(const struct lag_account *account, int tid, uint64_t now,
-                       struct lag_facts *facts)
+void lag_account_facts(struct lag_account *account, int tid, uint64_t now, struct lag_facts *facts)
 {
-    uint64_t run = account->last_run_ns;
-    uint64_t delay = account->last_delay_ns;
     uint64_t seen = 0;
     memset(facts, 0, sizeof *facts);
     facts->lag_ns = now - account->since_ns;
     facts->threshold_ns = context_lag_threshold_ns();
     uint64_t rest = facts->lag_ns;
-    task_schedule_ns(tid, &run, &delay);
-    if (account->run_ns != UINT64_MAX) {
-        uint64_t ran = run - account->run_ns;
-        uint64_t starved = delay - account->delay_ns;
+    lag_account_schedule(account, tid);
+    if (account->delay_ns != LAG_UNKNOWN) {
+        uint64_t ran = account->last_run_ns - account->run_ns;
+        uint64_t starved = account->last_delay_ns - account->delay_ns;
         facts->share_ns[CLASS_CPU] = ran < rest ? ran : rest;
         rest -= facts->share_ns[CLASS_CPU];
         facts->share_ns[CAUSE_STARVED] = starved < rest ? starved : rest;

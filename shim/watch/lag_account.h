@@ -11,19 +11,21 @@
 #include "facts/calls.h"
 #include "facts/lag_facts.h"
 
+#define LAG_UNKNOWN UINT64_MAX
+
 struct lag_account {
     uint64_t since_ns;    /* CLOCK_MONOTONIC: the loop was away then */
     uint64_t scanned_ns;  /* the last scan */
-    uint64_t run_ns;      /* CPU time and */
-    uint64_t delay_ns;    /* time in the run queue, when it began; UINT64_MAX: not known */
-    uint64_t last_run_ns; /* and at the last scan */
+    uint64_t run_ns;      /* CPU time when it began; 0: its clock cannot be read */
+    uint64_t delay_ns;    /* time in the run queue when the next scan asked; or LAG_UNKNOWN */
+    uint64_t last_run_ns; /* both when last asked for */
     uint64_t last_delay_ns;
     uint64_t seen_ns[CLASS_COUNT]; /* of the scans that found it asleep, by what it slept in */
     uint64_t seen_running_ns;      /* and that found it running, or ready to */
     struct lag_call calls[LAG_CALL_LIMIT]; /* the slowest first */
 };
 
-/* Thread `tid` is away since `since`; this is the first scan that finds it so. */
+/* Thread `tid` is away since `since`; this is the first scan that finds it so. Opens nothing. */
 void lag_account_begin(struct lag_account *account, int tid, uint64_t since, uint64_t now);
 
 /* A scan found it running, or asleep in the call `name`: what has passed since the last scan is
@@ -36,11 +38,12 @@ void lag_account_call(struct lag_account *account, const char *name, enum call_c
  * call begin still found the loop in its wait and the next one came late. */
 void lag_account_includes(struct lag_account *account, uint64_t since);
 
-/* Asks the scheduler, for the end, when the thread may be gone. */
+/* Asks the scheduler: from then on it knows how long the thread waited for a CPU, and at the end
+ * what was, if the thread is gone by then. */
 void lag_account_schedule(struct lag_account *account, int tid);
 
 /* The account as it is reported. */
-void lag_account_facts(const struct lag_account *account, int tid, uint64_t now,
+void lag_account_facts(struct lag_account *account, int tid, uint64_t now,
                        struct lag_facts *facts);
 
 /* A lag of `length` ns in the statistics of its loop. */
