@@ -27,7 +27,7 @@
 #define SLOT_FOR(call, fd, length)                                                                 \
     struct slot *slot = thread_slot;                                                               \
     if (__builtin_expect(!atomic_load_explicit(&slot->armed, memory_order_relaxed), 0))            \
-    slot = slot_claim(call, fd, length)
+    slot = slot_lets_pass(slot) ? NULL : slot_claim(call, fd, length)
 
 /* Of write() and writev(), whose programs seldom expect to be refused. From the slot, for nothing
  * more is to be kept over the call; a handler in between can only make it ask once in vain. */

@@ -95,7 +95,8 @@ static __attribute__((noinline)) int after_wait(struct slot *slot, int result)
     {                                                                                              \
         struct slot *slot = thread_slot;                                                           \
         if (!atomic_load_explicit(&slot->armed, memory_order_relaxed))                             \
-            slot = slot_claim_for_wait(CALL_##name, WORDS arguments);                              \
+            slot =                                                                                 \
+                slot_lets_pass(slot) ? NULL : slot_claim_for_wait(CALL_##name, WORDS arguments);   \
         if (!slot)                                                                                 \
             return real_##name arguments;                                                          \
         slot->wait_sp = CALLERS_SP;                                                                \

@@ -200,13 +200,18 @@ static inline bool slot_is_inside(const struct slot *slot)
 /* The slot that is never armed. */
 struct slot *slot_none(void);
 
-/* Lets the calls of all threads pass that doors/entry_doors.c knows. Where life_never_begins(): no
- * thread may have a slot. Async-signal-safe. */
+/* Lets the calls of all threads pass. Where life_never_begins(): no thread may have a slot.
+ * Async-signal-safe. */
 void slots_let_pass(void);
 
+/* True if it has been called. Of a slot that is not armed, for its thread. */
+static inline bool slot_lets_pass(const struct slot *slot)
+{
+    return atomic_load_explicit(&slot->reads, memory_order_relaxed) == CALLS_PASS;
+}
+
 /* The slot of all threads that have none and whose reads pass; NULL: no thread has claimed one yet,
- * or there is no memory. Only
- * its `reads` are ever written. */
+ * or there is no memory. Only its `reads` are ever written. */
 struct slot *slot_passing(void);
 
 /* Makes the next call of every thread that may matter go through slot_claim(): where reads pass

@@ -302,5 +302,6 @@ struct lag_scan lag_scan(struct event_loop *loop, const struct memory_reader *me
         return here;
     }
     uint64_t due = lag->account.since_ns + context_lag_threshold_ns();
-    return (struct lag_scan){.lagging = true, .again = due > now ? due : UINT64_MAX};
+    return (struct lag_scan){
+        .lagging = true, .lasts = lag->confirmed, .again = due > now ? due : UINT64_MAX};
 }

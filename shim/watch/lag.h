@@ -27,7 +27,8 @@ void lag_begin(void);
 
 /* What a look at a loop found. */
 struct lag_scan {
-    bool lagging;   /* look again soon */
+    bool lagging;   /* look again soon, */
+    bool lasts;     /* and closely: two scans have seen it away and not back in between */
     uint64_t again; /* at this time at the latest */
 };
 

@@ -43,8 +43,7 @@ void lag_account_includes(struct lag_account *account, uint64_t since);
 void lag_account_schedule(struct lag_account *account, int tid);
 
 /* The account as it is reported. */
-void lag_account_facts(struct lag_account *account, int tid, uint64_t now,
-                       struct lag_facts *facts);
+void lag_account_facts(struct lag_account *account, int tid, uint64_t now, struct lag_facts *facts);
 
 /* A lag of `length` ns in the statistics of its loop. */
 void lag_account_count(struct loop_statistics *statistics, uint64_t length);

@@ -214,6 +214,8 @@ static void scan_loop(struct event_loop *loop, struct scan *scan)
         return;
     scan->activity = true;
     scan_again_at(scan, lag.again);
+    if (lag.lasts)
+        scan_again_at(scan, scan->now + scan->closest);
 }
 
 /* Nothing is timed of the thread, and it is none that may turn out to be a loop. */

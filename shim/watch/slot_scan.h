@@ -17,7 +17,8 @@ struct scan {
     bool activity; /* a slot moved, or waits for its judgement */
     bool stuck;    /* a report on a call is open */
     unsigned looks;
-    uint64_t interval; /* until the next one, if the program goes on */
+    uint64_t interval; /* until the next one, if the program goes on, */
+    uint64_t closest;  /* and if something is to be followed closely */
 };
 
 static inline void scan_again_at(struct scan *scan, uint64_t when)
@@ -26,8 +27,8 @@ static inline void scan_again_at(struct scan *scan, uint64_t when)
         scan->next = when;
 }
 
-/* `scan` begins with `now`, `next` and `interval`. `disarmed`: the slots are, and were so at the
- * scan before this one: those that rested then have not moved. */
+/* `scan` begins with `now`, `next`, `interval` and `closest`. `disarmed`: the slots are, and were
+ * so at the scan before this one: those that rested then have not moved. */
 void slot_scan(struct scan *scan, bool disarmed);
 
 /* Runs on: watchdog. AS-safe: yes. Blocks: as long as the file systems of symbol files do. */

@@ -2,6 +2,7 @@
 """An event loop that never comes to sleep: because it is late from its first turn on, or has work all the time."""
 import os
 import shutil
+import statistics
 import sys
 import unittest
 
@@ -10,14 +11,22 @@ from loop_case import LoopCase  # noqa: E402
 from pipeshim_case import LIBRARY, read_text, victim, wait_until  # noqa: E402
 
 FOR_EVER, SOME = "1000000", "25"
-TURNS = """
-import os, select
-epoll, (reading, writing) = select.epoll(), os.pipe()
+TURNS = """ # as often as sys.argv says, or until strace ends; then away for a second
+import os, select, sys, time
+strace, epoll, (reading, writing) = os.getppid(), select.epoll(), os.pipe()
 epoll.register(reading, select.EPOLLIN)
-while os.write(writing, b"x"):
+for _ in range(int(sys.argv[1])):
+    os.write(writing, b"x")
     epoll.poll(1)
     os.read(reading, 1)
     sum(range(3000))
+    if os.getppid() != strace:
+        sys.exit()
+os.access("/away", 0)
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    pass
+os.access("/back", 0)
 """
 
 
@@ -45,22 +54,43 @@ class BusyLoops(LoopCase):
         self.assertEqual([e["event"] for e in run.events()], ["start", "summary"])
         self.assertEqual(run.events("summary")[0]["loops"], [])
 
+    def traced(self, turns):
+        """What a loop's watchdog calls, and where the loop was away: (thread, call)s."""
+        trace = os.path.join(self.temporary_folder(), "trace")
+        run = self.start("strace", "-f", "-qq", "-e", "trace=openat,futex,access", "-o", trace,
+                         "-E", "LD_PRELOAD=" + LIBRARY, "-E", "PIPESHIM_THRESHOLD=100ms",
+                         "/usr/bin/python3", "-c", TURNS, turns, library=False)
+
+        def calls():
+            lines = [line.split(None, 1) for line in read_text(trace).splitlines() if line.count(" ") > 1]
+            watchdog = [tid for tid, call in lines if "ETIMEDOUT" in call]
+            return [call for tid, call in lines if "access(" in call or tid in watchdog[-1:]]
+        return run, calls
+
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     def test_that_it_turns_is_seen_without_opening_a_file(self):
         """It is away from its wait at most scans, and elsewhere at the next one."""
-        trace = os.path.join(self.temporary_folder(), "trace")
-        self.start("strace", "-f", "-qq", "-e", "trace=openat,futex", "-o", trace, "-E", "LD_PRELOAD=" + LIBRARY,
-                   "-E", "PIPESHIM_THRESHOLD=100ms", "/usr/bin/python3", "-c", TURNS, library=False)
+        _, calls = self.traced(FOR_EVER)
+        seen = wait_until(lambda: len(sleeps(of := calls())) >= 200 and of, "scans")
+        self.assertLess(sum("/schedstat" in call for call in seen), len(sleeps(seen)) / 4)
 
-        def calls():
-            lines = [line.split(None, 1) for line in read_text(trace).splitlines()]
-            watchdog = [tid for tid, call in lines if "/schedstat" in call or "ETIMEDOUT" in call]
-            return [call for tid, call in lines if watchdog and tid == watchdog[-1]]
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_one_that_is_away_is_looked_at_closely(self):
+        """Each tenth of a threshold; each fifth while it turns."""
+        run, calls = self.traced("2000")
+        self.assertEqual(run.drain()[2], 0)
+        calls = calls()
+        away, back = (next(n for n, call in enumerate(calls) if name in call) for name in ("/away", "/back"))
+        turning = statistics.median(sleeps(calls[:away]))
+        self.assertGreater(turning, 11e6)
+        self.assertLessEqual(turning, 20e6)
+        self.assertLessEqual(max(sleeps(calls[away:back])[3:]), 10e6)
 
-        def scans(of):
-            return sum("futex(" in call for call in of)
-        seen = wait_until(lambda: (of := calls()) and scans(of) >= 200 and of, "scans")
-        self.assertLess(sum("/schedstat" in call for call in seen), scans(seen) / 4)
+
+def sleeps(calls):
+    """For how long the watchdog was to sleep, in ns."""
+    return [int(call.split("tv_nsec=")[1].split("}")[0]) for call in calls
+            if "futex(" in call and "tv_sec=0," in call]
 
 
 if __name__ == "__main__":
