@@ -69,10 +69,11 @@ void lag_account_includes(struct lag_account *account, uint64_t since)
 
 void lag_account_schedule(struct lag_account *account, int tid)
 {
-    uint64_t run, delay;
-    if (!task_schedule_ns(tid, &run, &delay))
-        return;
-    account->last_run_ns = task_run_time_ns(tid); /* schedstat's is as old as the last tick */
+    uint64_t as_of_last_tick, delay;
+    uint64_t run = task_run_time_ns(tid);
+    if (run == 0 || !task_schedule_ns(tid, &as_of_last_tick, &delay))
+        return; /* it is gone */
+    account->last_run_ns = run;
     account->last_delay_ns = delay;
     if (account->delay_ns != LAG_UNKNOWN)
         return;
