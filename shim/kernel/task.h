@@ -33,8 +33,8 @@ struct task_call task_read_call(int tid);
  * nothing. */
 uint64_t task_clock_ns(int tid);
 
-/* The same by its clock or its schedstat; 0 when neither can be
- * read. It does not move while the thread sleeps. Opens nothing as a rule. */
+/* The same by its clock or its schedstat; 0 when neither can be read. It does not move while the
+ * thread sleeps. Opens nothing as a rule. */
 uint64_t task_run_time_ns(int tid);
 
 /* The same, and how long it was ready to run and had no CPU, throttling by a cgroup included. False

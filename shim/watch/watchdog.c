@@ -37,8 +37,8 @@ enum {
      * the time only as closely as a report in time demands: a call that has been seen first two
      * thirds of a threshold after it began is reported at one and two thirds. When a loop went
      * away is seen by its calls alone: it is looked at half as often as at first, and closely again
-     * while it is away (an asyncio server that is busy all the time loses 1 % of its CPU to a
-     * hundred wake-ups a second, where they interrupt it). */
+     * while it is away (of a busy asyncio server's only CPU a hundred looks a second take 0.3 %).
+     */
     SCANS_PER_THRESHOLD = 10,
     SCANS_PER_THRESHOLD_OF_A_LOOP = 5,
     SHORTEST_INTERVAL_NS = NS_PER_MS,
